@@ -1,0 +1,1 @@
+//! Certus: certified robustness of neural networks, with evidence for every verdict.

@@ -1,0 +1,2 @@
+//! The `certus` command.
+fn main() {}
