@@ -1,0 +1,76 @@
+//! Reading whole files: transparently unzipped, hashed as they lie on disk, with errors that name the file.
+
+use flate2::read::MultiGzDecoder;
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Why a file could not be read.
+#[derive(Debug, Error)]
+pub enum FileError {
+    /// There is no such file.
+    #[error("{}: no such file", .0.display())]
+    Missing(PathBuf),
+    /// The operating system refused.
+    #[error("{}: {source}", file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The gzip stream is damaged.
+    #[error("{}: damaged gzip stream: {source}", file.display())]
+    Gzip {
+        /// The file.
+        file: PathBuf,
+        /// What the decompressor said.
+        source: io::Error,
+    },
+}
+
+/// A file's content, unzipped if it was gzipped, and the SHA-256 of the file as it is on disk.
+#[derive(Debug, Clone)]
+pub struct SourceFile {
+    /// Where it was read.
+    pub path: PathBuf,
+    /// The content, unzipped.
+    pub bytes: Vec<u8>,
+    /// SHA-256 of the stored bytes, in hexadecimal.
+    pub sha256: String,
+}
+
+impl SourceFile {
+    /// Reads a file; gzip is recognised by its first two bytes, not by the name.
+    ///
+    /// # Errors
+    /// Where it is missing, unreadable, or a damaged gzip stream.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let stored = std::fs::read(path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => FileError::Missing(path.to_owned()),
+            _ => FileError::Io { file: path.to_owned(), source },
+        })?;
+        let sha256 = sha256_hex(&stored);
+        let bytes = if stored.starts_with(&[0x1f, 0x8b]) {
+            let mut bytes = Vec::new();
+            MultiGzDecoder::new(stored.as_slice())
+                .read_to_end(&mut bytes)
+                .map_err(|source| FileError::Gzip { file: path.to_owned(), source })?;
+            bytes
+        } else {
+            stored
+        };
+        Ok(Self { path: path.to_owned(), bytes, sha256 })
+    }
+}
+
+/// SHA-256 in hexadecimal.
+#[must_use]
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}

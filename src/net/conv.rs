@@ -1,0 +1,337 @@
+//! A two-dimensional convolution as a linear operator (one-dimensional ones have height 1), by im2col and GEMM.
+//!
+//! The transposed map, which CROWN applies to thousands of functionals that start at single neurons, looks only at the
+//! window of output positions where a functional is non-zero.
+
+use super::Matrix;
+use super::gemm::{View, add_product, set_product};
+use super::sparse::{column, column_mut};
+use std::sync::OnceLock;
+
+/// Sizes of a convolution. Tensors are flattened row-major as (channel, row, column).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConvGeometry {
+    /// Input channels, height, width.
+    pub input: [usize; 3],
+    /// Output channels.
+    pub channels: usize,
+    /// Kernel height and width.
+    pub kernel: [usize; 2],
+    /// Vertical and horizontal stride.
+    pub stride: [usize; 2],
+    /// Vertical and horizontal dilation.
+    pub dilation: [usize; 2],
+    /// Zero padding: top, left, bottom, right.
+    pub pads: [usize; 4],
+    /// Number of groups; divides both channel counts.
+    pub groups: usize,
+}
+
+impl ConvGeometry {
+    /// Output height and width, or `None` where the sizes do not fit together.
+    #[must_use]
+    pub fn output(&self) -> Option<[usize; 2]> {
+        let groups_divide = self.groups > 0
+            && self.input[0].is_multiple_of(self.groups)
+            && self.channels.is_multiple_of(self.groups);
+        let side = |axis: usize| {
+            let padded = self.input[axis + 1]
+                .checked_add(self.pads[axis])?
+                .checked_add(self.pads[axis + 2])?;
+            let reach = self.kernel[axis].checked_sub(1)?.checked_mul(self.dilation[axis])?;
+            Some(padded.checked_sub(reach)?.checked_sub(1)?.checked_div(self.stride[axis])? + 1)
+        };
+        if groups_divide { Some([side(0)?, side(1)?]) } else { None }
+    }
+
+    /// Elements of the input tensor.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        self.input.iter().product()
+    }
+
+    /// Elements of the output tensor.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.channels * self.positions()
+    }
+
+    /// Weights per output element.
+    #[must_use]
+    pub fn fan_in(&self) -> usize {
+        self.input[0] / self.groups * self.kernel[0] * self.kernel[1]
+    }
+
+    fn positions(&self) -> usize {
+        self.output().map_or(0, |[h, w]| h * w)
+    }
+
+    /// The input row (or column) that kernel tap `tap` reads for output row (or column) `at`.
+    fn source(&self, axis: usize, at: usize, tap: usize) -> Option<usize> {
+        let padded = at * self.stride[axis] + tap * self.dilation[axis];
+        padded.checked_sub(self.pads[axis]).filter(|&i| i < self.input[axis + 1])
+    }
+
+    /// Kernel taps of one group in storage order: (channel within the group, row, column).
+    fn taps(&self) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
+        let [channels, [rows, cols]] = [[self.input[0] / self.groups, 0], self.kernel];
+        (0..channels[0])
+            .flat_map(move |c| (0..rows).flat_map(move |y| (0..cols).map(move |x| (c, y, x))))
+    }
+}
+
+/// Output positions where a functional is non-zero: rows and columns, half-open.
+#[derive(Clone, Copy)]
+struct Window {
+    rows: [usize; 2],
+    cols: [usize; 2],
+}
+
+impl Window {
+    fn len(&self) -> usize {
+        (self.rows[1] - self.rows[0]) * (self.cols[1] - self.cols[0])
+    }
+}
+
+/// A convolution with its kernels.
+#[derive(Debug, Clone)]
+pub struct Conv {
+    geometry: ConvGeometry,
+    /// Column o is the kernel of output channel o, flattened (channel, row, column).
+    weights: Matrix,
+    magnitudes: OnceLock<Matrix>,
+}
+
+impl Conv {
+    /// A convolution from its kernels, flattened row-major as (output channel, input channel / groups, row, column).
+    /// `None` where sizes do not fit together.
+    #[must_use]
+    pub fn new(geometry: ConvGeometry, kernels: &[f64]) -> Option<Self> {
+        geometry.output()?;
+        if kernels.len() != geometry.fan_in() * geometry.channels {
+            return None;
+        }
+        let weights = Matrix::from_column_slice(geometry.fan_in(), geometry.channels, kernels);
+        Some(Self { geometry, weights, magnitudes: OnceLock::new() })
+    }
+
+    /// The sizes.
+    #[must_use]
+    pub fn geometry(&self) -> &ConvGeometry {
+        &self.geometry
+    }
+
+    /// Kernels, one column an output channel.
+    #[must_use]
+    pub fn weights(&self) -> &Matrix {
+        &self.weights
+    }
+
+    pub(super) fn add_apply(&self, x: &Matrix, y: &mut Matrix) {
+        self.add_apply_with(&self.weights, x, y);
+    }
+
+    pub(super) fn add_apply_abs(&self, x: &Matrix, y: &mut Matrix) {
+        let magnitudes = self.magnitudes.get_or_init(|| self.weights.abs());
+        self.add_apply_with(magnitudes, x, y);
+    }
+
+    fn add_apply_with(&self, weights: &Matrix, x: &Matrix, y: &mut Matrix) {
+        let g = &self.geometry;
+        let (positions, fan_in) = (g.positions(), g.fan_in());
+        let per_group = g.channels / g.groups;
+        let mut patches = vec![0.0; positions * fan_in];
+        for c in 0..x.ncols() {
+            let (x, y) = (column(x, c), column_mut(y, c));
+            for group in 0..g.groups {
+                self.gather_patches(x, group, &mut patches);
+                let kernels =
+                    &weights.as_slice()[group * per_group * fan_in..][..per_group * fan_in];
+                add_product(
+                    &mut y[group * per_group * positions..][..per_group * positions],
+                    View::new(&patches, positions, fan_in),
+                    View::new(kernels, fan_in, per_group),
+                );
+            }
+        }
+    }
+
+    /// im2col: entry (position, tap) is the input that the tap reads there, 0 in the padding.
+    fn gather_patches(&self, x: &[f64], group: usize, patches: &mut [f64]) {
+        let g = &self.geometry;
+        let [_, height, width] = g.input;
+        let [out_rows, out_cols] = g.output().expect("checked in new");
+        let first = group * (g.input[0] / g.groups);
+        for ((channel, ky, kx), patch) in
+            g.taps().zip(patches.chunks_exact_mut(out_rows * out_cols))
+        {
+            let plane = &x[(first + channel) * height * width..][..height * width];
+            for (oy, patch) in patch.chunks_exact_mut(out_cols).enumerate() {
+                match g.source(0, oy, ky) {
+                    None => patch.fill(0.0),
+                    Some(iy) => {
+                        let row = &plane[iy * width..][..width];
+                        for (ox, value) in patch.iter_mut().enumerate() {
+                            *value = g.source(1, ox, kx).map_or(0.0, |ix| row[ix]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn add_apply_transposed(&self, a: &Matrix, x: &mut Matrix) {
+        let g = &self.geometry;
+        let fan_in = g.fan_in();
+        let per_group = g.channels / g.groups;
+        let positions = g.positions();
+        let (mut compact, mut patches) = (Vec::new(), Vec::new());
+        for c in 0..a.ncols() {
+            let (a, x) = (column(a, c), column_mut(x, c));
+            for group in 0..g.groups {
+                let a = &a[group * per_group * positions..][..per_group * positions];
+                let Some(window) = self.support(a) else { continue };
+                self.compact(a, window, &mut compact);
+                let kernels =
+                    &self.weights.as_slice()[group * per_group * fan_in..][..per_group * fan_in];
+                patches.resize(window.len() * fan_in, 0.0);
+                set_product(
+                    &mut patches,
+                    View::new(&compact, window.len(), per_group),
+                    View::new(kernels, fan_in, per_group).t(),
+                );
+                self.scatter_patches(&patches, window, group, x);
+            }
+        }
+    }
+
+    /// The smallest window that holds every non-zero of a functional on one group's outputs.
+    fn support(&self, a: &[f64]) -> Option<Window> {
+        let [out_rows, out_cols] = self.geometry.output().expect("checked in new");
+        let mut window = Window { rows: [usize::MAX, 0], cols: [usize::MAX, 0] };
+        for (index, line) in a.chunks_exact(out_cols).enumerate() {
+            let Some(left) = line.iter().position(|&v| v != 0.0) else { continue };
+            let right = line.iter().rposition(|&v| v != 0.0).unwrap_or(left);
+            let row = index % out_rows;
+            window.rows = [window.rows[0].min(row), window.rows[1].max(row + 1)];
+            window.cols = [window.cols[0].min(left), window.cols[1].max(right + 1)];
+        }
+        (window.rows[0] != usize::MAX).then_some(window)
+    }
+
+    fn compact(&self, a: &[f64], window: Window, out: &mut Vec<f64>) {
+        let [out_rows, out_cols] = self.geometry.output().expect("checked in new");
+        out.clear();
+        for plane in a.chunks_exact(out_rows * out_cols) {
+            for row in window.rows[0]..window.rows[1] {
+                out.extend_from_slice(&plane[row * out_cols..][window.cols[0]..window.cols[1]]);
+            }
+        }
+    }
+
+    /// col2im: adds entry (position, tap) to the input that the tap reads there.
+    fn scatter_patches(&self, patches: &[f64], window: Window, group: usize, x: &mut [f64]) {
+        let g = &self.geometry;
+        let [_, height, width] = g.input;
+        let first = group * (g.input[0] / g.groups);
+        let cols = window.cols[1] - window.cols[0];
+        for ((channel, ky, kx), patch) in g.taps().zip(patches.chunks_exact(window.len())) {
+            let plane = &mut x[(first + channel) * height * width..][..height * width];
+            for (oy, patch) in (window.rows[0]..).zip(patch.chunks_exact(cols)) {
+                let Some(iy) = g.source(0, oy, ky) else { continue };
+                let row = &mut plane[iy * width..][..width];
+                for (ox, value) in (window.cols[0]..).zip(patch) {
+                    if let Some(ix) = g.source(1, ox, kx) {
+                        row[ix] += value;
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn for_each_in_row(&self, row: usize, mut visit: impl FnMut(usize, f64)) {
+        let g = &self.geometry;
+        let [_, height, width] = g.input;
+        let [_, out_cols] = g.output().expect("checked in new");
+        let (out_channel, position) = (row / g.positions(), row % g.positions());
+        let (oy, ox) = (position / out_cols, position % out_cols);
+        let first = out_channel / (g.channels / g.groups) * (g.input[0] / g.groups);
+        for ((channel, ky, kx), w) in g.taps().zip(self.weights.column(out_channel).iter()) {
+            if let (Some(iy), Some(ix)) = (g.source(0, oy, ky), g.source(1, ox, kx)) {
+                visit(((first + channel) * height + iy) * width + ix, *w);
+            }
+        }
+    }
+
+    pub(super) fn add_rows(&self, rows: &[usize], x: &mut Matrix) {
+        for (c, &row) in rows.iter().enumerate() {
+            let x = column_mut(x, c);
+            self.for_each_in_row(row, |column, w| x[column] += w);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::linear::{LinearMap, check_three_maps};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The convolution as a matrix, straight from its definition.
+    fn expand(g: &ConvGeometry, kernels: &[f64]) -> Matrix {
+        let [oh, ow] = g.output().unwrap();
+        let (ci, co) = (g.input[0] / g.groups, g.channels / g.groups);
+        let mut dense = Matrix::zeros(g.outputs(), g.inputs());
+        for o in 0..g.channels {
+            for (y, x) in (0..oh).flat_map(|y| (0..ow).map(move |x| (y, x))) {
+                for (c, ky, kx) in g.taps() {
+                    let iy = (y * g.stride[0] + ky * g.dilation[0]) as isize - g.pads[0] as isize;
+                    let ix = (x * g.stride[1] + kx * g.dilation[1]) as isize - g.pads[1] as isize;
+                    if iy < 0 || ix < 0 || iy >= g.input[1] as isize || ix >= g.input[2] as isize {
+                        continue;
+                    }
+                    let input =
+                        ((o / co * ci + c) * g.input[1] + iy as usize) * g.input[2] + ix as usize;
+                    let w = ((o * ci + c) * g.kernel[0] + ky) * g.kernel[1] + kx;
+                    dense[((o * oh + y) * ow + x, input)] += kernels[w];
+                }
+            }
+        }
+        dense
+    }
+
+    proptest! {
+        #[test]
+        fn a_convolution_is_its_matrix(
+            groups in 1usize..3, ci in 1usize..3, co in 1usize..3, h in 1usize..6, w in 1usize..6,
+            kernel in [1usize..4, 1usize..4], stride in [1usize..3, 1usize..3], dilation in [1usize..3, 1usize..3],
+            pads in [0usize..3, 0usize..3, 0usize..3, 0usize..3],
+        ) {
+            let geometry = ConvGeometry {
+                input: [ci * groups, h, w], channels: co * groups, kernel, stride, dilation, pads, groups,
+            };
+            prop_assume!(geometry.output().is_some());
+            let kernels: Vec<f64> =
+                (0..geometry.fan_in() * geometry.channels).map(|i| ((i * 5) % 9) as f64 - 4.0).collect();
+            let conv = Conv::new(geometry, &kernels).unwrap();
+            check_three_maps(&LinearMap::Conv(conv), &expand(&geometry, &kernels));
+        }
+    }
+
+    #[test]
+    fn sizes_that_do_not_fit_are_refused() {
+        let geometry = ConvGeometry {
+            input: [2, 2, 2],
+            channels: 2,
+            kernel: [3, 3],
+            stride: [1, 1],
+            dilation: [1, 1],
+            pads: [0; 4],
+            groups: 1,
+        };
+        assert_eq!(geometry.output(), None);
+        assert!(Conv::new(ConvGeometry { kernel: [1, 1], ..geometry }, &[1.0; 3]).is_none());
+        assert_eq!(ConvGeometry { kernel: [1, 1], groups: 3, ..geometry }.output(), None);
+        assert_eq!(ConvGeometry { kernel: [1, 1], stride: [0, 1], ..geometry }.output(), None);
+    }
+}

@@ -1,0 +1,231 @@
+//! Concrete evaluation in f64 (batched) and f32, and input gradients.
+
+use super::{Matrix, Network, Node, Op};
+
+/// The value of every node at a batch of points; one column a point.
+#[derive(Debug, Clone)]
+pub struct Values(Vec<Matrix>);
+
+impl Values {
+    /// The values of a node, (elements × points).
+    #[must_use]
+    pub fn node(&self, id: usize) -> &Matrix {
+        &self.0[id]
+    }
+}
+
+impl Network {
+    /// The output at each column of `x` (inputs × points), in double precision, rounded to nearest.
+    ///
+    /// # Panics
+    /// Where `x` has another number of rows than the network has inputs.
+    #[must_use]
+    pub fn evaluate(&self, x: &Matrix) -> Matrix {
+        let mut last_use: Vec<usize> = (0..self.nodes().len()).collect();
+        for (id, node) in self.nodes().iter().enumerate() {
+            node.op.operands().iter().for_each(|&operand| last_use[operand] = id);
+        }
+        let mut values: Vec<Matrix> = Vec::with_capacity(self.nodes().len());
+        for (id, node) in self.nodes().iter().enumerate() {
+            values.push(value(node, x, &values));
+            for operand in node.op.operands() {
+                if last_use[operand] == id && operand != self.output() {
+                    values[operand] = Matrix::zeros(0, 0);
+                }
+            }
+        }
+        values.swap_remove(self.output())
+    }
+
+    /// The value of every node at each column of `x`.
+    ///
+    /// # Panics
+    /// As [`Self::evaluate`].
+    #[must_use]
+    pub fn forward(&self, x: &Matrix) -> Values {
+        let mut values = Vec::with_capacity(self.nodes().len());
+        for node in self.nodes() {
+            values.push(value(node, x, &values));
+        }
+        Values(values)
+    }
+
+    /// Gradients with respect to the input of Σⱼ wⱼ yⱼ, one column a point: `weights` (outputs × points) holds w, and
+    /// `values` are those of [`Self::forward`] at the same points. The derivative of ReLU at 0 is taken as 0.
+    ///
+    /// # Panics
+    /// Where the numbers of points or outputs differ.
+    #[must_use]
+    pub fn gradient(&self, values: &Values, weights: &Matrix) -> Matrix {
+        let points = weights.ncols();
+        let mut gradients: Vec<Option<Matrix>> = vec![None; self.nodes().len()];
+        gradients[self.output()] = Some(weights.clone());
+        for (id, node) in self.nodes().iter().enumerate().skip(1).rev() {
+            let Some(g) = gradients[id].take() else { continue };
+            let mut add = |to: usize, add: &mut dyn FnMut(&mut Matrix)| {
+                let len = self.node(to).len;
+                add(gradients[to].get_or_insert_with(|| Matrix::zeros(len, points)));
+            };
+            let x = |id: usize| &values.0[id];
+            match &node.op {
+                Op::Input => {}
+                Op::Affine(affine) => {
+                    for term in &affine.terms {
+                        add(term.source, &mut |to| term.map.add_apply_transposed(&g, to));
+                    }
+                }
+                Op::Relu(z) => add(*z, &mut |to| {
+                    to.zip_zip_apply(&g, x(*z), |to, g, z| *to += if z > 0.0 { g } else { 0.0 });
+                }),
+                Op::Curve(curve, z) => add(*z, &mut |to| {
+                    to.zip_zip_apply(&g, x(*z), |to, g, z| *to += g * curve.derivative(z));
+                }),
+                Op::Product(a, b) => {
+                    add(*a, &mut |to| to.zip_zip_apply(&g, x(*b), |to, g, b| *to += g * b));
+                    add(*b, &mut |to| to.zip_zip_apply(&g, x(*a), |to, g, a| *to += g * a));
+                }
+                Op::Reciprocal(z) => add(*z, &mut |to| {
+                    to.zip_zip_apply(&g, x(*z), |to, g, z| *to -= g / (z * z));
+                }),
+            }
+        }
+        gradients[0].take().unwrap_or_else(|| Matrix::zeros(self.inputs(), points))
+    }
+
+    /// The output at one point in single precision: every operation rounded to f32, sums in index order. What a plain
+    /// deployment computes, up to its order of summation.
+    ///
+    /// # Panics
+    /// Where `x` has another length than the network has inputs.
+    #[must_use]
+    pub fn evaluate_f32(&self, x: &[f32]) -> Vec<f32> {
+        assert_eq!(
+            x.len(),
+            self.inputs(),
+            "a point has as many coordinates as the network has inputs"
+        );
+        let mut values: Vec<Vec<f32>> = Vec::with_capacity(self.nodes().len());
+        for node in self.nodes() {
+            let unary =
+                |z: usize, f: &dyn Fn(f32) -> f32| values[z].iter().map(|&z| f(z)).collect();
+            let value = match &node.op {
+                Op::Input => x.to_vec(),
+                Op::Affine(affine) => {
+                    let mut y = vec![0.0f32; node.len];
+                    for term in &affine.terms {
+                        let x = &values[term.source];
+                        for (row, y) in y.iter_mut().enumerate() {
+                            term.map.for_each_in_row(row, |column, w| *y += w as f32 * x[column]);
+                        }
+                    }
+                    y.iter().zip(&affine.bias).map(|(y, &b)| y + b as f32).collect()
+                }
+                Op::Relu(z) => unary(*z, &|z| z.max(0.0)),
+                Op::Curve(curve, z) => unary(*z, &|z| curve.value(f64::from(z)) as f32),
+                Op::Product(a, b) => {
+                    values[*a].iter().zip(&values[*b]).map(|(a, b)| a * b).collect()
+                }
+                Op::Reciprocal(z) => unary(*z, &|z| 1.0 / z),
+            };
+            values.push(value);
+        }
+        values.swap_remove(self.output())
+    }
+}
+
+fn value(node: &Node, x: &Matrix, values: &[Matrix]) -> Matrix {
+    match &node.op {
+        Op::Input => {
+            assert_eq!(
+                x.nrows(),
+                node.len,
+                "a point has as many coordinates as the network has inputs"
+            );
+            x.clone()
+        }
+        Op::Affine(affine) => {
+            let mut y = broadcast(&affine.bias, x.ncols());
+            for term in &affine.terms {
+                term.map.add_apply(&values[term.source], &mut y);
+            }
+            y
+        }
+        Op::Relu(z) => values[*z].map(|z| z.max(0.0)),
+        Op::Curve(curve, z) => values[*z].map(|z| curve.value(z)),
+        Op::Product(a, b) => values[*a].component_mul(&values[*b]),
+        Op::Reciprocal(z) => values[*z].map(f64::recip),
+    }
+}
+
+/// The vector repeated in `columns` columns.
+pub(super) fn broadcast(vector: &[f64], columns: usize) -> Matrix {
+    let mut data = Vec::with_capacity(vector.len() * columns);
+    (0..columns).for_each(|_| data.extend_from_slice(vector));
+    Matrix::from_vec(vector.len(), columns, data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Curve, LinearMap, NetworkBuilder, NodeId, Term};
+    use super::*;
+
+    /// y = tanh(W relu(V x + b)) · sigmoid(U x) + 1/(3 + x₀²), every operator at once.
+    fn everything() -> Network {
+        let matrix = |r, c, seed: usize| {
+            LinearMap::from_matrix(Matrix::from_fn(r, c, |i, j| {
+                ((i * 5 + j * 3 + seed) % 7) as f64 / 3.0 - 1.0
+            }))
+        };
+        let mut b = NetworkBuilder::new(3, "x").unwrap();
+        let term = |source: NodeId, map| vec![Term { source, map }];
+        let v = b.affine(term(0, matrix(4, 3, 1)), vec![0.1, -0.2, 0.3, 0.0], 0, "v").unwrap();
+        let r = b.relu(v, "r").unwrap();
+        let w = b.linear(r, matrix(2, 4, 2), "w").unwrap();
+        let t = b.curve(Curve::Tanh, w, "t").unwrap();
+        let u = b.linear(0, matrix(2, 3, 3), "u").unwrap();
+        let s = b.curve(Curve::Sigmoid, u, "s").unwrap();
+        let p = b.product(t, s, "p").unwrap();
+        let first =
+            LinearMap::from_matrix(Matrix::from_fn(2, 3, |_, j| if j == 0 { 1.0 } else { 0.0 }));
+        let x0 = b.linear(0, first, "x0").unwrap();
+        let square = b.product(x0, x0, "sq").unwrap();
+        let shifted =
+            b.affine(term(square, LinearMap::Identity(2)), vec![3.0; 2], 0, "3+").unwrap();
+        let q = b.reciprocal(shifted, "q").unwrap();
+        let sum = vec![
+            Term { source: p, map: LinearMap::Identity(2) },
+            Term { source: q, map: LinearMap::Identity(2) },
+        ];
+        let y = b.affine(sum, vec![0.0; 2], 0, "y").unwrap();
+        b.finish(y).unwrap()
+    }
+
+    #[test]
+    fn gradients_agree_with_differences() {
+        let net = everything();
+        let x = Matrix::from_column_slice(3, 2, &[0.3, -0.7, 0.9, -0.2, 0.5, 0.1]);
+        let w = Matrix::from_column_slice(2, 2, &[1.0, -2.0, 0.5, 3.0]);
+        let gradient = net.gradient(&net.forward(&x), &w);
+        let h = 1e-6;
+        for i in 0..3 {
+            let (mut up, mut down) = (x.clone(), x.clone());
+            up.row_mut(i).add_scalar_mut(h);
+            down.row_mut(i).add_scalar_mut(-h);
+            let difference =
+                (net.evaluate(&up) - net.evaluate(&down)).component_mul(&w) / (2.0 * h);
+            for c in 0..2 {
+                assert!((difference.column(c).sum() - gradient[(i, c)]).abs() < 1e-8);
+            }
+        }
+    }
+
+    #[test]
+    fn single_and_double_precision_agree() {
+        let net = everything();
+        let double = net.evaluate(&Matrix::from_column_slice(3, 1, &[0.25, -0.5, 1.0]));
+        let single = net.evaluate_f32(&[0.25, -0.5, 1.0]);
+        for (d, s) in double.iter().zip(single) {
+            assert!((d - f64::from(s)).abs() < 1e-6);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The network and what it computes: graph, linear operators, evaluation, gradients, interval enclosures.
+
+mod conv;
+mod dense;
+mod enclosure;
+mod evaluate;
+pub mod gemm;
+mod graph;
+mod linear;
+mod scalar;
+mod sparse;
+
+pub use conv::{Conv, ConvGeometry};
+pub use dense::Dense;
+pub use enclosure::{Boxes, Enclosure};
+pub use evaluate::Values;
+pub use graph::{Affine, BuildError, Network, NetworkBuilder, Node, NodeId, Op, Term};
+pub use linear::LinearMap;
+pub use scalar::{Curve, recip_interval, sigmoid, tanh};
+pub use sparse::Sparse;
+
+/// A batch of column vectors; column c is one point, one functional, or one domain.
+pub type Matrix = nalgebra::DMatrix<f64>;

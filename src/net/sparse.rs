@@ -1,0 +1,159 @@
+//! A sparse linear operator in compressed rows: slices, transposes, pads, pooling averages, diagonal scalings, and
+//! weight matrices that are mostly zero.
+
+use super::Matrix;
+
+/// A sparse matrix (out × in) in compressed sparse row form.
+#[derive(Debug, Clone)]
+pub struct Sparse {
+    inputs: usize,
+    starts: Vec<usize>,
+    columns: Vec<u32>,
+    weights: Vec<f64>,
+}
+
+impl Sparse {
+    /// Builds the matrix from one list of (column, weight) a row; exact zeros are dropped.
+    ///
+    /// # Panics
+    /// Where a column lies outside `0..inputs`, or there are 2³² columns.
+    #[must_use]
+    pub fn from_rows<R, I>(inputs: usize, rows: R) -> Self
+    where
+        R: IntoIterator<Item = I>,
+        I: IntoIterator<Item = (usize, f64)>,
+    {
+        let mut sparse = Self { inputs, starts: vec![0], columns: Vec::new(), weights: Vec::new() };
+        for row in rows {
+            for (column, weight) in row {
+                assert!(column < inputs, "column {column} of {inputs}");
+                if weight != 0.0 {
+                    sparse.columns.push(u32::try_from(column).expect("fewer than 2³² columns"));
+                    sparse.weights.push(weight);
+                }
+            }
+            sparse.starts.push(sparse.columns.len());
+        }
+        sparse
+    }
+
+    /// y_i = x_{index_i}: slices, transposes, gathers.
+    #[must_use]
+    pub fn gather(inputs: usize, indices: impl IntoIterator<Item = usize>) -> Self {
+        Self::from_rows(inputs, indices.into_iter().map(|i| [(i, 1.0)]))
+    }
+
+    /// y_{offset+i} = x_i for i < inputs, other entries 0: one operand of a concatenation.
+    #[must_use]
+    pub fn scatter(inputs: usize, outputs: usize, targets: &[usize]) -> Self {
+        let mut source = vec![None; outputs];
+        for (i, &target) in targets.iter().enumerate() {
+            source[target] = Some((i, 1.0));
+        }
+        Self::from_rows(inputs, source)
+    }
+
+    /// y_i = d_i x_i.
+    #[must_use]
+    pub fn diagonal(scales: &[f64]) -> Self {
+        Self::from_rows(scales.len(), scales.iter().enumerate().map(|(i, &s)| [(i, s)]))
+    }
+
+    /// The identity of dimension n.
+    #[must_use]
+    pub fn identity(n: usize) -> Self {
+        Self::gather(n, 0..n)
+    }
+
+    /// Number of columns.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// Number of stored entries.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// Every stored weight.
+    #[must_use]
+    pub fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+
+    /// The entries (column, weight) of a row.
+    pub fn row(&self, row: usize) -> impl Iterator<Item = (usize, f64)> + '_ {
+        let range = self.starts[row]..self.starts[row + 1];
+        self.columns[range.clone()]
+            .iter()
+            .map(|&c| c as usize)
+            .zip(self.weights[range].iter().copied())
+    }
+
+    /// The most entries in any row.
+    #[must_use]
+    pub fn longest_row(&self) -> usize {
+        self.starts.windows(2).map(|w| w[1] - w[0]).max().unwrap_or(0)
+    }
+
+    pub(super) fn add_apply(&self, x: &Matrix, y: &mut Matrix) {
+        self.add_apply_with(x, y, |w| w);
+    }
+
+    pub(super) fn add_apply_abs(&self, x: &Matrix, y: &mut Matrix) {
+        self.add_apply_with(x, y, f64::abs);
+    }
+
+    fn add_apply_with(&self, x: &Matrix, y: &mut Matrix, weight: impl Fn(f64) -> f64) {
+        for c in 0..x.ncols() {
+            let (x, y) = (column(x, c), column_mut(y, c));
+            for (row, y) in y.iter_mut().enumerate() {
+                for e in self.starts[row]..self.starts[row + 1] {
+                    *y += weight(self.weights[e]) * x[self.columns[e] as usize];
+                }
+            }
+        }
+    }
+
+    pub(super) fn add_apply_transposed(&self, a: &Matrix, x: &mut Matrix) {
+        for c in 0..a.ncols() {
+            let (a, x) = (column(a, c), column_mut(x, c));
+            for (row, &a) in a.iter().enumerate() {
+                if a != 0.0 {
+                    for e in self.starts[row]..self.starts[row + 1] {
+                        x[self.columns[e] as usize] += self.weights[e] * a;
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn add_rows(&self, rows: &[usize], x: &mut Matrix) {
+        for (c, &row) in rows.iter().enumerate() {
+            let x = column_mut(x, c);
+            for e in self.starts[row]..self.starts[row + 1] {
+                x[self.columns[e] as usize] += self.weights[e];
+            }
+        }
+    }
+}
+
+/// Column `c` of a column-major matrix as a slice.
+pub(crate) fn column(matrix: &Matrix, c: usize) -> &[f64] {
+    let rows = matrix.nrows();
+    &matrix.as_slice()[c * rows..(c + 1) * rows]
+}
+
+/// Column `c` of a column-major matrix as a mutable slice.
+pub(crate) fn column_mut(matrix: &mut Matrix, c: usize) -> &mut [f64] {
+    let rows = matrix.nrows();
+    &mut matrix.as_mut_slice()[c * rows..(c + 1) * rows]
+}

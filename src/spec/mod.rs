@@ -1,0 +1,7 @@
+//! What is asked: a region of inputs, and a set of outputs that no input of the region may reach.
+
+mod property;
+mod region;
+
+pub use property::{Claim, HalfSpace, Polytope, Property};
+pub use region::{Region, RegionError};

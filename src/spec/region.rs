@@ -1,0 +1,199 @@
+//! A region: an axis-parallel box of real inputs, kept as the floats just outside and just inside its exact ends.
+
+use crate::net::Boxes;
+use crate::num::{Rational, round_down, round_down_f32, round_up, round_up_f32};
+use thiserror::Error;
+
+/// Why bounds do not make a region.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RegionError {
+    /// A lower bound above its upper bound.
+    #[error("input {input} has the lower bound {lower} above its upper bound {upper}")]
+    Empty {
+        /// Index of the input.
+        input: usize,
+        /// Its lower bound.
+        lower: String,
+        /// Its upper bound.
+        upper: String,
+    },
+    /// Per-feature values of the wrong number.
+    #[error("{what} has {found} values where the input has {expected}")]
+    Length {
+        /// What has the wrong number of values.
+        what: &'static str,
+        /// How many it has.
+        found: usize,
+        /// How many are needed.
+        expected: usize,
+    },
+    /// A negative radius.
+    #[error("epsilon of input {0} is negative")]
+    NegativeRadius(usize),
+}
+
+/// A box of real inputs ∏ [aᵢ, bᵢ] with exact rational ends.
+///
+/// `lower ≤ a` and `b ≤ upper` are the nearest doubles outside: every bound is computed over them, so it holds for the
+/// exact box. The nearest doubles inside decide membership: a double x is in [a, b] exactly if it is between those.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Region {
+    lower: Vec<f64>,
+    upper: Vec<f64>,
+    inner: Vec<[f64; 2]>,
+    singles: Vec<[f64; 2]>,
+}
+
+impl Region {
+    /// The box with the given exact ends.
+    ///
+    /// # Errors
+    /// [`RegionError::Empty`] where an end is above the other.
+    pub fn from_bounds(bounds: &[(Rational, Rational)]) -> Result<Self, RegionError> {
+        if let Some(input) = bounds.iter().position(|(a, b)| a > b) {
+            let (lower, upper) = (bounds[input].0.to_string(), bounds[input].1.to_string());
+            return Err(RegionError::Empty { input, lower, upper });
+        }
+        Ok(Self {
+            lower: bounds.iter().map(|(a, _)| round_down(a)).collect(),
+            upper: bounds.iter().map(|(_, b)| round_up(b)).collect(),
+            inner: bounds.iter().map(|(a, b)| [round_up(a), round_down(b)]).collect(),
+            singles: bounds.iter().map(|(a, b)| [round_up_f32(a), round_down_f32(b)]).collect(),
+        })
+    }
+
+    /// The L∞ ball { x : |xᵢ − cᵢ| ≤ εᵢ } ∩ domain, every number exact.
+    ///
+    /// # Errors
+    /// Where lengths differ, a radius is negative, or the ball misses the domain.
+    pub fn ball(
+        centre: &[Rational],
+        radius: &[Rational],
+        domain: Option<&[(Rational, Rational)]>,
+    ) -> Result<Self, RegionError> {
+        let expected = centre.len();
+        let check = |what, found| {
+            if found == expected {
+                Ok(())
+            } else {
+                Err(RegionError::Length { what, found, expected })
+            }
+        };
+        check("epsilon", radius.len())?;
+        if let Some(input) = radius.iter().position(|r| *r < Rational::from_integer(0.into())) {
+            return Err(RegionError::NegativeRadius(input));
+        }
+        let mut bounds: Vec<_> = centre.iter().zip(radius).map(|(c, r)| (c - r, c + r)).collect();
+        if let Some(domain) = domain {
+            check("the input domain", domain.len())?;
+            for ((a, b), (low, high)) in bounds.iter_mut().zip(domain) {
+                if *a < *low {
+                    a.clone_from(low);
+                }
+                if *b > *high {
+                    b.clone_from(high);
+                }
+            }
+        }
+        Self::from_bounds(&bounds)
+    }
+
+    /// Number of inputs.
+    #[must_use]
+    pub fn dimension(&self) -> usize {
+        self.lower.len()
+    }
+
+    /// Outward-rounded lower ends.
+    #[must_use]
+    pub fn lower(&self) -> &[f64] {
+        &self.lower
+    }
+
+    /// Outward-rounded upper ends.
+    #[must_use]
+    pub fn upper(&self) -> &[f64] {
+        &self.upper
+    }
+
+    /// The outward-rounded box, as a batch of one.
+    #[must_use]
+    pub fn boxes(&self) -> Boxes {
+        Boxes::single(&self.lower, &self.upper)
+    }
+
+    /// Whether the point lies in the exact box.
+    #[must_use]
+    pub fn contains(&self, x: &[f64]) -> bool {
+        x.len() == self.dimension() && x.iter().zip(&self.inner).all(|(x, [a, b])| a <= x && x <= b)
+    }
+
+    /// The point of the exact box nearest to x among single-precision floats; coordinates where no such float lies
+    /// inside fall back to doubles. `None` for a coordinate without a double inside (an interval such as [0.1, 0.1]):
+    /// only an enclosure of its exact value can be computed with.
+    #[must_use]
+    pub fn project(&self, x: &[f64]) -> Vec<Option<f64>> {
+        let clamp = |x: f64, [a, b]: [f64; 2]| (a <= b).then(|| x.max(a).min(b));
+        x.iter()
+            .enumerate()
+            .map(|(i, &x)| {
+                let single = f64::from(x as f32);
+                clamp(single, self.singles[i]).or_else(|| clamp(x, self.inner[i]))
+            })
+            .collect()
+    }
+
+    /// The centre of the box, rounded.
+    #[must_use]
+    pub fn midpoint(&self) -> Vec<f64> {
+        self.lower.iter().zip(&self.upper).map(|(l, u)| 0.5 * l + 0.5 * u).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::num::parse_rational;
+
+    fn q(text: &str) -> Rational {
+        parse_rational(text).unwrap()
+    }
+
+    #[test]
+    fn the_ball_is_rounded_outward_and_clipped_exactly() {
+        let domain = vec![(q("0"), q("1")); 2];
+        let ball =
+            Region::ball(&[q("0.1"), q("1")], &[q("8/255"), q("8/255")], Some(&domain)).unwrap();
+        assert!(ball.lower()[0] < 0.1 - 8.0 / 255.0 + 1e-15 && ball.upper()[1] == 1.0);
+        assert!(ball.contains(&[0.1, 1.0]) && !ball.contains(&[0.1, 1.0f64.next_up()]));
+    }
+
+    #[test]
+    fn a_point_that_is_no_float_has_no_projection() {
+        let region = Region::from_bounds(&[(q("0.1"), q("0.1")), (q("0.5"), q("0.5"))]).unwrap();
+        assert!(region.lower()[0] < region.upper()[0]);
+        assert!(!region.contains(&[0.1, 0.5]));
+        assert_eq!(region.project(&[0.1, 0.7]), vec![None, Some(0.5)]);
+    }
+
+    #[test]
+    fn projections_are_single_precision_inside_the_exact_box() {
+        let region = Region::from_bounds(&[(q("0.6"), q("0.6799"))]).unwrap();
+        let at = region.project(&[0.0])[0].unwrap();
+        assert_eq!(at, f64::from(0.6f32));
+        assert!(region.contains(&[at]) && !region.contains(&[0.6f64.next_down()]));
+    }
+
+    #[test]
+    fn bad_bounds_are_refused() {
+        assert!(matches!(
+            Region::from_bounds(&[(q("1"), q("0"))]),
+            Err(RegionError::Empty { input: 0, .. })
+        ));
+        assert!(matches!(Region::ball(&[q("1")], &[], None), Err(RegionError::Length { .. })));
+        assert!(matches!(
+            Region::ball(&[q("1")], &[q("-1")], None),
+            Err(RegionError::NegativeRadius(0))
+        ));
+    }
+}
