@@ -1,4 +1,5 @@
 //! Certus: certified robustness of neural networks, with evidence for every verdict.
+pub mod bound;
 pub mod load;
 pub mod net;
 pub mod num;

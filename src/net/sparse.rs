@@ -98,6 +98,14 @@ impl Sparse {
             .zip(self.weights[range].iter().copied())
     }
 
+    /// Whether every row has at most one entry and every column too: outputs are scalings of distinct inputs.
+    #[must_use]
+    pub fn is_injective(&self) -> bool {
+        let mut seen = vec![false; self.inputs];
+        self.longest_row() <= 1
+            && self.columns.iter().all(|&c| !std::mem::replace(&mut seen[c as usize], true))
+    }
+
     /// The most entries in any row.
     #[must_use]
     pub fn longest_row(&self) -> usize {

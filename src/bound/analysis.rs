@@ -1,0 +1,175 @@
+//! Bounds of every node over a batch of domains: intervals, tightened by backward sweeps where a relaxation needs them.
+
+use super::backward::{Layers, Multipliers, Start, Sweep, Swept};
+use super::charge::Charges;
+use crate::net::{Boxes, LinearMap, Matrix, Network, NodeId, Op};
+
+/// How the bounds of pre-activations are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intermediate {
+    /// Interval arithmetic.
+    Interval,
+    /// Interval arithmetic, tightened by backward sweeps (CROWN) where a relaxation depends on it.
+    Crown,
+}
+
+/// Bounds of every node of a network over a batch of domains.
+#[derive(Debug, Clone)]
+pub struct Analysis<'a> {
+    /// The network.
+    pub net: &'a Network,
+    /// Bounds and relaxations of all nodes.
+    pub layers: Layers,
+    /// Rounding charges for the domains.
+    pub charges: std::sync::Arc<Charges>,
+}
+
+impl<'a> Analysis<'a> {
+    /// Analyses one region.
+    ///
+    /// # Panics
+    /// Where `input` holds more than one box or has the wrong dimension.
+    #[must_use]
+    pub fn of_region(net: &'a Network, input: &Boxes, how: Intermediate) -> Self {
+        assert_eq!(input.domains(), 1, "one region");
+        let mut charges = Charges::new();
+        let mut layers = Layers::default();
+        for id in 0..net.nodes().len() {
+            let mut boxes = net.enclose_node(id, input, &layers.boxes);
+            // A sweep from this node needs its own charge; magnitudes before tightening are only larger.
+            charges.push(net, &boxes);
+            if how == Intermediate::Crown && gains_by_sweep(net, id) {
+                tighten(Sweep { net, layers: &layers, charges: &charges }, id, &mut boxes);
+                charges.tighten(&boxes);
+            }
+            layers.push(net, boxes);
+        }
+        Self { net, layers, charges: charges.into() }
+    }
+
+    /// Analyses sub-boxes of a region whose charges are known, starting from bounds that hold for them all (`known`, the
+    /// parent's, one column each) where given.
+    ///
+    /// # Panics
+    /// Where dimensions differ.
+    #[must_use]
+    pub fn of_domains(
+        net: &'a Network,
+        input: &Boxes,
+        how: Intermediate,
+        charges: std::sync::Arc<Charges>,
+        known: Option<&[Boxes]>,
+    ) -> Self {
+        let mut layers = Layers::default();
+        for id in 0..net.nodes().len() {
+            let mut boxes = net.enclose_node(id, input, &layers.boxes);
+            if let Some(known) = known {
+                boxes.intersect(&known[id]);
+            }
+            if how == Intermediate::Crown && gains_by_sweep(net, id) {
+                tighten(Sweep { net, layers: &layers, charges: &charges }, id, &mut boxes);
+            }
+            layers.push(net, boxes);
+        }
+        Self { net, layers, charges }
+    }
+
+    /// Sweeps over these bounds.
+    #[must_use]
+    pub fn sweep(&self) -> Sweep<'_> {
+        Sweep { net: self.net, layers: &self.layers, charges: &self.charges }
+    }
+
+    /// Lower bounds of functionals of the outputs (outputs × k) on the domains given, with default multipliers.
+    #[must_use]
+    pub fn lower(&self, functionals: &Matrix, domains: &[usize]) -> Swept {
+        self.sweep().run(
+            self.net.output(),
+            &Start::Dense(functionals),
+            domains,
+            &Multipliers::none(),
+            false,
+        )
+    }
+
+    /// The box of the outputs of a domain.
+    #[must_use]
+    pub fn output(&self) -> &Boxes {
+        &self.layers.boxes[self.net.output()]
+    }
+}
+
+/// Replaces the bounds of a node by those of backward sweeps where these are better. Of a node that only ReLUs read, only
+/// elements of unknown sign are swept: the others' relaxation is exact.
+fn tighten(sweep: Sweep, id: NodeId, boxes: &mut Boxes) {
+    let only_relus = sweep
+        .net
+        .nodes()
+        .iter()
+        .all(|n| !n.op.operands().contains(&id) || matches!(n.op, Op::Relu(_)));
+    let (mut units, mut domains) = (Vec::new(), Vec::new());
+    for d in 0..boxes.domains() {
+        for i in 0..boxes.lower.nrows() {
+            let (l, u) = (boxes.lower[(i, d)], boxes.upper[(i, d)]);
+            if if only_relus { l < 0.0 && u > 0.0 } else { l < u } {
+                units.extend([(i, false), (i, true)]);
+                domains.extend([d, d]);
+            }
+        }
+    }
+    let bounds = sweep.bounds(id, &units, &domains);
+    for ((&(i, negated), &d), &bound) in units.iter().zip(&domains).zip(&bounds) {
+        if negated {
+            let upper = &mut boxes.upper[(i, d)];
+            *upper = upper.min(-bound);
+        } else {
+            let lower = &mut boxes.lower[(i, d)];
+            *lower = lower.max(bound);
+        }
+    }
+}
+
+/// Whether a sweep can improve a node's interval, and something depends on it: the operands of nonlinear nodes, unless the
+/// interval is already exact.
+fn gains_by_sweep(net: &Network, id: NodeId) -> bool {
+    let relaxed = |node: &crate::net::Node| {
+        !matches!(node.op, Op::Affine(_) | Op::Input) && node.op.operands().contains(&id)
+    };
+    net.nodes()[id..].iter().any(relaxed) && !interval_is_exact(net, id)
+}
+
+/// Whether the interval rule gives a node's exact range: elements are affine functions, each of independent inputs.
+fn interval_is_exact(net: &Network, id: NodeId) -> bool {
+    match &net.node(id).op {
+        Op::Input => true,
+        Op::Affine(affine) => match affine.terms.as_slice() {
+            [] => true,
+            [term] => is_scaled_input(net, term.source),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Whether a node's elements are scalings of distinct inputs (normalisation), so that its box is exact.
+fn is_scaled_input(net: &Network, id: NodeId) -> bool {
+    match &net.node(id).op {
+        Op::Input => true,
+        Op::Affine(affine) => match affine.terms.as_slice() {
+            [term] => {
+                let elementwise = match &term.map {
+                    LinearMap::Identity(_) => true,
+                    LinearMap::Sparse(sparse) => sparse.is_injective(),
+                    _ => false,
+                };
+                elementwise && is_scaled_input(net, term.source)
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

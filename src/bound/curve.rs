@@ -1,0 +1,121 @@
+//! Linear bounds of S-shaped activations: any slope, with an intercept that is proved for it.
+
+use super::relax::Line;
+use crate::net::Curve;
+use crate::num::{UNIT, add_down, mul_down, mul_up, nan_to, sub_down};
+
+/// Steps of bisection for tangent points; the slope need not be exact, only near the best one.
+const STEPS: usize = 40;
+
+/// A line below f on [l, u]. The slope is that of CROWN for S-shaped functions (Zhang et al. 2018, §3.3): a chord where f
+/// is concave, a tangent where it is convex, the tangent through (u, f(u)) in between.
+pub fn lower_line(curve: Curve, l: f64, u: f64) -> Line {
+    let floor = Line { slope: 0.0, intercept: curve.value_down(l) };
+    if !(l < u && l.is_finite() && u.is_finite()) {
+        return floor;
+    }
+    let chord = (curve.value(u) - curve.value(l)) / (u - l);
+    let slope = if u <= 0.0 {
+        curve.derivative(0.5 * (l + u))
+    } else if l >= 0.0 {
+        chord
+    } else {
+        tangent_through(curve, l, u).unwrap_or(chord)
+    };
+    let slope = slope.clamp(0.0, 1.0);
+    let intercept = lower_intercept(curve, slope, l, u);
+    if intercept.is_finite() { Line { slope, intercept } } else { floor }
+}
+
+/// A line above f on [l, u], by the symmetry f(−z) = C − f(z) with C = 1 for the sigmoid and 0 for tanh.
+pub fn upper_line(curve: Curve, l: f64, u: f64) -> Line {
+    let Line { slope, intercept } = lower_line(curve, -u, -l);
+    let total = curve.range().0 + curve.range().1;
+    Line { slope, intercept: -sub_down(intercept, total) }
+}
+
+/// f'(d) for the d in [l, 0] whose tangent passes through (u, f(u)); `None` where that point lies left of l.
+fn tangent_through(curve: Curve, l: f64, u: f64) -> Option<f64> {
+    // h(d) = f(d) + f'(d)(u − d) − f(u): tangents at 0 pass above (u, f(u)), far left ones below.
+    let above = |d: f64| curve.value(d) + curve.derivative(d) * (u - d) > curve.value(u);
+    if above(l) {
+        return None;
+    }
+    let (mut left, mut right) = (l, 0.0);
+    for _ in 0..STEPS {
+        let middle = 0.5 * (left + right);
+        if above(middle) { right = middle } else { left = middle }
+    }
+    Some(curve.derivative(left))
+}
+
+/// A lower bound of min { f(z) − k z : z ∈ [l, u] }.
+///
+/// On the concave side (z ≥ 0) the minimum is at an end. On the convex side g(z) ≥ g(p) + g'(p)(z − p) for every p; with p
+/// near the minimum this loses next to nothing, whatever p is.
+fn lower_intercept(curve: Curve, k: f64, l: f64, u: f64) -> f64 {
+    let at = |z: f64| sub_down(curve.value_down(z), mul_up(k, z));
+    let mut least = at(l).min(at(u));
+    if u > 0.0 {
+        least = least.min(at(l.max(0.0)));
+    }
+    if l < 0.0 {
+        let end = u.min(0.0);
+        let p = flattest(curve, k, l, end);
+        let derivative = curve.derivative(p);
+        let error = 16.0 * UNIT * derivative.abs() + f64::MIN_POSITIVE;
+        let (g_low, g_high) =
+            ((derivative - error - k).next_down(), (derivative + error - k).next_up());
+        // min over z in [l, end] of g'(p)(z − p), for every g'(p) in [g_low, g_high].
+        let leftwards = if g_high > 0.0 { mul_down(-g_high, (p - l).next_up()) } else { 0.0 };
+        let rightwards = if g_low < 0.0 { mul_down(g_low, (end - p).next_up()) } else { 0.0 };
+        least = least.min(add_down(at(p), leftwards.min(rightwards)));
+    }
+    nan_to(least, f64::NEG_INFINITY)
+}
+
+/// The point of [l, end], end ≤ 0, where the increasing f' is nearest to k.
+fn flattest(curve: Curve, k: f64, l: f64, end: f64) -> f64 {
+    let (mut left, mut right) = (l, end);
+    if curve.derivative(left) >= k {
+        return left;
+    }
+    if curve.derivative(right) <= k {
+        return right;
+    }
+    for _ in 0..STEPS + 12 {
+        let middle = 0.5 * (left + right);
+        if curve.derivative(middle) < k { left = middle } else { right = middle }
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn lines_enclose_and_touch(l in -12.0f64..12.0, width in 1e-9f64..20.0, t in 0.0f64..1.0, tanh: bool) {
+            let curve = if tanh { Curve::Tanh } else { Curve::Sigmoid };
+            let u = l + width;
+            let (low, high) = (lower_line(curve, l, u), upper_line(curve, l, u));
+            let z = l + t * (u - l);
+            // Values to 1e-15; the lines themselves are evaluated with rounding here.
+            prop_assert!(low.slope * z + low.intercept <= curve.value(z) + 1e-13);
+            prop_assert!(high.slope * z + high.intercept >= curve.value(z) - 1e-13);
+            // Not vacuous: somewhere each line is close to the curve.
+            let gap = (0..=2000).map(|i| l + width * f64::from(i) / 2000.0)
+                .map(|z| curve.value(z) - low.slope * z - low.intercept).fold(f64::INFINITY, f64::min);
+            prop_assert!(gap < 2e-3, "gap {}", gap);
+        }
+    }
+
+    #[test]
+    fn degenerate_intervals_give_constants() {
+        let line = lower_line(Curve::Sigmoid, 0.5, 0.5);
+        assert!(line.slope == 0.0 && line.intercept <= crate::net::sigmoid(0.5));
+        assert_eq!(upper_line(Curve::Tanh, f64::NEG_INFINITY, 3.0).slope, 0.0);
+    }
+}

@@ -1,0 +1,16 @@
+//! Sound bounds of linear functionals of a network's values over boxes of inputs.
+//!
+//! Interval bounds come from [`crate::net::Network::enclose`]; linear relaxations (CROWN) are swept backwards by
+//! [`Sweep`], the one routine that turns multipliers (slopes, lifts) into a bound. Whatever chooses the multipliers,
+//! a bound is only ever what the sweep returns.
+
+mod analysis;
+mod backward;
+mod charge;
+mod curve;
+mod relax;
+
+pub use analysis::{Analysis, Intermediate};
+pub use backward::{Layers, Lift, Multipliers, NodeRelaxation, Start, Sweep, Swept};
+pub use charge::Charges;
+pub use relax::{Line, ProductLines, Relaxation};

@@ -1,0 +1,218 @@
+//! Linear relaxations: for every nonlinear node, lines below and above it on the interval of its operand.
+
+use super::curve;
+use crate::net::{Boxes, Matrix, Network, Op};
+use crate::num::{add_up, mul_down, mul_up, nan_to};
+
+/// The line z ↦ slope·z + intercept.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Line {
+    /// Slope.
+    pub slope: f64,
+    /// Intercept, rounded to the side that keeps the line a bound.
+    pub intercept: f64,
+}
+
+/// Lines around a unary node f(z), for each element (rows) and domain (columns): lower_slope·z + lower_intercept ≤ f(z) ≤
+/// upper_slope·z + upper_intercept on [l, u].
+#[derive(Debug, Clone)]
+pub struct Relaxation {
+    /// Slopes of the lower lines.
+    pub lower_slope: Matrix,
+    /// Intercepts of the lower lines; `None` where all are 0 (ReLU).
+    pub lower_intercept: Option<Matrix>,
+    /// Slopes of the upper lines.
+    pub upper_slope: Matrix,
+    /// Intercepts of the upper lines.
+    pub upper_intercept: Matrix,
+}
+
+/// Planes around a product x·y (McCormick 1976): for each element and domain, x-slope, y-slope and intercept.
+#[derive(Debug, Clone)]
+pub struct ProductLines {
+    /// Planes below: (slope of x, slope of y, intercept), elements × domains.
+    pub lower: [Matrix; 3],
+    /// Planes above.
+    pub upper: [Matrix; 3],
+}
+
+impl Relaxation {
+    /// The relaxation of a unary node over the boxes of its operand; `None` for other nodes.
+    #[must_use]
+    pub fn of(net: &Network, id: usize, layers: &[Boxes]) -> Option<Self> {
+        match net.node(id).op {
+            Op::Relu(z) => Some(Self::relu(&layers[z])),
+            Op::Curve(c, z) => Some(Self::lines(&layers[z], |l, u| {
+                (curve::lower_line(c, l, u), curve::upper_line(c, l, u))
+            })),
+            Op::Reciprocal(z) => Some(Self::lines(&layers[z], reciprocal)),
+            _ => None,
+        }
+    }
+
+    /// relu(z) ≥ α z for any α in [0, 1], here 0 or 1, whichever leaves the smaller triangle (Zhang et al. 2018);
+    /// relu(z) ≤ s z + t for any s in [0, 1] with t = max(−s l, (1 − s) u).
+    fn relu(boxes: &Boxes) -> Self {
+        let (rows, cols) = boxes.lower.shape();
+        let mut out = Self {
+            lower_slope: Matrix::zeros(rows, cols),
+            lower_intercept: None,
+            upper_slope: Matrix::zeros(rows, cols),
+            upper_intercept: Matrix::zeros(rows, cols),
+        };
+        let ends = boxes.lower.iter().zip(boxes.upper.iter());
+        let slopes = out
+            .lower_slope
+            .iter_mut()
+            .zip(out.upper_slope.iter_mut())
+            .zip(out.upper_intercept.iter_mut());
+        for ((&l, &u), ((alpha, s), t)) in ends.zip(slopes) {
+            (*alpha, *s, *t) = relu_lines(l, u);
+        }
+        out
+    }
+
+    fn lines(boxes: &Boxes, lines: impl Fn(f64, f64) -> (Line, Line)) -> Self {
+        let (rows, cols) = boxes.lower.shape();
+        let zeros = || Matrix::zeros(rows, cols);
+        let mut out = Self {
+            lower_slope: zeros(),
+            lower_intercept: None,
+            upper_slope: zeros(),
+            upper_intercept: zeros(),
+        };
+        let mut lower_intercept = zeros();
+        for i in 0..rows * cols {
+            let (low, high) = lines(boxes.lower[i], boxes.upper[i]);
+            out.lower_slope[i] = low.slope;
+            lower_intercept[i] = low.intercept;
+            out.upper_slope[i] = high.slope;
+            out.upper_intercept[i] = high.intercept;
+        }
+        out.lower_intercept = Some(lower_intercept);
+        out
+    }
+}
+
+/// (α, s, t) of a ReLU on [l, u].
+#[must_use]
+pub(super) fn relu_lines(l: f64, u: f64) -> (f64, f64, f64) {
+    if l >= 0.0 {
+        (1.0, 1.0, 0.0)
+    } else if u <= 0.0 {
+        (0.0, 0.0, 0.0)
+    } else {
+        let alpha = if u >= -l { 1.0 } else { 0.0 };
+        // An infinite end leaves s at 1 or 0: relu(z) ≤ z − l, or relu(z) ≤ u.
+        let s = if l == f64::NEG_INFINITY { 0.0 } else { nan_to(u / (u - l), 1.0).clamp(0.0, 1.0) };
+        (alpha, s, relu_upper_intercept(s, l, u))
+    }
+}
+
+/// t = max(−s l, (1 − s) u), rounded up: relu(z) ≤ s z + t on [l, u].
+pub(super) fn relu_upper_intercept(s: f64, l: f64, u: f64) -> f64 {
+    mul_up(-s, l).max(mul_up((1.0 - s).next_up(), u)).max(0.0)
+}
+
+/// 1/z is convex on an interval of positive numbers: tangents below, the chord above; on negative ones mirrored.
+fn reciprocal(l: f64, u: f64) -> (Line, Line) {
+    if l > 0.0 && u.is_finite() {
+        let middle = (0.5 * l + 0.5 * u).max(l);
+        // The tangent at p is −z/p² + 2/p; any slope −k has the best intercept min(1/z + k z) ≥ 2√k, attained at 1/√k.
+        // Taking k = fl(q²) with q ≤ 1/p gives 1/z + k z ≥ 2 √k, and √k is rounded down.
+        let q = (1.0 / middle).next_down();
+        let k = q * q;
+        let low = Line { slope: -k, intercept: (2.0 * k.sqrt().next_down()).next_down() };
+        // Chord: slope −1/(l u) up to rounding; the intercept is the larger of the two ends' needs.
+        let k = nan_to(1.0 / (l * u), 0.0);
+        let at = |z: f64| add_up((1.0 / z).next_up(), mul_up(k, z));
+        (low, Line { slope: -k, intercept: at(l).max(at(u)) })
+    } else if u < 0.0 && l.is_finite() {
+        let (low, high) = reciprocal(-u, -l);
+        let mirror = |line: Line| Line { slope: line.slope, intercept: -line.intercept };
+        (mirror(high), mirror(low))
+    } else {
+        let (low, high) = crate::net::recip_interval(l, u);
+        (Line { slope: 0.0, intercept: low }, Line { slope: 0.0, intercept: high })
+    }
+}
+
+impl ProductLines {
+    /// x y ≥ y₀ x + x₀ y − x₀ y₀ for (x₀, y₀) both lower or both upper ends; x y ≤ the same for mixed ends. Of the two
+    /// choices the one that is higher (lower) at the centre of the box.
+    #[must_use]
+    pub fn new(x: &Boxes, y: &Boxes) -> Self {
+        let zeros = || Matrix::zeros(x.lower.nrows(), x.lower.ncols());
+        let mut out =
+            Self { lower: [zeros(), zeros(), zeros()], upper: [zeros(), zeros(), zeros()] };
+        for i in 0..x.lower.len() {
+            let (xs, ys) = ((x.lower[i], x.upper[i]), (y.lower[i], y.upper[i]));
+            let (cx, cy) = (0.5 * xs.0 + 0.5 * xs.1, 0.5 * ys.0 + 0.5 * ys.1);
+            let height = |x0: f64, y0: f64| y0 * cx + x0 * cy - x0 * y0;
+            let low =
+                if height(xs.0, ys.0) >= height(xs.1, ys.1) { (xs.0, ys.0) } else { (xs.1, ys.1) };
+            let high =
+                if height(xs.0, ys.1) <= height(xs.1, ys.0) { (xs.0, ys.1) } else { (xs.1, ys.0) };
+            let planes = [
+                (&mut out.lower, low, -mul_up(low.0, low.1)),
+                (&mut out.upper, high, -mul_down(high.0, high.1)),
+            ];
+            for (plane, (x0, y0), intercept) in planes {
+                plane[0][i] = y0;
+                plane[1][i] = x0;
+                plane[2][i] = intercept;
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn relu_lines_enclose(l in -1e3f64..1e3, width in 0.0f64..1e3, t in 0.0f64..1.0, s in 0.0f64..1.0) {
+            let u = l + width;
+            let z = (l + t * width).clamp(l, u);
+            let relu = z.max(0.0);
+            let (alpha, slope, intercept) = relu_lines(l, u);
+            prop_assert!(alpha * z <= relu);
+            prop_assert!(slope * z + intercept >= relu - 1e-12 * (1.0 + relu));
+            if l < 0.0 && u > 0.0 {
+                prop_assert!(s * z + relu_upper_intercept(s, l, u) >= relu - 1e-12 * (1.0 + relu));
+            }
+        }
+
+        #[test]
+        fn reciprocal_lines_enclose(l in 1e-3f64..1e3, width in 0.0f64..1e3, t in 0.0f64..1.0, negative: bool) {
+            let (l, u) = if negative { (-l - width, -l) } else { (l, l + width) };
+            let z = (l + t * (u - l)).clamp(l, u);
+            let (low, high) = reciprocal(l, u);
+            let slack = 1e-12 * (1.0 + (1.0 / z).abs());
+            prop_assert!(low.slope * z + low.intercept <= 1.0 / z + slack);
+            prop_assert!(high.slope * z + high.intercept >= 1.0 / z - slack);
+        }
+
+        #[test]
+        fn product_planes_enclose(xl in -9.0f64..9.0, xw in 0.0f64..5.0, yl in -9.0f64..9.0, yw in 0.0f64..5.0,
+                                  s in 0.0f64..1.0, t in 0.0f64..1.0) {
+            let (x, y) = (xl + s * xw, yl + t * yw);
+            let lines = ProductLines::new(&Boxes::single(&[xl], &[xl + xw]), &Boxes::single(&[yl], &[yl + yw]));
+            let at = |p: &[Matrix; 3]| p[0][0] * x + p[1][0] * y + p[2][0];
+            prop_assert!(at(&lines.lower) <= x * y + 1e-9 && at(&lines.upper) >= x * y - 1e-9);
+        }
+    }
+
+    #[test]
+    fn stable_and_infinite_neurons() {
+        assert_eq!(relu_lines(0.0, 3.0), (1.0, 1.0, 0.0));
+        assert_eq!(relu_lines(-3.0, -0.0), (0.0, 0.0, 0.0));
+        let (_, s, t) = relu_lines(f64::NEG_INFINITY, 2.0);
+        assert!(s == 0.0 && t >= 2.0);
+        let (_, s, t) = relu_lines(-2.0, f64::INFINITY);
+        assert!(s == 1.0 && t >= 2.0);
+    }
+}
