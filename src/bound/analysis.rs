@@ -169,7 +169,3 @@ fn is_scaled_input(net: &Network, id: NodeId) -> bool {
         _ => false,
     }
 }
-
-#[cfg(test)]
-#[path = "tests.rs"]
-mod tests;

@@ -473,8 +473,8 @@ impl Lines<'_> {
             }
         }
         let mut sum: f64 = sums.iter().sum();
-        for i in n..a.len() {
-            sum += one(i, &mut out[i]);
+        for (i, out) in out.iter_mut().enumerate().skip(n) {
+            sum += one(i, out);
         }
         match self.lower_intercept {
             // ReLU: every term is ≤ 0 (t ≥ 0), so the reach is the sum itself.

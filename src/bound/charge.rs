@@ -73,7 +73,7 @@ impl Charges {
     /// Replaces the magnitudes of the node added last by those of tighter boxes.
     pub fn tighten(&mut self, boxes: &Boxes) {
         if let Some(magnitudes) = self.magnitudes.last_mut() {
-            let ends = boxes.lower.column(0).into_iter().zip(boxes.upper.column(0).into_iter());
+            let ends = boxes.lower.iter().zip(boxes.upper.iter());
             magnitudes
                 .iter_mut()
                 .zip(ends)

@@ -7,10 +7,12 @@
 mod analysis;
 mod backward;
 mod charge;
+mod claim;
 mod curve;
 mod relax;
 
 pub use analysis::{Analysis, Intermediate};
 pub use backward::{Layers, Lift, Multipliers, NodeRelaxation, Start, Sweep, Swept};
 pub use charge::Charges;
+pub use claim::Functionals;
 pub use relax::{Line, ProductLines, Relaxation};
