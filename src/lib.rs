@@ -1,4 +1,5 @@
 //! Certus: certified robustness of neural networks, with evidence for every verdict.
+pub mod attack;
 pub mod bound;
 pub mod load;
 pub mod net;

@@ -1,0 +1,200 @@
+//! A counterexample: an input inside the exact region whose real output provably lies in the unsafe set.
+
+use crate::net::{Boxes, Matrix, Network};
+use crate::num::{Rational, add_up, from_f64, mul_up, sub_down};
+use crate::spec::{Claim, HalfSpace, Polytope, Property};
+use num_traits::Zero;
+use std::fmt::Write as _;
+
+/// A point that refutes a claim. Only [`validate`] makes one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counterexample {
+    claim: usize,
+    polytope: usize,
+    input: Vec<f64>,
+    input_box: [Vec<f64>; 2],
+    output: Vec<f64>,
+    output_box: [Vec<f64>; 2],
+    output_f32: Vec<f32>,
+    own_outputs: usize,
+    holds_in_f32: bool,
+    slack: f64,
+}
+
+impl Counterexample {
+    /// Index of the refuted claim in its property.
+    #[must_use]
+    pub fn claim(&self) -> usize {
+        self.claim
+    }
+
+    /// Index, in the claim's unsafe set, of the polytope that the output lies in.
+    #[must_use]
+    pub fn polytope(&self) -> usize {
+        self.polytope
+    }
+
+    /// The point: single-precision numbers wherever one lies in the region, doubles elsewhere, and the nearest double
+    /// where the region holds none (see [`Self::input_enclosure`]).
+    #[must_use]
+    pub fn input(&self) -> &[f64] {
+        &self.input
+    }
+
+    /// Lower and upper ends of an enclosure of the point. They are equal but for coordinates such as [0.1, 0.1] whose
+    /// interval holds no double: there they are the doubles around it, and the violation holds for all between.
+    #[must_use]
+    pub fn input_enclosure(&self) -> (&[f64], &[f64]) {
+        (&self.input_box[0], &self.input_box[1])
+    }
+
+    /// The output in double precision, rounded to nearest.
+    #[must_use]
+    pub fn output(&self) -> &[f64] {
+        &self.output
+    }
+
+    /// Outward-rounded lower and upper ends of the real output.
+    #[must_use]
+    pub fn output_enclosure(&self) -> (&[f64], &[f64]) {
+        (&self.output_box[0], &self.output_box[1])
+    }
+
+    /// What a plain single-precision forward pass gives at the point (rounded to single precision where it is not).
+    #[must_use]
+    pub fn output_f32(&self) -> &[f32] {
+        &self.output_f32
+    }
+
+    /// Whether the single-precision output violates the claim too, in the same polytope and with no tolerance.
+    #[must_use]
+    pub fn holds_in_f32(&self) -> bool {
+        self.holds_in_f32
+    }
+
+    /// How far inside the polytope the real output lies at least: minₕ (bₕ − aₕ·y), rounded down. Infinite where the
+    /// polytope is everything.
+    #[must_use]
+    pub fn slack(&self) -> f64 {
+        self.slack
+    }
+
+    /// Whether this one is to be preferred: one that holds in single precision too, then one with more slack.
+    #[must_use]
+    pub fn better_than(&self, other: &Self) -> bool {
+        (self.holds_in_f32, self.slack) > (other.holds_in_f32, other.slack)
+    }
+
+    /// The counterexample in the format of the VNN competition: `sat`, then every input and every output in flattened
+    /// order. Outputs are those of the single-precision evaluation where it violates the claim, else the double one's.
+    #[must_use]
+    pub fn write_vnncomp(&self) -> String {
+        let mut text = String::from("sat\n");
+        let mut open = "(";
+        let mut line = |name: char, index: usize, value: &dyn std::fmt::Display| {
+            let _ = write!(text, "{open}({name}_{index} {value})");
+            open = "\n";
+        };
+        for (i, x) in self.input.iter().enumerate() {
+            line('X', i, x);
+        }
+        for j in 0..self.own_outputs {
+            if self.holds_in_f32 {
+                line('Y', j, &f64::from(self.output_f32[j]));
+            } else {
+                line('Y', j, &self.output[j]);
+            }
+        }
+        text.push_str(")\n");
+        text
+    }
+}
+
+/// The counterexample at the point of the claim's exact region nearest to `point`, if it is one.
+///
+/// The point is moved into the region ([`crate::spec::Region::project`]), the network's real output is enclosed over it
+/// with outward rounding, and every half-space Σ aⱼ yⱼ ≤ b of some polytope must hold for the upper end of its enclosed
+/// left side: no tolerance, and no rounding error can make a violation. Among polytopes that qualify, one that the
+/// single-precision output reaches too comes first, then the one with the most slack.
+///
+/// For a property that [speaks of inputs](Property::uses_inputs), `net` is the extended network
+/// ([`Network::with_inputs_as_outputs`]).
+///
+/// # Panics
+/// Where the property does not fit the network, or has no such claim.
+#[must_use]
+pub fn validate(
+    net: &Network,
+    property: &Property,
+    claim: usize,
+    point: &[f64],
+) -> Option<Counterexample> {
+    let Claim { region, unsafe_set } = &property.claims[claim];
+    if point.len() != region.dimension() {
+        return None;
+    }
+    let projected = region.project(point);
+    let fill = |ends: &[f64]| -> Vec<f64> {
+        projected.iter().zip(ends).map(|(x, &end)| x.unwrap_or(end)).collect()
+    };
+    let input_box = [fill(region.lower()), fill(region.upper())];
+    let input = fill(&region.midpoint());
+    let enclosure = net.enclose(&Boxes::single(&input_box[0], &input_box[1]));
+    let outputs = enclosure.node(net.output());
+    let output_box = [outputs.lower.as_slice(), outputs.upper.as_slice()].map(<[f64]>::to_vec);
+
+    let attained: Vec<(usize, f64)> = unsafe_set
+        .iter()
+        .enumerate()
+        .filter_map(|(p, polytope)| Some((p, slack(polytope, &output_box)?)))
+        .collect();
+    if attained.is_empty() {
+        return None;
+    }
+    let single: Vec<f32> = input.iter().map(|&x| x as f32).collect();
+    let output_f32 = net.evaluate_f32(&single);
+    let (holds_in_f32, slack, polytope) = attained
+        .into_iter()
+        .map(|(p, slack)| (holds_exactly(&unsafe_set[p], &output_f32), slack, p))
+        .reduce(|best, next| if (next.0, next.1) > (best.0, best.1) { next } else { best })?;
+    let output = net.evaluate(&Matrix::from_column_slice(input.len(), 1, &input));
+    let appended = if property.uses_inputs { net.inputs() } else { 0 };
+    Some(Counterexample {
+        claim,
+        polytope,
+        input,
+        input_box,
+        output: output.as_slice().to_vec(),
+        output_box,
+        output_f32,
+        own_outputs: net.outputs() - appended,
+        holds_in_f32,
+        slack,
+    })
+}
+
+/// minₕ (bₕ − aₕ·y) rounded down, over all y of the box; `None` where some y may lie outside the polytope.
+fn slack(polytope: &Polytope, [lower, upper]: &[Vec<f64>; 2]) -> Option<f64> {
+    polytope.iter().try_fold(f64::INFINITY, |least, half| {
+        let high = half
+            .coefficients
+            .iter()
+            .map(|&(j, a)| mul_up(a, if a > 0.0 { upper[j] } else { lower[j] }))
+            .reduce(add_up)
+            .unwrap_or(0.0);
+        half.attained_by(high).then(|| least.min(sub_down(half.bound_down, high)))
+    })
+}
+
+/// Whether single-precision outputs, taken as exact numbers, lie in the polytope.
+fn holds_exactly(polytope: &Polytope, outputs: &[f32]) -> bool {
+    let holds = |half: &HalfSpace| -> Option<bool> {
+        let mut value = Rational::zero();
+        for &(j, a) in &half.coefficients {
+            value += from_f64(a)? * from_f64(f64::from(outputs[j]))?;
+        }
+        let bound = from_f64(half.bound_down)?;
+        Some(if half.strict { value < bound } else { value <= bound })
+    };
+    polytope.iter().all(|half| holds(half).unwrap_or(false))
+}

@@ -1,0 +1,95 @@
+//! Candidates for counterexamples, and their validation: a search proposes points, [`validate`] alone disposes.
+//!
+//! An attack looks for an input x of a claim's region whose output N(x) lies in the unsafe set, a union of polytopes. It
+//! descends on the signed distance of N(x) to that set: for a classifier, the least margin y_label − yₜ. Whatever it
+//! finds is a mere candidate until [`validate`] has moved it into the exact region and enclosed the network's real
+//! output there; so nothing in this folder needs to be trusted but `counterexample.rs`.
+//!
+//! One attack, one file. All of them are deterministic functions of the network, the property, the settings and a seed.
+
+mod counterexample;
+mod fgsm;
+mod objective;
+mod pgd;
+mod problem;
+mod random;
+mod search;
+mod settings;
+
+pub use counterexample::{Counterexample, validate};
+pub use random::SplitMix64;
+pub use search::{Probes, screen, search_batch};
+pub use settings::{AttackKind, AttackSettings, Loss, Schedule, UnknownAttack};
+
+use crate::net::Network;
+use crate::spec::Property;
+use problem::Problem;
+
+/// Attacks one claim of a property.
+///
+/// Returns the best counterexample found: as soon as one holds in single precision too, that one; else, when the
+/// search is over or `stop` says so, the one with the most slack.
+///
+/// For a property that [speaks of inputs](Property::uses_inputs), `net` is the extended network
+/// ([`Network::with_inputs_as_outputs`]). `stop` is asked before every step.
+///
+/// # Panics
+/// Where the property does not fit the network, or has no such claim.
+#[must_use]
+pub fn attack(
+    net: &Network,
+    property: &Property,
+    claim: usize,
+    settings: &AttackSettings,
+    seed: u64,
+    stop: &dyn Fn() -> bool,
+) -> Option<Counterexample> {
+    let problem = Problem::new(net, property, claim, stop);
+    if problem.objective.len() == 0 {
+        return None;
+    }
+    match settings.kind {
+        AttackKind::Pgd => pgd::search(&problem, settings, seed),
+        AttackKind::Fgsm => fgsm::search(&problem, settings, seed),
+        AttackKind::None => None,
+    }
+}
+
+/// Attacks the claims of a property, the most promising first ([`screen`]), until one is refuted.
+///
+/// # Panics
+/// Where the property does not fit the network.
+#[must_use]
+pub fn attack_any(
+    net: &Network,
+    property: &Property,
+    settings: &AttackSettings,
+    seed: u64,
+    stop: &dyn Fn() -> bool,
+) -> Option<Counterexample> {
+    if settings.kind == AttackKind::None {
+        return None;
+    }
+    let mut order: Vec<usize> = (0..property.claims.len()).collect();
+    let mut in_doubt: Option<Counterexample> = None;
+    if order.len() > 1 {
+        let probes = screen(net, property, stop);
+        order.sort_by(|&a, &b| probes.distances[a].total_cmp(&probes.distances[b]));
+        for &claim in order.iter().take_while(|&&claim| probes.distances[claim] <= 0.0) {
+            match validate(net, property, claim, probes.point(claim)) {
+                Some(found) if found.holds_in_f32() => return Some(found),
+                found => in_doubt = in_doubt.or(found),
+            }
+        }
+    }
+    for claim in order {
+        if stop() {
+            break;
+        }
+        match attack(net, property, claim, settings, seed ^ claim as u64, stop) {
+            Some(found) if found.holds_in_f32() => return Some(found),
+            found => in_doubt = in_doubt.or(found),
+        }
+    }
+    in_doubt
+}

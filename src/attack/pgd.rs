@@ -1,0 +1,195 @@
+//! Projected gradient descent with momentum: all restarts, and all targets, as the columns of one batch.
+
+use super::objective::Standing;
+use super::problem::{Findings, Problem, column, column_mut};
+use super::random::SplitMix64;
+use super::{AttackSettings, Counterexample};
+use crate::net::Matrix;
+
+/// How many of the polytopes nearest to the untargeted attack's best points are attacked one by one.
+const TARGETS: usize = 4;
+
+/// Steps still taken, for more slack, once a counterexample holds in real but not in single-precision arithmetic.
+const EXTRA_STEPS: usize = 20;
+
+/// From each starting point, for t = 0, …, T − 1 (Madry et al., *Towards Deep Learning Models Resistant to Adversarial
+/// Attacks*, ICLR 2018; momentum: Dong et al., *Boosting Adversarial Attacks with Momentum*, CVPR 2018):
+///
+/// ```text
+/// g ← μ g + ∇L(x) / ‖∇L(x)‖₁        x ← Π(x − αₜ h ⊙ sign g)
+/// ```
+///
+/// with h the region's half-widths, Π the projection on its box, and αₜ the scheduled step. First towards the union of
+/// all polytopes; then, if that fails, towards each of the nearest ones.
+pub(super) fn search(
+    problem: &Problem,
+    settings: &AttackSettings,
+    seed: u64,
+) -> Option<Counterexample> {
+    let restarts = settings.restarts.max(1);
+    let mut findings = Findings::default();
+    let mut closest = Vec::new();
+    let untargeted: Vec<Start> =
+        (0..restarts).map(|index| Start { index, centre: index == 0, target: None }).collect();
+    for starts in untargeted.chunks(problem.max_columns()) {
+        let mut descent = Descent::new(problem, settings, seed, starts);
+        if descent.run(&mut findings) || (problem.stop)() {
+            return findings.into_best();
+        }
+        closest.push(descent.best_outputs);
+    }
+    if findings.any() || !settings.targeted || problem.objective.len() == 1 {
+        return findings.into_best();
+    }
+    let outputs = closest.iter().flat_map(|y| (0..y.ncols()).map(|c| column(y, c)));
+    let targets = problem.objective.closest(TARGETS, outputs);
+    let targeted: Vec<Start> = targets
+        .iter()
+        .flat_map(|&target| (0..restarts).map(move |r| (target, r)))
+        .zip(restarts..)
+        .map(|((target, r), index)| Start { index, centre: r == 0, target: Some(target) })
+        .collect();
+    for starts in targeted.chunks(problem.max_columns()) {
+        if Descent::new(problem, settings, seed, starts).run(&mut findings) || (problem.stop)() {
+            break;
+        }
+    }
+    findings.into_best()
+}
+
+/// A column of a batch.
+#[derive(Clone)]
+struct Start {
+    /// The number of its random stream: what it draws depends on the seed and this alone.
+    index: usize,
+    /// Whether it begins at the region's centre rather than at a random point.
+    centre: bool,
+    /// The polytope to descend to; the nearest one where there is none.
+    target: Option<usize>,
+}
+
+/// A batch of descents in progress.
+struct Descent<'a> {
+    problem: &'a Problem<'a>,
+    settings: &'a AttackSettings,
+    starts: &'a [Start],
+    rngs: Vec<SplitMix64>,
+    x: Matrix,
+    direction: Matrix,
+    weights: Matrix,
+    /// The least distance to the unsafe set that each column has seen, and the outputs there.
+    best: Vec<f64>,
+    best_outputs: Matrix,
+    /// The distance of the last candidate that failed validation, or that f32 evaluation did not confirm.
+    tried: f64,
+}
+
+impl<'a> Descent<'a> {
+    fn new(
+        problem: &'a Problem<'a>,
+        settings: &'a AttackSettings,
+        seed: u64,
+        starts: &'a [Start],
+    ) -> Self {
+        let (inputs, outputs, columns) =
+            (problem.net.inputs(), problem.net.outputs(), starts.len());
+        let mut rngs: Vec<_> =
+            starts.iter().map(|s| SplitMix64::new(seed, s.index as u64)).collect();
+        let mut x = Matrix::zeros(inputs, columns);
+        for (c, (start, rng)) in starts.iter().zip(&mut rngs).enumerate() {
+            if start.centre {
+                problem.centre(column_mut(&mut x, c));
+            } else {
+                problem.draw(rng, column_mut(&mut x, c));
+            }
+        }
+        Self {
+            problem,
+            settings,
+            starts,
+            rngs,
+            x,
+            direction: Matrix::zeros(inputs, columns),
+            weights: Matrix::zeros(outputs, columns),
+            best: vec![f64::INFINITY; columns],
+            best_outputs: Matrix::zeros(outputs, columns),
+            tried: f64::INFINITY,
+        }
+    }
+
+    /// Takes all steps, or as many as it needs. True when the search is over.
+    fn run(&mut self, findings: &mut Findings) -> bool {
+        let net = self.problem.net;
+        let mut left = usize::MAX;
+        for t in 0..=self.settings.steps {
+            if (self.problem.stop)() || left == 0 {
+                return findings.any();
+            }
+            let values = net.forward(&self.x);
+            if self.look(values.node(net.output()), findings) {
+                return true;
+            }
+            left = if findings.any() { left.min(EXTRA_STEPS) - 1 } else { left };
+            if t < self.settings.steps {
+                let gradient = net.gradient(&values, &self.weights);
+                self.step(&gradient, self.settings.schedule.factor(t, self.settings.steps));
+            }
+        }
+        false
+    }
+
+    /// Records where each column stands, proposes the best candidate, and sets the loss's derivative by the outputs.
+    /// True when the search is over.
+    fn look(&mut self, outputs: &Matrix, findings: &mut Findings) -> bool {
+        let objective = &self.problem.objective;
+        let mut candidate: Option<(f64, usize)> = None;
+        for (c, start) in self.starts.iter().enumerate() {
+            let y = column(outputs, c);
+            let Some(nearest) = objective.nearest(y) else { continue };
+            if nearest.distance < self.best[c] {
+                self.best[c] = nearest.distance;
+                column_mut(&mut self.best_outputs, c).copy_from_slice(y);
+            }
+            if nearest.distance <= 0.0 && candidate.is_none_or(|(d, _)| nearest.distance < d) {
+                candidate = Some((nearest.distance, c));
+            }
+            let sought: Standing = start.target.map_or(nearest, |p| objective.standing(p, y));
+            let weights = column_mut(&mut self.weights, c);
+            objective.gradient(self.settings.loss, &sought, start.target.is_some(), y, weights);
+        }
+        match candidate {
+            // Validation costs as much as several steps: only for a point better than those that failed it.
+            Some((distance, c)) if distance < self.tried => {
+                self.tried = distance;
+                findings.propose(self.problem, column(&self.x, c))
+            }
+            _ => false,
+        }
+    }
+
+    fn step(&mut self, gradient: &Matrix, factor: f64) {
+        let problem = self.problem;
+        let (momentum, size) = (self.settings.momentum, self.settings.step * factor);
+        for c in 0..self.starts.len() {
+            let gradient = column(gradient, c);
+            let norm: f64 = gradient.iter().map(|g| g.abs()).sum();
+            let (direction, x) = (column_mut(&mut self.direction, c), column_mut(&mut self.x, c));
+            if norm == 0.0 || !norm.is_finite() {
+                // Nothing to follow (all ReLUs dead, or the sigmoids saturated): begin again elsewhere.
+                direction.fill(0.0);
+                problem.draw(&mut self.rngs[c], x);
+                continue;
+            }
+            for i in 0..x.len() {
+                direction[i] = momentum * direction[i] + gradient[i] / norm;
+                let move_by = size * problem.half_width[i];
+                let moved = match direction[i] {
+                    d if d > 0.0 => x[i] - move_by,
+                    d if d < 0.0 => x[i] + move_by,
+                    _ => x[i],
+                };
+                x[i] = moved.max(problem.lower[i]).min(problem.upper[i]);
+            }
+        }
+    }
+}
