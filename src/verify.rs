@@ -1,12 +1,14 @@
 //! One query, top to bottom: attack, intervals, then linear relaxations; the first stage that answers decides.
 
-use crate::attack::{self, AttackKind, AttackSettings, Counterexample};
+use crate::attack::{self, AttackSettings, Counterexample};
 use crate::bound::{Analysis, Functionals, Intermediate};
+use crate::branch::Limits;
+pub use crate::branch::Reason;
 use crate::net::{Matrix, Network};
 use crate::spec::{Claim, Property};
 use std::fmt;
 use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How far verification goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -118,27 +120,6 @@ impl Certificate {
     }
 }
 
-/// Why a query was not decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// The strongest bound that the method allows does not suffice.
-    BoundTooWeak,
-    /// The time limit passed.
-    TimeLimit,
-    /// The caller asked to stop.
-    Cancelled,
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
-            Self::BoundTooWeak => "bound too weak",
-            Self::TimeLimit => "time limit",
-            Self::Cancelled => "cancelled",
-        })
-    }
-}
-
 /// No verdict, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unknown {
@@ -172,51 +153,41 @@ pub struct Outcome {
 ///
 /// `net` is the network with its inputs appended ([`Network::with_inputs_as_outputs`]) where the property needs it.
 #[must_use]
-pub fn verify(net: &Network, property: &Property, settings: &Settings, cancel: &(dyn Fn() -> bool + Sync)) -> Outcome {
-    let watch = Watch { deadline: settings.timeout.and_then(|t| Instant::now().checked_add(t)), cancel };
-    if settings.attack.kind != AttackKind::None {
-        for claim in 0..property.claims.len() {
-            let stop = || watch.passed().is_some();
-            if let Some(found) = attack::attack(net, property, claim, &settings.attack, settings.seed, &stop) {
-                let verdict = Verdict::Falsified(Box::new(found));
-                return Outcome { verdict, stage: Some(Stage::Attack), bound: None };
-            }
-        }
+pub fn verify(
+    net: &Network,
+    property: &Property,
+    settings: &Settings,
+    cancel: &(dyn Fn() -> bool + Sync),
+) -> Outcome {
+    let limits = Limits::starting_now(settings.timeout, None, cancel);
+    let stop = || limits.passed().is_some();
+    if let Some(found) = attack::attack_any(net, property, &settings.attack, settings.seed, &stop) {
+        return Outcome {
+            verdict: Verdict::Falsified(Box::new(found)),
+            stage: Some(Stage::Attack),
+            bound: None,
+        };
     }
     let mut least: Option<f64> = None;
     let mut stage = None;
     for claim in &property.claims {
-        let bounded = bound_claim(net, claim, settings.method, &watch);
+        let bounded = bound_claim(net, claim, settings.method, &limits);
         if let Some(margin) = bounded.margin {
             least = Some(least.map_or(margin, |least| least.min(margin)));
         }
         match bounded.decided {
             Ok(by) => stage = stage.max(Some(by)),
             Err(reason) => {
-                return Outcome { verdict: Verdict::Unknown(Unknown { reason }), stage: None, bound: least };
+                return Outcome {
+                    verdict: Verdict::Unknown(Unknown { reason }),
+                    stage: None,
+                    bound: least,
+                };
             }
         }
     }
     let certificate = Certificate { level: AssuranceLevel::Sound };
     Outcome { verdict: Verdict::Certified(certificate), stage, bound: least }
-}
-
-/// When to stop.
-struct Watch<'a> {
-    deadline: Option<Instant>,
-    cancel: &'a (dyn Fn() -> bool + Sync),
-}
-
-impl Watch<'_> {
-    fn passed(&self) -> Option<Reason> {
-        if (self.cancel)() {
-            Some(Reason::Cancelled)
-        } else if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            Some(Reason::TimeLimit)
-        } else {
-            None
-        }
-    }
 }
 
 /// How far bounds of one claim got.
@@ -226,7 +197,7 @@ struct BoundedClaim {
 }
 
 /// Bounds one claim, cheap before dear, until it is proved or the method allows no more.
-fn bound_claim(net: &Network, claim: &Claim, method: Method, watch: &Watch) -> BoundedClaim {
+fn bound_claim(net: &Network, claim: &Claim, method: Method, limits: &Limits) -> BoundedClaim {
     let functionals = Functionals::of(claim, net.outputs());
     let mut lows = vec![f64::NEG_INFINITY; functionals.len()];
     let stages: &[Stage] = match method {
@@ -237,7 +208,7 @@ fn bound_claim(net: &Network, claim: &Claim, method: Method, watch: &Watch) -> B
     let mut intervals = None;
     let mut margin = None;
     for &stage in stages {
-        if let Some(reason) = watch.passed() {
+        if let Some(reason) = limits.passed() {
             return BoundedClaim { decided: Err(reason), margin };
         }
         let open = functionals.open(&lows);
@@ -245,8 +216,9 @@ fn bound_claim(net: &Network, claim: &Claim, method: Method, watch: &Watch) -> B
         let better = match stage {
             Stage::Crown => lower(&Analysis::of_region(net, &input, Intermediate::Crown), &rows),
             _ => {
-                let analysis =
-                    intervals.get_or_insert_with(|| Analysis::of_region(net, &input, Intermediate::Interval));
+                let analysis = intervals.get_or_insert_with(|| {
+                    Analysis::of_region(net, &input, Intermediate::Interval)
+                });
                 if stage == Stage::Ibp {
                     analysis.sweep().interval(net.output(), &rows, &vec![0; rows.ncols()])
                 } else {

@@ -86,4 +86,31 @@ impl<'a> Functionals<'a> {
         open.dedup();
         open
     }
+
+    /// The polytopes without an excluded half-space.
+    #[must_use]
+    pub fn open_polytopes(&self, lows: &[f64]) -> Vec<OpenPolytope> {
+        let open = self
+            .polytopes
+            .iter()
+            .filter(|halves| !halves.iter().any(|(c, half)| half.excluded_by(lows[*c])));
+        open.map(|halves| {
+            let gap = |&(column, half): &(usize, &HalfSpace)| lows[column] - half.bound_up;
+            let nearest = halves.iter().max_by(|a, b| gap(a).total_cmp(&gap(b)));
+            OpenPolytope {
+                halves: halves.iter().map(|(column, half)| (*column, half.bound_up)).collect(),
+                nearest: nearest.map(|half| half.0),
+            }
+        })
+        .collect()
+    }
+}
+
+/// A polytope that bounds do not exclude.
+#[derive(Debug, Clone)]
+pub struct OpenPolytope {
+    /// (functional, b) of each half-space, b rounded up.
+    pub halves: Vec<(usize, f64)>,
+    /// The functional whose bound is nearest to excluding it; `None` where it has no half-space.
+    pub nearest: Option<usize>,
 }

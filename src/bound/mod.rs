@@ -14,5 +14,5 @@ mod relax;
 pub use analysis::{Analysis, Intermediate};
 pub use backward::{Layers, Lift, Multipliers, NodeRelaxation, Start, Sweep, Swept};
 pub use charge::Charges;
-pub use claim::Functionals;
+pub use claim::{Functionals, OpenPolytope};
 pub use relax::{Line, ProductLines, Relaxation};

@@ -1,0 +1,104 @@
+//! Clipping: what a linear lower bound already proves of a box need not be searched.
+//!
+//! If f ≥ aᵀx + c on a box and only points with f ≤ b matter, then only those with aᵀx ≤ b − c do, hence for each input
+//!
+//! ```text
+//! aᵢ xᵢ ≤ b − c − Σ_{j≠i} min(aⱼ lⱼ, aⱼ uⱼ)
+//! ```
+//!
+//! (Clip-and-Verify, NeurIPS 2025.) Every operation is rounded so that no point that matters is lost.
+
+use crate::num::{add_down, mul_down, mul_up, sub_down, sub_up};
+
+/// A linear lower bound of a functional that must be ≤ `bound` for a point to matter.
+#[derive(Debug, Clone, Copy)]
+pub struct Cut<'a> {
+    /// a.
+    pub coefficients: &'a [f64],
+    /// c.
+    pub constant: f64,
+    /// b, rounded up.
+    pub bound: f64,
+}
+
+/// Shrinks [lower, upper] to what the cut leaves. Returns whether anything is left.
+#[must_use]
+pub fn clip(cut: Cut, lower: &mut [f64], upper: &mut [f64]) -> bool {
+    let end = |a: f64, l: f64, u: f64| if a >= 0.0 { l } else { u };
+    let room = sub_up(cut.bound, cut.constant);
+    let mut least = 0.0;
+    for (i, &a) in cut.coefficients.iter().enumerate() {
+        if a != 0.0 {
+            least = add_down(least, mul_down(a, end(a, lower[i], upper[i])));
+        }
+    }
+    if least > room {
+        return false;
+    }
+    if !(least.is_finite() && room.is_finite()) {
+        return true;
+    }
+    for (i, &a) in cut.coefficients.iter().enumerate() {
+        if a == 0.0 || lower[i] == upper[i] {
+            continue;
+        }
+        // aᵢ xᵢ ≤ room − (least − own part): the parts of other inputs rounded down, the rest up.
+        let others = sub_down(least, mul_up(a, end(a, lower[i], upper[i])));
+        let limit = sub_up(room, others) / a;
+        if a > 0.0 {
+            upper[i] = upper[i].min(limit.next_up());
+        } else {
+            lower[i] = lower[i].max(limit.next_down());
+        }
+        if lower[i] > upper[i] {
+            return false;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_point_that_matters_is_lost(
+            a in [-3i32..4, -3i32..4, -3i32..4], c in -20i32..20, b in -20i32..20,
+            x in [0u32..9, 0u32..9, 0u32..9],
+        ) {
+            // Small integers over 8: products and sums are exact.
+            let a = a.map(|a| f64::from(a) / 3.0);
+            let x = x.map(|x| f64::from(x) / 8.0 - 0.5);
+            let (mut lower, mut upper) = ([-0.5; 3], [0.5; 3]);
+            let cut = Cut { coefficients: &a, constant: f64::from(c) / 8.0, bound: f64::from(b) / 8.0 };
+            let some_left = clip(cut, &mut lower, &mut upper);
+            // The exact value of aᵀx, up to the 1/3: compare in rationals.
+            let exact = |v: f64| crate::num::from_f64(v).unwrap();
+            let value = a.iter().zip(x).fold(exact(cut.constant), |sum, (&a, x)| sum + exact(a) * exact(x));
+            if value <= exact(cut.bound) {
+                prop_assert!(some_left);
+                for i in 0..3 {
+                    prop_assert!(lower[i] <= x[i] && x[i] <= upper[i]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_cut_shrinks_and_empties() {
+        let (mut lower, mut upper) = ([0.0, 0.0], [1.0, 1.0]);
+        assert!(clip(
+            Cut { coefficients: &[1.0, 1.0], constant: 0.0, bound: 0.5 },
+            &mut lower,
+            &mut upper
+        ));
+        assert!(upper[0] < 0.5 + 1e-12 && upper[1] < 0.5 + 1e-12);
+        assert!(!clip(
+            Cut { coefficients: &[1.0, 1.0], constant: 1.0, bound: 0.5 },
+            &mut lower,
+            &mut upper
+        ));
+    }
+}

@@ -1,0 +1,333 @@
+//! Branching on inputs: boxes are bounded in batches, clipped by what their bounds already prove, and halved.
+
+use super::clip::{Cut, clip};
+use super::{Answer, Limits, Reason, Searched};
+use crate::attack::{Counterexample, validate};
+use crate::bound::{Analysis, Charges, Functionals, Intermediate, OpenPolytope};
+use crate::net::{Boxes, Matrix, Network};
+use crate::spec::Property;
+use rayon::prelude::*;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+/// A sub-box of one claim's region that is not proved yet.
+#[derive(Debug, Clone)]
+struct Domain {
+    claim: u32,
+    /// Margin proved of it or of the box it comes from.
+    bound: f64,
+    lower: Box<[f64]>,
+    upper: Box<[f64]>,
+}
+
+impl Domain {
+    /// Bytes, with the allocations' own cost.
+    fn size(inputs: usize) -> usize {
+        size_of::<Self>() + 2 * (8 * inputs + 16)
+    }
+}
+
+/// Worst bound first: where counterexamples are likeliest. Ties by claim and box, so that the order is a function of the
+/// query alone.
+impl Ord for Domain {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let boxes =
+            || self.lower.iter().zip(&other.lower).map(|(a, b)| b.total_cmp(a)).find(|o| o.is_ne());
+        other
+            .bound
+            .total_cmp(&self.bound)
+            .then_with(|| other.claim.cmp(&self.claim))
+            .then_with(|| boxes().unwrap_or(Ordering::Equal))
+    }
+}
+
+impl PartialOrd for Domain {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Domain {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Domain {}
+
+/// What became of a batch.
+#[derive(Default)]
+struct Batch {
+    children: Vec<Domain>,
+    counterexample: Option<Counterexample>,
+    /// Least margin among the domains proved here.
+    proved: f64,
+    /// Domains that cannot be halved any more.
+    stuck: Vec<Domain>,
+}
+
+/// Domains a batch: enough for the GEMM to run at full speed, few enough to stay in cache and to stop in time.
+const BATCH: usize = 128;
+
+/// Entries of the widest coefficient matrix of a batch, about: limits the batch for wide networks.
+const BATCH_ENTRIES: usize = 1 << 21;
+
+/// Decides a property by splitting the regions of its claims.
+#[must_use]
+pub fn split_inputs(net: &Network, property: &Property, limits: &Limits) -> Searched {
+    let functionals: Vec<Functionals> =
+        property.claims.iter().map(|claim| Functionals::of(claim, net.outputs())).collect();
+    let charges = charges_of_hull(net, property);
+    let search = Search { net, property, functionals: &functionals, charges };
+    let mut open: BinaryHeap<Domain> = property
+        .claims
+        .iter()
+        .enumerate()
+        .map(|(c, claim)| Domain {
+            claim: c as u32,
+            bound: f64::NEG_INFINITY,
+            lower: claim.region.lower().into(),
+            upper: claim.region.upper().into(),
+        })
+        .collect();
+    let most = limits.memory / Domain::size(net.inputs());
+    let widest = net.nodes().iter().map(|n| n.len).max().unwrap_or(1);
+    let batch = (BATCH_ENTRIES / (widest * 32)).clamp(1, BATCH);
+    let mut searched =
+        Searched { answer: Answer::Proved, bound: f64::INFINITY, visited: 0, open: 0 };
+    let mut stuck: Vec<Domain> = Vec::new();
+    while !open.is_empty() {
+        let stop = limits.passed().or((open.len() > most).then_some(Reason::MemoryLimit));
+        if let Some(reason) = stop {
+            return conclude(searched, Answer::Open(reason), open.iter().chain(&stuck));
+        }
+        // As many batches as threads; a function of the query and the thread count only through speed, never the verdict.
+        let parallel = rayon::current_num_threads().max(1);
+        let take = (batch * parallel).min(open.len());
+        let domains: Vec<Domain> = (0..take).filter_map(|_| open.pop()).collect();
+        searched.visited += domains.len();
+        let size = domains.len().div_ceil(parallel).max(1);
+        let results: Vec<Batch> =
+            domains.par_chunks(size).map(|chunk| search.batch(chunk)).collect();
+        for result in results {
+            if let Some(found) = result.counterexample {
+                return conclude(searched, Answer::Refuted(Box::new(found)), open.iter());
+            }
+            searched.bound = searched.bound.min(result.proved);
+            open.extend(result.children);
+            stuck.extend(result.stuck);
+        }
+    }
+    let answer = if stuck.is_empty() { Answer::Proved } else { Answer::Open(Reason::Resolution) };
+    conclude(searched, answer, stuck.iter())
+}
+
+fn conclude<'a>(
+    mut searched: Searched,
+    answer: Answer,
+    open: impl Iterator<Item = &'a Domain>,
+) -> Searched {
+    for domain in open {
+        searched.bound = searched.bound.min(domain.bound);
+        searched.open += 1;
+    }
+    Searched { answer, ..searched }
+}
+
+/// Rounding charges valid on every claim's region: those of the smallest box around them all.
+fn charges_of_hull(net: &Network, property: &Property) -> Arc<Charges> {
+    let mut lower = vec![f64::INFINITY; net.inputs()];
+    let mut upper = vec![f64::NEG_INFINITY; net.inputs()];
+    for claim in &property.claims {
+        lower.iter_mut().zip(claim.region.lower()).for_each(|(l, &c)| *l = l.min(c));
+        upper.iter_mut().zip(claim.region.upper()).for_each(|(u, &c)| *u = u.max(c));
+    }
+    Analysis::of_region(net, &Boxes::single(&lower, &upper), Intermediate::Interval).charges
+}
+
+struct Search<'a> {
+    net: &'a Network,
+    property: &'a Property,
+    functionals: &'a [Functionals<'a>],
+    charges: Arc<Charges>,
+}
+
+impl Search<'_> {
+    /// Bounds a batch of domains and splits those that are not proved.
+    fn batch(&self, domains: &[Domain]) -> Batch {
+        let n = self.net.inputs();
+        let gather = |end: fn(&Domain) -> &[f64]| {
+            Matrix::from_iterator(
+                n,
+                domains.len(),
+                domains.iter().flat_map(|d| end(d).iter().copied()),
+            )
+        };
+        let input = Boxes { lower: gather(|d| &d.lower), upper: gather(|d| &d.upper) };
+        let analysis =
+            Analysis::of_domains(self.net, &input, Intermediate::Crown, self.charges.clone(), None);
+        // One column for every functional of every domain's claim.
+        let mut starts = vec![0];
+        let mut columns: Vec<usize> = Vec::new();
+        let mut rows: Vec<f64> = Vec::new();
+        for (d, domain) in domains.iter().enumerate() {
+            let functionals = &self.functionals[domain.claim as usize];
+            rows.extend_from_slice(functionals.matrix.as_slice());
+            columns.extend(std::iter::repeat_n(d, functionals.len()));
+            starts.push(columns.len());
+        }
+        let rows = Matrix::from_vec(self.net.outputs(), columns.len(), rows);
+        let swept = analysis.lower(&rows, &columns);
+        let mut result = Batch { proved: f64::INFINITY, ..Batch::default() };
+        let mut undecided = Vec::new();
+        for (d, domain) in domains.iter().enumerate() {
+            let functionals = &self.functionals[domain.claim as usize];
+            let range = starts[d]..starts[d + 1];
+            let lows = &swept.bounds[range.clone()];
+            let margin = functionals.margin(lows);
+            if functionals.proved_by(lows) {
+                result.proved = result.proved.min(margin);
+                continue;
+            }
+            let linear = Linear {
+                coefficients: &swept.coefficients.as_slice()[range.start * n..range.end * n],
+                constants: &swept.constants[range],
+                inputs: n,
+            };
+            undecided.push((domain, margin, linear, functionals.open_polytopes(lows)));
+        }
+        result.counterexample = self.probe(&undecided);
+        if result.counterexample.is_none() {
+            for (domain, margin, linear, open) in undecided {
+                self.split(domain, margin, &linear, &open, &mut result);
+            }
+        }
+        result
+    }
+
+    /// Tries, for every undecided domain, its centre and the corners where its linear bounds are least.
+    fn probe(
+        &self,
+        undecided: &[(&Domain, f64, Linear, Vec<OpenPolytope>)],
+    ) -> Option<Counterexample> {
+        let mut owners = Vec::new();
+        let mut points: Vec<f64> = Vec::new();
+        for (u, (domain, _, linear, open)) in undecided.iter().enumerate() {
+            points.extend(domain.lower.iter().zip(&domain.upper).map(|(l, u)| 0.5 * l + 0.5 * u));
+            owners.push(u);
+            for nearest in open.iter().filter_map(|p| p.nearest) {
+                let a = linear.row(nearest);
+                let corner = a.iter().zip(domain.lower.iter().zip(&domain.upper));
+                points.extend(corner.map(|(&a, (&l, &u))| if a >= 0.0 { l } else { u }));
+                owners.push(u);
+            }
+        }
+        if owners.is_empty() {
+            return None;
+        }
+        let points = Matrix::from_vec(self.net.inputs(), owners.len(), points);
+        let outputs = self.net.evaluate(&points);
+        let mut in_doubt = None;
+        for (c, &owner) in owners.iter().enumerate() {
+            let claim = undecided[owner].0.claim as usize;
+            let y: Vec<f64> = outputs.column(c).iter().copied().collect();
+            if !self.property.claims[claim]
+                .unsafe_set
+                .iter()
+                .any(|p| p.iter().all(|h| h.attained_by(value(h, &y))))
+            {
+                continue;
+            }
+            let point: Vec<f64> = points.column(c).iter().copied().collect();
+            match validate(self.net, self.property, claim, &point) {
+                Some(found) if found.holds_in_f32() => return Some(found),
+                found => in_doubt = in_doubt.or(found),
+            }
+        }
+        in_doubt
+    }
+
+    /// Clips a domain by the linear bounds of its open polytopes and halves it where that promises most.
+    fn split(
+        &self,
+        domain: &Domain,
+        margin: f64,
+        linear: &Linear,
+        open: &[OpenPolytope],
+        result: &mut Batch,
+    ) {
+        let Some((lower, upper)) = clipped(domain, linear, open) else {
+            // Nothing is left that any polytope could reach; the margin is no longer that of a bound, but is not below 0.
+            result.proved = result.proved.min(0.0);
+            return;
+        };
+        let bound = margin.max(domain.bound);
+        let score = |i: usize| {
+            let width = upper[i] - lower[i];
+            let gain: f64 =
+                open.iter().filter_map(|p| p.nearest).map(|f| linear.row(f)[i].abs()).sum();
+            width * (gain + f64::MIN_POSITIVE)
+        };
+        let at = |i: usize| 0.5 * lower[i] + 0.5 * upper[i];
+        let splittable = |&i: &usize| lower[i] < at(i) && at(i) < upper[i];
+        let best =
+            (0..lower.len()).filter(splittable).max_by(|&i, &j| score(i).total_cmp(&score(j)));
+        let whole = Domain { claim: domain.claim, bound, lower: lower.into(), upper: upper.into() };
+        match best {
+            None => result.stuck.push(whole),
+            Some(i) => {
+                let (mut left, mut right) = (whole.clone(), whole);
+                left.upper[i] = 0.5 * left.lower[i] + 0.5 * left.upper[i];
+                right.lower[i] = left.upper[i];
+                result.children.extend([left, right]);
+            }
+        }
+    }
+}
+
+/// Σ aⱼ yⱼ, rounded: only to pick candidates.
+fn value(half: &crate::spec::HalfSpace, y: &[f64]) -> f64 {
+    half.coefficients.iter().map(|&(j, a)| a * y[j]).sum()
+}
+
+/// Linear lower bounds of one domain's functionals.
+struct Linear<'a> {
+    coefficients: &'a [f64],
+    constants: &'a [f64],
+    inputs: usize,
+}
+
+impl<'a> Linear<'a> {
+    fn row(&self, functional: usize) -> &'a [f64] {
+        &self.coefficients[functional * self.inputs..][..self.inputs]
+    }
+}
+
+/// The smallest box that holds every point of the domain that an open polytope may still be reached from.
+fn clipped(
+    domain: &Domain,
+    linear: &Linear,
+    open: &[OpenPolytope],
+) -> Option<(Vec<f64>, Vec<f64>)> {
+    let mut hull: Option<(Vec<f64>, Vec<f64>)> = None;
+    for polytope in open {
+        let (mut lower, mut upper) = (domain.lower.to_vec(), domain.upper.to_vec());
+        let alive = polytope.halves.iter().all(|&(f, bound)| {
+            let cut = Cut { coefficients: linear.row(f), constant: linear.constants[f], bound };
+            clip(cut, &mut lower, &mut upper)
+        });
+        if !alive {
+            continue;
+        }
+        hull = Some(match hull {
+            None => (lower, upper),
+            Some((mut l, mut u)) => {
+                l.iter_mut().zip(lower).for_each(|(l, x)| *l = l.min(x));
+                u.iter_mut().zip(upper).for_each(|(u, x)| *u = u.max(x));
+                (l, u)
+            }
+        });
+    }
+    hull
+}

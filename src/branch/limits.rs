@@ -1,0 +1,70 @@
+//! When to stop: time, memory, or because somebody asked.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// Why a query was not decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The strongest bound that the method allows does not suffice.
+    BoundTooWeak,
+    /// The time limit passed.
+    TimeLimit,
+    /// The domains still open would not fit into the memory limit.
+    MemoryLimit,
+    /// The domains cannot be split further in double precision.
+    Resolution,
+    /// The caller asked to stop.
+    Cancelled,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Self::BoundTooWeak => "bound too weak",
+            Self::TimeLimit => "time limit",
+            Self::MemoryLimit => "memory limit",
+            Self::Resolution => "domains too small to split",
+            Self::Cancelled => "cancelled",
+        })
+    }
+}
+
+/// Limits of one query.
+#[derive(Clone, Copy)]
+pub struct Limits<'a> {
+    /// When time is up.
+    pub deadline: Option<Instant>,
+    /// Bytes that open domains may take.
+    pub memory: usize,
+    /// Asked often; `true` stops the query.
+    pub cancel: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// Memory for open domains where the caller names none: 1 GiB.
+pub const DEFAULT_MEMORY: usize = 1 << 30;
+
+impl<'a> Limits<'a> {
+    /// Limits from now on.
+    #[must_use]
+    pub fn starting_now(
+        timeout: Option<Duration>,
+        memory: Option<usize>,
+        cancel: &'a (dyn Fn() -> bool + Sync),
+    ) -> Self {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        Self { deadline, memory: memory.unwrap_or(DEFAULT_MEMORY), cancel }
+    }
+
+    /// Why to stop now, if there is a reason.
+    #[must_use]
+    pub fn passed(&self) -> Option<Reason> {
+        if (self.cancel)() {
+            Some(Reason::Cancelled)
+        } else if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            Some(Reason::TimeLimit)
+        } else {
+            None
+        }
+    }
+}
