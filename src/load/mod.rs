@@ -1,5 +1,7 @@
 //! Files to types: networks (ONNX, NNet), properties (VNN-LIB), datasets. Every error names the file and the place.
 
 mod file;
+mod vnnlib;
 
 pub use file::{FileError, SourceFile, sha256_hex};
+pub use vnnlib::{Problem, PropertyError, load_property, parse_vnnlib, write_vnnlib};

@@ -106,6 +106,21 @@ pub fn round_up(x: &Rational) -> f64 {
     0.0 - round_down(&-x)
 }
 
+/// The double nearest to x, of two equally near ones the even one (x beyond all finite doubles: the last finite one or ∞).
+#[must_use]
+pub fn round_nearest(x: &Rational) -> f64 {
+    let (down, up) = (round_down(x), round_up(x));
+    let (Some(low), Some(high)) = (from_f64(down), from_f64(up)) else {
+        return to_f64_nearest(x);
+    };
+    match (x - low).cmp(&(high - x)) {
+        std::cmp::Ordering::Less => down,
+        std::cmp::Ordering::Greater => up,
+        std::cmp::Ordering::Equal if down.to_bits() % 2 == 0 => down,
+        std::cmp::Ordering::Equal => up,
+    }
+}
+
 /// The largest single-precision float ≤ x, as a double.
 #[must_use]
 pub fn round_down_f32(x: &Rational) -> f64 {
@@ -210,6 +225,13 @@ mod tests {
             let exact = from_f64(x).unwrap();
             prop_assert_eq!(round_down(&exact), x);
             prop_assert_eq!(round_up(&exact), x);
+        }
+
+        #[test]
+        fn nearest_is_what_the_standard_library_parses(m in any::<i64>(), e in -350i32..300) {
+            let text = format!("{m}e{e}");
+            prop_assume!(text.parse::<f64>().unwrap().is_finite());
+            prop_assert_eq!(round_nearest(&parse_rational(&text).unwrap()), text.parse::<f64>().unwrap());
         }
 
         #[test]

@@ -3,12 +3,14 @@
 //! This is the only module that knows about floating-point error. Everything else asks it for a charge
 //! ([`gamma`], [`inflate`]) or for a directed operation ([`add_down`], [`mul_up`], …).
 
+mod decimal;
 mod exact;
 mod round;
 
+pub use decimal::Decimal;
 pub use exact::{
-    ParseRationalError, Rational, from_f64, parse_rational, round_down, round_down_f32, round_up,
-    round_up_f32, to_f64_nearest,
+    ParseRationalError, Rational, from_f64, parse_rational, round_down, round_down_f32,
+    round_nearest, round_up, round_up_f32, to_f64_nearest,
 };
 pub use round::{
     TINY, UNIT, add_down, add_up, gamma, inflate, mul_down, mul_up, nan_to, sub_down, sub_up,

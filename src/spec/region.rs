@@ -1,7 +1,7 @@
 //! A region: an axis-parallel box of real inputs, kept as the floats just outside and just inside its exact ends.
 
 use crate::net::Boxes;
-use crate::num::{Rational, round_down, round_down_f32, round_up, round_up_f32};
+use crate::num::{Rational, round_down, round_up};
 use thiserror::Error;
 
 /// Why bounds do not make a region.
@@ -35,13 +35,13 @@ pub enum RegionError {
 /// A box of real inputs ∏ [aᵢ, bᵢ] with exact rational ends.
 ///
 /// `lower ≤ a` and `b ≤ upper` are the nearest doubles outside: every bound is computed over them, so it holds for the
-/// exact box. The nearest doubles inside decide membership: a double x is in [a, b] exactly if it is between those.
+/// exact box. The nearest doubles inside decide membership: a double x is in [a, b] exactly if it is between those. (Of a
+/// half-open box, which only strict bounds of a VNN-LIB file make, every bound is computed over the closed one.)
 #[derive(Debug, Clone, PartialEq)]
 pub struct Region {
     lower: Vec<f64>,
     upper: Vec<f64>,
     inner: Vec<[f64; 2]>,
-    singles: Vec<[f64; 2]>,
 }
 
 impl Region {
@@ -58,8 +58,19 @@ impl Region {
             lower: bounds.iter().map(|(a, _)| round_down(a)).collect(),
             upper: bounds.iter().map(|(_, b)| round_up(b)).collect(),
             inner: bounds.iter().map(|(a, b)| [round_up(a), round_down(b)]).collect(),
-            singles: bounds.iter().map(|(a, b)| [round_up_f32(a), round_down_f32(b)]).collect(),
         })
+    }
+
+    /// The box from doubles that the caller rounded from its exact ends: outward, and inward.
+    ///
+    /// An end that is not in the box itself (from a strict bound) has as its inner double the next one inside.
+    #[must_use]
+    pub(crate) fn from_rounded(lower: Vec<f64>, upper: Vec<f64>, inner: Vec<[f64; 2]>) -> Self {
+        debug_assert!(lower.len() == upper.len() && lower.len() == inner.len());
+        debug_assert!(
+            lower.iter().zip(&upper).zip(&inner).all(|((l, u), [a, b])| l <= u && l <= a && b <= u)
+        );
+        Self { lower, upper, inner }
     }
 
     /// The L∞ ball { x : |xᵢ − cᵢ| ≤ εᵢ } ∩ domain, every number exact.
@@ -135,10 +146,10 @@ impl Region {
     pub fn project(&self, x: &[f64]) -> Vec<Option<f64>> {
         let clamp = |x: f64, [a, b]: [f64; 2]| (a <= b).then(|| x.max(a).min(b));
         x.iter()
-            .enumerate()
-            .map(|(i, &x)| {
-                let single = f64::from(x as f32);
-                clamp(single, self.singles[i]).or_else(|| clamp(x, self.inner[i]))
+            .zip(&self.inner)
+            .map(|(&x, &[a, b])| {
+                let singles = [single_above(a), -single_above(-b)];
+                clamp(f64::from(x as f32), singles).or_else(|| clamp(x, [a, b]))
             })
             .collect()
     }
@@ -148,6 +159,13 @@ impl Region {
     pub fn midpoint(&self) -> Vec<f64> {
         self.lower.iter().zip(&self.upper).map(|(l, u)| 0.5 * l + 0.5 * u).collect()
     }
+}
+
+/// The smallest single-precision float ≥ x. For x the smallest double ≥ a it is also the smallest one ≥ a, because
+/// singles are doubles.
+fn single_above(x: f64) -> f64 {
+    let single = x as f32;
+    f64::from(if f64::from(single) < x { single.next_up() } else { single })
 }
 
 #[cfg(test)]

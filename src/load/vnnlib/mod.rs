@@ -1,0 +1,62 @@
+//! VNN-LIB 1.0: properties in the text format of the verification competition, read and written.
+//!
+//! A file declares inputs X_0, X_1, … and outputs Y_0, Y_1, …, and asserts a formula that holds of a *counterexample*:
+//! `and`/`or` of linear comparisons. Reading turns it into its disjunctive normal form, one case (box of inputs,
+//! polytope of outputs) per disjunct: assertions in the order of the file, the alternatives of an earlier `or` varying
+//! more slowly, the half-spaces of a case in the order of the file.
+//!
+//! - Every number is exact until it is rounded outward into the region or to both sides in a half-space.
+//! - Of several bounds of an input the tightest counts; a strict one (`<`) is kept in what the region contains.
+//! - A case whose box is empty (bounds that exclude each other, or a false comparison of constants) claims nothing.
+//!   It is left out, and cases are numbered without it. A file with no other cases is refused.
+//! - A half-space that mixes inputs and outputs, or several inputs, numbers input i as output `outputs + i`.
+
+mod error;
+mod formula;
+mod lexer;
+mod normalise;
+mod term;
+mod write;
+
+pub use error::{Problem, PropertyError};
+pub use write::write_vnnlib;
+
+use super::SourceFile;
+use crate::spec::Property;
+use error::Failure;
+use std::path::Path;
+
+/// Reads a VNN-LIB 1.0 file (gzipped or not) about a network with so many inputs and outputs.
+///
+/// # Errors
+/// Where the file cannot be read, is no VNN-LIB 1.0, or does not fit the network; with line and column.
+pub fn load_property(
+    path: &Path,
+    inputs: usize,
+    outputs: usize,
+) -> Result<Property, PropertyError> {
+    let file = SourceFile::read(path)?;
+    parse_vnnlib(&path.display().to_string(), &file.bytes, inputs, outputs)
+}
+
+/// Reads VNN-LIB 1.0 from memory; `name` is what errors call it.
+///
+/// # Errors
+/// Where it is no VNN-LIB 1.0 or does not fit the network; with line and column.
+pub fn parse_vnnlib(
+    name: &str,
+    bytes: &[u8],
+    inputs: usize,
+    outputs: usize,
+) -> Result<Property, PropertyError> {
+    let read = || -> Result<Property, Failure> {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|e| Failure { at: e.valid_up_to(), problem: Problem::NotUtf8 })?;
+        let script = formula::parse(text, inputs, outputs)?;
+        normalise::normalise(&script, outputs)
+    };
+    read().map_err(|failure| failure.locate(name, bytes))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! Writing VNN-LIB 1.0: the robustness of a classifier around an input, for other verifiers and for the proof checker.
+
+use crate::num::{Rational, round_down, round_up};
+use num_bigint::BigInt;
+use num_traits::{One, Signed, Zero};
+use std::fmt::Write as _;
+
+/// The claim "arg max stays `label` on the box" as VNN-LIB: reading the text gives the same region and half-spaces.
+///
+/// A bound is written exactly where it is a decimal. Where it is not (8/255), it is written as the decimal just outside
+/// of it, with at least 17 digits and as many more as it takes for no double to lie between the two. `comment` becomes
+/// comment lines at the top.
+#[must_use]
+pub fn write_vnnlib(
+    bounds: &[(Rational, Rational)],
+    label: usize,
+    classes: usize,
+    comment: &str,
+) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    for line in comment.lines() {
+        let _ = writeln!(text, "; {line}");
+    }
+    for i in 0..bounds.len() {
+        let _ = writeln!(text, "(declare-const X_{i} Real)");
+    }
+    for j in 0..classes {
+        let _ = writeln!(text, "(declare-const Y_{j} Real)");
+    }
+    for (i, (lower, upper)) in bounds.iter().enumerate() {
+        let (lower, upper) = (decimal_below(lower), decimal_above(upper));
+        let _ = writeln!(text, "(assert (>= X_{i} {lower}))\n(assert (<= X_{i} {upper}))");
+    }
+    let targets = (0..classes).filter(|&t| t != label);
+    let alternatives: Vec<_> = targets.map(|t| format!("(and (>= Y_{t} Y_{label}))")).collect();
+    if alternatives.is_empty() {
+        // One class cannot be left: no output is unsafe.
+        text.push_str("(assert (< 0 0))\n");
+    } else {
+        let _ = writeln!(text, "(assert (or {}))", alternatives.join(" "));
+    }
+    text
+}
+
+/// The greatest decimal of so many digits ≤ x, and x itself where it is a decimal.
+fn decimal_below(x: &Rational) -> String {
+    if let Some(exact) = exact_decimal(x) {
+        return exact;
+    }
+    // x is no decimal, hence no double: with enough digits no double lies between.
+    let (down, up) = (round_down(x), round_up(x));
+    let mut digits = 17;
+    loop {
+        let rounded = rounded_below(x, digits);
+        if round_down(&rounded) == down && round_up(&rounded) == up {
+            // Ten to some power over one: always a decimal.
+            return exact_decimal(&rounded).unwrap_or_default();
+        }
+        digits += 3;
+    }
+}
+
+fn decimal_above(x: &Rational) -> String {
+    let negated = decimal_below(&-x);
+    match negated.strip_prefix('-') {
+        Some(positive) => positive.to_owned(),
+        None if negated == "0.0" => negated,
+        None => format!("-{negated}"),
+    }
+}
+
+/// ⌊x · 10^k⌋ / 10^k for the k that leaves so many significant digits.
+fn rounded_below(x: &Rational, digits: i64) -> Rational {
+    // log10(2) ≈ 0.301: one digit too many does not hurt.
+    let bits = x.numer().bits() as i64 - x.denom().bits() as i64;
+    let magnitude = (bits * 301).div_euclid(1000);
+    let shift = digits - magnitude;
+    let power = Rational::from_integer(BigInt::from(10).pow(shift.unsigned_abs() as u32));
+    if shift >= 0 { (x * &power).floor() / power } else { (x / &power).floor() * power }
+}
+
+/// x in decimal digits, if finitely many do.
+fn exact_decimal(x: &Rational) -> Option<String> {
+    let mut rest = x.denom().clone();
+    let mut places = 0usize;
+    for prime in [2u32, 5] {
+        let mut power = 0;
+        while (&rest % prime).is_zero() {
+            rest /= prime;
+            power += 1;
+        }
+        places = places.max(power);
+    }
+    if !rest.is_one() {
+        return None;
+    }
+    let scaled = (x * Rational::from_integer(BigInt::from(10).pow(places as u32))).to_integer();
+    let digits = scaled.magnitude().to_string();
+    let digits = format!("{digits:0>width$}", width = places + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - places);
+    let sign = if x.is_negative() { "-" } else { "" };
+    let fraction = if fraction.is_empty() { "0" } else { fraction };
+    Some(format!("{sign}{whole}.{fraction}"))
+}
