@@ -1,7 +1,9 @@
 //! Files to types: networks (ONNX, NNet), properties (VNN-LIB), datasets. Every error names the file and the place.
 
+mod dataset;
 mod file;
 mod vnnlib;
 
+pub use dataset::{DataSettings, Dataset, DatasetError, FIELDS as DATA_FIELDS};
 pub use file::{FileError, SourceFile, sha256_hex};
 pub use vnnlib::{Problem, PropertyError, load_property, parse_vnnlib, write_vnnlib};

@@ -82,6 +82,18 @@ impl Region {
         radius: &[Rational],
         domain: Option<&[(Rational, Rational)]>,
     ) -> Result<Self, RegionError> {
+        Self::from_bounds(&Self::ball_bounds(centre, radius, domain)?)
+    }
+
+    /// The exact ends of [`Region::ball`].
+    ///
+    /// # Errors
+    /// Where lengths differ or a radius is negative. Ends above each other are for [`Region::from_bounds`] to refuse.
+    pub fn ball_bounds(
+        centre: &[Rational],
+        radius: &[Rational],
+        domain: Option<&[(Rational, Rational)]>,
+    ) -> Result<Vec<(Rational, Rational)>, RegionError> {
         let expected = centre.len();
         let check = |what, found| {
             if found == expected {
@@ -106,7 +118,7 @@ impl Region {
                 }
             }
         }
-        Self::from_bounds(&bounds)
+        Ok(bounds)
     }
 
     /// Number of inputs.

@@ -1,0 +1,92 @@
+//! Why a dataset is refused, and where.
+
+use crate::load::FileError;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why a dataset could not be read. Rows count from 0 as indices of the dataset do; lines of a CSV file from 1.
+#[derive(Debug, Error)]
+#[allow(missing_docs)] // The fields are what the messages say of them.
+pub enum DatasetError {
+    /// A file could not be read at all.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Neither name nor content tells the format.
+    #[error("{}: unknown format; .npz, .npy, .csv and IDX (…-idx3-ubyte), also gzipped, are read", .0.display())]
+    UnknownFormat(PathBuf),
+    /// The first bytes are not the format's.
+    #[error("{}: these are not the first bytes of {expected}", file.display())]
+    Magic { file: PathBuf, expected: &'static str },
+    /// A header that cannot be understood.
+    #[error("{}: damaged header: {problem}", file.display())]
+    Header { file: PathBuf, problem: String },
+    /// Less or more data than the header announces.
+    #[error("{}: {found} bytes of data where the header announces {expected}", file.display())]
+    Size { file: PathBuf, expected: u128, found: u128 },
+    /// A type of elements that is not read.
+    #[error("{}: elements of type {found}; {accepted} are read", file.display())]
+    ElementType { file: PathBuf, found: String, accepted: &'static str },
+    /// A damaged zip archive.
+    #[error("{}: damaged archive: {problem}", file.display())]
+    Archive { file: PathBuf, problem: String },
+    /// An archive without the array.
+    #[error("{}: no array named {wanted}; it has {available}", file.display())]
+    MissingArray { file: PathBuf, wanted: String, available: String },
+    /// Labels, or inputs, of a shape that they cannot have.
+    #[error("{}: {what} of shape {shape:?}; {expected} is expected", file.display())]
+    Shape { file: PathBuf, what: &'static str, shape: Vec<usize>, expected: &'static str },
+    /// No inputs.
+    #[error("{}: the set is empty", .0.display())]
+    Empty(PathBuf),
+    /// No labels given.
+    #[error("{}: no labels; name their file with labels_file", .0.display())]
+    MissingLabels(PathBuf),
+    /// Unequal numbers of inputs and labels.
+    #[error("{}: {inputs} inputs but {labels} labels", file.display())]
+    Count { file: PathBuf, inputs: usize, labels: usize },
+    /// A CSV file that is none.
+    #[error("{}: {problem}", file.display())]
+    Csv { file: PathBuf, problem: String },
+    /// A line with more or fewer cells than the first.
+    #[error("{}:{line}: {found} cells where the first line has {expected}", file.display())]
+    Ragged { file: PathBuf, line: u64, found: u64, expected: u64 },
+    /// No column of that name.
+    #[error("{}: no column named '{wanted}' (set label_column); the columns are {columns}", file.display())]
+    MissingLabelColumn { file: PathBuf, wanted: String, columns: String },
+    /// A cell that is no number.
+    #[error("{}:{line}: column '{column}': '{text}' is not a decimal number", file.display())]
+    Cell { file: PathBuf, line: u64, column: String, text: String },
+    /// NaN or an infinity.
+    #[error("{}: row {row}, column {column}: NaN or infinite", file.display())]
+    NotFinite { file: PathBuf, row: usize, column: String },
+    /// A label that is neither a whole number nor a name.
+    #[error("{}: row {row}: the label '{text}' is neither a class number nor one of the names in labels", file.display())]
+    Label { file: PathBuf, row: usize, text: String },
+    /// A label beyond the classes.
+    #[error("{}: row {row}: label {label}, but there are {classes} classes (0 to {})", file.display(), classes.saturating_sub(1))]
+    LabelRange { file: PathBuf, row: usize, label: usize, classes: usize },
+    /// Inputs of another width than the network's.
+    #[error("{}: inputs of {found} values where the network takes {expected}", file.display())]
+    Width { file: PathBuf, found: usize, expected: usize },
+    /// A sidecar that is no TOML or JSON.
+    #[error("{}: {problem}", file.display())]
+    Sidecar { file: PathBuf, problem: String },
+    /// Both a .toml and a .json.
+    #[error("{} and {} both exist; keep one", toml.display(), json.display())]
+    TwoSidecars { toml: PathBuf, json: PathBuf },
+    /// A field that is none.
+    #[error("{origin}: unknown field '{field}'; known are {known}")]
+    UnknownField { origin: String, field: String, known: String },
+    /// A field with a value that it cannot have.
+    #[error("{origin}: {field}: found {found} where {expected} is expected")]
+    Setting { origin: String, field: &'static str, found: String, expected: &'static str },
+    /// A list whose length fits neither one value, nor the channels, nor the features.
+    #[error("{}: {field} has {found} values; 1, {channels} (one for each channel) or {features} (one for each feature) are expected", file.display())]
+    SettingLength {
+        file: PathBuf,
+        field: &'static str,
+        found: usize,
+        channels: usize,
+        features: usize,
+    },
+}

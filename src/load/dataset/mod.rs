@@ -1,0 +1,356 @@
+//! Datasets: inputs and labels from npz, npy, IDX and CSV files, exact, with what their numbers mean.
+
+mod array;
+mod csv;
+mod error;
+mod idx;
+mod npy;
+mod settings;
+mod sidecar;
+
+pub use error::DatasetError;
+pub use settings::{DataSettings, FIELDS};
+
+use super::SourceFile;
+use crate::num::{Rational, round_nearest};
+use crate::spec::{Region, RegionError};
+use array::{Array, Values};
+use num_traits::{One, Zero};
+use std::path::{Path, PathBuf};
+
+/// Labelled inputs.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    file: PathBuf,
+    shape: Vec<usize>,
+    features: usize,
+    values: Values,
+    labels: Vec<usize>,
+    label_names: Option<Vec<String>>,
+    scale: Rational,
+    domain: Option<Vec<(Rational, Rational)>>,
+    eps_per_feature: Option<Vec<Rational>>,
+    normalisation: Option<(Vec<f64>, Vec<f64>)>,
+    hashes: Vec<(String, String)>,
+}
+
+/// What the first bytes or the name of a file say that it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Npz,
+    Npy,
+    Idx,
+    Csv,
+}
+
+impl Dataset {
+    /// Reads a data file, its sidecar if there is one, and its labels file if it needs one; `settings` override the
+    /// sidecar field by field.
+    ///
+    /// # Errors
+    /// Where a file is missing, damaged, or does not fit the others or the settings.
+    pub fn load(path: &Path, settings: &DataSettings) -> Result<Self, DatasetError> {
+        let source = SourceFile::read(path)?;
+        let mut hashes = vec![hash(&source)];
+        let mut settings = settings.clone();
+        if let Some(sidecar) = sidecar::find(path)? {
+            let sidecar = SourceFile::read(&sidecar)?;
+            settings = settings.over(DataSettings::from_sidecar(&sidecar)?);
+            hashes.push(hash(&sidecar));
+        }
+        let format = detect(path, &source.bytes)?;
+        let (inputs, labels) = match format {
+            Format::Csv => {
+                let (column, names) =
+                    (settings.label_column.as_deref(), settings.labels.as_deref());
+                csv::parse(path, &source.bytes, column, names)?
+            }
+            _ => {
+                let inputs = read_inputs(format, &source, &settings)?;
+                (inputs, read_labels(format, &source, &settings, &mut hashes)?)
+            }
+        };
+        Self::new(path, inputs, labels, settings, hashes)
+    }
+
+    fn new(
+        path: &Path,
+        inputs: Array,
+        labels: Vec<usize>,
+        settings: DataSettings,
+        hashes: Vec<(String, String)>,
+    ) -> Result<Self, DatasetError> {
+        let file = || path.to_owned();
+        let Some((&count, shape)) = inputs.shape.split_first() else {
+            let expected = "at least one dimension";
+            let shape = inputs.shape;
+            return Err(DatasetError::Shape { file: file(), what: "inputs", shape, expected });
+        };
+        // A list of numbers is a list of inputs of one feature.
+        let shape = if shape.is_empty() { vec![1] } else { shape.to_vec() };
+        if inputs.values.len() == 0 {
+            return Err(DatasetError::Empty(file()));
+        }
+        if labels.len() != count {
+            return Err(DatasetError::Count { file: file(), inputs: count, labels: labels.len() });
+        }
+        let features = inputs.values.len() / count;
+        if let Some(at) = inputs.values.not_finite() {
+            let (row, column) = (at / features, (at % features).to_string());
+            return Err(DatasetError::NotFinite { file: file(), row, column });
+        }
+        let spread = Spread { file: path, shape: &shape, features };
+        let mean = settings.mean.map(|m| spread.over("mean", m)).transpose()?;
+        let std = settings.std.map(|s| spread.over("std", s)).transpose()?;
+        let normalisation = (mean.is_some() || std.is_some()).then(|| {
+            let mean = mean.unwrap_or_else(|| vec![Rational::zero(); features]);
+            let std = std.unwrap_or_else(|| vec![Rational::one(); features]);
+            (
+                mean.iter().map(round_nearest).collect(),
+                std.iter().map(|s| round_nearest(&s.recip())).collect(),
+            )
+        });
+        let dataset = Self {
+            file: file(),
+            domain: settings.domain.map(|d| spread.over("domain", d)).transpose()?,
+            eps_per_feature: settings
+                .eps_per_feature
+                .map(|f| spread.over("eps_per_feature", f))
+                .transpose()?,
+            shape,
+            features,
+            values: inputs.values,
+            labels,
+            label_names: settings.labels,
+            scale: settings.scale.unwrap_or_else(Rational::one),
+            normalisation,
+            hashes,
+        };
+        if let Some(names) = &dataset.label_names {
+            dataset.check_labels(names.len())?;
+        }
+        Ok(dataset)
+    }
+
+    /// The data file.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Number of inputs.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Never: an empty file is refused.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Number of values of an input.
+    #[must_use]
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// Shape of an input, such as [1, 28, 28].
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The label of input i.
+    #[must_use]
+    pub fn label(&self, i: usize) -> usize {
+        self.labels[i]
+    }
+
+    /// All labels.
+    #[must_use]
+    pub fn labels(&self) -> &[usize] {
+        &self.labels
+    }
+
+    /// The names of the classes, if the settings have them.
+    #[must_use]
+    pub fn label_names(&self) -> Option<&[String]> {
+        self.label_names.as_deref()
+    }
+
+    /// Name and SHA-256 of every file read: the data, the sidecar, the labels.
+    #[must_use]
+    pub fn sha256(&self) -> Vec<(String, String)> {
+        self.hashes.clone()
+    }
+
+    /// Input i in the user's units: stored value × scale, exact.
+    #[must_use]
+    pub fn exact(&self, i: usize) -> Vec<Rational> {
+        let start = i * self.features;
+        (start..start + self.features).map(|at| self.values.exact(at) * &self.scale).collect()
+    }
+
+    /// The doubles nearest to input i in the user's units.
+    #[must_use]
+    pub fn point(&self, i: usize) -> Vec<f64> {
+        if let Values::U8(bytes) = &self.values {
+            let mut seen = [None; 256];
+            let row = &bytes[i * self.features..(i + 1) * self.features];
+            let nearest = |&b: &u8| {
+                *seen[usize::from(b)].get_or_insert_with(|| {
+                    round_nearest(&(Rational::from_integer(b.into()) * &self.scale))
+                })
+            };
+            return row.iter().map(nearest).collect();
+        }
+        self.exact(i).iter().map(round_nearest).collect()
+    }
+
+    /// The exact ends of the ball around input i in the user's units: radius eps × `eps_per_feature`, cut to the domain.
+    ///
+    /// # Errors
+    /// Where eps is negative.
+    pub fn bounds(
+        &self,
+        i: usize,
+        eps: &Rational,
+    ) -> Result<Vec<(Rational, Rational)>, RegionError> {
+        let radius = match &self.eps_per_feature {
+            Some(factors) => factors.iter().map(|factor| eps * factor).collect(),
+            None => vec![eps.clone(); self.features],
+        };
+        Region::ball_bounds(&self.exact(i), &radius, self.domain.as_deref())
+    }
+
+    /// The L∞ ball of [`Dataset::bounds`] as a region.
+    ///
+    /// # Errors
+    /// Where eps is negative or the ball misses the domain.
+    pub fn region(&self, i: usize, eps: &Rational) -> Result<Region, RegionError> {
+        Region::from_bounds(&self.bounds(i, eps)?)
+    }
+
+    /// Mean and 1/std for each feature, the doubles nearest to the exact ones, for
+    /// [`crate::net::Network::with_normalisation`]; `None` where the settings have neither.
+    #[must_use]
+    pub fn normalisation(&self) -> Option<(Vec<f64>, Vec<f64>)> {
+        self.normalisation.clone()
+    }
+
+    /// Checks that a network with so many inputs and classes can be run on the set.
+    ///
+    /// # Errors
+    /// Where the width differs or a label is no class.
+    pub fn check_against(&self, features: usize, classes: usize) -> Result<(), DatasetError> {
+        if self.features != features {
+            let (file, found) = (self.file.clone(), self.features);
+            return Err(DatasetError::Width { file, found, expected: features });
+        }
+        self.check_labels(classes)
+    }
+
+    fn check_labels(&self, classes: usize) -> Result<(), DatasetError> {
+        match self.labels.iter().position(|&label| label >= classes) {
+            None => Ok(()),
+            Some(row) => {
+                let (file, label) = (self.file.clone(), self.labels[row]);
+                Err(DatasetError::LabelRange { file, row, label, classes })
+            }
+        }
+    }
+}
+
+/// How a list of settings spreads over the features.
+struct Spread<'a> {
+    file: &'a Path,
+    shape: &'a [usize],
+    features: usize,
+}
+
+impl Spread<'_> {
+    fn over<T: Clone>(&self, field: &'static str, values: Vec<T>) -> Result<Vec<T>, DatasetError> {
+        let (found, features) = (values.len(), self.features);
+        let channels = self.shape[0];
+        if found == features {
+            return Ok(values);
+        }
+        if found != 1 && found != channels {
+            let file = self.file.to_owned();
+            return Err(DatasetError::SettingLength { file, field, found, channels, features });
+        }
+        Ok((0..features).map(|at| values[at * found / features].clone()).collect())
+    }
+}
+
+fn hash(file: &SourceFile) -> (String, String) {
+    let name = file.path.file_name().map(|n| n.to_string_lossy().into_owned());
+    (name.unwrap_or_default(), file.sha256.clone())
+}
+
+/// By the name where it tells, else by the content.
+fn detect(path: &Path, bytes: &[u8]) -> Result<Format, DatasetError> {
+    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    match name.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("npz") => Ok(Format::Npz),
+        Some("npy") => Ok(Format::Npy),
+        Some("csv") => Ok(Format::Csv),
+        _ if name.contains("idx") => Ok(Format::Idx),
+        _ if bytes.starts_with(npy::MAGIC) => Ok(Format::Npy),
+        _ if bytes.starts_with(b"PK\x03\x04") => Ok(Format::Npz),
+        _ if matches!(bytes, [0, 0, 8..=14, 1..=8, ..]) => Ok(Format::Idx),
+        _ => Err(DatasetError::UnknownFormat(path.to_owned())),
+    }
+}
+
+fn read_inputs(
+    format: Format,
+    source: &SourceFile,
+    settings: &DataSettings,
+) -> Result<Array, DatasetError> {
+    match format {
+        Format::Npz => {
+            let named = settings.inputs_array.as_deref();
+            let names = named.map_or(vec!["x", "images", "x_test"], |name| vec![name]);
+            npy::from_archive(&source.path, &source.bytes, &names)
+        }
+        Format::Npy => npy::parse(&source.path, &source.bytes),
+        _ => idx::parse(&source.path, &source.bytes),
+    }
+}
+
+/// The labels of an npz archive from itself unless the settings name a file; of the others from their own file.
+fn read_labels(
+    format: Format,
+    source: &SourceFile,
+    settings: &DataSettings,
+    hashes: &mut Vec<(String, String)>,
+) -> Result<Vec<usize>, DatasetError> {
+    let named = settings.labels_array.as_deref();
+    let names = named.map_or(vec!["y", "labels", "y_test"], |name| vec![name]);
+    let path = match (&settings.labels_file, format) {
+        (Some(path), _) => path.clone(),
+        (None, Format::Npz) => {
+            let array = npy::from_archive(&source.path, &source.bytes, &names)?;
+            return array.into_labels(&source.path);
+        }
+        (None, Format::Idx) => idx::labels_beside(&source.path)
+            .ok_or_else(|| DatasetError::MissingLabels(source.path.clone()))?,
+        (None, _) => return Err(DatasetError::MissingLabels(source.path.clone())),
+    };
+    let file = SourceFile::read(&path)?;
+    hashes.push(hash(&file));
+    let array = match detect(&path, &file.bytes)? {
+        Format::Npz => npy::from_archive(&path, &file.bytes, &names)?,
+        Format::Npy => npy::parse(&path, &file.bytes)?,
+        Format::Idx => idx::parse(&path, &file.bytes)?,
+        Format::Csv => return Err(DatasetError::UnknownFormat(path)),
+    };
+    array.into_labels(&path)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Tests of the dataset readers on small files.
