@@ -97,8 +97,9 @@ def write_card(name, numbers, folder):
         lines.append(f"| {eps} | {percent(row['pgd'])} | {percent(row['ibp'])} | {percent(row.get('crown'))} |")
     lines += [
         "",
-        "PGD: 3 random starts, 40 sign-gradient steps of a tenth of eps each. CROWN: backward linear bounds for",
-        "every layer with the adaptive lower slope; “–” means not measured.",
+        "PGD: 3 random starts, 40 sign-gradient steps of a tenth of eps each. CROWN: backward linear bounds with the",
+        "adaptive lower slope, in the hidden layers for the neurons that intervals leave undecided; “–” means not",
+        "measured.",
         "",
     ]
     (folder / data / f"{architecture}_{method}.card.md").write_text("\n".join(lines))

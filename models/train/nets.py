@@ -94,24 +94,27 @@ def backward(layers, relu_bounds, low, high, coeff, const):
     return const + (coeff * centre - coeff.abs() * radius).flatten(2).sum(2)
 
 
-def backward_margins(net, low, high, y, with_intervals=False):
-    """CROWN lower bounds on logit y - logit j, with CROWN bounds on every hidden layer too."""
+def tightened(layers, bounds, low, high, ilo, ihi):
+    """The interval bounds of one example, intersected with backward bounds for the neurons they leave undecided."""
+    open_ = ((ilo < 0) & (ihi > 0)).flatten().nonzero().flatten()
+    if len(open_) == 0:
+        return ilo, ihi
+    rows = torch.eye(ilo.numel())[open_].reshape(1, len(open_), *ilo.shape[1:])
+    none = torch.zeros(1)
+    lo, hi = ilo.flatten().clone(), ihi.flatten().clone()
+    lo[open_] = torch.maximum(lo[open_], backward(layers, bounds, low, high, rows, none)[0])
+    hi[open_] = torch.minimum(hi[open_], -backward(layers, bounds, low, high, -rows, none)[0])
+    return lo.reshape(ilo.shape), hi.reshape(ihi.shape)
+
+
+def backward_margins(net, low, high, y):
+    """CROWN lower bounds on logit y - logit j for a single example, with backward bounds on the hidden layers too."""
     layers, bounds = list(net), [None] * len(net)  # bounds[i]: on the input of layer i
     lo, hi = low, high
     for i, layer in enumerate(layers[:-1]):
         bounds[i] = (lo, hi)
-        if isinstance(layer, (nn.Linear, nn.Conv2d)):
-            ilo, ihi = interval_step(layer, lo, hi)
-            if any(isinstance(l, nn.ReLU) for l in layers[:i]):
-                shape, count = ilo.shape[1:], ilo[0].numel()
-                eye = torch.eye(count, dtype=low.dtype).reshape(1, count, *shape).expand(len(low), -1, *shape)
-                none = torch.zeros(1)
-                clo = backward(layers[: i + 1], bounds, low, high, eye, none).reshape(ilo.shape)
-                chi = -backward(layers[: i + 1], bounds, low, high, -eye, none).reshape(ilo.shape)
-                lo, hi = (torch.maximum(clo, ilo), torch.minimum(chi, ihi)) if with_intervals else (clo, chi)
-            else:
-                lo, hi = ilo, ihi
-        else:
-            lo, hi = layer(lo), layer(hi)
+        lo, hi = interval_step(layer, lo, hi)
+        if isinstance(layer, (nn.Linear, nn.Conv2d)) and any(isinstance(l, nn.ReLU) for l in layers[:i]):
+            lo, hi = tightened(layers[: i + 1], bounds, low, high, lo, hi)
     matrix, bias = difference_matrix(net[-1], y)
     return backward(layers[:-1], bounds, low, high, matrix, bias)

@@ -30,9 +30,10 @@ def measure_one(name, data, path, crown):
     export.check(net, data.point(x), path)
     robust = {}
     for eps in recipes.EPS[name[0]]:
-        row = {"pgd": measure.attacked(net, data, x, y, eps), "ibp": measure.by_intervals(net, data, x, y, eps)}
-        if crown and eps == recipes.EPS[name[0]][-1]:
-            row["crown"] = measure.by_crown(net, data, x, y, eps)
+        unbroken = measure.attacked(net, data, x, y, eps)
+        row = {"pgd": measure.share([unbroken]), "ibp": measure.by_intervals(net, data, x, y, eps)}
+        if crown:
+            row["crown"] = measure.by_crown(net, data, x, y, eps, unbroken)
         robust[str(eps)] = row
         print(f"  eps {eps}: {row}", flush=True)
     return {
@@ -45,6 +46,12 @@ def measure_one(name, data, path, crown):
         "clean_test": measure.clean(net, data, *data.test),
         "robust": robust,
     }
+
+
+def rounded(value):
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def record(results_path, key, numbers):
@@ -82,7 +89,7 @@ def main():
         print(key, flush=True)
         if not args.measure_only:
             fit_one(name, data, path)
-        numbers = measure_one(name, data, path, crown=not args.no_crown)
+        numbers = rounded(measure_one(name, data, path, crown=not args.no_crown))
         record(results_path, key, numbers)
         cards.write_card(name, numbers, here)
         print(f"  clean {numbers['clean_subset']:.3f} / {numbers['clean_test']:.3f}", flush=True)
