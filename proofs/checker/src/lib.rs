@@ -1,1 +1,26 @@
-//! An independent checker of certus proofs.
+//! An independent checker of certus proofs: does a proof show that a network never reaches an unsafe set?
+//!
+//! The statement comes from the reader's own ONNX and VNN-LIB files; the proof is only advice.
+//! FORMAT.md says what a proof means, README.md what has to be trusted.
+#![forbid(unsafe_code)]
+
+mod check;
+pub mod circuit;
+mod exact;
+pub mod float;
+mod grammar;
+pub mod map;
+mod node;
+pub mod onnx;
+mod outward;
+mod reject;
+mod rows;
+mod state;
+mod statement;
+mod sweep;
+pub mod vnnlib;
+mod wide;
+
+pub use check::{Accepted, LONGEST_LINE, MOST_DEEP, Mode, check};
+pub use reject::{Reason, Rejected};
+pub use statement::{Case, HalfSpace, LoadError, Port, Property, Statement};

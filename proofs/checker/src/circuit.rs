@@ -1,0 +1,212 @@
+//! The network as the checker sees it: tensors, each an input, an affine image of earlier tensors, or a ReLU of one.
+use crate::map::{Map, Scratch};
+use std::sync::Arc;
+
+/// `y = bias + Σ map · source` over earlier tensors.
+#[derive(Debug)]
+pub struct Affine {
+    pub terms: Vec<(usize, Arc<Map>)>,
+    pub bias: Vec<f64>,
+}
+
+#[derive(Debug)]
+pub enum Node {
+    Input,
+    Affine(Affine),
+    /// The elementwise ReLU of an earlier tensor, number `block` of the proof's names.
+    Relu {
+        source: usize,
+        block: usize,
+    },
+}
+
+/// Invariants (kept by `push_*`): node 0 is the input; every definition mentions earlier nodes only; sizes agree; numbers are finite.
+#[derive(Debug)]
+pub struct Circuit {
+    nodes: Vec<Node>,
+    sizes: Vec<usize>,
+    /// For each ReLU block the node of its pre-activations.
+    blocks: Vec<usize>,
+    /// For each node the nodes that mention it.
+    users: Vec<Vec<usize>>,
+    output: usize,
+    /// The nodes that the output or a named pre-activation depends on.
+    live: Vec<bool>,
+    /// Weights and biases applied in one pass.
+    work: usize,
+    elements: usize,
+}
+
+/// Most multiplications of one pass through a circuit, and most elements of all its tensors.
+const MOST_WORK: usize = 1 << 36;
+const MOST_IN_ALL: usize = 1 << 27;
+
+/// Most elements of one tensor.
+pub const MOST_ELEMENTS: usize = 1 << 24;
+
+impl Circuit {
+    pub fn new(inputs: usize) -> Option<Circuit> {
+        (inputs <= MOST_ELEMENTS).then(|| Circuit {
+            nodes: vec![Node::Input],
+            sizes: vec![inputs],
+            blocks: vec![],
+            users: vec![vec![]],
+            output: 0,
+            live: vec![true],
+            work: 0,
+            elements: inputs,
+        })
+    }
+
+    /// Adds an affine node; `None` if it breaks an invariant.
+    pub fn push_affine(&mut self, affine: Affine) -> Option<usize> {
+        let size = affine.bias.len();
+        let fine = size <= MOST_ELEMENTS
+            && affine.bias.iter().all(|b| b.is_finite())
+            && affine.terms.iter().all(|(source, map)| {
+                self.sizes.get(*source) == Some(&map.columns())
+                    && map.rows() == size
+                    && map.is_finite()
+            });
+        let work =
+            affine.terms.iter().try_fold(self.work, |sum, (_, map)| sum.checked_add(map.work()));
+        self.work = work.filter(|work| fine && *work <= MOST_WORK)?;
+        self.elements = self.elements.checked_add(size).filter(|n| *n <= MOST_IN_ALL)?;
+        for (source, _) in &affine.terms {
+            self.users[*source].push(self.nodes.len());
+        }
+        Some(self.push(Node::Affine(affine), size))
+    }
+
+    /// Adds a ReLU node, the next block.
+    pub fn push_relu(&mut self, source: usize) -> Option<usize> {
+        let size = *self.sizes.get(source)?;
+        self.elements = self.elements.checked_add(size).filter(|n| *n <= MOST_IN_ALL)?;
+        self.users[source].push(self.nodes.len());
+        self.blocks.push(source);
+        Some(self.push(Node::Relu { source, block: self.blocks.len() - 1 }, size))
+    }
+
+    fn push(&mut self, node: Node, size: usize) -> usize {
+        self.nodes.push(node);
+        self.sizes.push(size);
+        self.users.push(vec![]);
+        self.nodes.len() - 1
+    }
+
+    pub fn set_output(&mut self, node: usize) -> Option<()> {
+        if node >= self.nodes.len() {
+            return None;
+        }
+        self.output = node;
+        self.live = vec![false; self.nodes.len()];
+        self.live[node] = true;
+        for node in (0..self.nodes.len()).rev() {
+            match &self.nodes[node] {
+                Node::Affine(a) if self.live[node] => {
+                    a.terms.iter().for_each(|(source, _)| self.live[*source] = true);
+                }
+                // All blocks stay: their pre-activations have names.
+                Node::Relu { source, .. } => self.live[*source] = true,
+                _ => {}
+            }
+        }
+        Some(())
+    }
+
+    /// Whether a functional of outputs, inputs and pre-activations can depend on the node.
+    pub fn is_live(&self, node: usize) -> bool {
+        self.live[node]
+    }
+
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    pub fn size(&self, node: usize) -> usize {
+        self.sizes[node]
+    }
+
+    pub fn blocks(&self) -> &[usize] {
+        &self.blocks
+    }
+
+    pub fn users(&self, node: usize) -> &[usize] {
+        &self.users[node]
+    }
+
+    pub fn inputs(&self) -> usize {
+        self.sizes[0]
+    }
+
+    pub fn output(&self) -> usize {
+        self.output
+    }
+
+    /// An upper bound of the number of terms in any one sum of a sweep, as one node sees it.
+    pub fn longest_sum(&self) -> usize {
+        let mut columns: Vec<usize> = self.sizes.clone();
+        for (at, node) in self.nodes.iter().enumerate() {
+            match node {
+                _ if !self.live[at] => {}
+                Node::Input => {}
+                Node::Affine(a) => {
+                    let mut width = 0usize;
+                    for (source, map) in &a.terms {
+                        columns[*source] = columns[*source].saturating_add(map.column_terms());
+                        width = width.saturating_add(map.columns());
+                    }
+                    columns[0] = columns[0].max(width);
+                }
+                Node::Relu { source, .. } => columns[*source] = columns[*source].saturating_add(1),
+            }
+        }
+        columns.into_iter().max().unwrap_or(0).saturating_add(self.nodes.len())
+    }
+
+    /// Whether interval arithmetic is exact on this node for a box of inputs: one affine map of the
+    /// inputs, up to shifts, scalings and selections before it.
+    pub fn is_first_layer(&self, node: usize) -> bool {
+        let mut at = node;
+        let mut last = true;
+        loop {
+            match &self.nodes[at] {
+                Node::Input => return true,
+                Node::Affine(Affine { terms, .. }) => match terms.as_slice() {
+                    [] => return true,
+                    [(source, map)] if last || map.is_monomial() => {
+                        last = false;
+                        at = *source;
+                    }
+                    _ => return false,
+                },
+                Node::Relu { .. } => return false,
+            }
+        }
+    }
+
+    /// The network's outputs at x, in f64. For tests and for a first look; nothing rests on it.
+    pub fn evaluate(&self, x: &[f64]) -> Vec<f64> {
+        let mut values: Vec<Vec<f64>> = vec![];
+        let mut scratch = Scratch::default();
+        for (at, node) in self.nodes.iter().enumerate() {
+            let value = match node {
+                _ if !self.live[at] => vec![],
+                Node::Input => x.to_vec(),
+                Node::Relu { source, .. } => values[*source].iter().map(|v| v.max(0.0)).collect(),
+                Node::Affine(a) => {
+                    let mut y = a.bias.clone();
+                    for (source, map) in &a.terms {
+                        let x = &values[*source];
+                        for (i, y) in y.iter_mut().enumerate() {
+                            map.row(i, &mut scratch).each(|j, w| *y += w * x[j]);
+                        }
+                    }
+                    y
+                }
+            };
+            values.push(value);
+        }
+        values.swap_remove(self.output)
+    }
+}

@@ -1,0 +1,299 @@
+//! The lines of a proof, as FORMAT.md defines them: text in, values out; nothing is looked up here.
+use crate::float::parse_hex;
+use crate::reject::Reason;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// An input, or a pre-activation by block and element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Var {
+    X(usize),
+    R(usize, usize),
+}
+
+impl Var {
+    pub fn name(self) -> String {
+        match self {
+            Var::X(i) => format!("x{i}"),
+            Var::R(k, i) => format!("r{k}.{i}"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    Lower,
+    Upper,
+}
+
+/// Increasing, disjoint, non-empty ranges.
+pub type Set = Vec<Range<usize>>;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// The unstable elements of a block.
+    Unstable(usize),
+    Elements(usize, Set),
+    Inputs(Set),
+}
+
+/// Multipliers for the sweeps of one line.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Hints {
+    /// Weights on half-spaces; `None`: each alone.
+    pub using: Option<BTreeMap<usize, f64>>,
+    pub slopes: BTreeMap<(usize, usize), (Option<f64>, Option<f64>)>,
+    pub lifts: BTreeMap<(Var, Side), f64>,
+}
+
+/// `x ≥ at` (`Lower`: the slab starts there and reaches up) or `x ≤ at`, to be shown empty.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slab {
+    pub input: usize,
+    pub side: Side,
+    pub at: f64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Line {
+    Cases(Set),
+    Crown(Option<Range<usize>>, Hints),
+    Tighten(Target, Option<Side>, Hints),
+    /// `None`: all open cases.
+    Refute(Option<Set>, Hints),
+    Clip(Vec<Slab>, Hints),
+    Split(Var, f64),
+    Leaf,
+    End(u64),
+}
+
+pub const HEADER: &str = "certus-proof 1";
+
+/// Reads one line (not the header, not a comment).
+pub fn parse(line: &str) -> Result<Line, Reason> {
+    let mut tokens = Tokens { rest: Some(line) };
+    let parsed = match tokens.next()? {
+        "cases" => Line::Cases(set(tokens.next()?)?),
+        "crown" => {
+            let range = match tokens.peek() {
+                Some(t) if t != "slope" => {
+                    tokens.next()?;
+                    let mut items = set(t)?;
+                    Some(if items.len() == 1 {
+                        items.remove(0)
+                    } else {
+                        return Err(Reason::Syntax);
+                    })
+                }
+                _ => None,
+            };
+            let hints = Hints { slopes: slopes(&mut tokens)?, ..Hints::default() };
+            Line::Crown(range, hints)
+        }
+        "tighten" => {
+            let target = target(tokens.next()?)?;
+            let side = match tokens.peek() {
+                Some("lower") => Some(Side::Lower),
+                Some("upper") => Some(Side::Upper),
+                _ => None,
+            };
+            if side.is_some() {
+                tokens.next()?;
+            }
+            let (slopes, lifts) = (slopes(&mut tokens)?, lifts(&mut tokens)?);
+            Line::Tighten(target, side, Hints { using: None, slopes, lifts })
+        }
+        "refute" => {
+            let cases = match tokens.next()? {
+                "all" => None,
+                t => Some(set(t)?),
+            };
+            Line::Refute(cases, hints(&mut tokens)?)
+        }
+        "clip" => {
+            let mut slabs = vec![slab(tokens.next()?)?];
+            while let Some(t) = tokens.peek().filter(|t| t.starts_with(['<', '>'])) {
+                slabs.push(slab(t)?);
+                tokens.next()?;
+            }
+            Line::Clip(slabs, hints(&mut tokens)?)
+        }
+        "split" => {
+            let var = var(tokens.next()?)?;
+            match tokens.next()? {
+                "at" => Line::Split(var, float(tokens.next()?)?),
+                _ => return Err(Reason::Syntax),
+            }
+        }
+        "leaf" => Line::Leaf,
+        "end" => Line::End(integer(tokens.next()?)? as u64),
+        _ => return Err(Reason::Syntax),
+    };
+    if tokens.rest.is_none() { Ok(parsed) } else { Err(Reason::Syntax) }
+}
+
+/// The tokens of a line: separated by single spaces, none empty.
+struct Tokens<'a> {
+    rest: Option<&'a str>,
+}
+
+impl<'a> Tokens<'a> {
+    fn peek(&self) -> Option<&'a str> {
+        self.rest.map(|r| r.split_once(' ').map_or(r, |(t, _)| t))
+    }
+
+    fn next(&mut self) -> Result<&'a str, Reason> {
+        let rest = self.rest.ok_or(Reason::Syntax)?;
+        let (token, rest) = match rest.split_once(' ') {
+            Some((token, rest)) => (token, Some(rest)),
+            None => (rest, None),
+        };
+        self.rest = rest;
+        if token.is_empty() { Err(Reason::Syntax) } else { Ok(token) }
+    }
+
+    /// Skips the keyword if it comes next.
+    fn keyword(&mut self, word: &str) -> Result<bool, Reason> {
+        let found = self.peek() == Some(word);
+        if found {
+            self.next()?;
+        }
+        Ok(found)
+    }
+}
+
+fn integer(t: &str) -> Result<usize, Reason> {
+    let digits = !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
+    if !digits {
+        return Err(Reason::Syntax);
+    }
+    t.parse().map_err(|_| Reason::BadNumber)
+}
+
+fn float(t: &str) -> Result<f64, Reason> {
+    parse_hex(t).ok_or(Reason::BadNumber)
+}
+
+fn set(t: &str) -> Result<Set, Reason> {
+    let mut out: Set = vec![];
+    for item in t.split(',') {
+        let range = match item.split_once("..") {
+            Some((a, b)) => integer(a)?..integer(b)?,
+            None => {
+                let a = integer(item)?;
+                a..a.checked_add(1).ok_or(Reason::BadNumber)?
+            }
+        };
+        if range.is_empty() || out.last().is_some_and(|last| range.start < last.end) {
+            return Err(Reason::NotIncreasing);
+        }
+        out.push(range);
+    }
+    Ok(out)
+}
+
+fn target(t: &str) -> Result<Target, Reason> {
+    if let Some(inputs) = t.strip_prefix('x') {
+        return Ok(Target::Inputs(set(inputs)?));
+    }
+    let rest = t.strip_prefix('r').ok_or(Reason::Syntax)?;
+    match rest.split_once('.') {
+        Some((k, list)) => Ok(Target::Elements(integer(k)?, set(list)?)),
+        None => Ok(Target::Unstable(integer(rest)?)),
+    }
+}
+
+fn var(t: &str) -> Result<Var, Reason> {
+    if let Some(i) = t.strip_prefix('x') {
+        return Ok(Var::X(integer(i)?));
+    }
+    let (k, i) = t.strip_prefix('r').and_then(|r| r.split_once('.')).ok_or(Reason::Syntax)?;
+    Ok(Var::R(integer(k)?, integer(i)?))
+}
+
+fn slab(t: &str) -> Result<Slab, Reason> {
+    let (side, rest) = directed(t)?;
+    let (v, at) = rest.split_once(':').ok_or(Reason::Syntax)?;
+    match var(v)? {
+        Var::X(input) => Ok(Slab { input, side, at: float(at)? }),
+        Var::R(..) => Err(Reason::Syntax),
+    }
+}
+
+fn directed(t: &str) -> Result<(Side, &str), Reason> {
+    if let Some(rest) = t.strip_prefix('>') {
+        return Ok((Side::Lower, rest));
+    }
+    t.strip_prefix('<').map(|rest| (Side::Upper, rest)).ok_or(Reason::Syntax)
+}
+
+fn hints(tokens: &mut Tokens) -> Result<Hints, Reason> {
+    let mut using = None;
+    if tokens.keyword("using")? {
+        let mut weights = BTreeMap::new();
+        while let Some(t) = tokens.peek().filter(|t| *t != "slope" && *t != "lift") {
+            let (h, w) = match t.split_once(':') {
+                Some((h, w)) => (integer(h)?, float(w)?),
+                None => (integer(t)?, 1.0),
+            };
+            if w < 0.0 {
+                return Err(Reason::NegativeMultiplier);
+            }
+            if weights.insert(h, w).is_some() {
+                return Err(Reason::GivenTwice);
+            }
+            tokens.next()?;
+        }
+        if weights.is_empty() {
+            return Err(Reason::Syntax);
+        }
+        using = Some(weights);
+    }
+    Ok(Hints { using, slopes: slopes(tokens)?, lifts: lifts(tokens)? })
+}
+
+type Slopes = BTreeMap<(usize, usize), (Option<f64>, Option<f64>)>;
+
+fn slopes(tokens: &mut Tokens) -> Result<Slopes, Reason> {
+    let mut out = BTreeMap::new();
+    if !tokens.keyword("slope")? {
+        return Ok(out);
+    }
+    while let Some(t) = tokens.peek().filter(|t| *t != "lift") {
+        let (name, values) = t.split_once(':').ok_or(Reason::Syntax)?;
+        let Var::R(k, i) = var(name)? else { return Err(Reason::Syntax) };
+        let slope = |t: &str| match t {
+            "" => Ok(None),
+            t => match float(t)? {
+                s if (0.0..=1.0).contains(&s) => Ok(Some(s)),
+                _ => Err(Reason::SlopeOutOfRange { name: name.to_string() }),
+            },
+        };
+        let (lower, upper) = values.split_once('/').unwrap_or((values, ""));
+        if out.insert((k, i), (slope(lower)?, slope(upper)?)).is_some() {
+            return Err(Reason::GivenTwice);
+        }
+        tokens.next()?;
+    }
+    if out.is_empty() { Err(Reason::Syntax) } else { Ok(out) }
+}
+
+fn lifts(tokens: &mut Tokens) -> Result<BTreeMap<(Var, Side), f64>, Reason> {
+    let mut out = BTreeMap::new();
+    if !tokens.keyword("lift")? {
+        return Ok(out);
+    }
+    while let Some(t) = tokens.peek() {
+        let (side, rest) = directed(t)?;
+        let (name, g) = rest.split_once(':').ok_or(Reason::Syntax)?;
+        let g = float(g)?;
+        if g < 0.0 {
+            return Err(Reason::NegativeMultiplier);
+        }
+        if out.insert((var(name)?, side), g).is_some() {
+            return Err(Reason::GivenTwice);
+        }
+        tokens.next()?;
+    }
+    if out.is_empty() { Err(Reason::Syntax) } else { Ok(out) }
+}

@@ -1,0 +1,76 @@
+//! The `certus-check` command: MODEL PROPERTY PROOF [--arith exact|outward].
+use certus_check::{LoadError, Mode, Statement, check};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+certus-check MODEL.onnx PROPERTY.vnnlib PROOF [--arith exact|outward]
+
+Checks that PROOF shows: no input that the property allows takes the network's output into the
+property's unsafe set. Files may be gzip-compressed. `outward` (the default) computes in f64 and charges
+every rounding error; `exact` rounds nothing.
+
+Prints `accepted` (exit code 0) or `rejected at PATH: REASON` (1).
+64: wrong usage, 65: a model or property that cannot be read, 66: a missing file.";
+
+fn main() -> ExitCode {
+    let mut files: Vec<PathBuf> = vec![];
+    let mut mode = Mode::Outward;
+    let mut arguments = std::env::args_os().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.to_str() {
+            Some("--help" | "-h") => {
+                println!("{USAGE}");
+                return ExitCode::SUCCESS;
+            }
+            Some("--version" | "-V") => {
+                println!("certus-check {}", env!("CARGO_PKG_VERSION"));
+                return ExitCode::SUCCESS;
+            }
+            Some("--arith") => match arguments.next().as_ref().and_then(|a| a.to_str()) {
+                Some("exact") => mode = Mode::Exact,
+                Some("outward") => mode = Mode::Outward,
+                _ => return usage("--arith takes exact or outward"),
+            },
+            Some(option) if option.starts_with("--") => {
+                return usage(&format!("unknown option {option}"));
+            }
+            _ => files.push(PathBuf::from(argument)),
+        }
+    }
+    let [model, property, proof] = files.as_slice() else {
+        return usage("three files are needed");
+    };
+    let opened = match File::open(proof) {
+        Ok(file) => BufReader::new(file),
+        Err(error) => return fail(66, &format!("{}: {error}", proof.display())),
+    };
+    let statement = match Statement::load(model, property) {
+        Ok(statement) => statement,
+        Err(LoadError::File { path, error }) if !path.is_file() => {
+            return fail(66, &format!("{}: {error}", path.display()));
+        }
+        Err(error) => return fail(65, &error.to_string()),
+    };
+    match check(&statement, opened, mode) {
+        Ok(_) => {
+            println!("accepted");
+            ExitCode::SUCCESS
+        }
+        Err(rejected) => {
+            println!("{rejected}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage(problem: &str) -> ExitCode {
+    fail(64, &format!("{problem}\n\n{USAGE}"))
+}
+
+fn fail(code: u8, message: &str) -> ExitCode {
+    eprintln!("certus-check: {message}");
+    ExitCode::from(code)
+}

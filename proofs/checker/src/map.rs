@@ -1,0 +1,244 @@
+//! Linear maps between tensors, given by their rows: dense, sparse, or a convolution.
+use crate::float::decode;
+
+/// `y_i = Σ_j w_ij x_j` with finite weights; `rows` outputs, `columns` inputs.
+#[derive(Debug)]
+pub struct Map {
+    rows: usize,
+    columns: usize,
+    kind: Kind,
+    /// The least exponent of a weight's lowest bit, and the bits of the largest weight above it.
+    exponent: i64,
+    bits: usize,
+    /// An upper bound of the number of weights in a column.
+    column_terms: usize,
+    /// At most one weight in every row and in every column.
+    monomial: bool,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// Row-major weights.
+    Dense(Vec<f64>),
+    /// Row i holds `starts[i]..starts[i + 1]` of `index` (columns) and `weights`.
+    Sparse {
+        starts: Vec<usize>,
+        index: Vec<u32>,
+        weights: Vec<f64>,
+    },
+    Convolution(Convolution),
+}
+
+/// A 2-D cross-correlation on channel-major tensors; the kernel is `[out channel][channel of the group][y][x]`.
+#[derive(Clone, Debug)]
+pub struct Convolution {
+    pub channels: [usize; 2],
+    pub input: [usize; 2],
+    pub output: [usize; 2],
+    pub kernel: [usize; 2],
+    pub strides: [usize; 2],
+    pub dilations: [usize; 2],
+    /// Padding before the first row and the first column.
+    pub pads: [usize; 2],
+    pub groups: usize,
+    pub weights: Vec<f64>,
+}
+
+/// One row of a map.
+pub enum Row<'a> {
+    Dense(&'a [f64]),
+    Sparse(&'a [u32], &'a [f64]),
+}
+
+/// Room for a row that has to be put together.
+#[derive(Default)]
+pub struct Scratch {
+    index: Vec<u32>,
+    weights: Vec<f64>,
+}
+
+impl Map {
+    /// A dense map; `None` if the sizes disagree. Stored sparsely where most weights are zero.
+    pub fn dense(rows: usize, columns: usize, weights: Vec<f64>) -> Option<Map> {
+        if rows.checked_mul(columns)? != weights.len() || columns >= u32::MAX as usize {
+            return None;
+        }
+        let nonzero = weights.iter().filter(|w| **w != 0.0).count();
+        if nonzero * 4 >= weights.len() {
+            return Some(Map::new(rows, columns, Kind::Dense(weights)));
+        }
+        let mut lists = Vec::with_capacity(rows);
+        for row in weights.chunks(columns.max(1)) {
+            let list: Vec<_> =
+                row.iter().enumerate().filter(|(_, w)| **w != 0.0).map(|(j, w)| (j, *w)).collect();
+            lists.push(list);
+        }
+        lists.resize(rows, Vec::new());
+        Map::sparse(columns, lists)
+    }
+
+    /// A map from the lists of its rows' (column, weight) pairs; `None` if a column is out of range.
+    pub fn sparse(columns: usize, rows: Vec<Vec<(usize, f64)>>) -> Option<Map> {
+        if columns >= u32::MAX as usize || rows.iter().flatten().any(|(j, _)| *j >= columns) {
+            return None;
+        }
+        let mut starts = vec![0];
+        let (mut index, mut weights) = (Vec::new(), Vec::new());
+        let count = rows.len();
+        for row in rows {
+            for (j, w) in row {
+                index.push(j as u32);
+                weights.push(w);
+            }
+            starts.push(index.len());
+        }
+        Some(Map::new(count, columns, Kind::Sparse { starts, index, weights }))
+    }
+
+    /// Picks, copies and scales: `y_i = w_i · x_{j_i}`.
+    pub fn select(columns: usize, picks: impl Iterator<Item = (usize, f64)>) -> Option<Map> {
+        Map::sparse(columns, picks.map(|p| vec![p]).collect())
+    }
+
+    /// A convolution; `None` if its sizes disagree.
+    pub fn convolution(c: Convolution) -> Option<Map> {
+        let volume = |a: usize, [b, d]: [usize; 2]| a.checked_mul(b)?.checked_mul(d);
+        let [out_channels, in_channels] = c.channels;
+        let fine = c.groups > 0
+            && out_channels % c.groups == 0
+            && in_channels % c.groups == 0
+            && c.strides.iter().chain(&c.dilations).all(|s| *s > 0 && *s < 1 << 20)
+            && c.pads
+                .iter()
+                .chain(&c.kernel)
+                .chain(&c.input)
+                .chain(&c.output)
+                .all(|p| *p < 1 << 30)
+            && out_channels.checked_mul(volume(in_channels / c.groups, c.kernel)?)?
+                == c.weights.len();
+        let (rows, columns) = (volume(out_channels, c.output)?, volume(in_channels, c.input)?);
+        (fine && columns < u32::MAX as usize).then(|| Map::new(rows, columns, Kind::Convolution(c)))
+    }
+
+    fn new(rows: usize, columns: usize, kind: Kind) -> Map {
+        let weights = match &kind {
+            Kind::Dense(w) | Kind::Sparse { weights: w, .. } => w,
+            Kind::Convolution(c) => &c.weights,
+        };
+        let parts = || weights.iter().filter(|w| **w != 0.0).map(|w| decode(*w));
+        let exponent = parts().map(|p| p.exponent as i64).min().unwrap_or(0);
+        let top = parts().map(|p| p.exponent as i64 + 64 - p.mantissa.leading_zeros() as i64).max();
+        let bits = top.map_or(0, |t| (t - exponent) as usize);
+        let (column_terms, monomial) = match &kind {
+            Kind::Dense(_) => (rows, false),
+            Kind::Convolution(c) => (c.weights.len().min(rows), false),
+            Kind::Sparse { starts, index, .. } => {
+                let mut count = vec![0usize; columns];
+                index.iter().for_each(|j| count[*j as usize] += 1);
+                let most = count.into_iter().max().unwrap_or(0);
+                (most, most <= 1 && starts.windows(2).all(|s| s[1] - s[0] <= 1))
+            }
+        };
+        Map { rows, columns, kind, exponent, bits, column_terms, monomial }
+    }
+
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// e and n such that every weight is an integer of at most n bits times 2^e.
+    pub fn scale(&self) -> (i64, usize) {
+        (self.exponent, self.bits)
+    }
+
+    pub fn column_terms(&self) -> usize {
+        self.column_terms
+    }
+
+    /// An upper bound of the number of weights in all rows.
+    pub fn work(&self) -> usize {
+        match &self.kind {
+            Kind::Dense(w) | Kind::Sparse { weights: w, .. } => w.len(),
+            Kind::Convolution(c) => {
+                (c.weights.len() / c.channels[0].max(1)).saturating_mul(self.rows)
+            }
+        }
+    }
+
+    pub fn is_monomial(&self) -> bool {
+        self.monomial
+    }
+
+    pub fn is_dense(&self) -> bool {
+        matches!(self.kind, Kind::Dense(_))
+    }
+
+    pub fn is_finite(&self) -> bool {
+        match &self.kind {
+            Kind::Dense(w) | Kind::Sparse { weights: w, .. } => w.iter().all(|x| x.is_finite()),
+            Kind::Convolution(c) => c.weights.iter().all(|x| x.is_finite()),
+        }
+    }
+
+    /// Row i; `scratch` may hold it.
+    pub fn row<'a>(&'a self, i: usize, scratch: &'a mut Scratch) -> Row<'a> {
+        match &self.kind {
+            Kind::Dense(w) => Row::Dense(&w[i * self.columns..(i + 1) * self.columns]),
+            Kind::Sparse { starts, index, weights } => {
+                Row::Sparse(&index[starts[i]..starts[i + 1]], &weights[starts[i]..starts[i + 1]])
+            }
+            Kind::Convolution(c) => {
+                c.row(i, scratch);
+                Row::Sparse(&scratch.index, &scratch.weights)
+            }
+        }
+    }
+}
+
+impl Convolution {
+    fn row(&self, i: usize, scratch: &mut Scratch) {
+        scratch.index.clear();
+        scratch.weights.clear();
+        let (plane, [out_channels, in_channels]) = (self.output[0] * self.output[1], self.channels);
+        let (channel, y, x) = (i / plane, i % plane / self.output[1], i % self.output[1]);
+        let per_group = in_channels / self.groups;
+        let first = channel / (out_channels / self.groups) * per_group;
+        let taps = self.kernel[0] * self.kernel[1];
+        for g in 0..per_group {
+            let weights = &self.weights[(channel * per_group + g) * taps..][..taps];
+            for ky in 0..self.kernel[0] {
+                // Positions are shifted by the padding, so that they stay unsigned.
+                let at = y * self.strides[0] + ky * self.dilations[0];
+                if at < self.pads[0] || at - self.pads[0] >= self.input[0] {
+                    continue;
+                }
+                let line = ((first + g) * self.input[0] + at - self.pads[0]) * self.input[1];
+                for kx in 0..self.kernel[1] {
+                    let at = x * self.strides[1] + kx * self.dilations[1];
+                    let weight = weights[ky * self.kernel[1] + kx];
+                    if weight != 0.0 && at >= self.pads[1] && at - self.pads[1] < self.input[1] {
+                        scratch.index.push((line + at - self.pads[1]) as u32);
+                        scratch.weights.push(weight);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Row<'_> {
+    /// Calls `f(column, weight)` for every weight of the row.
+    #[inline]
+    pub fn each(&self, mut f: impl FnMut(usize, f64)) {
+        match self {
+            Row::Dense(w) => w.iter().enumerate().for_each(|(j, w)| f(j, *w)),
+            Row::Sparse(index, w) => {
+                index.iter().zip(*w).for_each(|(j, w)| f(*j as usize, *w));
+            }
+        }
+    }
+}

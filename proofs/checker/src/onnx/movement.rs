@@ -1,0 +1,364 @@
+//! Operators that only move elements, on constants and (through the positions of the elements) on variables.
+use super::array::{Array, Kind, axis, broadcast_shape, small_volume, volume};
+use super::build::{Builder, Value, Variable};
+use super::error::Problem;
+use super::lower::Operation;
+use crate::map::Map;
+use std::sync::Arc;
+
+/// What an operator does to the elements, whatever they are.
+enum Move {
+    Shape(Vec<usize>),
+    Transpose(Vec<usize>),
+    /// Along axes one after the other, the elements at these positions.
+    Take(Vec<(usize, Vec<usize>)>),
+    Pad(Vec<i64>, Vec<i64>),
+    Broadcast(Vec<usize>),
+    /// As `Take` on one axis, with the axis replaced by a shape (Gather).
+    Gather(usize, Vec<usize>, Vec<usize>),
+}
+
+impl Move {
+    fn apply<T: Clone>(&self, x: &Array<T>, fill: &T) -> Result<Array<T>, Problem> {
+        match self {
+            Move::Shape(shape) => x.reshaped(shape.clone()),
+            Move::Transpose(order) => x.transposed(order),
+            Move::Broadcast(shape) => x.broadcast_to(shape),
+            Move::Pad(before, after) => x.padded(before, after, fill),
+            Move::Take(axes) => {
+                let mut out = x.clone();
+                for (axis, positions) in axes {
+                    out = out.taken(*axis, positions)?;
+                }
+                Ok(out)
+            }
+            Move::Gather(axis, positions, shape) => {
+                let mut out = x.taken(*axis, positions)?;
+                out.shape.splice(*axis..=*axis, shape.iter().copied());
+                Ok(out)
+            }
+        }
+    }
+}
+
+impl Builder {
+    fn apply(&mut self, x: &Value, step: &Move, fill: f64) -> Result<Value, Problem> {
+        match (x, step) {
+            (Value::Constant(c), _) => Ok(Value::constant(step.apply(c, &fill)?)),
+            (Value::Variable(v), Move::Shape(shape)) if volume(shape)? == volume(&v.shape)? => {
+                Ok(Value::Variable(Variable { node: v.node, shape: shape.clone() }))
+            }
+            (Value::Variable(v), _) => {
+                let positions = step.apply(&self.positions(v)?, &None)?;
+                self.moved(v, positions, fill)
+            }
+        }
+    }
+
+    pub fn movement(&mut self, op: &Operation) -> Result<Value, Problem> {
+        let (step, mut fill) = match op.proto.operator {
+            "Identity" | "Dropout" => return dropout(op),
+            "Constant" => return constant(op),
+            "ConstantOfShape" => return constant_of_shape(op),
+            "Shape" => return shape_of(op),
+            "Cast" => return cast(op),
+            "Concat" => return self.concat(op),
+            "Flatten" => (flatten(op)?, 0.0),
+            "Reshape" => (reshape(op)?, 0.0),
+            "Squeeze" => (squeeze(op)?, 0.0),
+            "Unsqueeze" => (unsqueeze(op)?, 0.0),
+            "Transpose" => (transpose(op)?, 0.0),
+            "Expand" => (expand(op)?, 0.0),
+            "Gather" => (gather(op)?, 0.0),
+            "Slice" => (slice(op)?, 0.0),
+            "Pad" => pad(op)?,
+            _ => return Err(Problem::UnsupportedOperator),
+        };
+        if fill == 0.0 {
+            fill = 0.0; // No negative zero.
+        }
+        self.apply(op.input(0)?, &step, fill)
+    }
+
+    pub fn split(&mut self, op: &Operation) -> Result<Vec<Value>, Problem> {
+        let x = op.input(0)?;
+        let axis = axis(op.integer("axis", 0)?, x.shape().len())?;
+        let (size, count) = (x.shape()[axis], op.proto.outputs.len());
+        let sizes = match op.list("split", 1)? {
+            Some(list) => list
+                .iter()
+                .map(|s| usize::try_from(*s).map_err(|_| Problem::Shape))
+                .collect::<Result<Vec<_>, _>>()?,
+            None => {
+                let part = size.div_ceil(count.max(1));
+                (0..count).map(|i| part.min(size.saturating_sub(i * part))).collect()
+            }
+        };
+        if sizes.len() != count
+            || sizes.iter().try_fold(0usize, |a, s| a.checked_add(*s)) != Some(size)
+        {
+            return Err(Problem::Shape);
+        }
+        let (mut start, mut parts) = (0, vec![]);
+        for size in sizes {
+            let step = Move::Take(vec![(axis, (start..start + size).collect())]);
+            parts.push(self.apply(x, &step, 0.0)?);
+            start += size;
+        }
+        Ok(parts)
+    }
+
+    fn concat(&mut self, op: &Operation) -> Result<Value, Problem> {
+        let first = op.input(0)?;
+        let axis = axis(op.integer("axis", 1)?, first.shape().len())?;
+        let operands: Vec<&Value> =
+            (0..op.inputs.len()).map(|i| op.input(i)).collect::<Result<_, _>>()?;
+        let constants: Vec<Array<f64>> = operands
+            .iter()
+            .filter_map(|o| if let Value::Constant(c) = o { Some((**c).clone()) } else { None })
+            .collect();
+        if constants.len() == operands.len() {
+            return Ok(Value::constant(Array::concatenated(&constants, axis)?));
+        }
+        // Each element remembers its operand and its position there.
+        let mut tagged = vec![];
+        for (o, operand) in operands.iter().enumerate() {
+            let count = small_volume(operand.shape())?;
+            let data = (0..count).map(|p| (o, p)).collect();
+            tagged.push(Array::new(Kind::Float, operand.shape().to_vec(), data)?);
+        }
+        let all: Array<(usize, usize)> = Array::concatenated(&tagged, axis)?;
+        let mut bias = vec![0.0; all.data.len()];
+        let mut terms = vec![];
+        for (o, operand) in operands.iter().enumerate() {
+            match operand {
+                Value::Constant(c) => {
+                    let own = bias.iter_mut().zip(&all.data).filter(|(_, (from, _))| *from == o);
+                    own.for_each(|(b, (_, p))| *b = c.data[*p]);
+                }
+                Value::Variable(v) => {
+                    let row = |(from, p): &(usize, usize)| {
+                        if *from == o { vec![(*p, 1.0)] } else { vec![] }
+                    };
+                    let rows = all.data.iter().map(row).collect();
+                    let map = Map::sparse(self.circuit.size(v.node), rows);
+                    terms.push((v.node, Arc::new(map.ok_or(Problem::TooLarge)?)));
+                }
+            }
+        }
+        Ok(Value::Variable(self.affine(all.shape, terms, bias)?))
+    }
+}
+
+fn dropout(op: &Operation) -> Result<Value, Problem> {
+    if let Some(training) = op.optional_constant(2).ok().flatten()
+        && training.data.iter().any(|x| *x != 0.0)
+    {
+        return Err(Problem::Unsupported("training mode"));
+    }
+    Ok(op.input(0)?.clone())
+}
+
+fn constant(op: &Operation) -> Result<Value, Problem> {
+    let attribute = |name: &str| op.proto.attributes.get(name);
+    if let Some(tensor) = attribute("value").and_then(|a| a.tensor.as_ref()) {
+        return Ok(Value::constant(tensor.decode()?));
+    }
+    let list = |kind, data: Vec<f64>| Array::new(kind, vec![data.len()], data).map(Value::constant);
+    let integers = |x: &[i64]| x.iter().map(|x| *x as f64).collect();
+    if let Some(x) = attribute("value_float").and_then(|a| a.float) {
+        Ok(Value::constant(Array::scalar(Kind::Float, x as f64)))
+    } else if let Some(x) = attribute("value_int").and_then(|a| a.integer) {
+        Ok(Value::constant(Array::scalar(Kind::Integer, x as f64)))
+    } else if let Some(a) = attribute("value_floats") {
+        list(Kind::Float, a.floats.clone())
+    } else if let Some(a) = attribute("value_ints") {
+        list(Kind::Integer, integers(&a.integers))
+    } else {
+        Err(Problem::Operand("value"))
+    }
+}
+
+fn sizes(list: &[i64]) -> Result<Vec<usize>, Problem> {
+    list.iter().map(|d| usize::try_from(*d).map_err(|_| Problem::Shape)).collect()
+}
+
+fn constant_of_shape(op: &Operation) -> Result<Value, Problem> {
+    let shape = sizes(&op.constant(0)?.integers())?;
+    let value = match op.proto.attributes.get("value").and_then(|a| a.tensor.as_ref()) {
+        Some(tensor) => tensor.decode()?,
+        None => Array::scalar(Kind::Float, 0.0),
+    };
+    let x = *value.data.first().ok_or(Problem::Operand("value"))?;
+    let data = vec![x; small_volume(&shape)?];
+    Ok(Value::constant(Array::new(value.kind, shape, data)?))
+}
+
+fn shape_of(op: &Operation) -> Result<Value, Problem> {
+    let shape = op.input(0)?.shape();
+    let rank = shape.len() as i64;
+    let clamp = |i: i64| (if i < 0 { i.saturating_add(rank) } else { i }).clamp(0, rank) as usize;
+    let (start, end) = (clamp(op.integer("start", 0)?), clamp(op.integer("end", rank)?));
+    let data: Vec<f64> =
+        shape.get(start..end).unwrap_or_default().iter().map(|d| *d as f64).collect();
+    Ok(Value::constant(Array::new(Kind::Integer, vec![data.len()], data)?))
+}
+
+fn cast(op: &Operation) -> Result<Value, Problem> {
+    let to = op.integer("to", 0)?;
+    match (op.input(0)?, to) {
+        (Value::Variable(v), 1 | 11) => Ok(Value::Variable(v.clone())),
+        (Value::Variable(_), _) => Err(Problem::Unsupported("a cast of a variable to integers")),
+        (Value::Constant(c), 11) => {
+            Ok(Value::constant(Array { kind: Kind::Float, ..(**c).clone() }))
+        }
+        (Value::Constant(c), 1) => {
+            let data = c.data.iter().map(|x| *x as f32 as f64).collect();
+            Ok(Value::constant(Array { kind: Kind::Float, shape: c.shape.clone(), data }))
+        }
+        (Value::Constant(c), 6 | 7) => {
+            let data = c.data.iter().map(|x| x.trunc()).collect();
+            Ok(Value::constant(Array { kind: Kind::Integer, shape: c.shape.clone(), data }))
+        }
+        _ => Err(Problem::Unsupported("a cast to this type")),
+    }
+}
+
+fn flatten(op: &Operation) -> Result<Move, Problem> {
+    let shape = op.input(0)?.shape();
+    let a = op.integer("axis", 1)?;
+    let at = if a == shape.len() as i64 { shape.len() } else { axis(a, shape.len())? };
+    Ok(Move::Shape(vec![volume(&shape[..at])?, volume(&shape[at..])?]))
+}
+
+fn reshape(op: &Operation) -> Result<Move, Problem> {
+    let from = op.input(0)?.shape();
+    let wanted = op.list("shape", 1)?.ok_or(Problem::Operand("shape"))?;
+    let keep_zero = op.integer("allowzero", 0)? != 0;
+    let mut free = None;
+    let mut shape = vec![];
+    for (i, size) in wanted.into_iter().enumerate() {
+        shape.push(match size {
+            -1 if free.is_none() => {
+                free = Some(i);
+                1
+            }
+            0 if !keep_zero => *from.get(i).ok_or(Problem::Shape)?,
+            size => usize::try_from(size).map_err(|_| Problem::Shape)?,
+        });
+    }
+    if let Some(free) = free {
+        let (all, rest) = (volume(from)?, volume(&shape)?);
+        shape[free] = all.checked_div(rest).filter(|q| q * rest == all).ok_or(Problem::Shape)?;
+    }
+    if volume(&shape)? == volume(from)? { Ok(Move::Shape(shape)) } else { Err(Problem::Shape) }
+}
+
+fn squeeze(op: &Operation) -> Result<Move, Problem> {
+    let shape = op.input(0)?.shape();
+    let axes = match op.list("axes", 1)? {
+        Some(axes) => {
+            axes.into_iter().map(|a| axis(a, shape.len())).collect::<Result<Vec<_>, _>>()?
+        }
+        None => (0..shape.len()).filter(|a| shape[*a] == 1).collect(),
+    };
+    if axes.iter().any(|a| shape[*a] != 1) {
+        return Err(Problem::Shape);
+    }
+    let left = shape.iter().enumerate().filter(|(a, _)| !axes.contains(a));
+    Ok(Move::Shape(left.map(|(_, d)| *d).collect()))
+}
+
+fn unsqueeze(op: &Operation) -> Result<Move, Problem> {
+    let shape = op.input(0)?.shape();
+    let axes = op.list("axes", 1)?.ok_or(Problem::Operand("axes"))?;
+    let rank = shape.len() + axes.len();
+    let axes = axes.into_iter().map(|a| axis(a, rank)).collect::<Result<Vec<_>, _>>()?;
+    let mut rest = shape.iter();
+    let mut out = vec![];
+    for a in 0..rank {
+        out.push(if axes.contains(&a) { 1 } else { *rest.next().ok_or(Problem::Shape)? });
+    }
+    if rest.next().is_none() { Ok(Move::Shape(out)) } else { Err(Problem::Shape) }
+}
+
+fn transpose(op: &Operation) -> Result<Move, Problem> {
+    let rank = op.input(0)?.shape().len();
+    let order = match op.integers("perm") {
+        Some(perm) => perm.iter().map(|a| axis(*a, rank)).collect::<Result<_, _>>()?,
+        None => (0..rank).rev().collect(),
+    };
+    Ok(Move::Transpose(order))
+}
+
+fn expand(op: &Operation) -> Result<Move, Problem> {
+    let shape = sizes(&op.constant(1)?.integers())?;
+    Ok(Move::Broadcast(broadcast_shape(op.input(0)?.shape(), &shape)?))
+}
+
+fn gather(op: &Operation) -> Result<Move, Problem> {
+    let shape = op.input(0)?.shape();
+    let at = axis(op.integer("axis", 0)?, shape.len())?;
+    let indices = op.constant(1)?;
+    let positions = indices.integers().into_iter().map(|i| axis(i, shape[at]));
+    Ok(Move::Gather(at, positions.collect::<Result<_, _>>()?, indices.shape.clone()))
+}
+
+fn slice(op: &Operation) -> Result<Move, Problem> {
+    let shape = op.input(0)?.shape();
+    let starts = op.list("starts", 1)?.ok_or(Problem::Operand("starts"))?;
+    let ends = op.list("ends", 2)?.ok_or(Problem::Operand("ends"))?;
+    let axes = op.list("axes", 3)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
+    let steps =
+        op.optional_constant(4)?.map(Array::integers).unwrap_or_else(|| vec![1; starts.len()]);
+    if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
+        return Err(Problem::Shape);
+    }
+    let mut takes = vec![];
+    for (((start, end), a), step) in starts.into_iter().zip(ends).zip(axes).zip(steps) {
+        let a = axis(a, shape.len())?;
+        let size = shape[a] as i64;
+        let from_end = |i: i64| if i < 0 { i.saturating_add(size) } else { i };
+        let (start, end) = (from_end(start), from_end(end));
+        let mut positions = vec![];
+        if step == 0 || takes.iter().any(|(b, _)| *b == a) {
+            return Err(Problem::Operand("steps"));
+        }
+        // ONNX's clamping: to [0, size] going up, to [−1, size − 1] going down.
+        let (mut i, end) = match step > 0 {
+            true => (start.clamp(0, size), end.clamp(0, size)),
+            false => (start.clamp(0, (size - 1).max(0)), end.clamp(-1, (size - 1).max(-1))),
+        };
+        while if step > 0 { i < end } else { i > end && size > 0 } {
+            positions.push(i as usize);
+            i = i.saturating_add(step);
+        }
+        takes.push((a, positions));
+    }
+    Ok(Move::Take(takes))
+}
+
+fn pad(op: &Operation) -> Result<(Move, f64), Problem> {
+    if op.text("mode").is_some_and(|mode| mode != b"constant") {
+        return Err(Problem::Unsupported("padding that is not constant"));
+    }
+    let rank = op.input(0)?.shape().len();
+    let pads = op.list("pads", 1)?.ok_or(Problem::Operand("pads"))?;
+    let fill = match op.optional_constant(2)? {
+        Some(c) => *c.data.first().ok_or(Problem::Operand("value"))?,
+        None => op.float("value", 0.0)?,
+    };
+    let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
+    let axes = match op.optional_constant(3)? {
+        Some(axes) => axes.integers(),
+        None => (0..rank as i64).collect(),
+    };
+    if pads.len() != 2 * axes.len() {
+        return Err(Problem::Operand("pads"));
+    }
+    for (i, a) in axes.iter().enumerate() {
+        let a = axis(*a, rank)?;
+        (before[a], after[a]) = (pads[i], pads[i + axes.len()]);
+    }
+    Ok((Move::Pad(before, after), fill))
+}

@@ -1,0 +1,83 @@
+//! What is known at a node of a proof tree: an interval for every element of every tensor.
+use crate::circuit::{Circuit, Node};
+use crate::sweep::{Arithmetic, Ends};
+use std::sync::Arc;
+
+/// Intervals are passed down by value (children share what they do not change).
+#[derive(Clone)]
+pub struct Intervals {
+    ends: Vec<Arc<Ends>>,
+    /// Tensors whose sources have improved since interval arithmetic last saw them.
+    stale: Vec<bool>,
+    empty: bool,
+}
+
+impl Intervals {
+    /// The intervals of a box of inputs; everything else is unknown and stale.
+    pub fn new(circuit: &Circuit, low: Vec<f64>, high: Vec<f64>) -> Intervals {
+        let empty = low.iter().zip(&high).any(|(l, u)| l > u);
+        let mut ends = vec![Arc::new(Ends { low, high })];
+        for node in 1..circuit.nodes().len() {
+            let size = circuit.size(node);
+            let (low, high) = (vec![f64::NEG_INFINITY; size], vec![f64::INFINITY; size]);
+            ends.push(Arc::new(Ends { low, high }));
+        }
+        let stale = (0..ends.len()).map(|node| node > 0 && circuit.is_live(node)).collect();
+        Intervals { ends, stale, empty }
+    }
+
+    /// No point of the node is left: some interval is empty.
+    pub fn is_empty(&self) -> bool {
+        self.empty
+    }
+
+    pub fn all(&self) -> &[Arc<Ends>] {
+        &self.ends
+    }
+
+    pub fn of(&self, node: usize) -> &Ends {
+        &self.ends[node]
+    }
+
+    /// Intersects the interval of one element; NaN says nothing.
+    pub fn meet(&mut self, circuit: &Circuit, node: usize, i: usize, low: f64, high: f64) {
+        let old = &self.ends[node];
+        let (better_low, better_high) = (low > old.low[i], high < old.high[i]);
+        if !(better_low || better_high) {
+            return;
+        }
+        let ends = Arc::make_mut(&mut self.ends[node]);
+        if better_low {
+            ends.low[i] = low;
+        }
+        if better_high {
+            ends.high[i] = high;
+        }
+        self.empty |= ends.low[i] > ends.high[i];
+        circuit.users(node).iter().for_each(|user| self.stale[*user] = circuit.is_live(*user));
+    }
+
+    /// Brings interval arithmetic up to date for the tensors up to `last`.
+    pub fn rebuild<A: Arithmetic>(&mut self, arithmetic: &A, circuit: &Circuit, last: usize) {
+        for node in 1..=last {
+            if self.empty {
+                return;
+            }
+            if !std::mem::take(&mut self.stale[node]) {
+                continue;
+            }
+            let image = match &circuit.nodes()[node] {
+                Node::Input => continue,
+                Node::Affine(affine) => arithmetic.image(circuit, affine, &self.ends),
+                Node::Relu { source, .. } => {
+                    let z = &self.ends[*source];
+                    let clamp = |x: &Vec<f64>| x.iter().map(|v| v.max(0.0)).collect();
+                    Ends { low: clamp(&z.low), high: clamp(&z.high) }
+                }
+            };
+            for i in 0..image.low.len() {
+                self.meet(circuit, node, i, image.low[i], image.high[i]);
+            }
+        }
+    }
+}

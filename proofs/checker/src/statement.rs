@@ -1,0 +1,143 @@
+//! What is to be proved: no point of any case is reached by the network.
+use crate::circuit::Circuit;
+use crate::{onnx, vnnlib};
+use flate2::bufread::MultiGzDecoder;
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A variable of the property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Port {
+    X(usize),
+    Y(usize),
+}
+
+/// `Σ coefficient · port ≤ right`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HalfSpace {
+    pub terms: Vec<(Port, f64)>,
+    pub right: f64,
+}
+
+/// A box of inputs and a polytope: the unsafe points (x, y) of one disjunct.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub low: Arc<Vec<f64>>,
+    pub high: Arc<Vec<f64>>,
+    pub half_spaces: Vec<Arc<HalfSpace>>,
+}
+
+/// The unsafe set, as a union of cases, of a property with so many inputs and outputs.
+#[derive(Clone, Debug)]
+pub struct Property {
+    pub inputs: usize,
+    pub outputs: usize,
+    pub cases: Vec<Case>,
+}
+
+/// A network and an unsafe set that fit together.
+#[derive(Debug)]
+pub struct Statement {
+    circuit: Circuit,
+    cases: Vec<Case>,
+}
+
+/// Why there is no statement.
+#[derive(Debug)]
+pub enum LoadError {
+    /// The file cannot be opened or read.
+    File {
+        path: PathBuf,
+        error: std::io::Error,
+    },
+    Model {
+        path: PathBuf,
+        error: onnx::Error,
+    },
+    Property {
+        path: PathBuf,
+        error: vnnlib::Error,
+    },
+    /// The property declares other numbers of inputs and outputs than the network has.
+    Mismatch {
+        network: [usize; 2],
+        property: [usize; 2],
+    },
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::File { path, error } => write!(f, "{}: {error}", path.display()),
+            LoadError::Model { path, error } => write!(f, "{}: {error}", path.display()),
+            LoadError::Property { path, error } => write!(f, "{}:{error}", path.display()),
+            LoadError::Mismatch { network: [n, m], property: [x, y] } => {
+                write!(f, "the network has {n} inputs and {m} outputs, the property {x} and {y}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// Most bytes of an unpacked model or property.
+const MOST_BYTES: u64 = 1 << 32;
+
+impl Statement {
+    /// Reads an ONNX and a VNN-LIB file, either of them perhaps gzip-compressed.
+    pub fn load(model: &Path, property: &Path) -> Result<Statement, LoadError> {
+        let model_bytes = read(model)?;
+        let property_bytes = read(property)?;
+        Statement::from_files(model, &model_bytes, property, &property_bytes)
+    }
+
+    /// The same from the (unpacked) contents of the files.
+    pub fn from_bytes(model: &[u8], property: &[u8]) -> Result<Statement, LoadError> {
+        Statement::from_files(Path::new("model"), model, Path::new("property"), property)
+    }
+
+    fn from_files(
+        model: &Path,
+        model_bytes: &[u8],
+        property: &Path,
+        property_bytes: &[u8],
+    ) -> Result<Statement, LoadError> {
+        let circuit = onnx::read(model_bytes)
+            .map_err(|error| LoadError::Model { path: model.to_path_buf(), error })?;
+        let parsed = vnnlib::read(property_bytes)
+            .map_err(|error| LoadError::Property { path: property.to_path_buf(), error })?;
+        Statement::new(circuit, parsed)
+    }
+
+    /// A statement from its parts.
+    pub fn new(circuit: Circuit, property: Property) -> Result<Statement, LoadError> {
+        let network = [circuit.inputs(), circuit.size(circuit.output())];
+        let declared = [property.inputs, property.outputs];
+        if network != declared {
+            return Err(LoadError::Mismatch { network, property: declared });
+        }
+        Ok(Statement { circuit, cases: property.cases })
+    }
+
+    pub fn circuit(&self) -> &Circuit {
+        &self.circuit
+    }
+
+    pub fn cases(&self) -> &[Case] {
+        &self.cases
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let fail = |error| LoadError::File { path: path.to_path_buf(), error };
+    let bytes = std::fs::read(path).map_err(fail)?;
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return Ok(bytes);
+    }
+    let mut unpacked = vec![];
+    let mut limited = MultiGzDecoder::new(bytes.as_slice()).take(MOST_BYTES);
+    limited.read_to_end(&mut unpacked).map_err(fail)?;
+    Ok(unpacked)
+}

@@ -1,0 +1,155 @@
+//! The one rule: lower bounds of linear functionals, eliminating tensors from the last to the first.
+use crate::circuit::{Affine, Circuit, Node};
+use crate::float::{SLOPE_ONE, intercept, quantise};
+use crate::map::Map;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The intervals of one tensor's elements. Never NaN.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ends {
+    pub low: Vec<f64>,
+    pub high: Vec<f64>,
+}
+
+/// Adds `factor · coefficient · v` for the element v of a node to the functional of `lane`.
+#[derive(Clone, Copy, Debug)]
+pub struct Seed {
+    pub node: usize,
+    pub element: usize,
+    pub lane: usize,
+    pub factor: f64,
+    pub coefficient: f64,
+}
+
+/// The linear bounds of one ReLU: kept, dropped, or `lower·z ≤ relu(z) ≤ upper·z + intercept` (slopes in units of 2^-32).
+#[derive(Clone, Copy, Debug)]
+pub enum Facet {
+    Active,
+    Inactive,
+    Unstable { lower: u64, upper: u64, intercept: f64 },
+}
+
+/// Hinted slopes (lower facet, upper facet), by block and element; what is absent is the default.
+pub type Slopes = BTreeMap<(usize, usize), (Option<f64>, Option<f64>)>;
+
+/// The relaxation of a ReLU whose pre-activation lies in [l, u]; valid whatever the hint says, if in [0, 1].
+pub fn facet(l: f64, u: f64, hint: Option<&(Option<f64>, Option<f64>)>) -> Facet {
+    if l >= 0.0 {
+        return Facet::Active;
+    }
+    if u <= 0.0 {
+        return Facet::Inactive;
+    }
+    let (lower, upper) = hint.copied().unwrap_or_default();
+    let lower = lower.unwrap_or(if u >= -l { 1.0 } else { 0.0 });
+    let upper = upper.unwrap_or_else(|| {
+        let s = u / (u - l);
+        if s.is_nan() { 1.0 } else { s.clamp(0.0, 1.0) }
+    });
+    // Hints were range-checked when read; should one slip through, the bound is lost rather than wrong.
+    match (quantise(lower), quantise(upper)) {
+        (Some(lower), Some(upper)) => {
+            Facet::Unstable { lower, upper, intercept: intercept(upper, l, u) }
+        }
+        _ => Facet::Unstable { lower: SLOPE_ONE, upper: SLOPE_ONE, intercept: f64::INFINITY },
+    }
+}
+
+/// How numbers are held: exactly, or in f64 with every rounding error charged.
+///
+/// A `Block` is the coefficients of several functionals (lanes) on the elements of one tensor; a
+/// `Total` is what has been eliminated of each lane so far.
+pub trait Arithmetic {
+    type Block;
+    type Total;
+
+    /// Called at the root of a section, with intervals that hold all later ones of the section.
+    fn enter(&mut self, circuit: &Circuit, root: &[Arc<Ends>]);
+    /// The image of intervals under an affine node, rounded outward.
+    fn image(&self, circuit: &Circuit, affine: &Affine, intervals: &[Arc<Ends>]) -> Ends;
+
+    fn total(&self, lanes: usize) -> Self::Total;
+    /// The coefficients that `seeds`, all of one node of this size, give.
+    fn seed(&self, size: usize, seeds: &[Seed], total: &mut Self::Total) -> Self::Block;
+    /// total[lane] += a·b.
+    fn constant(&self, total: &mut Self::Total, lane: usize, a: f64, b: f64);
+    /// The sum of two blocks on the same tensor.
+    fn add(&self, a: Self::Block, b: Self::Block) -> Self::Block;
+    /// Adds the block's product with the bias of node `node` to the total.
+    fn bias(&self, node: usize, bias: &[f64], block: &Self::Block, total: &mut Self::Total);
+    /// The functionals on a source that equal the block's composed with `map`.
+    fn through(&self, map: &Map, block: &Self::Block) -> Self::Block;
+    /// The functionals on the pre-activations (node `source`) that are not above the block's on their ReLU.
+    fn relu(
+        &self,
+        source: usize,
+        facet: &dyn Fn(usize) -> Facet,
+        block: Self::Block,
+        total: &mut Self::Total,
+    ) -> Self::Block;
+    /// The least values of the block's functionals, each lane on a box of its own.
+    fn input(&self, boxes: &[Region<'_>], block: Self::Block, total: &mut Self::Total);
+    /// Lower bounds, rounded down; −∞ where there is none.
+    fn finish(&self, total: Self::Total) -> Vec<f64>;
+}
+
+/// Borrowed intervals of the inputs: lower ends, upper ends.
+pub type Region<'a> = (&'a [f64], &'a [f64]);
+
+/// A batch of functionals, one for each box: `Σ seeds + Σ a·b` over the constants (lane, a, b).
+#[derive(Default)]
+pub struct Batch<'a> {
+    pub seeds: Vec<Seed>,
+    pub constants: Vec<(usize, f64, f64)>,
+    pub boxes: Vec<Region<'a>>,
+}
+
+/// Lower bounds of the batch's functionals, where the pre-activations lie in `intervals` (by node).
+pub fn sweep<A: Arithmetic>(
+    arithmetic: &A,
+    circuit: &Circuit,
+    intervals: &[Arc<Ends>],
+    batch: &mut Batch,
+    slopes: &Slopes,
+) -> Vec<f64> {
+    let mut total = arithmetic.total(batch.boxes.len());
+    for (lane, a, b) in &batch.constants {
+        arithmetic.constant(&mut total, *lane, *a, *b);
+    }
+    batch.seeds.sort_by_key(|s| s.node);
+    let mut seeds = batch.seeds.as_slice();
+    let top = seeds.last().map_or(0, |s| s.node);
+    let mut blocks: Vec<Option<A::Block>> = (0..=top).map(|_| None).collect();
+    let merge = |blocks: &mut [Option<A::Block>], node: usize, block: A::Block| {
+        blocks[node] = Some(match blocks[node].take() {
+            Some(old) => arithmetic.add(old, block),
+            None => block,
+        });
+    };
+    for node in (0..=top).rev() {
+        let own = seeds.partition_point(|s| s.node < node);
+        if own < seeds.len() {
+            let block = arithmetic.seed(circuit.size(node), &seeds[own..], &mut total);
+            merge(&mut blocks, node, block);
+            seeds = &seeds[..own];
+        }
+        let Some(block) = blocks[node].take() else { continue };
+        match &circuit.nodes()[node] {
+            Node::Input => arithmetic.input(&batch.boxes, block, &mut total),
+            Node::Affine(affine) => {
+                arithmetic.bias(node, &affine.bias, &block, &mut total);
+                for (source, map) in &affine.terms {
+                    merge(&mut blocks, *source, arithmetic.through(map, &block));
+                }
+            }
+            Node::Relu { source, block: k } => {
+                let z = &intervals[*source];
+                let relax = |i: usize| facet(z.low[i], z.high[i], slopes.get(&(*k, i)));
+                let block = arithmetic.relu(*source, &relax, block, &mut total);
+                merge(&mut blocks, *source, block);
+            }
+        }
+    }
+    arithmetic.finish(total)
+}

@@ -1,0 +1,15 @@
+//! A reader of VNN-LIB 1.0: linear expressions, and/or, exact decimals; to cases in disjunctive normal form.
+mod decimal;
+mod error;
+mod lexer;
+mod normal;
+mod parser;
+
+pub use error::{Error, Problem};
+
+use crate::statement::Property;
+
+/// Reads a property: the union of its cases is the unsafe set.
+pub fn read(bytes: &[u8]) -> Result<Property, Error> {
+    normal::cases(parser::parse(bytes)?)
+}

@@ -1,0 +1,281 @@
+//! From tokens to a formula over linear atoms.
+use super::decimal::Decimal;
+use super::error::{Error, Problem};
+use super::lexer::{Lexer, Token};
+use crate::statement::{HalfSpace, Port};
+use num_bigint::Sign;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A formula whose atoms are numbers into `Parsed::atoms`.
+#[derive(Debug)]
+pub enum Formula {
+    Atom(u32),
+    And(Vec<Formula>),
+    Or(Vec<Formula>),
+}
+
+#[derive(Debug)]
+pub enum Atom {
+    /// X_input ≤ value or ≥ value, rounded outward.
+    Bound {
+        input: u32,
+        upper: bool,
+        value: f64,
+    },
+    Half(Arc<HalfSpace>),
+}
+
+#[derive(Debug)]
+pub struct Parsed {
+    pub inputs: usize,
+    pub outputs: usize,
+    pub atoms: Vec<Atom>,
+    /// The assertions; all of them hold.
+    pub asserts: Vec<Formula>,
+    /// For errors that concern the whole file.
+    pub end: Error,
+}
+
+/// Deepest nesting of expressions.
+const DEEPEST: usize = 100;
+
+/// `Σ terms + constant`.
+#[derive(Clone)]
+struct Linear {
+    terms: BTreeMap<Port, Decimal>,
+    constant: Decimal,
+}
+
+struct Parser<'a> {
+    lexer: Lexer<'a>,
+    inputs: usize,
+    outputs: usize,
+    atoms: Vec<Atom>,
+}
+
+pub fn parse(bytes: &[u8]) -> Result<Parsed, Error> {
+    let mut p = Parser { lexer: Lexer::new(bytes), inputs: 0, outputs: 0, atoms: vec![] };
+    let mut asserts = vec![];
+    loop {
+        match p.lexer.next()? {
+            Token::End => break,
+            Token::Open => {}
+            _ => return Err(p.lexer.error(Problem::Expected("`(`"))),
+        }
+        match p.lexer.word("a command")? {
+            "declare-const" => p.declaration()?,
+            "assert" => asserts.push(p.formula(0)?),
+            other => {
+                return Err(p.lexer.error(Problem::UnknownCommand(other.to_string())));
+            }
+        }
+        p.lexer.expect(Token::Close, "`)`")?;
+    }
+    if asserts.is_empty() {
+        return Err(p.lexer.error(Problem::NoAssertion));
+    }
+    let end = p.lexer.error(Problem::UnexpectedEnd);
+    Ok(Parsed { inputs: p.inputs, outputs: p.outputs, atoms: p.atoms, asserts, end })
+}
+
+/// `X_12` as (is an input, 12).
+fn variable(name: &str) -> Option<(bool, usize)> {
+    let (input, digits) = match name.strip_prefix("X_") {
+        Some(digits) => (true, digits),
+        None => (false, name.strip_prefix("Y_")?),
+    };
+    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    if plain { Some((input, digits.parse().ok()?)) } else { None }
+}
+
+impl Parser<'_> {
+    fn declaration(&mut self) -> Result<(), Error> {
+        let name = self.lexer.word("a variable")?;
+        let bad = Problem::BadDeclaration(name.to_string());
+        let next = match variable(name) {
+            Some((true, i)) if i == self.inputs => &mut self.inputs,
+            Some((false, j)) if j == self.outputs => &mut self.outputs,
+            _ => return Err(self.lexer.error(bad)),
+        };
+        *next += 1;
+        match self.lexer.word("Real")? {
+            "Real" => Ok(()),
+            _ => Err(self.lexer.error(bad)),
+        }
+    }
+
+    fn formula(&mut self, depth: usize) -> Result<Formula, Error> {
+        if depth > DEEPEST {
+            return Err(self.lexer.error(Problem::TooDeep));
+        }
+        self.lexer.expect(Token::Open, "`(`")?;
+        let operator = self.lexer.word("an operator")?;
+        let formula = match operator {
+            "and" | "or" => {
+                let mut arms = vec![];
+                loop {
+                    let before = self.lexer.clone();
+                    match self.lexer.next()? {
+                        Token::Close => break,
+                        _ => self.lexer = before,
+                    }
+                    arms.push(self.formula(depth + 1)?);
+                }
+                return Ok(if operator == "and" { Formula::And(arms) } else { Formula::Or(arms) });
+            }
+            "<=" | ">=" | "<" | ">" | "=" => {
+                let (left, right) = (self.linear(depth + 1)?, self.linear(depth + 1)?);
+                let (below, above) = (left.minus(&right), right.minus(&left));
+                match operator {
+                    "<=" | "<" => self.atom(below)?,
+                    ">=" | ">" => self.atom(above)?,
+                    _ => Formula::And(vec![self.atom(below)?, self.atom(above)?]),
+                }
+            }
+            other => {
+                return Err(self.lexer.error(Problem::UnknownOperator(other.to_string())));
+            }
+        };
+        self.lexer.expect(Token::Close, "`)`")?;
+        Ok(formula)
+    }
+
+    /// The atom `linear ≤ 0`.
+    fn atom(&mut self, linear: Linear) -> Result<Formula, Error> {
+        let Linear { terms, constant } = linear;
+        let right = constant.negate();
+        let terms: Vec<(Port, Decimal)> = terms.into_iter().filter(|(_, c)| !c.is_zero()).collect();
+        let atom = match terms.as_slice() {
+            [] if right.sign() == Sign::Minus => return Ok(Formula::Or(vec![])),
+            [] => return Ok(Formula::And(vec![])),
+            [(Port::X(i), c)] => {
+                let upper = c.sign() == Sign::Plus;
+                let value = match upper {
+                    true => right.quotient(c, true),
+                    false => right.negate().quotient(&c.negate(), false),
+                };
+                Atom::Bound { input: *i as u32, upper, value }
+            }
+            _ => Atom::Half(Arc::new(self.half_space(&terms, &right)?)),
+        };
+        if self.atoms.len() >= u32::MAX as usize {
+            return Err(self.lexer.error(Problem::TooManyCases));
+        }
+        self.atoms.push(atom);
+        Ok(Formula::Atom(self.atoms.len() as u32 - 1))
+    }
+
+    fn half_space(&self, terms: &[(Port, Decimal)], right: &Decimal) -> Result<HalfSpace, Error> {
+        let exact = |shift: u32| -> Option<Vec<(Port, f64)>> {
+            terms.iter().map(|(port, c)| Some((*port, c.shifted(shift).exact()?))).collect()
+        };
+        let places = terms.iter().map(|(_, c)| c.needed_places()).max().unwrap_or(0);
+        for shift in [0, places] {
+            let right = right.shifted(shift).round(true);
+            if let (Some(terms), true) = (exact(shift), right.is_finite()) {
+                return Ok(HalfSpace { terms, right });
+            }
+        }
+        Err(self.lexer.error(Problem::Unrepresentable))
+    }
+
+    fn linear(&mut self, depth: usize) -> Result<Linear, Error> {
+        if depth > DEEPEST {
+            return Err(self.lexer.error(Problem::TooDeep));
+        }
+        match self.lexer.next()? {
+            Token::End => Err(self.lexer.error(Problem::UnexpectedEnd)),
+            Token::Close => Err(self.lexer.error(Problem::Expected("an expression"))),
+            Token::Word(word) => self.leaf(word),
+            Token::Open => {
+                let operator = self.lexer.word("an operator")?;
+                if !matches!(operator, "+" | "-" | "*") {
+                    return Err(self.lexer.error(Problem::UnknownOperator(operator.to_string())));
+                }
+                let mut result: Option<Linear> = None;
+                let mut count = 0;
+                loop {
+                    let before = self.lexer.clone();
+                    match self.lexer.next()? {
+                        Token::Close if count > 0 => break,
+                        _ => self.lexer = before,
+                    }
+                    let operand = self.linear(depth + 1)?;
+                    count += 1;
+                    result = Some(match (result, operator) {
+                        (None, _) => operand,
+                        (Some(mut sum), "+") => {
+                            sum.add(operand, false);
+                            sum
+                        }
+                        (Some(mut sum), "-") => {
+                            sum.add(operand, true);
+                            sum
+                        }
+                        (Some(product), _) => self.product(product, operand)?,
+                    });
+                }
+                let result = result.unwrap_or_else(Linear::zero);
+                let negated = operator == "-" && count == 1;
+                Ok(if negated { Linear::zero().minus(&result) } else { result })
+            }
+        }
+    }
+
+    fn product(&self, a: Linear, b: Linear) -> Result<Linear, Error> {
+        let (factor, linear) = match (a.terms.is_empty(), b.terms.is_empty()) {
+            (true, _) => (a.constant, b),
+            (_, true) => (b.constant, a),
+            _ => return Err(self.lexer.error(Problem::NonLinear)),
+        };
+        let large = || self.lexer.error(Problem::BadNumber("a product".to_string()));
+        let times = |c: &Decimal| c.multiply(&factor).ok_or_else(large);
+        let mut terms = BTreeMap::new();
+        for (port, c) in &linear.terms {
+            terms.insert(*port, times(c)?);
+        }
+        Ok(Linear { terms, constant: times(&linear.constant)? })
+    }
+
+    fn leaf(&self, word: &str) -> Result<Linear, Error> {
+        if let Some((input, index)) = variable(word) {
+            let known = index < if input { self.inputs } else { self.outputs };
+            if !known {
+                return Err(self.lexer.error(Problem::UnknownVariable(word.to_string())));
+            }
+            let port = if input { Port::X(index) } else { Port::Y(index) };
+            let terms = BTreeMap::from([(port, Decimal::integer(1))]);
+            return Ok(Linear { terms, constant: Decimal::integer(0) });
+        }
+        match Decimal::parse(word) {
+            Some(constant) => Ok(Linear { terms: BTreeMap::new(), constant }),
+            None if word.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+                Err(self.lexer.error(Problem::UnknownVariable(word.to_string())))
+            }
+            None => Err(self.lexer.error(Problem::BadNumber(word.to_string()))),
+        }
+    }
+}
+
+impl Linear {
+    fn zero() -> Linear {
+        Linear { terms: BTreeMap::new(), constant: Decimal::integer(0) }
+    }
+
+    fn add(&mut self, other: Linear, negated: bool) {
+        let signed = |c: Decimal| if negated { c.negate() } else { c };
+        self.constant = self.constant.add(&signed(other.constant));
+        for (port, c) in other.terms {
+            let c = signed(c);
+            let sum = self.terms.get(&port).map_or_else(|| c.clone(), |old| old.add(&c));
+            self.terms.insert(port, sum);
+        }
+    }
+
+    fn minus(&self, other: &Linear) -> Linear {
+        let mut difference = self.clone();
+        difference.add(other.clone(), true);
+        difference
+    }
+}
