@@ -2,8 +2,17 @@
 
 mod dataset;
 mod file;
+mod network;
+mod network_error;
+mod nnet;
+mod onnx;
 mod vnnlib;
 
 pub use dataset::{DataSettings, Dataset, DatasetError, FIELDS as DATA_FIELDS};
 pub use file::{FileError, SourceFile, sha256_hex};
+pub use network::{FinalOperator, LayerInfo, LoadedNetwork, load_network, load_network_bytes};
+pub use network_error::{
+    EncodingProblem, ExternalProblem, ModelProblem, NetworkError, NnetProblem, NodeProblem, Place,
+    TensorProblem,
+};
 pub use vnnlib::{Problem, PropertyError, load_property, parse_vnnlib, write_vnnlib};

@@ -28,12 +28,18 @@ impl LinearMap {
     #[must_use]
     pub fn from_matrix(weights: DMatrix<f64>) -> Self {
         let entries = weights.iter().filter(|&&w| w != 0.0).count();
-        if entries as f64 <= SPARSE_SHARE * weights.len() as f64 && weights.len() > 1_000 {
+        if Self::suits_sparse(entries, weights.len()) {
             let rows =
                 weights.row_iter().map(|row| row.iter().copied().enumerate().collect::<Vec<_>>());
             return Self::Sparse(Sparse::from_rows(weights.ncols(), rows));
         }
         Self::Dense(Dense::new(weights))
+    }
+
+    /// Whether a matrix with so many non-zero entries among all its entries is better stored sparse.
+    #[must_use]
+    pub fn suits_sparse(nonzero: usize, all: usize) -> bool {
+        nonzero as f64 <= SPARSE_SHARE * all as f64 && all > 1_000
     }
 
     /// Dimension of x.

@@ -1,0 +1,90 @@
+//! What every network reader yields, and the choice of the reader by name or content.
+
+use super::network_error::NetworkError;
+use super::{SourceFile, nnet, onnx};
+use crate::net::Network;
+use crate::num::Rational;
+use std::path::{Path, PathBuf};
+
+/// A network read from a file, with what a report says about it.
+#[derive(Debug, Clone)]
+pub struct LoadedNetwork {
+    /// The network, piecewise-linear operators lowered to affine maps and ReLUs.
+    pub network: Network,
+    /// Shape of the input tensor as the file has it, symbolic dimensions taken as 1; flattened row-major in `network`.
+    pub input_shape: Vec<usize>,
+    /// Shape of the output tensor.
+    pub output_shape: Vec<usize>,
+    /// SHA-256 of the file as it lies on disk, in hexadecimal.
+    pub sha256: String,
+    /// Files that hold weights outside the model file, each with its SHA-256.
+    pub external: Vec<(PathBuf, String)>,
+    /// What the user should know: a dropped softmax, symbolic dimensions.
+    pub notes: Vec<String>,
+    /// The operator at the very end that was dropped, so that outputs are its arguments.
+    pub dropped_final: Option<FinalOperator>,
+    /// The file's operators in order, for `certus inspect`.
+    pub layers: Vec<LayerInfo>,
+    /// Exact input limits, where the format declares them (NNet).
+    pub input_limits: Option<Vec<(Rational, Rational)>>,
+}
+
+/// An operator that keeps the order of the outputs, hence the arg max, and is dropped at the end of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FinalOperator {
+    /// exp(xᵢ) / Σ exp(xⱼ).
+    Softmax,
+    /// The logarithm of the former.
+    LogSoftmax,
+    /// The index of the largest element.
+    ArgMax,
+}
+
+/// One operator of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerInfo {
+    /// Its name in the file.
+    pub name: String,
+    /// The operator.
+    pub op: String,
+    /// Shape of its first output.
+    pub shape: Vec<usize>,
+    /// Trained parameters that it is the first to use.
+    pub parameters: usize,
+}
+
+/// Reads a network; `.nnet` and `.onnx` (gzipped or not) are told apart by name, anything else by content.
+///
+/// # Errors
+/// Where the file cannot be read, or is no network that this reader knows.
+pub fn load_network(path: &Path) -> Result<LoadedNetwork, NetworkError> {
+    let SourceFile { path, bytes, sha256 } = SourceFile::read(path)?;
+    let mut loaded = read(&path, &bytes, path.parent())?;
+    loaded.sha256 = sha256;
+    Ok(loaded)
+}
+
+/// Reads a network from memory (not gzipped); `name` stands for the path in messages and in the choice of the format.
+/// Weights in other files are refused, having no folder to lie in.
+///
+/// # Errors
+/// As [`load_network`].
+pub fn load_network_bytes(name: &str, bytes: &[u8]) -> Result<LoadedNetwork, NetworkError> {
+    let mut loaded = read(Path::new(name), bytes, None)?;
+    loaded.sha256 = super::sha256_hex(bytes);
+    Ok(loaded)
+}
+
+fn read(path: &Path, bytes: &[u8], folder: Option<&Path>) -> Result<LoadedNetwork, NetworkError> {
+    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let stem = name.strip_suffix(".gz").unwrap_or(&name);
+    let text = if stem.ends_with(".nnet") {
+        true
+    } else if stem.ends_with(".onnx") {
+        false
+    } else {
+        // An ONNX file starts with a protobuf tag, 0x08 in practice; an NNet file with a comment or a number.
+        bytes.first().is_some_and(|&b| b == b'/' || b.is_ascii_digit())
+    };
+    if text { nnet::read(path, bytes) } else { onnx::read(path, bytes, folder) }
+}

@@ -1,0 +1,361 @@
+//! Why a network file is refused: always the file, the place in it, and what would be accepted.
+
+use super::FileError;
+use crate::net::BuildError;
+use std::fmt;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why a network could not be read.
+#[derive(Debug, Error)]
+pub enum NetworkError {
+    /// The file itself cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The bytes are no protobuf message of the ONNX schema.
+    #[error("{}: byte {offset}: {problem}; accepted: an ONNX model", file.display())]
+    Encoding {
+        /// The file.
+        file: PathBuf,
+        /// Where in the unzipped file.
+        offset: usize,
+        /// What is wrong there.
+        problem: EncodingProblem,
+    },
+    /// The model as a whole is unusable.
+    #[error("{}: {problem}", file.display())]
+    Model {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        problem: ModelProblem,
+    },
+    /// A stored tensor is unusable.
+    #[error("{}: tensor '{tensor}': {problem}", file.display())]
+    Tensor {
+        /// The file.
+        file: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+        /// What is wrong.
+        problem: TensorProblem,
+    },
+    /// A node is unusable.
+    #[error("{at}: {problem}")]
+    Node {
+        /// Which node.
+        at: Box<Place>,
+        /// What is wrong.
+        problem: NodeProblem,
+    },
+    /// An NNet file is unusable.
+    #[error("{}:{line}: {problem}", file.display())]
+    Nnet {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong there.
+        problem: NnetProblem,
+    },
+}
+
+/// A node of an ONNX file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// Index of the node in the file, from 0.
+    pub index: usize,
+    /// The node's name, or that of its first output where it has none.
+    pub name: String,
+    /// Its operator.
+    pub operator: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, index, name, operator } = self;
+        write!(f, "{}: node {index} '{name}' ({operator})", file.display())
+    }
+}
+
+/// What is wrong with the bytes of an ONNX file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum EncodingProblem {
+    /// A field reaches beyond the end of its message.
+    #[error("the field ends {0} bytes beyond its message (a truncated file?)")]
+    Truncated(u64),
+    /// A variable-length integer of more than ten bytes, or cut off.
+    #[error("malformed variable-length integer")]
+    Varint,
+    /// A wire type that protobuf no longer has.
+    #[error("unknown wire type {0}")]
+    WireType(u8),
+    /// A field of another type than the schema's.
+    #[error("field {field} of {message} has the wrong type")]
+    FieldType {
+        /// The message.
+        message: &'static str,
+        /// The field's number.
+        field: u64,
+    },
+    /// A packed field whose length is no multiple of its element's.
+    #[error("packed field of {message} with a length that is no multiple of its element")]
+    Packed {
+        /// The message.
+        message: &'static str,
+    },
+    /// A field that may occur once occurs again.
+    #[error("field {field} of {message} occurs twice")]
+    Repeated {
+        /// The message.
+        message: &'static str,
+        /// The field's number.
+        field: u64,
+    },
+    /// A name that is not UTF-8.
+    #[error("a name is not valid UTF-8")]
+    Utf8,
+}
+
+/// What is wrong with a model as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ModelProblem {
+    /// No graph at all.
+    #[error("the file holds no graph; accepted: an ONNX model")]
+    NoGraph,
+    /// An operator set that this reader does not know.
+    #[error("operator set {}; accepted: ai.onnx version 7 or later", found.map_or("missing".to_owned(), |v| v.to_string()))]
+    Opset {
+        /// The version found, if any.
+        found: Option<i64>,
+    },
+    /// Not exactly one input.
+    #[error("{} inputs that are no initializers{}; accepted: exactly one", .0.len(), list(.0))]
+    Inputs(Vec<String>),
+    /// Not exactly one output.
+    #[error("{} outputs{}; accepted: exactly one", .0.len(), list(.0))]
+    Outputs(Vec<String>),
+    /// An input that is no float tensor.
+    #[error(
+        "input '{name}' is {found}; accepted: a float or double tensor with a known number of dimensions"
+    )]
+    InputType {
+        /// The input.
+        name: String,
+        /// Its type.
+        found: String,
+    },
+    /// A tensor that nothing defines.
+    #[error("tensor '{tensor}' is used by {user} but never defined")]
+    MissingTensor {
+        /// The tensor.
+        tensor: String,
+        /// Who needs it.
+        user: String,
+    },
+    /// A tensor that is used before the node that computes it.
+    #[error(
+        "node {user} uses tensor '{tensor}', which node {producer} computes later (or there is a cycle); accepted: nodes in topological order"
+    )]
+    Order {
+        /// The tensor.
+        tensor: String,
+        /// Index of the node that uses it.
+        user: usize,
+        /// Index of the node that computes it.
+        producer: usize,
+    },
+    /// Two definitions of one name.
+    #[error("tensor '{0}' is defined twice")]
+    Duplicate(String),
+    /// Initializers in the sparse format.
+    #[error("sparse initializers; accepted: dense ones")]
+    SparseInitializers,
+    /// The output is a constant of integers, or the like.
+    #[error("the output '{0}' is a constant; accepted: a function of the input")]
+    ConstantOutput(String),
+    /// The graph cannot be built.
+    #[error("{0}")]
+    Build(#[from] BuildError),
+    /// Sizes beyond all reason.
+    #[error("tensor '{tensor}' has more than {limit} elements")]
+    TooLarge {
+        /// The tensor.
+        tensor: String,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) }
+}
+
+/// What is wrong with a stored tensor.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TensorProblem {
+    /// An element type without support.
+    #[error("element type {0}; accepted: float, double, int64, int32, bool")]
+    DataType(String),
+    /// A negative dimension, or a product that no memory holds.
+    #[error("impossible shape {0:?}")]
+    Shape(Vec<i64>),
+    /// The data do not fill the shape.
+    #[error("{found} elements of data where the shape {shape:?} needs {expected}")]
+    Length {
+        /// The shape.
+        shape: Vec<usize>,
+        /// Elements found.
+        found: usize,
+        /// Elements needed.
+        expected: usize,
+    },
+    /// Data in another file that cannot be used.
+    #[error("external data '{location}': {reason}")]
+    External {
+        /// The file named.
+        location: String,
+        /// Why not.
+        reason: ExternalProblem,
+    },
+}
+
+/// Why external data cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ExternalProblem {
+    /// No location, or an offset or length that is no number.
+    #[error("incomplete description; accepted: location, and offset and length as decimal numbers")]
+    Description,
+    /// A path that may leave the model's folder.
+    #[error("accepted: a relative path that stays in the model's folder")]
+    OutsideFolder,
+    /// The model was not read from a folder.
+    #[error("the model was read from memory, without a folder")]
+    NoFolder,
+    /// The file is missing or unreadable.
+    #[error("cannot be read ({0})")]
+    Unreadable(String),
+    /// The range lies beyond the end of the file.
+    #[error("bytes {offset}..{end} of a file of {size}")]
+    Range {
+        /// First byte.
+        offset: u64,
+        /// One past the last.
+        end: u64,
+        /// The file's size.
+        size: usize,
+    },
+}
+
+/// What is wrong with a node.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NodeProblem {
+    /// An operator without support.
+    #[error("unsupported operator; accepted: {accepted}")]
+    Operator {
+        /// The operators that are known.
+        accepted: String,
+    },
+    /// An attribute's value without support.
+    #[error("attribute {name} is {found}; accepted: {accepted}")]
+    Attribute {
+        /// The attribute.
+        name: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        accepted: &'static str,
+    },
+    /// An operand of the wrong kind.
+    #[error("operand {index} is {found}; accepted: {accepted}")]
+    Operand {
+        /// Its position, from 0.
+        index: usize,
+        /// What it is.
+        found: String,
+        /// What it may be.
+        accepted: &'static str,
+    },
+    /// Shapes that do not fit the operator.
+    #[error("shapes {found}; accepted: {accepted}")]
+    Shapes {
+        /// The shapes.
+        found: String,
+        /// What they may be.
+        accepted: &'static str,
+    },
+    /// More outputs than are supported.
+    #[error("output {index} is used; accepted: {accepted}")]
+    Output {
+        /// Its position, from 0.
+        index: usize,
+        /// Which may be.
+        accepted: &'static str,
+    },
+    /// Sizes beyond all reason.
+    #[error("{what} of more than {limit} elements")]
+    TooLarge {
+        /// What is so large.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// Arithmetic on constants that has no result.
+    #[error("{0}")]
+    Arithmetic(&'static str),
+    /// A stored tensor in an attribute.
+    #[error("{0}")]
+    Tensor(#[from] TensorProblem),
+    /// Softmax and the like before the end.
+    #[error("accepted only as the last operator, over all outputs")]
+    NotLast,
+    /// Sizes or values that the network graph refuses.
+    #[error("{0}")]
+    Build(#[from] BuildError),
+    /// A mistake of this reader.
+    #[error("internal error of the reader: {0}")]
+    Internal(&'static str),
+}
+
+/// What is wrong with a line of an NNet file.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NnetProblem {
+    /// Not text.
+    #[error("not UTF-8; accepted: the text format NNet")]
+    Utf8,
+    /// The file ends early.
+    #[error("the file ends where {0} should follow")]
+    Ends(&'static str),
+    /// A word that is no number.
+    #[error("'{found}' is no number; accepted: {accepted}")]
+    Number {
+        /// The word.
+        found: String,
+        /// What it may be.
+        accepted: &'static str,
+    },
+    /// The wrong number of values on a line.
+    #[error("{found} values; accepted: {expected} ({what})")]
+    Count {
+        /// What the line holds.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many are needed.
+        expected: usize,
+    },
+    /// A header that contradicts itself.
+    #[error("{0}")]
+    Header(&'static str),
+    /// A range of zero, by which inputs would be divided.
+    #[error("the range of input {0} is zero")]
+    ZeroRange(usize),
+    /// Something after the last bias.
+    #[error("text after the last bias")]
+    Trailing,
+    /// Sizes or values that the network graph refuses.
+    #[error("{0}")]
+    Build(#[from] BuildError),
+}

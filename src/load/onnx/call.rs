@@ -1,0 +1,167 @@
+//! A node with its operands: typed access to operands and attributes.
+
+use super::constant::{Constant, External};
+use super::lower::{Lowering, Value, Variable};
+use super::model::{Attribute, Node};
+use super::shape::{Problem, axis};
+use crate::load::NodeProblem;
+use std::borrow::Cow;
+
+/// A node at its turn: all operands are known.
+#[derive(Debug)]
+pub struct Call<'a, 'm> {
+    /// The node.
+    pub node: &'a Node<'m>,
+    /// Its operands, `None` where left out.
+    pub inputs: Vec<Option<Value<'m>>>,
+    /// Version of the operator set.
+    pub opset: i64,
+    /// Contents of the files beside the model.
+    pub external: &'m External,
+}
+
+impl<'a, 'm> Call<'a, 'm> {
+    /// Operand `index`, if present.
+    pub fn optional(&self, index: usize) -> Option<&Value<'m>> {
+        self.inputs.get(index).and_then(Option::as_ref)
+    }
+
+    /// Operand `index`.
+    pub fn value(&self, index: usize) -> Problem<&Value<'m>> {
+        self.optional(index).ok_or(NodeProblem::Operand {
+            index,
+            found: "missing".to_owned(),
+            accepted: "a tensor",
+        })
+    }
+
+    /// Operand `index` as a tensor of the graph.
+    pub fn variable(&self, low: &mut Lowering, index: usize) -> Problem<Variable> {
+        low.variable(self.value(index)?)
+    }
+
+    /// Operand `index`, which must be known now, if present.
+    pub fn constant(&self, index: usize) -> Problem<Option<&Constant<'m>>> {
+        match self.optional(index) {
+            None => Ok(None),
+            Some(Value::Constant(constant)) => Ok(Some(constant)),
+            Some(Value::Variable(_)) => Err(NodeProblem::Operand {
+                index,
+                found: "computed from the network's input".to_owned(),
+                accepted: "a constant",
+            }),
+        }
+    }
+
+    /// Operand `index`, which must be there and known now.
+    pub fn needed_constant(&self, index: usize) -> Problem<&Constant<'m>> {
+        self.value(index)?;
+        self.constant(index)?.ok_or(NodeProblem::Internal("an operand vanished"))
+    }
+
+    /// Operand `index` as constant integers, if present.
+    pub fn ints_operand(&self, index: usize) -> Problem<Option<&[i64]>> {
+        let Some(constant) = self.constant(index)? else { return Ok(None) };
+        constant.as_ints().map(Some).ok_or_else(|| NodeProblem::Operand {
+            index,
+            found: "a tensor of floats".to_owned(),
+            accepted: "constant integers",
+        })
+    }
+
+    /// Operand `index` as one constant float, if present.
+    pub fn scalar_operand(&self, index: usize) -> Problem<Option<f64>> {
+        let Some(constant) = self.constant(index)? else { return Ok(None) };
+        match constant.floats()?.as_ref() {
+            [value] => Ok(Some(*value)),
+            values => Err(NodeProblem::Operand {
+                index,
+                found: format!("a tensor of {} elements", values.len()),
+                accepted: "a constant scalar",
+            }),
+        }
+    }
+
+    /// An attribute.
+    pub fn attribute(&self, name: &str) -> Option<&'a Attribute<'m>> {
+        self.node.attributes.iter().find(|a| a.name == name)
+    }
+
+    /// An integer attribute, or its default.
+    pub fn int(&self, name: &'static str, default: i64) -> Problem<i64> {
+        match self.attribute(name) {
+            None => Ok(default),
+            Some(attribute) => attribute.int.ok_or_else(|| wrong_kind(name, "an integer")),
+        }
+    }
+
+    /// A float attribute, or its default.
+    pub fn float(&self, name: &'static str, default: f32) -> Problem<f64> {
+        match self.attribute(name) {
+            None => Ok(f64::from(default)),
+            Some(attribute) => {
+                attribute.float.map(f64::from).ok_or_else(|| wrong_kind(name, "a float"))
+            }
+        }
+    }
+
+    /// A list of integers, if present.
+    pub fn ints(&self, name: &'static str) -> Problem<Option<&'a [i64]>> {
+        match self.attribute(name) {
+            None => Ok(None),
+            Some(attribute) if attribute.ints.is_empty() && attribute.int.is_some() => {
+                Err(wrong_kind(name, "a list of integers"))
+            }
+            Some(attribute) => Ok(Some(&attribute.ints)),
+        }
+    }
+
+    /// A text attribute, or its default.
+    pub fn text(&self, name: &'static str, default: &'static str) -> Problem<Cow<'a, str>> {
+        match self.attribute(name) {
+            None => Ok(default.into()),
+            Some(attribute) => attribute
+                .string
+                .map(String::from_utf8_lossy)
+                .ok_or_else(|| wrong_kind(name, "text")),
+        }
+    }
+
+    /// A flag that must have one value, there being no support for another.
+    pub fn require(&self, name: &'static str, value: i64, accepted: &'static str) -> Problem<()> {
+        let found = self.int(name, value)?;
+        if found == value {
+            return Ok(());
+        }
+        Err(NodeProblem::Attribute { name, found: found.to_string(), accepted })
+    }
+
+    /// The attribute `axis` (or its default) as a position.
+    pub fn axis(&self, default: i64, rank: usize) -> Problem<usize> {
+        axis(self.int("axis", default)?, rank, "axis")
+    }
+
+    /// Axes from an attribute (old operator sets) or else from operand `index`; `None` where neither is given.
+    pub fn axes(&self, index: usize, rank: usize) -> Problem<Option<Vec<usize>>> {
+        let values = match self.ints("axes")? {
+            Some(values) => Some(values),
+            None => self.ints_operand(index)?,
+        };
+        let Some(values) = values else { return Ok(None) };
+        let mut axes: Vec<usize> =
+            values.iter().map(|&a| axis(a, rank, "axes")).collect::<Problem<_>>()?;
+        axes.sort_unstable();
+        if axes.windows(2).any(|w| w[0] == w[1]) {
+            return Err(NodeProblem::Attribute {
+                name: "axes",
+                found: format!("{values:?}"),
+                accepted: "axes that differ from one another",
+            });
+        }
+        Ok(Some(axes))
+    }
+}
+
+fn wrong_kind(name: &'static str, accepted: &'static str) -> NodeProblem {
+    NodeProblem::Attribute { name, found: "of another type".to_owned(), accepted }
+}

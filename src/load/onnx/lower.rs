@@ -1,0 +1,350 @@
+//! From tensors to the network graph: affine maps are gathered until something needs their value, so that a product
+//! and the bias added to it become one node.
+
+use super::constant::{Constant, Data};
+use super::shape::{Problem, count_entries};
+use crate::load::NodeProblem;
+use crate::net::{LinearMap, NetworkBuilder, NodeId, Sparse, Term};
+use crate::num::two_sum;
+use std::rc::Rc;
+
+/// The value of a tensor of the file.
+#[derive(Debug, Clone)]
+pub enum Value<'m> {
+    /// Known now.
+    Constant(Rc<Constant<'m>>),
+    /// A function of the input.
+    Variable(Variable),
+}
+
+impl Value<'_> {
+    /// The tensor's shape.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Self::Constant(constant) => &constant.shape,
+            Self::Variable(variable) => &variable.shape,
+        }
+    }
+}
+
+impl<'m> From<Constant<'m>> for Value<'m> {
+    fn from(constant: Constant<'m>) -> Self {
+        Self::Constant(Rc::new(constant))
+    }
+}
+
+impl From<Variable> for Value<'_> {
+    fn from(variable: Variable) -> Self {
+        Self::Variable(variable)
+    }
+}
+
+/// A tensor that depends on the input. Tensors that differ in shape only share their form.
+#[derive(Debug, Clone)]
+pub struct Variable {
+    /// Its shape.
+    pub shape: Vec<usize>,
+    form: usize,
+}
+
+impl Variable {
+    /// The same elements in another shape.
+    pub fn reshaped(&self, shape: Vec<usize>) -> Self {
+        Self { shape, form: self.form }
+    }
+}
+
+/// An affine map that is no node yet.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// Summands W x.
+    pub terms: Vec<Term>,
+    /// The constant; `None` is zero.
+    pub bias: Option<Vec<f64>>,
+    /// As [`crate::net::Affine::roundings`].
+    pub roundings: usize,
+}
+
+#[derive(Debug)]
+enum State {
+    Node(NodeId),
+    Pending(Pending, String),
+    Merged,
+}
+
+#[derive(Debug)]
+struct Form {
+    state: State,
+    len: usize,
+    uses: usize,
+}
+
+/// The graph under construction.
+#[derive(Debug)]
+pub struct Lowering {
+    builder: NetworkBuilder,
+    forms: Vec<Form>,
+    /// Name of the operator at hand, given to the nodes made for it.
+    pub name: String,
+}
+
+impl Lowering {
+    /// A graph with only its input.
+    pub fn new(len: usize, name: &str) -> Problem<Self> {
+        let builder = NetworkBuilder::new(len, name)?;
+        let input = Form { state: State::Node(0), len, uses: 0 };
+        Ok(Self { builder, forms: vec![input], name: name.to_owned() })
+    }
+
+    /// The input.
+    pub fn input(&self, shape: Vec<usize>) -> Variable {
+        Variable { shape, form: 0 }
+    }
+
+    /// Ends the construction.
+    pub fn finish(mut self, output: &Variable) -> Problem<crate::net::Network> {
+        let output = self.node(output)?;
+        Ok(self.builder.finish(output)?)
+    }
+
+    /// Says that so many operands will read a tensor.
+    pub fn add_uses(&mut self, variable: &Variable, uses: usize) {
+        self.forms[variable.form].uses += uses;
+    }
+
+    /// Says that an operator read a tensor only to rename it.
+    pub fn forget_use_if_same(&mut self, operand: &Variable, result: &Variable) {
+        if operand.form == result.form {
+            self.forms[operand.form].uses = self.forms[operand.form].uses.saturating_sub(1);
+        }
+    }
+
+    /// Number of elements.
+    pub fn len(&self, variable: &Variable) -> usize {
+        self.forms[variable.form].len
+    }
+
+    /// Whether both are the same function of the input.
+    pub fn is_same(&self, x: &Variable, y: &Variable) -> bool {
+        x.form == y.form
+    }
+
+    /// The node of a tensor, made now if it is pending.
+    pub fn node(&mut self, variable: &Variable) -> Problem<NodeId> {
+        let form = &mut self.forms[variable.form];
+        let id = match std::mem::replace(&mut form.state, State::Merged) {
+            State::Node(id) => id,
+            State::Pending(Pending { terms, bias, roundings }, name) => {
+                let bias = bias.unwrap_or_else(|| vec![0.0; form.len]);
+                self.builder.affine(terms, bias, roundings, name)?
+            }
+            State::Merged => return Err(NodeProblem::Internal("a merged map is used again")),
+        };
+        form.state = State::Node(id);
+        Ok(id)
+    }
+
+    fn push(&mut self, state: State, len: usize, shape: Vec<usize>) -> Variable {
+        self.forms.push(Form { state, len, uses: 0 });
+        Variable { shape, form: self.forms.len() - 1 }
+    }
+
+    /// A tensor computed by an affine map.
+    pub fn pending(&mut self, pending: Pending, shape: Vec<usize>) -> Variable {
+        let len = shape.iter().product();
+        let name = self.name.clone();
+        self.push(State::Pending(pending, name), len, shape)
+    }
+
+    /// W x.
+    pub fn linear(&mut self, x: &Variable, map: LinearMap, shape: Vec<usize>) -> Problem<Variable> {
+        self.affine(x, map, None, 0, shape)
+    }
+
+    /// W x + b.
+    pub fn affine(
+        &mut self,
+        x: &Variable,
+        map: LinearMap,
+        bias: Option<Vec<f64>>,
+        roundings: usize,
+        shape: Vec<usize>,
+    ) -> Problem<Variable> {
+        let terms = vec![Term { source: self.node(x)?, map }];
+        Ok(self.pending(Pending { terms, bias, roundings }, shape))
+    }
+
+    /// Takes an affine map out of its tensor if the operator at hand is all that reads it.
+    fn take(&mut self, variable: &Variable, suits: impl Fn(&Pending) -> bool) -> Option<Pending> {
+        let form = &mut self.forms[variable.form];
+        match &form.state {
+            State::Pending(pending, _) if form.uses == 1 && suits(pending) => {}
+            _ => return None,
+        }
+        match std::mem::replace(&mut form.state, State::Merged) {
+            State::Pending(pending, _) => Some(pending),
+            _ => None,
+        }
+    }
+
+    /// x + b, in the node of x where that is exact.
+    pub fn add_bias(&mut self, x: &Variable, bias: Vec<f64>) -> Problem<Variable> {
+        if bias.iter().all(|&b| b == 0.0) {
+            return Ok(x.clone());
+        }
+        let added = Pending { terms: Vec::new(), bias: Some(bias), roundings: 0 };
+        let pending = match self.take(x, |pending| is_exact_sum(pending, &added)) {
+            Some(pending) => merge(pending, added),
+            None => Pending { terms: vec![self.identity(x)?], ..added },
+        };
+        Ok(self.pending(pending, x.shape.clone()))
+    }
+
+    /// x + y of equal sizes, in one node where that is exact.
+    pub fn add(&mut self, x: &Variable, y: &Variable, shape: Vec<usize>) -> Problem<Variable> {
+        if self.is_same(x, y) {
+            let twice = self.scaled(x, 2.0)?;
+            return Ok(self.pending(twice, shape));
+        }
+        let x = self.summand(x, None)?;
+        let y = self.summand(y, Some(&x))?;
+        let sum = merge(x, y);
+        Ok(self.pending(sum, shape))
+    }
+
+    /// x − y of equal sizes.
+    pub fn subtract(&mut self, x: &Variable, y: &Variable, shape: Vec<usize>) -> Problem<Variable> {
+        let y = self.scaled(y, -1.0)?;
+        let x = self.summand(x, None)?;
+        Ok(self.pending(merge(x, y), shape))
+    }
+
+    /// The tensor as a summand: its own map if nothing else needs it and it can be added to `other` exactly.
+    fn summand(&mut self, x: &Variable, other: Option<&Pending>) -> Problem<Pending> {
+        match self.take(x, |pending| other.is_none_or(|other| is_exact_sum(pending, other))) {
+            Some(pending) => Ok(pending),
+            None => Ok(Pending { terms: vec![self.identity(x)?], bias: None, roundings: 0 }),
+        }
+    }
+
+    fn identity(&mut self, x: &Variable) -> Problem<Term> {
+        Ok(Term { source: self.node(x)?, map: LinearMap::Identity(self.len(x)) })
+    }
+
+    /// c·x.
+    pub fn scaled(&mut self, x: &Variable, factor: f64) -> Problem<Pending> {
+        Ok(Pending { terms: vec![self.scaled_term(x, factor)?], bias: None, roundings: 0 })
+    }
+
+    /// c·x as a summand.
+    pub fn scaled_term(&mut self, x: &Variable, factor: f64) -> Problem<Term> {
+        if factor == 1.0 {
+            return self.identity(x);
+        }
+        let map = LinearMap::Sparse(Sparse::diagonal(&vec![factor; self.len(x)]));
+        Ok(Term { source: self.node(x)?, map })
+    }
+
+    /// Σ cᵢ xᵢ + b over tensors of one shape.
+    pub fn combine(
+        &mut self,
+        terms: &[(&Variable, f64)],
+        bias: Option<Vec<f64>>,
+        shape: Vec<usize>,
+    ) -> Problem<Variable> {
+        let terms = terms
+            .iter()
+            .map(|(x, factor)| self.scaled_term(x, *factor))
+            .collect::<Problem<Vec<_>>>()?;
+        Ok(self.pending(Pending { terms, bias, roundings: 0 }, shape))
+    }
+
+    /// max(x, 0).
+    pub fn relu(&mut self, x: &Variable) -> Problem<Variable> {
+        let z = self.node(x)?;
+        let id = self.builder.relu(z, self.name.clone())?;
+        Ok(self.push(State::Node(id), self.len(x), x.shape.clone()))
+    }
+
+    /// An S-shaped activation.
+    pub fn curve(&mut self, curve: crate::net::Curve, x: &Variable) -> Problem<Variable> {
+        let z = self.node(x)?;
+        let id = self.builder.curve(curve, z, self.name.clone())?;
+        Ok(self.push(State::Node(id), self.len(x), x.shape.clone()))
+    }
+
+    /// x · y of equal shapes.
+    pub fn product(&mut self, x: &Variable, y: &Variable) -> Problem<Variable> {
+        let (a, b) = (self.node(x)?, self.node(y)?);
+        let id = self.builder.product(a, b, self.name.clone())?;
+        Ok(self.push(State::Node(id), self.len(x), x.shape.clone()))
+    }
+
+    /// 1 / x.
+    pub fn reciprocal(&mut self, x: &Variable) -> Problem<Variable> {
+        let z = self.node(x)?;
+        let id = self.builder.reciprocal(z, self.name.clone())?;
+        Ok(self.push(State::Node(id), self.len(x), x.shape.clone()))
+    }
+
+    /// The tensor of the given shape whose elements are those with the given indices.
+    pub fn select<'m>(
+        &mut self,
+        value: &Value<'m>,
+        shape: Vec<usize>,
+        indices: &[usize],
+    ) -> Problem<Value<'m>> {
+        match value {
+            Value::Constant(constant) => Ok(constant.select(shape, indices)?.into()),
+            Value::Variable(x) => {
+                let len = self.len(x);
+                if indices.len() == len && indices.iter().enumerate().all(|(i, &j)| i == j) {
+                    return Ok(x.reshaped(shape).into());
+                }
+                count_entries(indices.len(), 1)?;
+                let map = LinearMap::Sparse(Sparse::gather(len, indices.iter().copied()));
+                Ok(self.linear(x, map, shape)?.into())
+            }
+        }
+    }
+
+    /// The value as a tensor of the graph, a constant as an affine node without summands.
+    pub fn variable(&mut self, value: &Value) -> Problem<Variable> {
+        match value {
+            Value::Variable(variable) => Ok(variable.clone()),
+            Value::Constant(constant) => {
+                let bias = constant.floats()?.into_owned();
+                let pending = Pending { terms: Vec::new(), bias: Some(bias), roundings: 0 };
+                Ok(self.pending(pending, constant.shape.clone()))
+            }
+        }
+    }
+}
+
+/// Whether the stored parameters of x + y are exact whenever those of x and y are. A sum of rounded biases is not: the
+/// charge for rounding is relative to the stored value, which cancellation makes too small.
+fn is_exact_sum(x: &Pending, y: &Pending) -> bool {
+    match (&x.bias, &y.bias) {
+        (Some(a), Some(b)) => {
+            x.roundings == 0
+                && y.roundings == 0
+                && a.iter().zip(b).all(|(&a, &b)| two_sum(a, b).1 == 0.0)
+        }
+        _ => true,
+    }
+}
+
+fn merge(mut x: Pending, y: Pending) -> Pending {
+    x.terms.extend(y.terms);
+    x.bias = match (x.bias, y.bias) {
+        (Some(a), Some(b)) => Some(a.iter().zip(b).map(|(a, b)| a + b).collect()),
+        (a, b) => a.or(b),
+    };
+    x.roundings = x.roundings.max(y.roundings);
+    x
+}
+
+/// A constant of floats.
+pub fn floats<'m>(shape: Vec<usize>, values: Vec<f64>) -> Value<'m> {
+    Constant { shape, data: Data::Floats(values) }.into()
+}

@@ -1,0 +1,238 @@
+//! Piecewise-linear operators, lowered exactly to affine maps and ReLUs in the normal form of the proof format.
+//!
+//! The order in which ReLUs are made here is part of that format: it numbers the blocks of a proof.
+
+use super::call::Call;
+use super::elementwise::{expand, spread};
+use super::fold;
+use super::lower::{Lowering, Pending, Value, Variable, floats};
+use super::shape::{Problem, broadcast, count_entries, misfit};
+use super::window::{Tap, Windows};
+use crate::load::NodeProblem;
+use crate::net::{LinearMap, Sparse, Term};
+
+/// max(x, 0).
+pub fn relu<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+    let x = call.variable(low, 0)?;
+    Ok(low.relu(&x)?.into())
+}
+
+/// a·x + (1 − a)·relu(x) with one slope a.
+pub fn leaky_relu<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+    let x = call.variable(low, 0)?;
+    let slopes = vec![call.float("alpha", 0.01)?; low.len(&x)];
+    Ok(leaky(low, &x, &slopes)?.into())
+}
+
+/// a·x + (1 − a)·relu(x) with a slope for each element.
+pub fn prelu<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+    let x = call.variable(low, 0)?;
+    let slopes = spread(call.needed_constant(1)?, &x.shape)?;
+    Ok(leaky(low, &x, &slopes)?.into())
+}
+
+fn leaky(low: &mut Lowering, x: &Variable, slopes: &[f64]) -> Problem<Variable> {
+    let rest: Vec<f64> = slopes.iter().map(|a| 1.0 - a).collect();
+    let exact = slopes.iter().zip(&rest).all(|(&a, &r)| crate::num::two_sum(1.0, -a) == (r, 0.0));
+    let r = low.relu(x)?;
+    let diagonal = |values: &[f64]| LinearMap::Sparse(Sparse::diagonal(values));
+    let terms = vec![
+        Term { source: low.node(x)?, map: diagonal(slopes) },
+        Term { source: low.node(&r)?, map: diagonal(&rest) },
+    ];
+    let roundings = usize::from(!exact);
+    Ok(low.pending(Pending { terms, bias: None, roundings }, x.shape.clone()))
+}
+
+/// |x| = 2·relu(x) − x.
+pub fn abs<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+    let x = call.variable(low, 0)?;
+    let r = low.relu(&x)?;
+    Ok(low.combine(&[(&r, 2.0), (&x, -1.0)], None, x.shape.clone())?.into())
+}
+
+/// min(max(x, lo), hi).
+pub fn clip<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+    let x = call.variable(low, 0)?;
+    let (lo, hi) = if call.opset < 11 {
+        (call.float("min", f32::MIN)?, call.float("max", f32::MAX)?)
+    } else {
+        (
+            call.scalar_operand(1)?.unwrap_or(f64::NEG_INFINITY),
+            call.scalar_operand(2)?.unwrap_or(f64::INFINITY),
+        )
+    };
+    if !(lo <= hi) {
+        return Err(NodeProblem::Operand {
+            index: 1,
+            found: format!("{lo}, above the maximum {hi}"),
+            accepted: "a minimum below the maximum",
+        });
+    }
+    // Exporters write the largest float, single or double, for "no bound".
+    let bound = |b: f64| {
+        Some(b).filter(|b| b.is_finite() && ![f64::MAX, f32::MAX.into()].contains(&b.abs()))
+    };
+    let len = low.len(&x);
+    let shape = x.shape.clone();
+    let constant = |value: f64| if value == 0.0 { None } else { Some(vec![value; len]) };
+    let above = |low: &mut Lowering, bound: f64| -> Problem<Variable> {
+        let shifted = if bound == 0.0 {
+            x.clone()
+        } else {
+            low.combine(&[(&x, 1.0)], Some(vec![-bound; len]), shape.clone())?
+        };
+        low.relu(&shifted)
+    };
+    let clipped = match (bound(lo), bound(hi)) {
+        (None, None) => x.clone(),
+        (Some(lo), None) => {
+            let r = above(low, lo)?;
+            if lo == 0.0 { r } else { low.combine(&[(&r, 1.0)], constant(lo), shape)? }
+        }
+        (None, Some(hi)) => {
+            let gap = low.combine(&[(&x, -1.0)], constant(hi), shape.clone())?;
+            let r = low.relu(&gap)?;
+            low.combine(&[(&r, -1.0)], constant(hi), shape)?
+        }
+        (Some(lo), Some(hi)) => {
+            let (r, s) = (above(low, lo)?, above(low, hi)?);
+            low.combine(&[(&r, 1.0), (&s, -1.0)], constant(lo), shape)?
+        }
+    };
+    Ok(clipped.into())
+}
+
+/// max(x₁, x₂, …), folded from the left by a + relu(b − a).
+pub fn max<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+    extremum(low, call, 1.0)
+}
+
+/// min(x₁, x₂, …), folded from the left by a − relu(a − b).
+pub fn min<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+    extremum(low, call, -1.0)
+}
+
+fn extremum<'m>(low: &mut Lowering, call: &Call<'_, 'm>, sign: f64) -> Problem<Value<'m>> {
+    let mut shape = call.value(0)?.shape().to_vec();
+    for index in 1..call.inputs.len() {
+        shape = broadcast(&shape, call.value(index)?.shape())?;
+    }
+    let all_constant = call.inputs.iter().all(|v| matches!(v, Some(Value::Constant(_))));
+    let widened = |low: &mut Lowering, index: usize| -> Problem<Value<'m>> {
+        match call.value(index)? {
+            Value::Variable(x) => Ok(expand(low, x, &shape)?.into()),
+            Value::Constant(c) if all_constant => Ok(Value::Constant(c.clone())),
+            Value::Constant(c) => Ok(floats(shape.clone(), spread(c, &shape)?)),
+        }
+    };
+    let mut best = widened(low, 0)?;
+    for index in 1..call.inputs.len() {
+        let next = widened(low, index)?;
+        best = match (&best, &next) {
+            (Value::Constant(a), Value::Constant(b)) if sign > 0.0 => fold::max(a, b)?,
+            (Value::Constant(a), Value::Constant(b)) => fold::min(a, b)?,
+            (Value::Constant(a), Value::Variable(b)) => {
+                let a = a.floats()?;
+                let shifted = a.iter().map(|a| -sign * a).collect();
+                let gap = low.combine(&[(b, sign)], Some(shifted), shape.clone())?;
+                let r = low.relu(&gap)?;
+                low.combine(&[(&r, sign)], Some(a.into_owned()), shape.clone())?.into()
+            }
+            (Value::Variable(a), Value::Constant(b)) => {
+                let shifted = b.floats()?.iter().map(|b| sign * b).collect();
+                let gap = low.combine(&[(a, -sign)], Some(shifted), shape.clone())?;
+                let r = low.relu(&gap)?;
+                low.combine(&[(a, 1.0), (&r, sign)], None, shape.clone())?.into()
+            }
+            (Value::Variable(a), Value::Variable(b)) => {
+                let gap = low.combine(&[(b, sign), (a, -sign)], None, shape.clone())?;
+                let r = low.relu(&gap)?;
+                low.combine(&[(a, 1.0), (&r, sign)], None, shape.clone())?.into()
+            }
+        };
+    }
+    Ok(best)
+}
+
+/// The maximum of each window, padding left out.
+pub fn max_pool<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+    call.require("storage_order", 0, "0, row-major")?;
+    let x = call.variable(low, 0)?;
+    if x.shape.len() < 3 {
+        return Err(misfit(&[&x.shape], "(batch, channels, spatial axes…)"));
+    }
+    let windows = Windows::new(call, &x.shape[2..], None)?;
+    let planes = x.shape[0] * x.shape[1];
+    windows.counts(planes)?;
+    let plane: usize = windows.input.iter().product();
+    let element = |tap| if let Tap::Element(index) = tap { Some(index) } else { None };
+    let spatial: Vec<Vec<usize>> =
+        windows.taps().map(|taps| taps.into_iter().filter_map(element).collect()).collect();
+    count_entries(planes, spatial.len())?;
+    let lists = (0..planes)
+        .flat_map(|p| spatial.iter().map(move |w| w.iter().map(|i| p * plane + i).collect()))
+        .collect();
+    let mut shape = x.shape[..2].to_vec();
+    shape.extend(&windows.output);
+    Ok(maxima(low, x, lists, shape)?.into())
+}
+
+/// The maximum of each channel.
+pub fn global_max_pool<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+    let x = call.variable(low, 0)?;
+    if x.shape.len() < 3 {
+        return Err(misfit(&[&x.shape], "(batch, channels, spatial axes…)"));
+    }
+    let plane: usize = x.shape[2..].iter().product();
+    let lists =
+        (0..x.shape[0] * x.shape[1]).map(|p| (p * plane..(p + 1) * plane).collect()).collect();
+    let mut shape = x.shape[..2].to_vec();
+    shape.resize(x.shape.len(), 1);
+    Ok(maxima(low, x, lists, shape)?.into())
+}
+
+/// The maximum of each list of elements of x, by rounds of pairwise maxima a + relu(b − a) of neighbours.
+fn maxima(
+    low: &mut Lowering,
+    mut x: Variable,
+    mut lists: Vec<Vec<usize>>,
+    shape: Vec<usize>,
+) -> Problem<Variable> {
+    if lists.iter().any(Vec::is_empty) {
+        return Err(NodeProblem::Arithmetic("the maximum of a window that holds only padding"));
+    }
+    while lists.iter().any(|list| list.len() > 1) {
+        let len = low.len(&x);
+        let pairs: Vec<[usize; 2]> =
+            lists.iter().flat_map(|list| list.as_chunks().0.iter().copied()).collect();
+        let differences = Sparse::from_rows(len, pairs.iter().map(|&[a, b]| [(b, 1.0), (a, -1.0)]));
+        let gaps = low.linear(&x, LinearMap::Sparse(differences), vec![pairs.len()])?;
+        let raises = low.relu(&gaps)?;
+        // For each element of the next round: the element a it starts from, and the pair that raises it, if any.
+        let mut next: Vec<(usize, Option<usize>)> = Vec::new();
+        let mut pair = 0;
+        for list in &mut lists {
+            let start = next.len();
+            for neighbours in list.chunks(2) {
+                let raised = (neighbours.len() == 2).then_some(pair);
+                pair += usize::from(raised.is_some());
+                next.push((neighbours[0], raised));
+            }
+            *list = (start..next.len()).collect();
+        }
+        let kept = Sparse::gather(len, next.iter().map(|&(a, _)| a));
+        let raised = Sparse::from_rows(pairs.len(), next.iter().map(|&(_, r)| r.map(|r| (r, 1.0))));
+        let terms = vec![
+            Term { source: low.node(&x)?, map: LinearMap::Sparse(kept) },
+            Term { source: low.node(&raises)?, map: LinearMap::Sparse(raised) },
+        ];
+        let pending = Pending { terms, bias: None, roundings: 0 };
+        x = low.pending(pending, vec![next.len()]);
+    }
+    let indices: Vec<usize> = lists.iter().map(|list| list[0]).collect();
+    match low.select(&x.into(), shape, &indices)? {
+        Value::Variable(pooled) => Ok(pooled),
+        Value::Constant(_) => Err(NodeProblem::Internal("a maximum became constant")),
+    }
+}

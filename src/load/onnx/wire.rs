@@ -1,0 +1,249 @@
+//! The protobuf wire format, read in place: fields are borrowed slices, nothing is copied, nothing is trusted.
+
+use crate::load::EncodingProblem;
+
+/// A malformed field, and where it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WireError {
+    /// Byte offset in the file.
+    pub offset: usize,
+    /// What is wrong.
+    pub problem: EncodingProblem,
+}
+
+/// Bytes of the file, and their offset in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Span<'m> {
+    /// The bytes.
+    pub bytes: &'m [u8],
+    /// Offset of the first.
+    pub offset: usize,
+}
+
+impl<'m> Span<'m> {
+    /// The span as text.
+    pub fn text(self) -> Result<&'m str, WireError> {
+        std::str::from_utf8(self.bytes)
+            .map_err(|_| WireError { offset: self.offset, problem: EncodingProblem::Utf8 })
+    }
+
+    /// The fields of the span read as a message.
+    pub fn fields(self, message: &'static str) -> Fields<'m> {
+        Fields { rest: self, message }
+    }
+}
+
+/// The value of a field.
+#[derive(Debug, Clone, Copy)]
+enum Payload<'m> {
+    Varint(u64),
+    Fixed64([u8; 8]),
+    Bytes(Span<'m>),
+    Fixed32([u8; 4]),
+}
+
+/// A field of a message.
+#[derive(Debug, Clone, Copy)]
+pub struct Field<'m> {
+    /// Its number in the schema.
+    pub number: u64,
+    payload: Payload<'m>,
+    offset: usize,
+    message: &'static str,
+}
+
+impl<'m> Field<'m> {
+    fn wrong_type(&self) -> WireError {
+        let problem = EncodingProblem::FieldType { message: self.message, field: self.number };
+        WireError { offset: self.offset, problem }
+    }
+
+    /// The error for a field that must not occur again.
+    pub fn repeated(&self) -> WireError {
+        let problem = EncodingProblem::Repeated { message: self.message, field: self.number };
+        WireError { offset: self.offset, problem }
+    }
+
+    /// A string, bytes or embedded message.
+    pub fn span(&self) -> Result<Span<'m>, WireError> {
+        match self.payload {
+            Payload::Bytes(span) => Ok(span),
+            _ => Err(self.wrong_type()),
+        }
+    }
+
+    /// A string.
+    pub fn text(&self) -> Result<&'m str, WireError> {
+        self.span()?.text()
+    }
+
+    /// An integer (int64, int32, enum).
+    pub fn int(&self) -> Result<i64, WireError> {
+        match self.payload {
+            Payload::Varint(value) => Ok(value.cast_signed()),
+            _ => Err(self.wrong_type()),
+        }
+    }
+
+    /// A float.
+    pub fn float(&self) -> Result<f32, WireError> {
+        match self.payload {
+            Payload::Fixed32(bytes) => Ok(f32::from_le_bytes(bytes)),
+            _ => Err(self.wrong_type()),
+        }
+    }
+
+    /// Appends the integers of a repeated field, packed or not.
+    pub fn push_ints(&self, into: &mut Vec<i64>) -> Result<(), WireError> {
+        match self.payload {
+            Payload::Varint(value) => into.push(value.cast_signed()),
+            Payload::Bytes(mut span) => {
+                while !span.bytes.is_empty() {
+                    into.push(take_varint(&mut span)?.cast_signed());
+                }
+            }
+            _ => return Err(self.wrong_type()),
+        }
+        Ok(())
+    }
+
+    /// The little-endian elements of a repeated float (`N` = 4) or double (`N` = 8) field, packed or not.
+    pub fn fixed<const N: usize>(&self) -> Result<Fixed<'m>, WireError> {
+        match self.payload {
+            Payload::Fixed32(bytes) if N == 4 => Ok(Fixed::One32(bytes)),
+            Payload::Fixed64(bytes) if N == 8 => Ok(Fixed::One64(bytes)),
+            Payload::Bytes(span) if span.bytes.len().is_multiple_of(N) => {
+                Ok(Fixed::Packed(span.bytes))
+            }
+            Payload::Bytes(span) => {
+                let problem = EncodingProblem::Packed { message: self.message };
+                Err(WireError { offset: span.offset, problem })
+            }
+            _ => Err(self.wrong_type()),
+        }
+    }
+}
+
+/// Elements of a repeated fixed-width field.
+#[derive(Debug, Clone, Copy)]
+pub enum Fixed<'m> {
+    /// One 32-bit element.
+    One32([u8; 4]),
+    /// One 64-bit element.
+    One64([u8; 8]),
+    /// Any number of elements.
+    Packed(&'m [u8]),
+}
+
+/// The fields of a message, in order.
+#[derive(Debug, Clone)]
+pub struct Fields<'m> {
+    rest: Span<'m>,
+    message: &'static str,
+}
+
+impl<'m> Fields<'m> {
+    fn read(&mut self) -> Result<Field<'m>, WireError> {
+        let offset = self.rest.offset;
+        let key = take_varint(&mut self.rest)?;
+        let payload = match key & 7 {
+            0 => Payload::Varint(take_varint(&mut self.rest)?),
+            1 => Payload::Fixed64(self.take_array()?),
+            2 => {
+                let len = take_varint(&mut self.rest)?;
+                Payload::Bytes(self.take(len)?)
+            }
+            5 => Payload::Fixed32(self.take_array()?),
+            other => {
+                return Err(WireError { offset, problem: EncodingProblem::WireType(other as u8) });
+            }
+        };
+        Ok(Field { number: key >> 3, payload, offset, message: self.message })
+    }
+
+    fn take(&mut self, len: u64) -> Result<Span<'m>, WireError> {
+        let Span { bytes, offset } = self.rest;
+        match usize::try_from(len).ok().and_then(|len| bytes.split_at_checked(len)) {
+            Some((taken, rest)) => {
+                self.rest = Span { bytes: rest, offset: offset + taken.len() };
+                Ok(Span { bytes: taken, offset })
+            }
+            None => {
+                let missing = len - bytes.len() as u64;
+                Err(WireError { offset, problem: EncodingProblem::Truncated(missing) })
+            }
+        }
+    }
+
+    fn take_array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N as u64)?.bytes);
+        Ok(array)
+    }
+}
+
+impl<'m> Iterator for Fields<'m> {
+    type Item = Result<Field<'m>, WireError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.bytes.is_empty() {
+            return None;
+        }
+        let field = self.read();
+        if field.is_err() {
+            self.rest.bytes = &[];
+        }
+        Some(field)
+    }
+}
+
+fn take_varint(span: &mut Span<'_>) -> Result<u64, WireError> {
+    let mut value = 0u64;
+    for (i, &byte) in span.bytes.iter().take(10).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * i);
+        if byte < 0x80 {
+            *span = Span { bytes: &span.bytes[i + 1..], offset: span.offset + i + 1 };
+            return Ok(value);
+        }
+    }
+    Err(WireError { offset: span.offset, problem: EncodingProblem::Varint })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn fields(bytes: &[u8]) -> Result<Vec<u64>, WireError> {
+        Span { bytes, offset: 0 }.fields("Test").map(|f| f.map(|f| f.number)).collect()
+    }
+
+    #[test]
+    fn every_wire_type_is_read() {
+        let bytes = [8, 150, 1, 17, 1, 2, 3, 4, 5, 6, 7, 8, 26, 2, 7, 8, 37, 0, 0, 128, 63];
+        assert_eq!(fields(&bytes).unwrap(), [1, 2, 3, 4]);
+        let span = Span { bytes: &bytes, offset: 0 };
+        let all: Vec<_> = span.fields("Test").map(Result::unwrap).collect();
+        assert_eq!(all[0].int().unwrap(), 150);
+        assert_eq!(all[2].span().unwrap().bytes, [7, 8]);
+        assert_eq!(all[3].float().unwrap(), 1.0);
+        assert!(all[0].text().is_err() && all[2].int().is_err());
+    }
+
+    #[test]
+    fn malformed_fields_are_located() {
+        let problem = |bytes: &[u8]| fields(bytes).unwrap_err();
+        assert_eq!(problem(&[8, 1, 26, 5, 0]).problem, EncodingProblem::Truncated(4));
+        assert_eq!(problem(&[8, 1, 26, 5, 0]).offset, 4);
+        assert_eq!(problem(&[0x80; 12]).problem, EncodingProblem::Varint);
+        assert_eq!(problem(&[8]).problem, EncodingProblem::Varint);
+        assert_eq!(problem(&[11]).problem, EncodingProblem::WireType(3));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = fields(&bytes);
+        }
+    }
+}
