@@ -217,6 +217,6 @@ impl<'m> Reader<'_, 'm> {
         };
         let axis = call.axis(default, shape.len())?;
         let over: usize = if single { shape[axis] } else { shape[axis..].iter().product() };
-        if over == shape.iter().product() { Ok(()) } else { Err(NodeProblem::NotLast) }
+        if over == shape.iter().product::<usize>() { Ok(()) } else { Err(NodeProblem::NotLast) }
     }
 }
