@@ -102,12 +102,12 @@ def fashion(folder):
     folder = Path(folder) / "fashion"
     x, y = read_idx(folder / "train-images-idx3-ubyte.gz"), read_idx(folder / "train-labels-idx1-ubyte.gz")
     tx, ty = read_idx(folder / "t10k-images-idx3-ubyte.gz"), read_idx(folder / "t10k-labels-idx1-ubyte.gz")
-    rest, held = by_class(y, [20000, 5000], np.random.default_rng(SPLIT_SEED))
-    train, valid = ((images(x[p]), torch.from_numpy(y[p]).long()) for p in (rest, held))
+    (chosen,) = by_class(y, [20000], np.random.default_rng(SPLIT_SEED))
+    train = (images(x[chosen]), torch.from_numpy(y[chosen]).long())
     (subset,) = by_class(ty, [500], np.random.default_rng(SPLIT_SEED + 1))
     mean, std = torch.tensor([0.286]), torch.tensor([0.353])
     test = (images(tx), torch.from_numpy(ty).long())
-    return Data("fashion", FASHION_LABELS, train, valid, test, subset, mean, std, torch.ones(1), (0.0, 1.0))
+    return Data("fashion", FASHION_LABELS, train, None, test, subset, mean, std, torch.ones(1), (0.0, 1.0))
 
 
 def three_digits(values):

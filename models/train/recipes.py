@@ -24,7 +24,7 @@ METHODS = {
     ("mnist", "adv"): {"epochs": 40, "eps": 0.1, "pgd_steps": 7},
     ("mnist", "cert"): {"epochs": 160, "eps": 0.12, "kappa": 0.0, "warmup": 1, "ramp_end": 80},
     ("fashion", "plain"): {"epochs": 15},
-    ("fashion", "adv"): {"epochs": 15, "eps": 0.05, "pgd_steps": 5},
+    ("fashion", "adv"): {"epochs": 30, "eps": 0.05, "pgd_steps": 5},
     ("fashion", "cert"): {"epochs": 40, "eps": 0.055, "kappa": 0.0, "warmup": 1, "ramp_end": 20},
     ("breast_cancer", "plain"): {"epochs": 60, "weight_decay": 1e-4},
     ("breast_cancer", "adv"): {"epochs": 100, "eps": 0.3, "pgd_steps": 7, "weight_decay": 1e-4},
