@@ -20,7 +20,8 @@
 //!
 //! # The modules, in dependency order: each uses only those before it
 //!
-//! [`num`] → [`net`] → [`spec`] → [`load`] → [`attack`] → [`bound`] → [`branch`] → [`verify`]
+//! [`num`] → [`net`] → [`spec`] → [`load`] → [`attack`] → [`bound`] → [`branch`] → [`verify`] → [`audit`] → [`report`] →
+//! [`cli`]
 pub mod num;
 
 pub mod net;
@@ -36,3 +37,9 @@ pub mod bound;
 pub mod branch;
 
 pub mod verify;
+
+pub mod audit;
+
+pub mod report;
+
+pub mod cli;

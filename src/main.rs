@@ -1,2 +1,5 @@
 //! The `certus` command.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    certus::cli::main()
+}

@@ -1,0 +1,206 @@
+//! The arguments that `certify` and `attack` share.
+
+use super::exit::{Failure, USAGE};
+use crate::attack::AttackSettings;
+use crate::load::{DataSettings, DatasetError};
+use crate::num::{Rational, parse_rational};
+use num_traits::{One, Signed, Zero};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A network, a dataset, an ε, and how to go about it.
+#[derive(Debug, clap::Args)]
+pub(super) struct CampaignArguments {
+    /// The network: .onnx or .nnet, gzipped or not
+    pub model: PathBuf,
+
+    /// The dataset: .npz, .npy, IDX or .csv; a .toml of the same stem beside it says how to read it
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+
+    #[command(flatten)]
+    pub reading: ReadingArguments,
+
+    /// The largest perturbation of each feature, exactly as written: 0.1 or 8/255
+    #[arg(long, value_name = "EPS", allow_negative_numbers = true, value_parser = epsilon)]
+    pub eps: Rational,
+
+    /// Only the first N inputs
+    #[arg(long, value_name = "N")]
+    pub limit: Option<NonZeroUsize>,
+
+    /// Time limit an input, in seconds; results then depend on the machine's speed
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
+
+    /// Starting points of the attack [default: 2]
+    #[arg(long, value_name = "N")]
+    pub restarts: Option<NonZeroUsize>,
+
+    /// Steps of the attack from each starting point [default: 40]
+    #[arg(long, value_name = "N")]
+    pub steps: Option<NonZeroUsize>,
+
+    /// Seed of everything random
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+
+    /// Inputs handled at once [default: the number of cores]
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+
+    /// Folder for report.json, the journal and the counterexamples
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// Go on with the campaign in the --out folder; the same campaign from the start where it holds none
+    #[arg(long, requires = "out")]
+    pub resume: bool,
+
+    /// Replace the campaign in the --out folder
+    #[arg(long, requires = "out", conflicts_with = "resume")]
+    pub overwrite: bool,
+
+    /// No progress on stderr
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+impl CampaignArguments {
+    /// The attack as the arguments have it.
+    pub fn attack(&self, defaults: AttackSettings) -> AttackSettings {
+        AttackSettings {
+            restarts: self.restarts.map_or(defaults.restarts, NonZeroUsize::get),
+            steps: self.steps.map_or(defaults.steps, NonZeroUsize::get),
+            ..defaults
+        }
+    }
+}
+
+/// How the dataset is to be read; what is given here goes before the file beside the data.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Reading the data (instead of what the .toml beside them says)")]
+pub(super) struct ReadingArguments {
+    /// Stored value × scale = the units of ε and of the domain: 1/255 for images in bytes
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    scale: Option<String>,
+
+    /// The network takes (value − mean) / std: one number, or one a channel or feature
+    #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
+    mean: Option<String>,
+
+    /// See --mean
+    #[arg(long, value_name = "NUMBERS", allow_negative_numbers = true)]
+    std: Option<String>,
+
+    /// Valid values of every feature; perturbations stay inside
+    #[arg(long, value_name = "LOW,HIGH", allow_hyphen_values = true)]
+    domain: Option<String>,
+
+    /// Factors of ε, one a channel or feature
+    #[arg(long, value_name = "NUMBERS")]
+    eps_per_feature: Option<String>,
+
+    /// Names of the classes
+    #[arg(long, value_name = "NAMES")]
+    labels: Option<String>,
+
+    /// The file with the labels, where they are not in the dataset
+    #[arg(long, value_name = "FILE")]
+    labels_file: Option<String>,
+
+    /// The column with the labels, for .csv
+    #[arg(long, value_name = "NAME")]
+    label_column: Option<String>,
+
+    /// The array with the inputs, for .npz
+    #[arg(long, value_name = "NAME")]
+    inputs_array: Option<String>,
+
+    /// The array with the labels, for .npz
+    #[arg(long, value_name = "NAME")]
+    labels_array: Option<String>,
+}
+
+impl ReadingArguments {
+    /// What was given: (field of [`DataSettings`], text).
+    pub fn given(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [
+            ("scale", &self.scale),
+            ("mean", &self.mean),
+            ("std", &self.std),
+            ("domain", &self.domain),
+            ("eps_per_feature", &self.eps_per_feature),
+            ("labels", &self.labels),
+            ("labels_file", &self.labels_file),
+            ("label_column", &self.label_column),
+            ("inputs_array", &self.inputs_array),
+            ("labels_array", &self.labels_array),
+        ]
+        .into_iter()
+        .filter_map(|(field, text)| Some((field, text.as_deref()?)))
+    }
+
+    /// The settings that these arguments stand for.
+    pub fn settings(&self) -> Result<DataSettings, Failure> {
+        let mut settings = DataSettings::default();
+        for (field, text) in self.given() {
+            let wrong = |error: DatasetError| Failure::new(USAGE, error.to_string());
+            settings.set(field, text).map_err(wrong)?;
+        }
+        Ok(settings)
+    }
+}
+
+fn number(text: &str) -> Result<Rational, String> {
+    parse_rational(text).map_err(|error| error.to_string())
+}
+
+fn epsilon(text: &str) -> Result<Rational, String> {
+    let eps = number(text)?;
+    if eps.is_negative() { Err("epsilon must not be negative".to_owned()) } else { Ok(eps) }
+}
+
+/// A share between 0 and 1.
+pub(super) fn share(text: &str) -> Result<Rational, String> {
+    let share = number(text)?;
+    if share < Rational::zero() || share > Rational::one() {
+        return Err("a share is between 0 and 1".to_owned());
+    }
+    Ok(share)
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().map_err(|_| "not a number of seconds".to_owned())?;
+    let positive = seconds > 0.0;
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|_| positive)
+        .ok_or_else(|| "a time limit is a positive number of seconds".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Args as _;
+
+    #[test]
+    fn every_setting_of_a_dataset_is_an_argument() {
+        let command = CampaignArguments::augment_args(clap::Command::new("certify"));
+        for field in crate::load::DATA_FIELDS {
+            let known = command.get_arguments().any(|argument| argument.get_id() == field);
+            assert!(known, "{field}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_checked() {
+        assert!(epsilon("8/255").is_ok() && epsilon("0").is_ok());
+        assert!(epsilon("-0.1").is_err() && epsilon("nan").is_err() && epsilon("").is_err());
+        assert!(share("0.9").is_ok() && share("1.01").is_err());
+        assert!(seconds("0.5").is_ok());
+        assert!(seconds("0").is_err() && seconds("-1").is_err());
+        assert!(seconds("inf").is_err() && seconds("nan").is_err());
+    }
+}

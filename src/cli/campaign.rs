@@ -1,0 +1,206 @@
+//! A campaign from files to report, for `certify` and `attack` alike.
+
+use super::arguments::CampaignArguments;
+use super::exit::{DATA, Failure};
+use super::progress::Progress;
+use super::{interrupt, print, styled};
+use crate::audit::{Campaign, Ended, Finished, Row, Sample, Task};
+use crate::load::{Dataset, LoadedNetwork, load_network};
+use crate::net::Network;
+use crate::report::{
+    DataRecord, FileRecord, Header, Mode, ModelRecord, Report, SettingsRecord, Store, StoreError,
+    report_text,
+};
+use crate::verify::Settings;
+use std::collections::HashSet;
+use std::io::{self, Write as _};
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
+use std::thread::available_parallelism;
+use std::time::Instant;
+
+/// What was typed, understood.
+pub(super) struct Request<'a> {
+    pub task: Task,
+    pub settings: Settings,
+    pub common: &'a CampaignArguments,
+}
+
+/// Runs the campaign and prints its figures; `None` where it was interrupted.
+pub(super) fn run(request: &Request) -> Result<Option<Report>, Failure> {
+    let started = Instant::now();
+    let common = request.common;
+    let Question { network, model, data } = load(common)?;
+    let inputs = common.limit.map_or(data.len(), |limit| data.len().min(limit.get()));
+    let limit = common.limit.map(NonZeroUsize::get);
+    let settings = SettingsRecord::new(request.task, &request.settings, &common.eps, limit);
+    let header = Header::new(request.task, model, data_record(common, &data), settings);
+
+    let (store, held) = match &common.out {
+        None => (None, Vec::new()),
+        Some(dir) => {
+            let (store, held) = Store::open(dir, &header, inputs, mode(common))?;
+            (Some(store), held)
+        }
+    };
+    interrupt::watch()?;
+    let jobs = common.jobs.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    let resumed = held.len();
+    let (ended, rows) = run_inputs(request, &network, &data, store.as_ref(), held, inputs, jobs)?;
+    if let Some(store) = &store {
+        store.sync()?;
+    }
+    if ended == Ended::Cancelled {
+        let _ = writeln!(io::stderr(), "certus: {}", how_to_go_on(common, rows.len(), inputs));
+        return Ok(None);
+    }
+    let wall = started.elapsed().as_secs_f64();
+    let report = Report::new(header, &rows, jobs, wall, resumed)?;
+    if let Some(store) = &store {
+        store.write_report(&report)?;
+    }
+    print(&report_text(&report, common.out.as_deref(), styled()))?;
+    Ok(Some(report))
+}
+
+/// The inputs that `held` lacks, and all rows in the end.
+fn run_inputs(
+    request: &Request,
+    network: &Network,
+    data: &Dataset,
+    store: Option<&Store>,
+    held: Vec<Row>,
+    inputs: usize,
+    jobs: usize,
+) -> Result<(Ended, Vec<Row>), Failure> {
+    let done: HashSet<usize> = held.iter().map(|row| row.index).collect();
+    let open: Vec<usize> = (0..inputs).filter(|index| !done.contains(index)).collect();
+    let progress = Progress::new(inputs, &held, request.common.quiet);
+    let rows = Mutex::new(held);
+    let sample = |index| {
+        let region = data.region(index, &request.common.eps)?;
+        Ok(Sample { label: data.label(index), point: data.point(index), region })
+    };
+    let sink = |finished: Finished| -> Result<(), StoreError> {
+        if let Some(store) = store {
+            store.append(&finished)?;
+        }
+        progress.add(&finished.row);
+        rows.lock().unwrap_or_else(PoisonError::into_inner).push(finished.row);
+        Ok(())
+    };
+    let campaign = Campaign {
+        network,
+        sample: &sample,
+        task: request.task,
+        settings: &request.settings,
+        jobs,
+    };
+    let ended = campaign.run(&open, &interrupt::stopped, &sink);
+    progress.finish();
+    let ended = ended.map_err(|error| {
+        let failure = Failure::from(error);
+        let about_data = failure.code == DATA;
+        let file = request.common.data.display();
+        if about_data {
+            Failure::new(DATA, format!("{file}: {}", failure.message))
+        } else {
+            failure
+        }
+    })?;
+    Ok((ended, rows.into_inner().unwrap_or_else(PoisonError::into_inner)))
+}
+
+/// A network and the data to ask it about.
+struct Question {
+    network: Network,
+    model: ModelRecord,
+    data: Dataset,
+}
+
+/// Reads model and data, checks that they fit, and folds the data's normalisation into the network.
+fn load(common: &CampaignArguments) -> Result<Question, Failure> {
+    let loaded = load_network(&common.model)?;
+    let data = Dataset::load(&common.data, &common.reading.settings()?)?;
+    let LoadedNetwork { network, sha256, notes, layers, .. } = loaded;
+    let (inputs, outputs) = (network.inputs(), network.outputs());
+    if outputs < 2 {
+        let file = common.model.display();
+        let what = "the network has one output, and a classifier has one for each class";
+        return Err(Failure::new(DATA, format!("{file}: {what}")));
+    }
+    data.check_against(inputs, outputs)?;
+    let model = ModelRecord {
+        file: common.model.display().to_string(),
+        sha256,
+        inputs,
+        outputs,
+        parameters: layers.iter().map(|layer| layer.parameters).sum(),
+        relus: network.relus().map(|(relu, _)| network.node(relu).len).sum(),
+        notes,
+    };
+    let network = match data.normalisation() {
+        None => network,
+        Some((mean, inverse_std)) => {
+            network.with_normalisation(&mean, &inverse_std).map_err(|error| {
+                Failure::new(DATA, format!("{}: normalisation: {error}", common.data.display()))
+            })?
+        }
+    };
+    Ok(Question { network, model, data })
+}
+
+fn data_record(common: &CampaignArguments, data: &Dataset) -> DataRecord {
+    let files: Vec<FileRecord> =
+        data.sha256().into_iter().map(|(name, sha256)| FileRecord { name, sha256 }).collect();
+    DataRecord {
+        file: common.data.display().to_string(),
+        sha256: files.first().map(|file| file.sha256.clone()).unwrap_or_default(),
+        files,
+        inputs: data.len(),
+        overrides: common
+            .reading
+            .given()
+            .map(|(field, text)| (field.to_owned(), text.to_owned()))
+            .collect(),
+        classes: data.label_names().unwrap_or_default().to_vec(),
+    }
+}
+
+fn mode(common: &CampaignArguments) -> Mode {
+    if common.resume {
+        Mode::Resume
+    } else if common.overwrite {
+        Mode::Overwrite
+    } else {
+        Mode::Fresh
+    }
+}
+
+fn how_to_go_on(common: &CampaignArguments, done: usize, inputs: usize) -> String {
+    let Some(dir) = &common.out else {
+        return format!(
+            "interrupted after {done} of {inputs} inputs; without --out nothing is kept"
+        );
+    };
+    let mut words: Vec<String> = std::env::args()
+        .filter(|word| word != "--overwrite" && word != "--resume")
+        .map(|word| quoted(&word))
+        .collect();
+    words.push("--resume".to_owned());
+    let dir = dir.display();
+    format!(
+        "interrupted: {done} of {inputs} inputs are kept in {dir}; go on by: {}",
+        words.join(" ")
+    )
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,=:+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}

@@ -1,0 +1,59 @@
+//! `certus certify`: attack and bound every input of a dataset.
+
+use super::arguments::{CampaignArguments, share};
+use super::campaign::{self, Request};
+use super::exit::{DONE, FALSIFIED, Failure, USAGE};
+use crate::attack::{AttackKind, AttackSettings};
+use crate::audit::Task;
+use crate::num::Rational;
+use crate::verify::{Method, Settings};
+
+/// Certified accuracy beside attack success, over a dataset
+///
+/// For every input that the network classifies correctly: search a counterexample by attack, then prove by bounds that
+/// there is none. Prints the figures; with --out, keeps a report and the evidence.
+#[derive(Debug, clap::Args)]
+#[command(after_help = super::exit::HELP)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    campaign: CampaignArguments,
+
+    /// How far to go: ibp, crown, or auto for whatever can help, cheap before dear
+    #[arg(long, default_value = "auto", value_name = "METHOD")]
+    method: Method,
+
+    /// The attack that comes first: pgd, fgsm or none
+    #[arg(long, default_value = "pgd", value_name = "ATTACK")]
+    attack: AttackKind,
+
+    /// Exit with code 10 where the certified accuracy is below this share, such as 0.9
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    require_certified: Option<Rational>,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let common = &arguments.campaign;
+    if arguments.attack == AttackKind::None && (common.restarts.is_some() || common.steps.is_some())
+    {
+        let message = "--restarts and --steps make no sense with --attack none";
+        return Err(Failure::new(USAGE, message));
+    }
+    let settings = Settings {
+        method: arguments.method,
+        attack: common.attack(AttackSettings { kind: arguments.attack, ..Default::default() }),
+        seed: common.seed,
+        timeout: common.timeout,
+    };
+    let Some(report) = campaign::run(&Request { task: Task::Certify, settings, common })? else {
+        return Ok(super::exit::INTERRUPTED);
+    };
+    let (Some(required), Some(certified)) =
+        (&arguments.require_certified, &report.summary.certified_accuracy)
+    else {
+        return Ok(DONE);
+    };
+    let whole = |n: usize| Rational::from_integer(n.into());
+    let enough = whole(certified.numerator) >= required * whole(certified.denominator);
+    Ok(if enough { DONE } else { FALSIFIED })
+}

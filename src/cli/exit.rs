@@ -1,0 +1,100 @@
+//! Exit codes, and how errors map to them. Documented in docs/exit-codes.md and at the end of `certus --help`.
+
+use crate::audit::{Breach, CampaignError};
+use crate::load::{DatasetError, FileError, NetworkError};
+use crate::report::StoreError;
+
+/// Done; for a single query: certified.
+pub(super) const DONE: u8 = 0;
+/// Falsified, or fewer inputs certified than `--require-certified` asks.
+pub(super) const FALSIFIED: u8 = 10;
+/// The command line makes no sense.
+pub(super) const USAGE: u8 = 64;
+/// A file's content is unusable.
+pub(super) const DATA: u8 = 65;
+/// A file is missing or unreadable.
+pub(super) const NO_INPUT: u8 = 66;
+/// An error in this program.
+pub(super) const INTERNAL: u8 = 70;
+/// An output file or folder cannot be made.
+pub(super) const CANNOT_CREATE: u8 = 73;
+/// Writing failed.
+pub(super) const OUTPUT: u8 = 74;
+/// Ctrl-C.
+pub(super) const INTERRUPTED: u8 = 130;
+
+/// Ends `certus --help`.
+pub(super) const HELP: &str = "Exit codes:
+    0  done; for a single query: certified
+   10  falsified, or fewer inputs certified than --require-certified asks
+   20  unknown: neither certified nor falsified
+   64  the command line makes no sense
+   65  a file's content is unusable
+   66  a file is missing or unreadable
+   70  an error in certus itself
+   73  an output file or folder cannot be created
+   74  writing failed, for example on a full disk
+  130  interrupted";
+
+/// What ends the program early: one sentence, and the exit code.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// The exit code.
+    pub code: u8,
+    /// The sentence, without the program's name.
+    pub message: String,
+}
+
+impl Failure {
+    pub(super) fn new(code: u8, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+fn file_code(error: &FileError) -> u8 {
+    match error {
+        FileError::Missing(_) | FileError::Io { .. } => NO_INPUT,
+        FileError::Gzip { .. } => DATA,
+    }
+}
+
+impl From<NetworkError> for Failure {
+    fn from(error: NetworkError) -> Self {
+        let code = if let NetworkError::File(file) = &error { file_code(file) } else { DATA };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<DatasetError> for Failure {
+    fn from(error: DatasetError) -> Self {
+        let code = if let DatasetError::File(file) = &error { file_code(file) } else { DATA };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let code = match &error {
+            StoreError::Exists(_) | StoreError::Create { .. } => CANNOT_CREATE,
+            StoreError::Read { .. } | StoreError::Write { .. } => OUTPUT,
+            StoreError::Journal { .. } => DATA,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<CampaignError<StoreError>> for Failure {
+    fn from(error: CampaignError<StoreError>) -> Self {
+        match error {
+            CampaignError::Sink(error) => error.into(),
+            CampaignError::Region { .. } => Self::new(DATA, error.to_string()),
+            CampaignError::Threads(_) => Self::new(INTERNAL, error.to_string()),
+        }
+    }
+}
+
+impl From<Breach> for Failure {
+    fn from(breach: Breach) -> Self {
+        Self::new(INTERNAL, format!("internal error, no report is written: {breach}"))
+    }
+}

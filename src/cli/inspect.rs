@@ -1,0 +1,60 @@
+//! `certus inspect`: what a network file holds.
+
+use super::exit::{Failure, INTERNAL};
+use super::{print, styled};
+use crate::load::load_network;
+use crate::report::{Inspection, Layer, SCHEMA_VERSION, Tool, inspection_text};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Layers, shapes, parameters, ReLUs, operators and hash of a network
+#[derive(Debug, clap::Args)]
+#[command(after_help = super::exit::HELP)]
+pub(super) struct Arguments {
+    /// The network: .onnx or .nnet, gzipped or not
+    model: PathBuf,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let loaded = load_network(&arguments.model)?;
+    let mut operators = BTreeMap::new();
+    for layer in &loaded.layers {
+        *operators.entry(layer.op.clone()).or_default() += 1;
+    }
+    let network = &loaded.network;
+    let inspection = Inspection {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool::this(),
+        file: arguments.model.display().to_string(),
+        parameters: loaded.layers.iter().map(|layer| layer.parameters).sum(),
+        relus: network.relus().map(|(relu, _)| network.node(relu).len).sum(),
+        operators,
+        layers: loaded
+            .layers
+            .into_iter()
+            .map(|layer| Layer {
+                name: layer.name,
+                operator: layer.op,
+                shape: layer.shape,
+                parameters: layer.parameters,
+            })
+            .collect(),
+        sha256: loaded.sha256,
+        input_shape: loaded.input_shape,
+        output_shape: loaded.output_shape,
+        notes: loaded.notes,
+    };
+    if arguments.json {
+        let text = serde_json::to_string_pretty(&inspection)
+            .map_err(|error| Failure::new(INTERNAL, error.to_string()))?;
+        print(&(text + "\n"))?;
+    } else {
+        print(&inspection_text(&inspection, styled()))?;
+    }
+    Ok(super::exit::DONE)
+}

@@ -1,0 +1,158 @@
+//! The command line: typed arguments → requests → exit code. Only this folder prints, reads the environment or exits.
+
+mod arguments;
+mod attack;
+mod campaign;
+mod certify;
+mod exit;
+mod inspect;
+mod interrupt;
+mod progress;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use exit::{DONE, Failure, INTERNAL, OUTPUT, USAGE};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::panic::{self, PanicHookInfo};
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+
+/// Certified robustness of neural networks, with evidence for every verdict.
+#[derive(Debug, Parser)]
+#[command(name = "certus", version, arg_required_else_help = true, after_help = exit::HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Certify(certify::Arguments),
+    Attack(attack::Arguments),
+    Inspect(inspect::Arguments),
+}
+
+/// The panic that ended the program, if one did.
+static PANIC: Mutex<Option<String>> = Mutex::new(None);
+
+/// Runs the program on its command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    panic::set_hook(Box::new(remember));
+    let outcome = guarded(|| run(std::env::args_os().collect()));
+    ExitCode::from(outcome.unwrap_or_else(|failure| {
+        // A closed stderr leaves the exit code to tell.
+        let _ = writeln!(io::stderr(), "certus: {}", failure.message);
+        failure.code
+    }))
+}
+
+/// Turns a panic into a failure like any other.
+fn guarded(run: impl FnOnce() -> Result<u8, Failure> + panic::UnwindSafe) -> Result<u8, Failure> {
+    panic::catch_unwind(run).unwrap_or_else(|_| {
+        let what = PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let what = what.unwrap_or_else(|| "of unknown cause".to_owned());
+        let ask = "please report it with the command that led here";
+        Err(Failure::new(INTERNAL, format!("internal error {what}; {ask}")))
+    })
+}
+
+/// Keeps a panic's message for the one sentence that [`main`] prints; a library may catch its own panics silently.
+fn remember(panic: &PanicHookInfo) {
+    let payload = panic.payload();
+    let message = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message");
+    let place = panic.location().map(|at| format!(" at {at}")).unwrap_or_default();
+    let mut last = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
+    *last = Some(format!("'{message}'{place}"));
+}
+
+fn run(arguments: Vec<std::ffi::OsString>) -> Result<u8, Failure> {
+    match Arguments::try_parse_from(arguments) {
+        Ok(Arguments { command }) => match command {
+            Command::Certify(arguments) => certify::run(&arguments),
+            Command::Attack(arguments) => attack::run(&arguments),
+            Command::Inspect(arguments) => inspect::run(&arguments),
+        },
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                let text = error.render();
+                print(&if styled() { text.ansi().to_string() } else { text.to_string() })?;
+                Ok(DONE)
+            }
+            _ => Err(Failure::new(USAGE, usage(&error))),
+        },
+    }
+}
+
+/// clap's message in one line.
+fn usage(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "no command; see 'certus --help'".to_owned();
+    }
+    let text = error.render().to_string();
+    let lines = text.lines().take_while(|line| !line.starts_with("Usage:"));
+    let words: Vec<&str> =
+        lines.flat_map(str::split_whitespace).filter(|word| *word != "error:").collect();
+    let sentence = words.join(" ");
+    let sentence = sentence.split(" For more information").next().unwrap_or_default();
+    format!("{sentence}; see 'certus --help'")
+}
+
+/// Prints to stdout. That a reader such as `head` has seen enough is no error.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(OUTPUT, format!("standard output: cannot be written: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether stdout takes colours (<https://no-color.org>).
+fn styled() -> bool {
+    let asked_not = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    io::stdout().is_terminal() && !asked_not("NO_COLOR") && !dumb
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_panic_is_an_internal_error() {
+        let failure = guarded(|| panic!("boom")).unwrap_err();
+        assert_eq!(failure.code, INTERNAL);
+        assert!(failure.message.starts_with("internal error"), "{}", failure.message);
+    }
+
+    #[test]
+    fn usage_errors_are_one_line() {
+        for arguments in [
+            vec!["certus"],
+            vec!["certus", "certify"],
+            vec!["certus", "certify", "m.onnx", "--data", "d.npz", "--eps", "much"],
+            vec![
+                "certus", "certify", "m.onnx", "--data", "d.npz", "--eps", "0.1", "--metod", "ibp",
+            ],
+            vec!["certus", "certify", "m.onnx", "--data", "d.npz", "--eps", "0.1", "--method", "x"],
+            vec!["certus", "inspekt", "m.onnx"],
+        ] {
+            let failure = run(arguments.iter().map(Into::into).collect()).unwrap_err();
+            assert_eq!(failure.code, USAGE);
+            assert!(!failure.message.contains('\n'), "{}", failure.message);
+            assert!(failure.message.contains("--help"), "{}", failure.message);
+        }
+    }
+}

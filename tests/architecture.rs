@@ -1,0 +1,171 @@
+//! The house rules that a compiler does not enforce: dependency order, a first line for every file, who may print.
+
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every .rs file below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// The modules in the order in which src/lib.rs lists them, `[`a`] → [`b`]`.
+fn order() -> Vec<String> {
+    let lib = read(&root().join("src/lib.rs"));
+    let listed = lib.split("in dependency order").nth(1).expect("the list of modules");
+    let mut modules = Vec::new();
+    for line in listed.lines().skip(1).skip_while(|line| !line.contains("→")) {
+        if !line.contains("[`") {
+            break;
+        }
+        modules.extend(
+            line.split("[`").skip(1).map(|part| part.split('`').next().unwrap().to_owned()),
+        );
+    }
+    modules
+}
+
+/// The top-level module of a file in src, `None` for lib.rs and main.rs.
+fn module(file: &Path) -> Option<String> {
+    let inside = file.strip_prefix(root().join("src")).unwrap();
+    let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();
+    let name = first.strip_suffix(".rs").unwrap_or(first);
+    (!["lib", "main"].contains(&name)).then(|| name.to_owned())
+}
+
+/// Names that follow `crate::`, also those in braces.
+fn uses(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    for after in text.split("crate::").skip(1) {
+        if let Some(group) = after.strip_prefix('{') {
+            let mut depth = 0;
+            let mut fresh = true;
+            let mut name = String::new();
+            for c in group.chars() {
+                match c {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => {
+                        names.push(std::mem::take(&mut name));
+                        fresh = true;
+                    }
+                    c if depth == 0 && fresh && is_name(c) => name.push(c),
+                    ':' => fresh = false,
+                    _ => {}
+                }
+            }
+            names.push(name);
+        } else {
+            names.push(after.chars().take_while(|&c| is_name(c)).collect());
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+/// The text without `//` comments, where examples may name anything.
+fn code(text: &str) -> String {
+    let strip = |line: &str| line.split("//").next().unwrap_or_default().to_owned();
+    text.lines().map(strip).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn modules_use_only_those_before_them() {
+    let order = order();
+    let place = |name: &str| order.iter().position(|module| module == name);
+    let mut breaches = Vec::new();
+    for file in files(&root().join("src")) {
+        let Some(module) = module(&file) else { continue };
+        let here = place(&module).unwrap_or_else(|| panic!("src/lib.rs does not list {module}"));
+        for used in uses(&code(&read(&file))) {
+            match place(&used) {
+                Some(there) if there <= here => {}
+                _ => breaches.push(format!("{} uses {used}", file.display())),
+            }
+        }
+    }
+    assert!(breaches.is_empty(), "order is {order:?}:\n{}", breaches.join("\n"));
+}
+
+#[test]
+fn every_listed_module_exists() {
+    let order = order();
+    assert!(order.len() >= 8, "{order:?}");
+    for module in &order {
+        let src = root().join("src");
+        assert!(
+            src.join(module).is_dir() || src.join(format!("{module}.rs")).is_file(),
+            "src/lib.rs lists {module}"
+        );
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let folders = ["src", "tests", "benches", "proofs/checker"].map(|folder| root().join(folder));
+    for file in folders.iter().filter(|folder| folder.is_dir()).flat_map(|folder| files(folder)) {
+        let text = read(&file);
+        let first = text.lines().next().unwrap_or_default();
+        assert!(
+            first.len() > 10 && first.starts_with("//! "),
+            "{} opens with: {first}",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn only_the_command_line_prints_exits_and_reads_the_environment() {
+    let forbidden = [
+        "println!",
+        "eprintln!",
+        "print!",
+        "eprint!",
+        "dbg!",
+        "std::env::",
+        "process::exit",
+        "io::stdout",
+        "io::stderr",
+    ];
+    for file in files(&root().join("src")) {
+        if matches!(module(&file).as_deref(), None | Some("cli")) {
+            continue;
+        }
+        let code = code(&read(&file));
+        for word in forbidden {
+            assert!(!code.contains(word), "{} has {word}", file.display());
+        }
+    }
+}
+
+#[test]
+fn only_reports_are_serialised() {
+    for file in files(&root().join("src")) {
+        let allowed = module(&file).is_some_and(|module| module == "report");
+        assert!(
+            allowed
+                || !code(&read(&file)).contains("derive(Serialize")
+                    && !code(&read(&file)).contains(", Serialize"),
+            "{} serialises outside src/report",
+            file.display()
+        );
+    }
+}
