@@ -3,13 +3,13 @@ use crate::circuit::Circuit;
 use crate::grammar::{Hints, Set, Side, Slab, Target, Var};
 use crate::reject::Reason;
 use crate::state::Intervals;
-use crate::statement::{Case, Port, Statement};
+use crate::statement::{Port, Statement};
 use crate::sweep::{Arithmetic, Batch, Region, Seed, sweep};
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Functionals that are swept together.
-const LANES: usize = 32;
+const LANES: usize = 64;
 
 pub struct Context<'a, A> {
     pub statement: &'a Statement,
@@ -408,12 +408,5 @@ impl<A: Arithmetic> Context<'_, A> {
             }
         }
         Ok(())
-    }
-}
-
-impl Case {
-    /// No input is in the box.
-    pub fn is_empty(&self) -> bool {
-        self.low.iter().zip(self.high.iter()).any(|(l, h)| l > h)
     }
 }

@@ -29,6 +29,26 @@ pub struct Case {
     pub half_spaces: Vec<Arc<HalfSpace>>,
 }
 
+impl Case {
+    /// No input is in the box.
+    pub fn is_empty(&self) -> bool {
+        self.low.iter().zip(self.high.iter()).any(|(l, h)| l > h)
+    }
+
+    fn fits(&self, [inputs, outputs]: [usize; 2]) -> bool {
+        let known = |port: &Port| match port {
+            Port::X(i) => *i < inputs,
+            Port::Y(j) => *j < outputs,
+        };
+        let fine = |h: &Arc<HalfSpace>| {
+            h.right.is_finite() && h.terms.iter().all(|(port, c)| known(port) && c.is_finite())
+        };
+        let ends = [&self.low, &self.high];
+        ends.iter().all(|e| e.len() == inputs && e.iter().all(|x| x.is_finite()))
+            && self.half_spaces.iter().all(fine)
+    }
+}
+
 /// The unsafe set, as a union of cases, of a property with so many inputs and outputs.
 #[derive(Clone, Debug)]
 pub struct Property {
@@ -65,6 +85,10 @@ pub enum LoadError {
         network: [usize; 2],
         property: [usize; 2],
     },
+    /// A case names a variable that is not there, or holds a NaN or an infinity.
+    BadCase {
+        case: usize,
+    },
 }
 
 impl fmt::Display for LoadError {
@@ -76,6 +100,7 @@ impl fmt::Display for LoadError {
             LoadError::Mismatch { network: [n, m], property: [x, y] } => {
                 write!(f, "the network has {n} inputs and {m} outputs, the property {x} and {y}")
             }
+            LoadError::BadCase { case } => write!(f, "case {case} does not fit the network"),
         }
     }
 }
@@ -118,7 +143,10 @@ impl Statement {
         if network != declared {
             return Err(LoadError::Mismatch { network, property: declared });
         }
-        Ok(Statement { circuit, cases: property.cases })
+        match property.cases.iter().position(|case| !case.fits(declared)) {
+            Some(case) => Err(LoadError::BadCase { case }),
+            None => Ok(Statement { circuit, cases: property.cases }),
+        }
     }
 
     pub fn circuit(&self) -> &Circuit {

@@ -209,3 +209,26 @@ fn what_changes_the_meaning_is_refused() {
     let side = two.node("Softmax x -> a").node("Relu x -> b").node("Relu x -> y");
     assert_eq!(blocks(&read(&side)), [2]);
 }
+
+/// FORMAT.md fixes the sign of a pre-activation: max(a, b) = a + relu(b − a), min(a, b) = a − relu(a − b), hi − relu(hi − x).
+#[test]
+fn pre_activations_have_the_signs_of_the_format() {
+    use certus_check::{Mode, Reason, Statement, check};
+    // With a in [0, 1], b in [2, 3]: a split at 1/2 leaves one side empty, so that a leaf there needs nothing.
+    let property = "(declare-const X_0 Real)(declare-const X_1 Real)(declare-const Y_0 Real)\
+        (assert (and (>= X_0 0) (<= X_0 1) (>= X_1 2) (<= X_1 3) (<= Y_0 -9)))";
+    let split = [("axis", Attribute::Int(1))];
+    for (name, positive) in [("Max", true), ("Min", false)] {
+        let model = Model::new(&[1, 2])
+            .node_with("Split x -> a b", &split)
+            .node(&format!("{name} a b -> y"));
+        let statement = Statement::from_bytes(&model.bytes(), property.as_bytes()).unwrap();
+        let proof = "certus-proof 1\ncases 0\nsplit r0.0 at 0x0p0\nleaf\nleaf\nend 5\n";
+        let rejected = check(&statement, proof.as_bytes(), Mode::Exact).unwrap_err();
+        let path = if positive { "0:>" } else { "0:<" };
+        assert_eq!(
+            (rejected.path.as_str(), rejected.reason),
+            (path, Reason::CaseLeftOpen { case: 0 })
+        );
+    }
+}
