@@ -39,10 +39,10 @@ fn check(words: &[u32], kind: Kind, how: Intermediate) -> Result<(), TestCaseErr
                 );
             }
         }
-        for c in 0..k {
+        for (c, &interval) in interval.iter().enumerate() {
             let column: Vec<f64> = rows.column(c).iter().copied().collect();
             let f = dot(&column, &values[net.output()]);
-            prop_assert!(at_least(&f, interval[c]), "interval {} above {f}", interval[c]);
+            prop_assert!(at_least(&f, interval), "interval {interval} above {f}");
             for swept in [&plain, &wild] {
                 prop_assert!(at_least(&f, swept.bounds[c]), "bound {} above {f}", swept.bounds[c]);
                 let slopes: Vec<f64> = swept.coefficients.column(c).iter().copied().collect();
@@ -108,9 +108,9 @@ proptest! {
         let bounds = analysis.lower(&rows, &[0, 0]).bounds;
         for point in points {
             let y = net.evaluate(&Matrix::from_column_slice(point.len(), 1, &point));
-            for c in 0..2 {
+            for (c, &bound) in bounds.iter().enumerate() {
                 let f = rows.column(c).dot(&y.column(0));
-                prop_assert!(bounds[c] <= f + 1e-9 * (1.0 + f.abs()));
+                prop_assert!(bound <= f + 1e-9 * (1.0 + f.abs()));
             }
         }
     }
@@ -156,9 +156,9 @@ proptest! {
             let x: Vec<Rational> = point.iter().map(|&x| exact(x)).collect();
             let column: Vec<f64> = rows.column(0).iter().copied().collect();
             let f = dot(&column, &evaluate(&net, &x)[net.output()]);
-            for d in 0..2 {
+            for (d, &bound) in bounds.iter().enumerate() {
                 if (d == 0 && point[0] <= middle) || (d == 1 && point[0] >= middle) {
-                    prop_assert!(at_least(&f, bounds[d]), "domain {d}: {} above {f}", bounds[d]);
+                    prop_assert!(at_least(&f, bound), "domain {d}: {bound} above {f}");
                 }
             }
         }

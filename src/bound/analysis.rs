@@ -42,7 +42,7 @@ impl<'a> Analysis<'a> {
                 tighten(Sweep { net, layers: &layers, charges: &charges }, id, &mut boxes);
                 charges.tighten(&boxes);
             }
-            layers.push(net, boxes);
+            layers.push(boxes);
         }
         Self { net, layers, charges: charges.into() }
     }
@@ -69,7 +69,7 @@ impl<'a> Analysis<'a> {
             if how == Intermediate::Crown && gains_by_sweep(net, id) {
                 tighten(Sweep { net, layers: &layers, charges: &charges }, id, &mut boxes);
             }
-            layers.push(net, boxes);
+            layers.push(boxes);
         }
         Self { net, layers, charges }
     }
@@ -107,24 +107,27 @@ fn tighten(sweep: Sweep, id: NodeId, boxes: &mut Boxes) {
         .nodes()
         .iter()
         .all(|n| !n.op.operands().contains(&id) || matches!(n.op, Op::Relu(_)));
-    let (mut units, mut domains) = (Vec::new(), Vec::new());
-    for d in 0..boxes.domains() {
-        for i in 0..boxes.lower.nrows() {
-            let (l, u) = (boxes.lower[(i, d)], boxes.upper[(i, d)]);
-            if if only_relus { l < 0.0 && u > 0.0 } else { l < u } {
-                units.extend([(i, false), (i, true)]);
-                domains.extend([d, d]);
+    // Upper bounds first: a neuron that they show inactive needs no lower bound.
+    for negated in [true, false] {
+        let (mut units, mut domains) = (Vec::new(), Vec::new());
+        for d in 0..boxes.domains() {
+            for i in 0..boxes.lower.nrows() {
+                let (l, u) = (boxes.lower[(i, d)], boxes.upper[(i, d)]);
+                if if only_relus { l < 0.0 && u > 0.0 } else { l < u } {
+                    units.push((i, negated));
+                    domains.push(d);
+                }
             }
         }
-    }
-    let bounds = sweep.bounds(id, &units, &domains);
-    for ((&(i, negated), &d), &bound) in units.iter().zip(&domains).zip(&bounds) {
-        if negated {
-            let upper = &mut boxes.upper[(i, d)];
-            *upper = upper.min(-bound);
-        } else {
-            let lower = &mut boxes.lower[(i, d)];
-            *lower = lower.max(bound);
+        let bounds = sweep.bounds(id, &units, &domains);
+        for ((&(i, _), &d), &bound) in units.iter().zip(&domains).zip(&bounds) {
+            if negated {
+                let upper = &mut boxes.upper[(i, d)];
+                *upper = upper.min(-bound);
+            } else {
+                let lower = &mut boxes.lower[(i, d)];
+                *lower = lower.max(bound);
+            }
         }
     }
 }

@@ -8,17 +8,19 @@
 
 use super::charge::Charges;
 use super::relax::{ProductLines, Relaxation};
-use crate::net::{Affine, Boxes, Matrix, Network, NodeId, Op};
+use crate::net::kernel::{Slopes, abs_dot, corner, dot, relax};
+use crate::net::{Affine, Boxes, Matrix, Network, NodeId, Op, column, columns};
 use crate::num::{UNIT, add_down, gamma, inflate, mul_down, nan_to, sub_down};
 use rayon::prelude::*;
+use std::sync::OnceLock;
 
 /// The bounds and relaxations of a network's nodes over a batch of domains, as far as they are known.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
     /// Boxes of the nodes, one column a domain.
     pub boxes: Vec<Boxes>,
-    /// Lines of the nonlinear nodes over these boxes.
-    pub relaxations: Vec<NodeRelaxation>,
+    /// Lines of the nonlinear nodes over these boxes, drawn when first needed.
+    relaxations: Vec<OnceLock<NodeRelaxation>>,
 }
 
 /// The relaxation of one node.
@@ -33,17 +35,22 @@ pub enum NodeRelaxation {
 }
 
 impl Layers {
-    /// Adds the next node with its boxes, and its relaxation over the boxes of its operands.
-    pub fn push(&mut self, net: &Network, boxes: Boxes) {
-        let id = self.boxes.len();
-        self.relaxations.push(match net.node(id).op {
+    /// Adds the boxes of the next node.
+    pub fn push(&mut self, boxes: Boxes) {
+        self.boxes.push(boxes);
+        self.relaxations.push(OnceLock::new());
+    }
+
+    /// The relaxation of a node over the boxes of its operands.
+    #[must_use]
+    pub fn relaxation(&self, net: &Network, id: NodeId) -> &NodeRelaxation {
+        self.relaxations[id].get_or_init(|| match net.node(id).op {
             Op::Product(x, y) => {
                 NodeRelaxation::Product(ProductLines::new(&self.boxes[x], &self.boxes[y]))
             }
             _ => Relaxation::of(net, id, &self.boxes)
                 .map_or(NodeRelaxation::None, NodeRelaxation::Unary),
-        });
-        self.boxes.push(boxes);
+        })
     }
 }
 
@@ -235,7 +242,7 @@ impl State<'_> {
         match (start, &node.op) {
             (Start::Units(units), Op::Affine(affine)) if self.multipliers.lifts(at).is_empty() => {
                 let elements: Vec<usize> = units.iter().map(|u| u.0).collect();
-                let v = self.sweep.charges.affine(at);
+                let v = self.sweep.charges.affine(at, affine);
                 let underflow = self.sweep.charges.underflow(at);
                 for (c, &(i, negated)) in units.iter().enumerate() {
                     self.constants[c] = if negated { -affine.bias[i] } else { affine.bias[i] };
@@ -314,15 +321,16 @@ impl State<'_> {
     }
 
     fn eliminate(&mut self, id: NodeId, a: &Matrix) {
-        match (&self.sweep.net.node(id).op, &self.sweep.layers.relaxations.get(id)) {
+        let net = self.sweep.net;
+        match (&net.node(id).op, self.sweep.layers.relaxation(net, id)) {
             (Op::Affine(affine), _) => self.eliminate_affine(id, affine, a),
             (
                 Op::Relu(z) | Op::Curve(_, z) | Op::Reciprocal(z),
-                Some(NodeRelaxation::Unary(relaxation)),
+                NodeRelaxation::Unary(relaxation),
             ) => {
                 self.eliminate_unary(id, *z, relaxation, a);
             }
-            (Op::Product(x, y), Some(NodeRelaxation::Product(lines))) => {
+            (Op::Product(x, y), NodeRelaxation::Product(lines)) => {
                 self.eliminate_product(*x, *y, lines, a)
             }
             // Nothing is known about the node: the bound is vacuous.
@@ -331,7 +339,7 @@ impl State<'_> {
     }
 
     fn eliminate_affine(&mut self, id: NodeId, affine: &Affine, a: &Matrix) {
-        let v = self.sweep.charges.affine(id);
+        let v = self.sweep.charges.affine(id, affine);
         let underflow = self.sweep.charges.underflow(id);
         let (constants, charges) = (&mut self.constants, &mut self.charges);
         for ((constant, charge), a) in constants.iter_mut().zip(charges.iter_mut()).zip(columns(a))
@@ -367,13 +375,17 @@ impl State<'_> {
             columns(a).zip(out.as_mut_slice().chunks_exact_mut(a.nrows())).enumerate()
         {
             let d = self.domains[c];
-            let lines = Lines {
-                lower_slope: column(&relaxation.lower_slope, d),
-                upper_slope: column(&relaxation.upper_slope, d),
-                lower_intercept: relaxation.lower_intercept.as_ref().map(|i| column(i, d)),
-                upper_intercept: column(&relaxation.upper_intercept, d),
+            let lines = Slopes {
+                lower: column(&relaxation.lower_slope, d),
+                upper: column(&relaxation.upper_slope, d),
+                intercept: column(&relaxation.upper_intercept, d),
             };
-            let (sum, reach) = lines.apply(a, out);
+            let (mut sum, mut moved) = relax(a, lines, m, out);
+            // With intercepts of upper lines only, every term is ≤ 0 and the reach is the sum itself.
+            let mut reach = -sum;
+            if let Some(intercepts) = &relaxation.lower_intercept {
+                (sum, reach) = intercept_sums(a, column(intercepts, d), lines.intercept);
+            }
             if let Some(slopes) = slopes {
                 override_slopes(
                     a,
@@ -382,10 +394,11 @@ impl State<'_> {
                     column(&boxes.upper, d),
                     out,
                 );
+                moved = abs_dot(out, m);
             }
             // The intercept sum is a dot product with the given reach; each coefficient was rounded once.
             self.constants[c] = add_down(self.constants[c], sum);
-            self.charges[c] += gamma(a.len() + 2) * reach + UNIT * abs_dot(out, m) + underflow;
+            self.charges[c] += gamma(a.len() + 2) * reach + UNIT * moved + underflow;
         }
         self.terms += 2 * m.len() + 6;
         self.accumulate(z, out);
@@ -448,48 +461,12 @@ impl State<'_> {
     }
 }
 
-/// One domain's lines of one node.
-struct Lines<'a> {
-    lower_slope: &'a [f64],
-    upper_slope: &'a [f64],
-    lower_intercept: Option<&'a [f64]>,
-    upper_intercept: &'a [f64],
-}
-
-impl Lines<'_> {
-    /// out = a · (slope by the sign of a); returns Σ a·intercept and Σ |a·intercept|.
-    fn apply(&self, a: &[f64], out: &mut [f64]) -> (f64, f64) {
-        let mut sums = [0.0; LANES];
-        let n = a.len() / LANES * LANES;
-        let (al, au, t) = (self.lower_slope, self.upper_slope, self.upper_intercept);
-        let one = |i: usize, out: &mut f64| {
-            let (positive, negative) = (a[i].max(0.0), a[i].min(0.0));
-            *out = positive * al[i] + negative * au[i];
-            negative * t[i]
-        };
-        for i in (0..n).step_by(LANES) {
-            for lane in 0..LANES {
-                sums[lane] += one(i + lane, &mut out[i + lane]);
-            }
-        }
-        let mut sum: f64 = sums.iter().sum();
-        for (i, out) in out.iter_mut().enumerate().skip(n) {
-            sum += one(i, out);
-        }
-        match self.lower_intercept {
-            // ReLU: every term is ≤ 0 (t ≥ 0), so the reach is the sum itself.
-            None => (sum, -sum),
-            Some(b) => {
-                let terms = || {
-                    a.iter()
-                        .zip(b)
-                        .zip(t)
-                        .map(|((&a, &b), &t)| if a >= 0.0 { a * b } else { a * t })
-                };
-                (terms().sum(), terms().map(f64::abs).sum())
-            }
-        }
-    }
+/// Σ and Σ|·| of the intercepts that coefficients a meet: of the lower line where a ≥ 0, else of the upper one.
+fn intercept_sums(a: &[f64], lower: &[f64], upper: &[f64]) -> (f64, f64) {
+    let terms = || {
+        a.iter().zip(lower).zip(upper).map(|((&a, &b), &t)| if a >= 0.0 { a * b } else { a * t })
+    };
+    (terms().sum(), terms().map(f64::abs).sum())
 }
 
 /// Puts proposed lower slopes, clamped to [0, 1], where a neuron is unstable and its coefficient positive.
@@ -499,44 +476,4 @@ fn override_slopes(a: &[f64], slopes: &[f64], lower: &[f64], upper: &[f64], out:
             out[i] = a[i] * slopes[i].clamp(0.0, 1.0);
         }
     }
-}
-
-const LANES: usize = 8;
-
-/// Σ aᵢ bᵢ.
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    lanes(a, b, |a, b| a * b)
-}
-
-/// Σ |aᵢ| bᵢ.
-pub(super) fn abs_dot(a: &[f64], b: &[f64]) -> f64 {
-    lanes(a, b, |a, b| a.abs() * b)
-}
-
-/// Σ min(aᵢ lᵢ, aᵢ uᵢ).
-fn corner(a: &[f64], l: &[f64], u: &[f64]) -> f64 {
-    lanes(a, l, |a, l| a.max(0.0) * l) + lanes(a, u, |a, u| a.min(0.0) * u)
-}
-
-/// A sum in eight interleaved parts, which the compiler can vectorise.
-fn lanes(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
-    let mut sums = [0.0; LANES];
-    let (a_blocks, b_blocks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f64 =
-        a_blocks.remainder().iter().zip(b_blocks.remainder()).map(|(&a, &b)| f(a, b)).sum();
-    for (a, b) in a_blocks.zip(b_blocks) {
-        for lane in 0..LANES {
-            sums[lane] += f(a[lane], b[lane]);
-        }
-    }
-    sums.iter().sum::<f64>() + rest
-}
-
-fn column(matrix: &Matrix, c: usize) -> &[f64] {
-    let rows = matrix.nrows();
-    &matrix.as_slice()[c * rows..(c + 1) * rows]
-}
-
-fn columns(matrix: &Matrix) -> impl Iterator<Item = &[f64]> {
-    matrix.as_slice().chunks_exact(matrix.nrows())
 }

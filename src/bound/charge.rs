@@ -1,7 +1,8 @@
 //! What rounding can cost: per node, the vectors that turn coefficients into an error bound.
 
-use crate::net::{Boxes, Network, Op};
+use crate::net::{Affine, Boxes, Matrix, Network};
 use crate::num::{TINY, gamma, inflate};
+use std::sync::OnceLock;
 
 /// Rounding charges of the backward sweep over one region and all its sub-boxes.
 ///
@@ -16,7 +17,7 @@ use crate::num::{TINY, gamma, inflate};
 #[derive(Debug, Clone)]
 pub struct Charges {
     magnitudes: Vec<Vec<f64>>,
-    affine: Vec<Vec<f64>>,
+    affine: Vec<OnceLock<Vec<f64>>>,
     underflow: Vec<f64>,
 }
 
@@ -42,32 +43,16 @@ impl Charges {
             .map(|(l, u)| l.abs().max(u.abs()))
             .collect();
         assert_eq!(magnitudes.len(), node.len, "the boxes of node {id}");
-        let mut sources: f64 = 1.0 + magnitudes.iter().sum::<f64>();
-        let mut longest = node.len;
-        let affine = match &node.op {
-            Op::Affine(affine) => {
-                let mut reach = crate::net::Matrix::from_iterator(
-                    node.len,
-                    1,
-                    affine.bias.iter().map(|b| b.abs()),
-                );
-                for term in &affine.terms {
-                    let source = &self.magnitudes[term.source];
-                    let m = crate::net::Matrix::from_column_slice(source.len(), 1, source);
-                    term.map.add_apply_abs(&m, &mut reach);
-                    sources += source.iter().sum::<f64>();
-                    longest += source.len();
-                }
-                let terms = affine.fan_in();
-                let g = gamma(node.len + 2 + affine.roundings);
-                reach.iter().map(|&r| inflate(inflate(r, terms) * g, 4)).collect()
-            }
-            _ => Vec::new(),
-        };
+        let mut reach = 1.0 + magnitudes.iter().sum::<f64>();
+        let mut terms = node.len;
+        for operand in node.op.operands() {
+            reach += self.magnitudes[operand].iter().sum::<f64>();
+            terms += self.magnitudes[operand].len();
+        }
         // Each entry of Wᵀ a may lose node.len underflows, each worth at most 2⁻¹⁰⁷⁴ times the source's magnitude.
-        self.underflow.push(inflate(sources * (node.len + 2) as f64, longest + 8) * TINY);
+        self.underflow.push(inflate(reach * (node.len + 2) as f64, terms + 8) * TINY);
         self.magnitudes.push(magnitudes);
-        self.affine.push(affine);
+        self.affine.push(OnceLock::new());
     }
 
     /// Replaces the magnitudes of the node added last by those of tighter boxes.
@@ -93,10 +78,21 @@ impl Charges {
         &self.magnitudes[node]
     }
 
-    /// The vector v of an affine node.
+    /// The vector v of an affine node, computed when first asked for.
     #[must_use]
-    pub fn affine(&self, node: usize) -> &[f64] {
-        &self.affine[node]
+    pub fn affine(&self, id: usize, affine: &Affine) -> &[f64] {
+        self.affine[id].get_or_init(|| {
+            let rows = affine.bias.len();
+            let mut reach = Matrix::from_iterator(rows, 1, affine.bias.iter().map(|b| b.abs()));
+            for term in &affine.terms {
+                let source = &self.magnitudes[term.source];
+                term.map
+                    .add_apply_abs(&Matrix::from_column_slice(source.len(), 1, source), &mut reach);
+            }
+            let terms = affine.fan_in();
+            let g = gamma(rows + 2 + affine.roundings);
+            reach.iter().map(|&r| inflate(inflate(r, terms) * g, 4)).collect()
+        })
     }
 }
 

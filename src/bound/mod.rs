@@ -9,10 +9,12 @@ mod backward;
 mod charge;
 mod claim;
 mod curve;
+mod optimise;
 mod relax;
 
 pub use analysis::{Analysis, Intermediate};
 pub use backward::{Layers, Lift, Multipliers, NodeRelaxation, Start, Sweep, Swept};
 pub use charge::Charges;
 pub use claim::{Functionals, OpenPolytope};
+pub use optimise::{Climb, Climbed, Goal, SplitLift, climb, default_slopes, primal};
 pub use relax::{Line, ProductLines, Relaxation};

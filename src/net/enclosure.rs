@@ -131,8 +131,7 @@ fn enclose_affine(affine: &Affine, earlier: &[Boxes], domains: usize) -> Boxes {
             let reach = add_up(c.abs(), plain);
             *r = add_up(plain, mul_up(g, reach));
         }
-        term.map.add_apply(&centre, &mut centres);
-        term.map.add_apply_abs(&radius, &mut radii);
+        term.map.add_apply_both(&centre, &mut centres, &radius, &mut radii);
     }
     // Underflow: each of the products in a row may lose TINY, in the centre and in the radius.
     let underflow = terms as f64 * TINY * 2.0;

@@ -129,6 +129,16 @@ impl LinearMap {
         }
     }
 
+    /// y += W x and r += |W| s for each column: an interval's centre and radius.
+    pub fn add_apply_both(&self, x: &Matrix, y: &mut Matrix, s: &Matrix, r: &mut Matrix) {
+        if let Self::Dense(dense) = self {
+            dense.add_apply_both(x, y, s, r);
+        } else {
+            self.add_apply(x, y);
+            self.add_apply_abs(s, r);
+        }
+    }
+
     /// x += Wᵀ a for each column.
     pub fn add_apply_transposed(&self, a: &Matrix, x: &mut Matrix) {
         match self {
@@ -171,6 +181,9 @@ pub(super) fn check_three_maps(map: &LinearMap, dense: &DMatrix<f64>) {
         y.fill(1.0);
         map.add_apply_abs(&x, &mut y);
         close(&y, &(dense.abs() * &x).add_scalar(1.0));
+        let mut r = y.clone();
+        map.add_apply_both(&x, &mut y, &x, &mut r);
+        close(&(&r - &y), &((dense.abs() - dense) * &x));
         let mut back = Matrix::zeros(map.inputs(), batch);
         map.add_apply_transposed(&a, &mut back);
         close(&back, &(dense.transpose() * &a));

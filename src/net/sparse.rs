@@ -160,6 +160,11 @@ pub(crate) fn column(matrix: &Matrix, c: usize) -> &[f64] {
     &matrix.as_slice()[c * rows..(c + 1) * rows]
 }
 
+/// The columns of a column-major matrix as slices.
+pub(crate) fn columns(matrix: &Matrix) -> impl Iterator<Item = &[f64]> {
+    matrix.as_slice().chunks_exact(matrix.nrows().max(1))
+}
+
 /// Column `c` of a column-major matrix as a mutable slice.
 pub(crate) fn column_mut(matrix: &mut Matrix, c: usize) -> &mut [f64] {
     let rows = matrix.nrows();

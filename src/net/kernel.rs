@@ -1,0 +1,130 @@
+//! Inner loops over slices, compiled for AVX-512, AVX2 and the baseline, the best one chosen at run time.
+//!
+//! Sums are taken in interleaved parts, in an order that depends on the processor; the a-priori charges of `num` hold for
+//! every order.
+
+use multiversion::multiversion;
+
+const LANES: usize = 16;
+
+/// A sum over two slices in interleaved parts, which the compiler can vectorise.
+#[inline(always)]
+fn lanes(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
+    let mut sums = [0.0; LANES];
+    let (a_blocks, b_blocks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest = a_blocks
+        .remainder()
+        .iter()
+        .zip(b_blocks.remainder())
+        .fold(0.0, |sum, (&a, &b)| sum + f(a, b));
+    for (a, b) in a_blocks.zip(b_blocks) {
+        for lane in 0..LANES {
+            sums[lane] += f(a[lane], b[lane]);
+        }
+    }
+    sums.iter().fold(rest, |sum, part| sum + part)
+}
+
+/// Σ aᵢ bᵢ.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
+    lanes(a, b, |a, b| a * b)
+}
+
+/// Σ |aᵢ| bᵢ.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+pub fn abs_dot(a: &[f64], b: &[f64]) -> f64 {
+    lanes(a, b, |a, b| a.abs() * b)
+}
+
+/// Σ min(aᵢ lᵢ, aᵢ uᵢ).
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+pub fn corner(a: &[f64], l: &[f64], u: &[f64]) -> f64 {
+    lanes(a, l, |a, l| a.max(0.0) * l) + lanes(a, u, |a, u| a.min(0.0) * u)
+}
+
+/// y += w x and r += |w| s, in one pass over w.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+pub fn add_scaled(w: &[f64], x: f64, y: &mut [f64], s: f64, r: &mut [f64]) {
+    for ((w, y), r) in w.iter().zip(y).zip(r) {
+        *y += w * x;
+        *r += w.abs() * s;
+    }
+}
+
+/// y += |w| s.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+pub fn add_abs_scaled(w: &[f64], s: f64, y: &mut [f64]) {
+    for (w, y) in w.iter().zip(y) {
+        *y += w.abs() * s;
+    }
+}
+
+/// The lines of one node over one domain, elementwise.
+#[derive(Clone, Copy)]
+pub struct Slopes<'a> {
+    /// Slopes of lower lines.
+    pub lower: &'a [f64],
+    /// Slopes of upper lines.
+    pub upper: &'a [f64],
+    /// Intercepts of upper lines; those of lower lines are 0.
+    pub intercept: &'a [f64],
+}
+
+/// outᵢ = aᵢ · (lower slope where aᵢ ≥ 0, else upper slope); returns Σ min(aᵢ, 0) tᵢ and Σ |outᵢ| mᵢ.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+pub fn relax(a: &[f64], slopes: Slopes, m: &[f64], out: &mut [f64]) -> (f64, f64) {
+    let n = a.len();
+    let (al, au, t, m, out) =
+        (&slopes.lower[..n], &slopes.upper[..n], &slopes.intercept[..n], &m[..n], &mut out[..n]);
+    let (mut intercepts, mut reaches) = ([0.0; LANES], [0.0; LANES]);
+    let blocks = n / LANES * LANES;
+    for start in (0..blocks).step_by(LANES) {
+        for lane in 0..LANES {
+            let i = start + lane;
+            let (positive, negative) = (a[i].max(0.0), a[i].min(0.0));
+            let value = positive * al[i] + negative * au[i];
+            out[i] = value;
+            intercepts[lane] += negative * t[i];
+            reaches[lane] += value.abs() * m[i];
+        }
+    }
+    let (mut intercept, mut reach) = (0.0, 0.0);
+    for i in blocks..n {
+        let (positive, negative) = (a[i].max(0.0), a[i].min(0.0));
+        let value = positive * al[i] + negative * au[i];
+        out[i] = value;
+        intercept += negative * t[i];
+        reach += value.abs() * m[i];
+    }
+    for lane in 0..LANES {
+        intercept += intercepts[lane];
+        reach += reaches[lane];
+    }
+    (intercept, reach)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_length_is_summed_whole() {
+        for n in 0..50 {
+            let a: Vec<f64> = (0..n).map(|i| f64::from(i) - 7.0).collect();
+            let b: Vec<f64> = (0..n).map(|i| f64::from(i % 5)).collect();
+            let plain: f64 = a.iter().zip(&b).map(|(a, b)| a * b).sum();
+            let magnitude: f64 = a.iter().zip(&b).map(|(a, b)| a.abs() * b).sum();
+            assert_eq!((dot(&a, &b), abs_dot(&a, &b)), (plain, magnitude));
+            let mut out = vec![0.0; a.len()];
+            let ones = vec![1.0; a.len()];
+            let slopes = Slopes { lower: &ones, upper: &b, intercept: &b };
+            let (intercept, reach) = relax(&a, slopes, &ones, &mut out);
+            let expected: Vec<f64> =
+                a.iter().zip(&b).map(|(&a, &b)| if a >= 0.0 { a } else { a * b }).collect();
+            assert_eq!(out, expected);
+            assert_eq!(intercept, a.iter().zip(&b).map(|(a, b)| a.min(0.0) * b).sum::<f64>());
+            assert_eq!(reach, expected.iter().map(|v| v.abs()).sum::<f64>());
+        }
+    }
+}

