@@ -73,6 +73,9 @@ const BATCH: usize = 128;
 /// Entries of the widest coefficient matrix of a batch, about: limits the batch for wide networks.
 const BATCH_ENTRIES: usize = 1 << 21;
 
+/// Weight of an input's remaining width in the choice of the input to split, against its share in the bound's gap.
+const WIDTH_SHARE: f64 = 0.1;
+
 /// Decides a property by splitting the regions of its claims.
 #[must_use]
 pub fn split_inputs(net: &Network, property: &Property, limits: &Limits) -> Searched {
@@ -263,11 +266,13 @@ impl Search<'_> {
             return;
         };
         let bound = margin.max(domain.bound);
+        let gains = gains(&lower, &upper, linear, open);
+        let largest = gains.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+        let region = &self.property.claims[domain.claim as usize].region;
+        // Relaxations of slope 0 hide inputs that matter: a share of the score goes to inputs that are still wide.
         let score = |i: usize| {
-            let width = upper[i] - lower[i];
-            let gain: f64 =
-                open.iter().filter_map(|p| p.nearest).map(|f| linear.row(f)[i].abs()).sum();
-            width * (gain + f64::MIN_POSITIVE)
+            let share = (upper[i] - lower[i]) / (region.upper()[i] - region.lower()[i]);
+            gains[i] + WIDTH_SHARE * largest * share
         };
         let at = |i: usize| 0.5 * lower[i] + 0.5 * upper[i];
         let splittable = |&i: &usize| lower[i] < at(i) && at(i) < upper[i];
@@ -284,6 +289,22 @@ impl Search<'_> {
             }
         }
     }
+}
+
+/// How much of the gap to excluding a half-space the linear bound loses to each input's width: the largest share over the
+/// half-spaces of open polytopes.
+fn gains(lower: &[f64], upper: &[f64], linear: &Linear, open: &[OpenPolytope]) -> Vec<f64> {
+    let mut gains = vec![0.0f64; lower.len()];
+    for &(f, bound) in open.iter().flat_map(|p| &p.halves) {
+        let row = linear.row(f);
+        let ends = row.iter().zip(lower.iter().zip(upper));
+        let least: f64 = ends.map(|(&a, (&l, &u))| a * if a >= 0.0 { l } else { u }).sum();
+        let gap = (bound - linear.constants[f] - least).max(f64::MIN_POSITIVE);
+        for (i, gain) in gains.iter_mut().enumerate() {
+            *gain = gain.max(row[i].abs() * (upper[i] - lower[i]) / gap);
+        }
+    }
+    gains
 }
 
 /// Σ aⱼ yⱼ, rounded: only to pick candidates.

@@ -3,10 +3,12 @@
 mod clip;
 mod input;
 mod limits;
+mod relu;
 
 pub use clip::{Cut, clip};
 pub use input::split_inputs;
 pub use limits::{Limits, Reason};
+pub use relu::split_relus;
 
 use crate::attack::Counterexample;
 

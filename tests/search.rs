@@ -1,0 +1,76 @@
+//! Branch and bound against exact arithmetic: what is proved has no counterexample, what is refuted has one, and the two
+//! ways of branching never contradict each other.
+
+mod common;
+
+use certus::branch::{Answer, Limits, Searched, split_inputs, split_relus};
+use certus::net::{Matrix, Network};
+use certus::num::{Rational, from_f64};
+use certus::spec::{Claim, HalfSpace, Property, Region};
+use common::exact::{dot, evaluate, exact};
+use common::nets::{Choices, Kind, functionals, network, region, words};
+use proptest::prelude::*;
+use std::time::Duration;
+
+/// A random network with a claim whose truth is in doubt: the bound is near the least sampled value.
+fn query(words: &[u32]) -> (Network, Property, Matrix, Vec<Vec<f64>>, f64) {
+    let mut choices = Choices::new(words);
+    let net = network(&mut choices, Kind::Relu);
+    let (lower, upper, points) = region(&mut choices, net.inputs());
+    let row = functionals(&mut choices, net.outputs(), 1);
+    let batch = Matrix::from_columns(
+        &points.iter().map(|p| nalgebra::DVector::from_column_slice(p)).collect::<Vec<_>>(),
+    );
+    let least = (row.transpose() * net.evaluate(&batch)).min();
+    let bound = least + f64::from(choices.below(9)) / 16.0 - 0.3125;
+    let coefficients: Vec<(usize, Rational)> = row.iter().map(|&a| exact(a)).enumerate().collect();
+    let half = HalfSpace::from_exact(&coefficients, &exact(bound), false).unwrap();
+    let bounds: Vec<(Rational, Rational)> =
+        lower.iter().zip(&upper).map(|(&l, &u)| (exact(l), from_f64(u).unwrap())).collect();
+    let claim =
+        Claim { region: Region::from_bounds(&bounds).unwrap(), unsafe_set: vec![vec![half]] };
+    (net, Property { claims: vec![claim], uses_inputs: false }, row, points, bound)
+}
+
+fn check(
+    searched: &Searched,
+    net: &Network,
+    row: &Matrix,
+    points: &[Vec<f64>],
+    bound: f64,
+) -> Result<(), TestCaseError> {
+    let value = |x: &[f64]| {
+        let x: Vec<Rational> = x.iter().map(|&x| exact(x)).collect();
+        dot(row.as_slice(), &evaluate(net, &x)[net.output()])
+    };
+    match &searched.answer {
+        Answer::Proved => {
+            for x in points {
+                prop_assert!(value(x) > exact(bound), "proved, but {x:?} violates");
+            }
+        }
+        Answer::Refuted(found) => prop_assert!(value(found.input()) <= exact(bound)),
+        Answer::Open(_) => {}
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn searches_tell_the_truth(words in words()) {
+        let (net, property, row, points, bound) = query(&words);
+        let never = || false;
+        let limits = || Limits::starting_now(Some(Duration::from_millis(200)), None, &never);
+        let inputs = split_inputs(&net, &property, &limits());
+        let relus = split_relus(&net, &property, &limits());
+        check(&inputs, &net, &row, &points, bound)?;
+        check(&relus, &net, &row, &points, bound)?;
+        let contradiction = matches!(
+            (&inputs.answer, &relus.answer),
+            (Answer::Proved, Answer::Refuted(_)) | (Answer::Refuted(_), Answer::Proved)
+        );
+        prop_assert!(!contradiction);
+    }
+}
