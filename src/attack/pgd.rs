@@ -3,11 +3,18 @@
 use super::objective::Standing;
 use super::problem::{Findings, Problem, column, column_mut};
 use super::random::SplitMix64;
-use super::{AttackSettings, Counterexample};
+use super::{AttackSettings, Counterexample, Loss};
 use crate::net::Matrix;
 
-/// How many of the polytopes nearest to the untargeted attack's best points are attacked one by one.
+/// How many polytopes are attacked one by one, of the [`SHORTLIST`] nearest to the untargeted attack's best points.
 const TARGETS: usize = 4;
+
+/// How many polytopes are considered for that.
+const SHORTLIST: usize = 16;
+
+/// Targets are attacked only if the untargeted attack left at most this share of the centre's distance. On the MNIST
+/// networks where targets succeeded it had left 0 to 0.4, once 0.7; where they failed 0.8 to 1 nearly always.
+const PROMISING: f64 = 0.75;
 
 /// Steps still taken, for more slack, once a counterexample holds in real but not in single-precision arithmetic.
 const EXTRA_STEPS: usize = 20;
@@ -28,7 +35,7 @@ pub(super) fn search(
 ) -> Option<Counterexample> {
     let restarts = settings.restarts.max(1);
     let mut findings = Findings::default();
-    let mut closest = Vec::new();
+    let mut best = Vec::new();
     let untargeted: Vec<Start> =
         (0..restarts).map(|index| Start { index, centre: index == 0, target: None }).collect();
     for starts in untargeted.chunks(problem.max_columns()) {
@@ -36,13 +43,12 @@ pub(super) fn search(
         if descent.run(&mut findings) || (problem.stop)() {
             return findings.into_best();
         }
-        closest.push(descent.best_outputs);
+        best.push(descent.best_outputs);
     }
     if findings.any() || !settings.targeted || problem.objective.len() == 1 {
         return findings.into_best();
     }
-    let outputs = closest.iter().flat_map(|y| (0..y.ncols()).map(|c| column(y, c)));
-    let targets = problem.objective.closest(TARGETS, outputs);
+    let targets = promising_targets(problem, &best);
     let targeted: Vec<Start> = targets
         .iter()
         .flat_map(|&target| (0..restarts).map(move |r| (target, r)))
@@ -55,6 +61,41 @@ pub(super) fn search(
         }
     }
     findings.into_best()
+}
+
+/// The polytopes to attack one by one, given the untargeted attack's best outputs: those that the linearisation of the
+/// network at the region's centre reaches soonest, after d / ‖h ⊙ ∇d‖₁ half-widths, d being the centre's distance.
+fn promising_targets(problem: &Problem, best: &[Matrix]) -> Vec<usize> {
+    let (net, objective) = (problem.net, &problem.objective);
+    let best = best.iter().flat_map(|y| (0..y.ncols()).map(|c| column(y, c)));
+    let nearest = |y: &[f64]| objective.nearest(y).map_or(f64::INFINITY, |s| s.distance);
+    let left = best.clone().map(nearest).fold(f64::INFINITY, f64::min);
+
+    let shortlist = objective.closest(SHORTLIST, best);
+    let mut centres = Matrix::zeros(net.inputs(), shortlist.len());
+    (0..shortlist.len()).for_each(|c| problem.centre(column_mut(&mut centres, c)));
+    let values = net.forward(&centres);
+    let y = column(values.node(net.output()), 0);
+    if left > PROMISING * nearest(y).max(0.0) {
+        return Vec::new();
+    }
+    let standings: Vec<Standing> = shortlist.iter().map(|&p| objective.standing(p, y)).collect();
+    let mut weights = Matrix::zeros(net.outputs(), shortlist.len());
+    for (c, standing) in standings.iter().enumerate() {
+        objective.gradient(Loss::Margin, standing, true, y, column_mut(&mut weights, c));
+    }
+    let gradient = net.gradient(&values, &weights);
+    let mut reaches: Vec<(f64, usize)> = standings
+        .iter()
+        .enumerate()
+        .map(|(c, standing)| {
+            let slopes = column(&gradient, c).iter().zip(&problem.half_width);
+            let drop: f64 = slopes.map(|(g, h)| g.abs() * h).sum();
+            (standing.distance / drop.max(f64::MIN_POSITIVE), standing.polytope)
+        })
+        .collect();
+    reaches.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    reaches.into_iter().take(TARGETS).map(|reach| reach.1).collect()
 }
 
 /// A column of a batch.
