@@ -55,7 +55,12 @@ pub fn attack(
     }
 }
 
-/// Attacks the claims of a property, the most promising first ([`screen`]), until one is refuted.
+/// Of a property with many claims, how many are attacked after all were screened: with tens of thousands of claims, one
+/// attack on each would use up the time for proving them.
+const MOST_CLAIMS: usize = 10;
+
+/// Attacks a property: tries one candidate for every claim ([`screen`]), then attacks the most promising claims, at most
+/// ten, until one is refuted.
 ///
 /// # Panics
 /// Where the property does not fit the network.
@@ -82,7 +87,7 @@ pub fn attack_any(
             }
         }
     }
-    for claim in order {
+    for claim in order.into_iter().take(MOST_CLAIMS) {
         if stop() {
             break;
         }

@@ -1,0 +1,131 @@
+//! Attacks on the public benchmark set: how many known counterexamples are found, and that none is found elsewhere.
+//!
+//! The benchmark set lies beside the repository; without it the test says that it skipped.
+
+use certus::attack::{AttackSettings, Counterexample, attack_any};
+use certus::load::{load_network, load_property};
+use certus::net::Network;
+use certus::spec::Property;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+fn bench() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/bench")
+}
+
+/// Networks whose files are larger are left out: reading them takes longer than attacking them.
+const LARGEST_FILE: u64 = 3_000_000;
+
+struct Instance {
+    name: String,
+    net: Network,
+    property: Property,
+    satisfiable: bool,
+}
+
+/// The instances of a benchmark that are known to be satisfiable, or to be unsatisfiable.
+fn instances(benchmark: &str) -> Vec<Instance> {
+    let folder = bench().join(benchmark);
+    let Ok(list) = std::fs::read_to_string(folder.join("instances.csv")) else { return Vec::new() };
+    let mut instances = Vec::new();
+    for line in list.lines() {
+        let [model, claim, _, expected] = line.split(',').collect::<Vec<_>>()[..] else {
+            panic!("{benchmark}: {line}")
+        };
+        let model = folder.join(model);
+        if expected == "unknown" || std::fs::metadata(&model).unwrap().len() > LARGEST_FILE {
+            continue;
+        }
+        let mut net = load_network(&model).unwrap().network;
+        let property = load_property(&folder.join(claim), net.inputs(), net.outputs()).unwrap();
+        if property.uses_inputs {
+            net = net.with_inputs_as_outputs().unwrap();
+        }
+        let name = format!("{} {claim}", model.file_name().unwrap().display());
+        instances.push(Instance { name, net, property, satisfiable: expected == "sat" });
+    }
+    instances
+}
+
+/// Reads the point back from what would be handed in, and judges it without the attack's own code.
+fn check(found: &Counterexample, Instance { name, net, property, .. }: &Instance) {
+    let text = found.write_vnncomp();
+    let values = |letter: char| -> Vec<f64> {
+        text.split(['(', ')'])
+            .filter_map(|item| item.trim().strip_prefix(letter)?.split_once(' '))
+            .map(|(_, value)| value.parse().unwrap())
+            .collect()
+    };
+    let (x, y) = (values('X'), values('Y'));
+    let claim = &property.claims[found.claim()];
+    let (low, high) = found.input_enclosure();
+    for i in 0..x.len() {
+        assert!(claim.region.lower()[i] <= x[i] && x[i] <= claim.region.upper()[i], "{name}");
+        assert!(low[i] < high[i] || x[i] == low[i], "{name}");
+    }
+    assert!(claim.region.contains(&x) || low != high, "{name}");
+    if found.holds_in_f32() && !property.uses_inputs {
+        let single: Vec<f32> = x.iter().map(|&x| x as f32).collect();
+        let again: Vec<f64> = net.evaluate_f32(&single).into_iter().map(f64::from).collect();
+        assert_eq!(y, again, "{name}");
+    }
+    for half in &claim.unsafe_set[found.polytope()] {
+        let all: Vec<f64> = y.iter().chain(&x).copied().collect();
+        let value: f64 = half.coefficients.iter().map(|&(j, a)| a * all[j]).sum();
+        assert!(value <= half.bound_up, "{name}: {value} against {half:?}");
+    }
+}
+
+/// Attacks a benchmark; returns how many of how many satisfiable instances were broken.
+fn broken(benchmark: &str, settings: &AttackSettings) -> (usize, usize) {
+    let (mut hits, mut in_single, mut all, mut time) = (0, 0, 0, Duration::ZERO);
+    for instance in instances(benchmark) {
+        let start = Instant::now();
+        let stop = || start.elapsed() > Duration::from_secs(10);
+        let found = attack_any(&instance.net, &instance.property, settings, 0, &stop);
+        time += start.elapsed();
+        all += usize::from(instance.satisfiable);
+        if let Some(found) = found {
+            assert!(instance.satisfiable, "{} is known to hold", instance.name);
+            check(&found, &instance);
+            hits += 1;
+            in_single += usize::from(found.holds_in_f32());
+        }
+    }
+    let restarts = settings.restarts;
+    println!(
+        "{benchmark}, {restarts} restarts: {hits} of {all} broken, {in_single} in single precision, {time:.2?}"
+    );
+    (hits, all)
+}
+
+#[test]
+fn known_counterexamples_are_found_and_no_others() {
+    if !bench().exists() {
+        println!("skipped: no benchmark set beside the repository");
+        return;
+    }
+    let settings = AttackSettings::default();
+    // How many satisfiable instances the default attack breaks at least; it broke a few more when this was written.
+    for (benchmark, least) in [
+        ("acasxu", 18),
+        ("collins_rul_cnn", 21),
+        ("mnist_fc", 7),
+        ("reach_prob_density", 4),
+        ("rl_benchmarks", 51),
+        ("sri_resnet_a", 2),
+        ("test", 1),
+        ("tllverifybench", 8),
+    ] {
+        let (hits, all) = broken(benchmark, &settings);
+        assert!(hits >= least.min(all), "{benchmark}: {hits} of {all}, expected {least}");
+    }
+}
+
+#[test]
+fn more_restarts_find_more() {
+    for (benchmark, least) in [("acasxu", 24), ("reach_prob_density", 6)] {
+        let (hits, all) = broken(benchmark, &AttackSettings::thorough());
+        assert!(hits >= least.min(all), "{benchmark}: {hits} of {all}, expected {least}");
+    }
+}
