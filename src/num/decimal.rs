@@ -1,7 +1,7 @@
 //! Decimals of at most 18 digits: exact, and rounded outward without big integers.
 
+use super::exact::enclosure;
 use super::exact::{MAX_EXPONENT, ParseRationalError, Rational, parse_rational};
-use super::{round_down, round_up};
 use num_bigint::BigInt;
 use std::cmp::Ordering;
 
@@ -70,7 +70,7 @@ impl Decimal {
                 let [down, up] = enclose(mantissa.unsigned_abs(), *exponent);
                 if *mantissa < 0 { [-up, -down] } else { [down, up] }
             }
-            Repr::Big(exact) => [round_down(exact), round_up(exact)],
+            Repr::Big(exact) => enclosure(exact),
         }
     }
 }
@@ -97,16 +97,13 @@ impl PartialOrd for Decimal {
 
 impl Ord for Decimal {
     fn cmp(&self, other: &Self) -> Ordering {
-        if let (
-            Repr::Small { mantissa: a, exponent: e },
-            Repr::Small { mantissa: b, exponent: f },
-        ) = (&self.0, &other.0)
-        {
-            if e == f {
-                return a.cmp(b);
-            }
+        match (&self.0, &other.0) {
+            (
+                Repr::Small { mantissa: a, exponent: e },
+                Repr::Small { mantissa: b, exponent: f },
+            ) if e == f => a.cmp(b),
+            _ => self.to_rational().cmp(&other.to_rational()),
         }
-        self.to_rational().cmp(&other.to_rational())
     }
 }
 
@@ -216,6 +213,7 @@ fn compare(mantissa: u64, exponent: i8, x: f64) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::num::{round_down, round_up};
     use proptest::prelude::*;
 
     fn check(text: &str) {
@@ -265,7 +263,8 @@ mod tests {
         #[test]
         fn agrees_on_what_programs_print(x in any::<f64>().prop_filter("finite", |x| x.is_finite())) {
             check(&format!("{x:e}"));
-            check(&format!("{}", x as f32));
+            check(&format!("{x}"));
+            check(&format!("{}", (x % 1e9) as f32));
         }
 
         #[test]

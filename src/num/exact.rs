@@ -3,6 +3,7 @@
 use num_bigint::{BigInt, Sign};
 use num_rational::BigRational;
 use num_traits::{Signed, Zero};
+use std::cmp::Ordering;
 use thiserror::Error;
 
 /// An exact rational number.
@@ -93,31 +94,58 @@ pub fn from_f64(x: f64) -> Option<Rational> {
 /// The largest double ≤ x (−∞ where x is below all finite doubles).
 #[must_use]
 pub fn round_down(x: &Rational) -> f64 {
-    let near = to_f64_nearest(x);
-    match from_f64(near) {
-        Some(exact) if exact <= *x => near,
-        _ => near.next_down(),
-    }
+    enclosure(x)[0]
 }
 
 /// The smallest double ≥ x (+∞ where x is above all finite doubles).
 #[must_use]
 pub fn round_up(x: &Rational) -> f64 {
-    0.0 - round_down(&-x)
+    enclosure(x)[1]
+}
+
+/// [`round_down`] and [`round_up`] for little more than the price of one.
+#[must_use]
+pub fn enclosure(x: &Rational) -> [f64; 2] {
+    // Adding zero turns −0, which no reader expects as an end, into 0.
+    let near = to_f64_nearest(x) + 0.0;
+    match compare_with_f64(x, near) {
+        Ordering::Equal => [near, near],
+        Ordering::Greater => [near, near.next_up()],
+        Ordering::Less => [near.next_down(), near],
+    }
+}
+
+/// x against a double that is not NaN, exactly: n/d against k · 2^q by comparing whole numbers.
+fn compare_with_f64(x: &Rational, y: f64) -> Ordering {
+    if y.is_infinite() {
+        return if y > 0.0 { Ordering::Less } else { Ordering::Greater };
+    }
+    let bits = y.to_bits();
+    let (field, fraction) = ((bits >> 52) & 0x7ff, bits & ((1 << 52) - 1));
+    let (significand, power) = match field {
+        0 => (fraction, -1074),
+        _ => (fraction | (1 << 52), field as i64 - 1075),
+    };
+    let sign = if y < 0.0 { Sign::Minus } else { Sign::Plus };
+    let right = BigInt::from_biguint(sign, x.denom().magnitude() * significand);
+    if power >= 0 { x.numer().cmp(&(right << power)) } else { (x.numer() << -power).cmp(&right) }
 }
 
 /// The double nearest to x, of two equally near ones the even one (x beyond all finite doubles: the last finite one or ∞).
 #[must_use]
 pub fn round_nearest(x: &Rational) -> f64 {
-    let (down, up) = (round_down(x), round_up(x));
+    let [down, up] = enclosure(x);
+    if down == up {
+        return down;
+    }
     let (Some(low), Some(high)) = (from_f64(down), from_f64(up)) else {
         return to_f64_nearest(x);
     };
     match (x - low).cmp(&(high - x)) {
-        std::cmp::Ordering::Less => down,
-        std::cmp::Ordering::Greater => up,
-        std::cmp::Ordering::Equal if down.to_bits() % 2 == 0 => down,
-        std::cmp::Ordering::Equal => up,
+        Ordering::Less => down,
+        Ordering::Greater => up,
+        Ordering::Equal if down.to_bits() % 2 == 0 => down,
+        Ordering::Equal => up,
     }
 }
 

@@ -9,7 +9,7 @@ mod round;
 
 pub use decimal::Decimal;
 pub use exact::{
-    ParseRationalError, Rational, from_f64, parse_rational, round_down, round_down_f32,
+    ParseRationalError, Rational, enclosure, from_f64, parse_rational, round_down, round_down_f32,
     round_nearest, round_up, round_up_f32, to_f64_nearest,
 };
 pub use round::{

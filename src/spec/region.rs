@@ -1,7 +1,7 @@
 //! A region: an axis-parallel box of real inputs, kept as the floats just outside and just inside its exact ends.
 
 use crate::net::Boxes;
-use crate::num::{Rational, round_down, round_up};
+use crate::num::{Rational, enclosure};
 use thiserror::Error;
 
 /// Why bounds do not make a region.
@@ -54,10 +54,12 @@ impl Region {
             let (lower, upper) = (bounds[input].0.to_string(), bounds[input].1.to_string());
             return Err(RegionError::Empty { input, lower, upper });
         }
+        let (lows, highs): (Vec<_>, Vec<_>) =
+            bounds.iter().map(|(a, b)| (enclosure(a), enclosure(b))).unzip();
         Ok(Self {
-            lower: bounds.iter().map(|(a, _)| round_down(a)).collect(),
-            upper: bounds.iter().map(|(_, b)| round_up(b)).collect(),
-            inner: bounds.iter().map(|(a, b)| [round_up(a), round_down(b)]).collect(),
+            lower: lows.iter().map(|a| a[0]).collect(),
+            upper: highs.iter().map(|b| b[1]).collect(),
+            inner: lows.iter().zip(&highs).map(|(a, b)| [a[1], b[0]]).collect(),
         })
     }
 

@@ -53,7 +53,7 @@ pub fn parse_vnnlib(
         let text = std::str::from_utf8(bytes)
             .map_err(|e| Failure { at: e.valid_up_to(), problem: Problem::NotUtf8 })?;
         let script = formula::parse(text, inputs, outputs)?;
-        normalise::normalise(&script, outputs)
+        normalise::normalise(script, outputs)
     };
     read().map_err(|failure| failure.locate(name, bytes))
 }
