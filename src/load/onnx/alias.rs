@@ -55,10 +55,8 @@ pub fn flatten<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> 
 /// A shape of constants; 0 keeps a dimension, −1 takes what is left.
 pub fn reshape<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let value = call.value(0)?;
-    let wanted = match call.ints_operand(1)? {
-        Some(shape) => shape,
-        None => call.ints("shape")?.unwrap_or_default(),
-    };
+    call.value(1)?;
+    let wanted = call.ints_operand(1)?.unwrap_or_default();
     let unfit = || NodeProblem::Shapes {
         found: format!("{:?} to {wanted:?}", value.shape()),
         accepted: "a new shape of as many elements, with at most one -1",

@@ -72,10 +72,12 @@ impl<'m> Constant<'m> {
             .iter()
             .map(|&d| usize::try_from(d).map_err(|_| impossible()))
             .collect::<Result<_, _>>()?;
-        let expected = shape
+        // Sizes of 0 do not excuse the others: strides are products of the rest.
+        shape
             .iter()
-            .try_fold(1usize, |product, &d| product.checked_mul(d))
+            .try_fold(1isize, |product, &d| product.checked_mul(isize::try_from(d.max(1)).ok()?))
             .ok_or_else(impossible)?;
+        let expected: usize = shape.iter().product();
         let raw =
             if tensor.is_external { Some(external_bytes(tensor, external)?) } else { tensor.raw };
         let data = match (tensor.data_type, raw) {

@@ -2,7 +2,7 @@
 
 use super::alias::passes_on;
 use super::is_final;
-use super::model::{Graph, Tensor, ValueInfo};
+use super::model::{Graph, Tensor, ValueInfo, is_standard_domain};
 use crate::load::ModelProblem;
 use std::collections::HashMap;
 
@@ -95,7 +95,7 @@ impl<'a, 'm> Plan<'a, 'm> {
             let (Some(&operand), Some(&first)) = (node.inputs.first(), node.outputs.first()) else {
                 return;
             };
-            if first != name {
+            if first != name || !is_standard_domain(node.domain) {
                 return;
             }
             name = operand;

@@ -4,7 +4,7 @@
 use super::constant::{Constant, Data};
 use super::shape::{Problem, count_entries};
 use crate::load::NodeProblem;
-use crate::net::{LinearMap, NetworkBuilder, NodeId, Sparse, Term};
+use crate::net::{BuildError, Curve, LinearMap, Network, NetworkBuilder, NodeId, Sparse, Term};
 use crate::num::two_sum;
 use std::rc::Rc;
 
@@ -68,7 +68,7 @@ pub struct Pending {
 #[derive(Debug)]
 enum State {
     Node(NodeId),
-    Pending(Pending, String),
+    Pending(Pending, Origin),
     Merged,
 }
 
@@ -79,13 +79,26 @@ struct Form {
     uses: usize,
 }
 
+/// The operator that a tensor comes from.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// Index of the node in the file.
+    pub index: usize,
+    /// Its name, given to the nodes made for it.
+    pub name: String,
+}
+
 /// The graph under construction.
 #[derive(Debug)]
 pub struct Lowering {
     builder: NetworkBuilder,
     forms: Vec<Form>,
-    /// Name of the operator at hand, given to the nodes made for it.
-    pub name: String,
+    /// Elements and stored entries so far, which the caller keeps within bounds.
+    pub spent: usize,
+    /// The operator at hand.
+    pub origin: Origin,
+    /// The operator whose parameters were refused, if it is another one than that at hand.
+    pub blamed: Option<usize>,
 }
 
 impl Lowering {
@@ -93,7 +106,7 @@ impl Lowering {
     pub fn new(len: usize, name: &str) -> Problem<Self> {
         let builder = NetworkBuilder::new(len, name)?;
         let input = Form { state: State::Node(0), len, uses: 0 };
-        Ok(Self { builder, forms: vec![input], name: name.to_owned() })
+        Ok(Self { builder, forms: vec![input], spent: 0, origin: Origin::default(), blamed: None })
     }
 
     /// The input.
@@ -102,9 +115,8 @@ impl Lowering {
     }
 
     /// Ends the construction.
-    pub fn finish(mut self, output: &Variable) -> Problem<crate::net::Network> {
-        let output = self.node(output)?;
-        Ok(self.builder.finish(output)?)
+    pub fn finish(self, output: NodeId) -> Result<Network, BuildError> {
+        self.builder.finish(output)
     }
 
     /// Says that so many operands will read a tensor.
@@ -116,6 +128,15 @@ impl Lowering {
     pub fn forget_use_if_same(&mut self, operand: &Variable, result: &Variable) {
         if operand.form == result.form {
             self.forms[operand.form].uses = self.forms[operand.form].uses.saturating_sub(1);
+        }
+    }
+
+    /// Counts folded constants as spent.
+    pub fn spend_constants(&mut self, values: &[Value]) {
+        for value in values {
+            if let Value::Constant(constant) = value {
+                self.spent = self.spent.saturating_add(constant.len());
+            }
         }
     }
 
@@ -134,9 +155,10 @@ impl Lowering {
         let form = &mut self.forms[variable.form];
         let id = match std::mem::replace(&mut form.state, State::Merged) {
             State::Node(id) => id,
-            State::Pending(Pending { terms, bias, roundings }, name) => {
+            State::Pending(Pending { terms, bias, roundings }, origin) => {
                 let bias = bias.unwrap_or_else(|| vec![0.0; form.len]);
-                self.builder.affine(terms, bias, roundings, name)?
+                let made = self.builder.affine(terms, bias, roundings, origin.name);
+                made.inspect_err(|_| self.blamed = Some(origin.index))?
             }
             State::Merged => return Err(NodeProblem::Internal("a merged map is used again")),
         };
@@ -145,6 +167,7 @@ impl Lowering {
     }
 
     fn push(&mut self, state: State, len: usize, shape: Vec<usize>) -> Variable {
+        self.spent = self.spent.saturating_add(len);
         self.forms.push(Form { state, len, uses: 0 });
         Variable { shape, form: self.forms.len() - 1 }
     }
@@ -152,8 +175,13 @@ impl Lowering {
     /// A tensor computed by an affine map.
     pub fn pending(&mut self, pending: Pending, shape: Vec<usize>) -> Variable {
         let len = shape.iter().product();
-        let name = self.name.clone();
-        self.push(State::Pending(pending, name), len, shape)
+        for term in &pending.terms {
+            if let LinearMap::Sparse(sparse) = &term.map {
+                self.spent = self.spent.saturating_add(sparse.entries());
+            }
+        }
+        let origin = self.origin.clone();
+        self.push(State::Pending(pending, origin), len, shape)
     }
 
     /// W x.
@@ -262,28 +290,28 @@ impl Lowering {
     /// max(x, 0).
     pub fn relu(&mut self, x: &Variable) -> Problem<Variable> {
         let z = self.node(x)?;
-        let id = self.builder.relu(z, self.name.clone())?;
+        let id = self.builder.relu(z, self.origin.name.clone())?;
         Ok(self.push(State::Node(id), self.len(x), x.shape.clone()))
     }
 
     /// An S-shaped activation.
-    pub fn curve(&mut self, curve: crate::net::Curve, x: &Variable) -> Problem<Variable> {
+    pub fn curve(&mut self, curve: Curve, x: &Variable) -> Problem<Variable> {
         let z = self.node(x)?;
-        let id = self.builder.curve(curve, z, self.name.clone())?;
+        let id = self.builder.curve(curve, z, self.origin.name.clone())?;
         Ok(self.push(State::Node(id), self.len(x), x.shape.clone()))
     }
 
     /// x · y of equal shapes.
     pub fn product(&mut self, x: &Variable, y: &Variable) -> Problem<Variable> {
         let (a, b) = (self.node(x)?, self.node(y)?);
-        let id = self.builder.product(a, b, self.name.clone())?;
+        let id = self.builder.product(a, b, self.origin.name.clone())?;
         Ok(self.push(State::Node(id), self.len(x), x.shape.clone()))
     }
 
     /// 1 / x.
     pub fn reciprocal(&mut self, x: &Variable) -> Problem<Variable> {
         let z = self.node(x)?;
-        let id = self.builder.reciprocal(z, self.name.clone())?;
+        let id = self.builder.reciprocal(z, self.origin.name.clone())?;
         Ok(self.push(State::Node(id), self.len(x), x.shape.clone()))
     }
 

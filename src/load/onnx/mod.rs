@@ -26,7 +26,7 @@ mod wire;
 use self::call::Call;
 use self::constant::{Constant, External};
 use self::graph::Plan;
-use self::lower::{Lowering, Value};
+use self::lower::{Lowering, Origin, Value};
 use self::model::{Model, Node};
 use super::{
     FinalOperator, LayerInfo, LoadedNetwork, ModelProblem, NetworkError, NodeProblem, Place,
@@ -97,7 +97,6 @@ impl<'m> Reader<'_, 'm> {
         let mut counted = HashSet::new();
         for &index in &plan.live {
             let node = &plan.graph.nodes[index];
-            let fail = |problem| self.at_node(index, problem);
             let mut parameters = 0;
             let mut inputs = Vec::with_capacity(node.inputs.len());
             for &name in &node.inputs {
@@ -114,10 +113,11 @@ impl<'m> Reader<'_, 'm> {
                 }
                 inputs.push(value);
             }
-            low.name = node.label().to_owned();
+            low.origin = Origin { index, name: node.label().to_owned() };
             let call = Call { node, inputs, opset: self.opset, external: self.external };
-            let outputs = operators::run(&mut low, &call).map_err(fail)?;
-            self.check_outputs(node, outputs.len()).map_err(fail)?;
+            let outputs = operators::run(&mut low, &call)
+                .and_then(|outputs| self.check_outputs(node, outputs, &mut low))
+                .map_err(|problem| self.at_node(low.blamed.unwrap_or(index), problem))?;
             if let Some(Value::Variable(first)) = outputs.first() {
                 let (name, op) = (node.label().to_owned(), node.op.to_owned());
                 layers.push(LayerInfo { name, op, shape: first.shape.clone(), parameters });
@@ -139,7 +139,7 @@ impl<'m> Reader<'_, 'm> {
 
     fn finish(
         &self,
-        low: Lowering,
+        mut low: Lowering,
         values: &HashMap<&str, Value<'m>>,
         layers: Vec<LayerInfo>,
     ) -> Result<LoadedNetwork, NetworkError> {
@@ -156,10 +156,11 @@ impl<'m> Reader<'_, 'm> {
         }
         let dropped_final = plan.dropped.first().and_then(|&i| is_final(plan.graph.nodes[i].op));
         let output_shape = output.shape.clone();
-        let network = low.finish(output).map_err(|problem| match problem {
-            NodeProblem::Build(problem) => refuse(ModelProblem::Build(problem)),
-            other => self.at_node(plan.live.last().copied().unwrap_or(0), other),
-        })?;
+        let last = plan.live.last().copied().unwrap_or(0);
+        let node = low
+            .node(output)
+            .map_err(|problem| self.at_node(low.blamed.unwrap_or(last), problem))?;
+        let network = low.finish(node).map_err(|problem| refuse(ModelProblem::Build(problem)))?;
         Ok(LoadedNetwork {
             network,
             input_shape: plan.input_shape.clone(),
@@ -174,13 +175,11 @@ impl<'m> Reader<'_, 'm> {
     }
 
     fn at_node(&self, index: usize, problem: NodeProblem) -> NetworkError {
-        let node = &self.plan.graph.nodes[index];
-        let at = Place {
-            file: self.file.to_owned(),
-            index,
-            name: node.label().to_owned(),
-            operator: node.op.to_owned(),
+        let (name, operator) = match self.plan.graph.nodes.get(index) {
+            Some(node) => (node.label().to_owned(), node.op.to_owned()),
+            None => (self.plan.output.to_owned(), "output".to_owned()),
         };
+        let at = Place { file: self.file.to_owned(), index, name, operator };
         NetworkError::Node { at: Box::new(at), problem }
     }
 
@@ -197,13 +196,23 @@ impl<'m> Reader<'_, 'm> {
         Ok(constant.into())
     }
 
-    /// Outputs that are not computed (the mask of Dropout, the indices of MaxPool) must not be used.
-    fn check_outputs(&self, node: &Node, computed: usize) -> Result<(), NodeProblem> {
-        let missing = (computed..node.outputs.len()).find(|&i| self.plan.uses(node.outputs[i]) > 0);
-        match missing {
-            None => Ok(()),
-            Some(index) => Err(NodeProblem::Output { index, accepted: "only the first" }),
+    /// Outputs that are not computed (the mask of Dropout, the indices of MaxPool) must not be used; all tensors
+    /// together must stay within bounds.
+    fn check_outputs(
+        &self,
+        node: &Node,
+        outputs: Vec<Value<'m>>,
+        low: &mut Lowering,
+    ) -> Result<Vec<Value<'m>>, NodeProblem> {
+        let rest = outputs.len()..node.outputs.len();
+        if let Some(index) = rest.into_iter().find(|&i| self.plan.uses(node.outputs[i]) > 0) {
+            return Err(NodeProblem::Output { index, accepted: "only the first" });
         }
+        low.spend_constants(&outputs);
+        if low.spent > shape::MAX_TOTAL {
+            return Err(NodeProblem::TooLarge { what: "a network", limit: shape::MAX_TOTAL });
+        }
+        Ok(outputs)
     }
 
     /// A softmax must be over all outputs, else dropping it could change how they compare.

@@ -62,7 +62,7 @@ pub fn clip<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
             call.scalar_operand(2)?.unwrap_or(f64::INFINITY),
         )
     };
-    if !(lo <= hi) {
+    if lo.is_nan() || hi.is_nan() || lo > hi {
         return Err(NodeProblem::Operand {
             index: 1,
             found: format!("{lo}, above the maximum {hi}"),

@@ -96,7 +96,8 @@ pub fn pad<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
         found: format!("{pads:?} for {:?}", x.shape),
         accepted: "two sizes for each padded axis, not beyond the tensor",
     };
-    if pads.len() != 2 * axes.len() {
+    let repeated = (1..axes.len()).any(|i| axes[..i].contains(&axes[i]));
+    if pads.len() != 2 * axes.len() || repeated {
         return Err(unfit());
     }
     let mut before = vec![0i64; x.shape.len()];

@@ -12,12 +12,16 @@ pub const MAX_ELEMENTS: usize = 1 << 24;
 /// The most stored entries of a sparse map that the reader spells out (pooling, broadcasting, batched products).
 pub const MAX_ENTRIES: usize = 1 << 26;
 
-/// Number of elements of a shape, within the limit.
+/// The most elements of all tensors, and entries of all spelled-out maps, of one network together.
+pub const MAX_TOTAL: usize = 1 << 27;
+
+/// Number of elements of a shape, within the limit. A dimension of 0 does not excuse the others.
 pub fn count(shape: &[usize]) -> Problem<usize> {
     shape
         .iter()
-        .try_fold(1usize, |product, &d| product.checked_mul(d))
+        .try_fold(1usize, |product, &d| product.checked_mul(d.max(1)))
         .filter(|&n| n <= MAX_ELEMENTS)
+        .map(|_| shape.iter().product())
         .ok_or(NodeProblem::TooLarge { what: "a tensor", limit: MAX_ELEMENTS })
 }
 
@@ -161,7 +165,8 @@ mod tests {
     fn sizes_are_limited() {
         assert!(count(&[1 << 20, 1 << 20, 1 << 40]).is_err());
         assert!(count_entries(usize::MAX, 2).is_err());
-        assert_eq!(count(&[]).unwrap(), 1);
+        assert!(count(&[0, 1 << 40, 1 << 40]).is_err());
+        assert_eq!((count(&[]).unwrap(), count(&[3, 0]).unwrap()), (1, 0));
         assert!(axis(-3, 2, "axis").is_err() && axis(i64::MIN, 2, "axis").is_err());
         assert_eq!(axis(-1, 2, "axis").unwrap(), 1);
     }

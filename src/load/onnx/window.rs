@@ -85,6 +85,9 @@ impl Windows {
             }
             (None, None) => return Err(bad("kernel_shape", &[], "one size for each spatial axis")),
         };
+        if kernel.contains(&0) {
+            return Err(bad("kernel_shape", &[0], "positive sizes"));
+        }
         let mut windows = Self {
             input: input.to_vec(),
             kernel,
