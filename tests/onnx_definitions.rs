@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::*;
+use common::onnx_writer::*;
 use proptest::prelude::*;
 
 /// One spatial axis of a window operator.

@@ -7,7 +7,7 @@ use certus::load::{
     load_network, load_network_bytes,
 };
 use certus::net::BuildError;
-use common::*;
+use common::onnx_writer::*;
 use proptest::prelude::*;
 use rten_onnx::onnx::{DataLocation, DataType, StringStringEntryProto, TensorProto};
 

@@ -3,7 +3,7 @@
 mod common;
 
 use certus::net::{Matrix, Op};
-use common::*;
+use common::onnx_writer::*;
 
 /// One node `op(x, …)` on an input of the given shape, at a point.
 fn one(opset: i64, dims: &[i64], op: &str, attributes: Vec<Attribute>, x: &[f64]) -> Vec<f64> {
