@@ -1,0 +1,51 @@
+//! Help, version, and `inspect`.
+
+use crate::support::Bench;
+use serde_json::Value;
+
+#[test]
+fn help_lists_commands_and_exit_codes() {
+    let bench = Bench::new(1);
+    let help = bench.run("--help").exits(0).stdout;
+    for word in ["certify", "attack", "inspect", "Exit codes", "130"] {
+        assert!(help.contains(word), "{word}: {help}");
+    }
+    for command in ["certify", "attack", "inspect"] {
+        let help = bench.run(&format!("{command} --help")).exits(0).stdout;
+        assert!(help.contains("Exit codes"), "{help}");
+    }
+    assert!(bench.run("--version").exits(0).stdout.contains(env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn inspect_shows_layers_and_counts() {
+    let bench = Bench::new(1);
+    let text = bench.run("inspect net.nnet").exits(0).stdout;
+    for word in ["sha-256", "parameters", "99", "ReLUs", "12"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    let json = bench.run("inspect net.nnet --json").exits(0).stdout;
+    let inspection: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&inspection["parameters"], &inspection["relus"]), (&99.into(), &12.into()));
+    assert_eq!(inspection["sha256"].as_str().unwrap().len(), 64);
+    assert!(!inspection["layers"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn the_documented_exit_codes_are_those_of_the_help() {
+    let help = Bench::new(1).run("--help").exits(0).stdout;
+    let page = std::fs::read_to_string(crate::support::committed("docs/exit-codes.md")).unwrap();
+    let codes = |lines: &str, mark: char| -> Vec<u32> {
+        let first =
+            |line: &str| line.trim_matches([mark, ' ']).split_whitespace().next()?.parse().ok();
+        lines.lines().filter_map(first).collect()
+    };
+    let listed = codes(help.split("Exit codes:").nth(1).unwrap(), ' ');
+    let tabled: Vec<u32> = page
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .flat_map(|line| codes(line, '|'))
+        .collect();
+    assert_eq!(listed, tabled);
+    assert_eq!(listed.len(), 10);
+}

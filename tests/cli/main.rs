@@ -1,0 +1,7 @@
+//! The program as its users meet it: arguments in; exit code, files and text out.
+
+mod errors;
+mod help;
+mod report;
+mod resume;
+mod support;
