@@ -15,4 +15,6 @@ pub use network_error::{
     EncodingProblem, ExternalProblem, ModelProblem, NetworkError, NnetProblem, NodeProblem, Place,
     TensorProblem,
 };
-pub use vnnlib::{Problem, PropertyError, load_property, parse_vnnlib, write_vnnlib};
+pub use vnnlib::{
+    Problem, PropertyError, Statement, load_property, load_statement, parse_vnnlib, write_vnnlib,
+};

@@ -94,8 +94,8 @@ pub struct Claim {
     pub unsafe_set: Vec<Polytope>,
 }
 
-/// A conjunction of claims. Its cases, (region, polytope) pairs in order, are numbered through for proofs. A disjunct of
-/// a file whose box is empty is no case and has no number.
+/// A conjunction of claims. Its cases, (region, polytope) pairs in order, are numbered through.
+/// Those of a file that have no inputs are not among them; the reader of the file knows the numbers in the file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Property {
     /// The claims; consecutive cases with equal regions are one claim.

@@ -23,8 +23,8 @@ pub(super) enum Atom {
     Bound { input: u32, upper: bool, bound: Bound },
     /// Anything linear else.
     HalfSpace(Box<HalfSpace>),
-    /// A comparison in which no variable is left.
-    Constant(bool),
+    /// A comparison in which no variable is left: whether it holds, and whether it would if it were not strict.
+    Constant { holds: bool, closed: bool },
 }
 
 /// A formula in negation-free form.

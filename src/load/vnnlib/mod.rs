@@ -8,7 +8,7 @@
 //! - Every number is exact until it is rounded outward into the region or to both sides in a half-space.
 //! - Of several bounds of an input the tightest counts; a strict one (`<`) is kept in what the region contains.
 //! - A case whose box is empty (bounds that exclude each other, or a false comparison of constants) claims nothing.
-//!   It is left out, and cases are numbered without it. A file with no other cases is refused.
+//!   It is left out of the property; [`Statement`] knows its number. A file with no other cases is refused.
 //! - A half-space that mixes inputs and outputs, or several inputs, numbers input i as output `outputs + i`.
 
 mod error;
@@ -26,6 +26,37 @@ use crate::spec::Property;
 use error::Failure;
 use std::path::Path;
 
+/// A property with the numbers that its cases have in the file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// The cases that have inputs.
+    pub property: Property,
+    /// The numbers, increasing, of the cases that have none: those whose bounds exclude each other, or that compare
+    /// equal constants strictly. (A disjunct with a constant comparison that is false outright has no number at all.)
+    pub empty: Vec<usize>,
+}
+
+impl Statement {
+    /// The number in the file of the given case of the property. Proofs speak of these numbers.
+    #[must_use]
+    pub fn number(&self, case: usize) -> usize {
+        self.empty.iter().fold(case, |number, &empty| number + usize::from(empty <= number))
+    }
+}
+
+/// Reads a VNN-LIB 1.0 file with the numbers of its cases.
+///
+/// # Errors
+/// As [`load_property`].
+pub fn load_statement(
+    path: &Path,
+    inputs: usize,
+    outputs: usize,
+) -> Result<Statement, PropertyError> {
+    let file = SourceFile::read(path)?;
+    parse_statement(&path.display().to_string(), &file.bytes, inputs, outputs)
+}
+
 /// Reads a VNN-LIB 1.0 file (gzipped or not) about a network with so many inputs and outputs.
 ///
 /// # Errors
@@ -35,8 +66,7 @@ pub fn load_property(
     inputs: usize,
     outputs: usize,
 ) -> Result<Property, PropertyError> {
-    let file = SourceFile::read(path)?;
-    parse_vnnlib(&path.display().to_string(), &file.bytes, inputs, outputs)
+    Ok(load_statement(path, inputs, outputs)?.property)
 }
 
 /// Reads VNN-LIB 1.0 from memory; `name` is what errors call it.
@@ -49,7 +79,16 @@ pub fn parse_vnnlib(
     inputs: usize,
     outputs: usize,
 ) -> Result<Property, PropertyError> {
-    let read = || -> Result<Property, Failure> {
+    Ok(parse_statement(name, bytes, inputs, outputs)?.property)
+}
+
+fn parse_statement(
+    name: &str,
+    bytes: &[u8],
+    inputs: usize,
+    outputs: usize,
+) -> Result<Statement, PropertyError> {
+    let read = || -> Result<Statement, Failure> {
         let text = std::str::from_utf8(bytes)
             .map_err(|e| Failure { at: e.valid_up_to(), problem: Problem::NotUtf8 })?;
         let script = formula::parse(text, inputs, outputs)?;

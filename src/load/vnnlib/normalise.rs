@@ -1,5 +1,6 @@
 //! From a formula to its cases: a union of (box, polytope) pairs in the order of the file.
 
+use super::Statement;
 use super::error::{Failure, Problem, fail};
 use super::formula::{Atom, Bound, Formula, Script};
 use crate::spec::{Claim, HalfSpace, Property, Region};
@@ -20,15 +21,20 @@ struct Rest<'a, 'r> {
 enum Undo<'a> {
     Bound { upper: bool, input: usize, old: Option<&'a Bound> },
     HalfSpace,
-    False,
+    False { closed: bool },
 }
 
 struct Cases<'a> {
     lower: Vec<Option<&'a Bound>>,
     upper: Vec<Option<&'a Bound>>,
     polytope: Vec<&'a HalfSpace>,
-    /// How many constant atoms that are false are among the conjuncts.
+    /// How many constant atoms among the conjuncts are false.
     falsities: usize,
+    /// And how many of them would be so if they were not strict.
+    closed_falsities: usize,
+    /// The number of the next case, empty ones counted.
+    number: usize,
+    empty: Vec<usize>,
     undo: Vec<Undo<'a>>,
     /// Whether `lower` and `upper` have changed since the region of the last claim was made from them.
     moved: bool,
@@ -44,7 +50,7 @@ struct Cases<'a> {
 }
 
 /// Lists the cases of a file. The alternatives of an earlier `or` vary more slowly than those of a later one.
-pub(super) fn normalise(script: Script, outputs: usize) -> Result<Property, Failure> {
+pub(super) fn normalise(script: Script, outputs: usize) -> Result<Statement, Failure> {
     let count = script.assertions.iter().map(count).fold(1, usize::saturating_mul);
     if count > MAX_CASES {
         return fail(script.end, Problem::Blowup { limit: MAX_CASES, what: "cases" });
@@ -58,6 +64,9 @@ pub(super) fn normalise(script: Script, outputs: usize) -> Result<Property, Fail
         upper: vec![None; inputs],
         polytope: Vec::new(),
         falsities: 0,
+        closed_falsities: 0,
+        number: 0,
+        empty: Vec::new(),
         undo: Vec::new(),
         moved: true,
         claims: Vec::new(),
@@ -83,7 +92,8 @@ pub(super) fn normalise(script: Script, outputs: usize) -> Result<Property, Fail
         .flat_map(|c| c.unsafe_set.iter().flatten())
         .flat_map(|h| &h.coefficients)
         .any(|(index, _)| *index >= outputs);
-    Ok(Property { claims, uses_inputs })
+    let property = Property { claims, uses_inputs };
+    Ok(Statement { property, empty: cases.empty })
 }
 
 /// How many cases a formula has, empty ones included.
@@ -138,10 +148,11 @@ impl<'a> Cases<'a> {
     fn add(&mut self, atom: &'a Atom) {
         self.work += 1;
         match atom {
-            Atom::Constant(true) => {}
-            Atom::Constant(false) => {
+            Atom::Constant { holds: true, .. } => {}
+            Atom::Constant { holds: false, closed } => {
                 self.falsities += 1;
-                self.undo.push(Undo::False);
+                self.closed_falsities += usize::from(!closed);
+                self.undo.push(Undo::False { closed: *closed });
             }
             Atom::HalfSpace(half_space) => {
                 self.polytope.push(half_space);
@@ -169,7 +180,10 @@ impl<'a> Cases<'a> {
                 Undo::HalfSpace => {
                     self.polytope.pop();
                 }
-                Undo::False => self.falsities -= 1,
+                Undo::False { closed } => {
+                    self.falsities -= 1;
+                    self.closed_falsities -= usize::from(!closed);
+                }
             }
         }
     }
@@ -184,19 +198,28 @@ impl<'a> Cases<'a> {
             let what = "bounds and output constraints";
             return fail(self.end, Problem::Blowup { limit: MAX_WORK, what });
         }
+        let number = self.number;
+        self.number += usize::from(self.closed_falsities == 0);
         if self.falsities > 0 {
+            if self.closed_falsities == 0 {
+                self.empty.push(number);
+            }
             let reason = "a comparison of constants is false";
             self.vacuous.get_or_insert((self.place.unwrap_or(self.end), reason.to_owned()));
             return Ok(());
         }
         let polytope: Vec<HalfSpace> = self.polytope.iter().map(|&h| h.clone()).collect();
+        // The box of the last claim, unless an empty one came between: that leaves `moved` set.
         if !self.moved
             && let Some(last) = self.claims.last_mut()
         {
             last.unsafe_set.push(polytope);
             return Ok(());
         }
-        let Some(region) = self.region()? else { return Ok(()) };
+        let Some(region) = self.region()? else {
+            self.empty.push(number);
+            return Ok(());
+        };
         self.moved = false;
         match self.claims.last_mut() {
             Some(last) if last.region == region => last.unsafe_set.push(polytope),

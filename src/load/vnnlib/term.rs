@@ -105,7 +105,9 @@ pub(super) fn at_most(
     let atom = match (left, right) {
         (Term::Variable(v), Term::Constant(c)) => one_variable(v, true, c, strict, outputs),
         (Term::Constant(c), Term::Variable(v)) => one_variable(v, false, c, strict, outputs),
-        (Term::Variable(a), Term::Variable(b)) if a == b => Atom::Constant(!strict),
+        (Term::Variable(a), Term::Variable(b)) if a == b => {
+            Atom::Constant { holds: !strict, closed: true }
+        }
         (Term::Variable(a), Term::Variable(b)) => {
             let mut coefficients = vec![(a, 1.0), (b, -1.0)];
             coefficients.sort_by_key(|c| c.0);
@@ -118,7 +120,8 @@ pub(super) fn at_most(
             let bound = -constant;
             match coefficients.as_slice() {
                 [] => {
-                    Atom::Constant(if strict { bound.is_positive() } else { !bound.is_negative() })
+                    let closed = !bound.is_negative();
+                    Atom::Constant { holds: closed && !(strict && bound.is_zero()), closed }
                 }
                 [(v, a)] if *v >= outputs => {
                     let value = Decimal::from(bound / a);
