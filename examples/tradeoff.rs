@@ -13,8 +13,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let file = Path::new(&dir).join("report.json");
         let text = std::fs::read_to_string(&file)
             .map_err(|error| format!("{}: {error}", file.display()))?;
-        let report: Report = serde_json::from_str(&text)
-            .map_err(|error| format!("{}: {error}", file.display()))?;
+        let report: Report =
+            serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
         let summary = &report.summary;
         println!(
             "| `{}` | {} | {} | {} | {} | {} | {:.0} ms |",
