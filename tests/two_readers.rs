@@ -1,0 +1,174 @@
+//! The verifier's reader and the checker's share no code; on the same file they must see the same network, down to
+//! the number, order and values of the ReLU blocks that proofs name.
+
+mod common;
+
+use certus::load::{load_network, load_network_bytes};
+use certus::net::{Matrix, Network};
+use certus_check::circuit::{Circuit, Node};
+use certus_check::map::Scratch;
+use common::onnx_writer::*;
+use proptest::prelude::*;
+use std::path::Path;
+
+/// Pre-activations of each block, and at last the outputs, as the checker computes them.
+fn by_checker(circuit: &Circuit, x: &[f64]) -> Vec<Vec<f64>> {
+    let mut values: Vec<Vec<f64>> = Vec::new();
+    let mut scratch = Scratch::default();
+    for node in circuit.nodes() {
+        let value = match node {
+            Node::Input => x.to_vec(),
+            Node::Relu { source, .. } => values[*source].iter().map(|v| v.max(0.0)).collect(),
+            Node::Affine(affine) => {
+                let mut y = affine.bias.clone();
+                for (source, map) in &affine.terms {
+                    for (i, y) in y.iter_mut().enumerate() {
+                        map.row(i, &mut scratch).each(|j, w| *y += w * values[*source][j]);
+                    }
+                }
+                y
+            }
+        };
+        values.push(value);
+    }
+    let nodes = circuit.blocks().iter().copied().chain([circuit.output()]);
+    nodes.map(|node| values[node].clone()).collect()
+}
+
+/// The same, as the verifier computes them.
+fn by_verifier(network: &Network, x: &[f64]) -> Vec<Vec<f64>> {
+    let values = network.forward(&Matrix::from_column_slice(x.len(), 1, x));
+    let nodes = network.relus().map(|(_, z)| z).chain([network.output()]);
+    nodes.map(|node| values.node(node).as_slice().to_vec()).collect()
+}
+
+/// Why two readings differ, if they do.
+fn difference(network: &Network, circuit: &Circuit) -> Option<String> {
+    if network.inputs() != circuit.inputs() {
+        return Some(format!("{} and {} inputs", network.inputs(), circuit.inputs()));
+    }
+    for seed in 0..2u64 {
+        let x: Vec<f64> = (0..network.inputs() as u64)
+            .map(|i| ((i * 7919 + seed * 104_729 + 13) % 1009) as f64 / 505.0 - 1.0)
+            .collect();
+        let (ours, theirs) = (by_verifier(network, &x), by_checker(circuit, &x));
+        let sizes = |all: &[Vec<f64>]| all.iter().map(Vec::len).collect::<Vec<_>>();
+        if sizes(&ours) != sizes(&theirs) {
+            return Some(format!("block sizes {:?} and {:?}", sizes(&ours), sizes(&theirs)));
+        }
+        for (block, (a, b)) in ours.iter().zip(&theirs).enumerate() {
+            let scale = b.iter().fold(1.0f64, |m, v| m.max(v.abs()));
+            if let Some(i) = (0..a.len()).find(|&i| !((a[i] - b[i]).abs() <= 1e-9 * scale)) {
+                return Some(format!("r{block}.{i} is {} and {}", a[i], b[i]));
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn both_readers_agree_on_the_benchmark_networks() {
+    let bench = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/bench");
+    let Ok(sets) = std::fs::read_dir(&bench) else {
+        println!("skipped: no benchmark set beside the repository");
+        return;
+    };
+    let folders = sets.map(|set| set.unwrap().path().join("onnx")).filter(|p| p.is_dir());
+    let mut files: Vec<_> =
+        folders.flat_map(|f| std::fs::read_dir(f).unwrap()).map(|f| f.unwrap().path()).collect();
+    files.sort();
+    let (mut agree, mut refused, mut problems) = (0, Vec::new(), Vec::new());
+    for file in files {
+        let bytes = certus::load::SourceFile::read(&file).unwrap().bytes;
+        // The largest networks are not worth the checker's time here.
+        if bytes.len() > 40_000_000 {
+            continue;
+        }
+        match certus_check::onnx::read(&bytes) {
+            Ok(circuit) => match difference(&load_network(&file).unwrap().network, &circuit) {
+                None => agree += 1,
+                Some(problem) => problems.push(format!("{}: {problem}", file.display())),
+            },
+            Err(error) => refused.push(format!("{}: {error:?}", file.display())),
+        }
+    }
+    println!("{agree} networks read alike; refused by the checker: {refused:#?}");
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+/// A piecewise-linear or linear operator between two others, on (1, 2, 4, 4).
+fn operator() -> impl Strategy<Value = (&'static str, Vec<&'static str>, usize)> {
+    let pool = 1; // Which attributes to make below.
+    prop_oneof![
+        Just(("Relu", vec![], 0)),
+        Just(("Abs", vec![], 0)),
+        Just(("LeakyRelu", vec![], 2)),
+        Just(("PRelu", vec!["slopes"], 0)),
+        Just(("Clip", vec!["lo", "hi"], 0)),
+        Just(("Clip", vec!["lo"], 0)),
+        Just(("Clip", vec!["", "hi"], 0)),
+        Just(("Clip", vec!["zero", "hi"], 0)),
+        Just(("Max", vec!["slopes", "x4"], 0)),
+        Just(("Min", vec!["x4", "slopes", "lo"], 0)),
+        Just(("MaxPool", vec![], pool)),
+        Just(("AveragePool", vec![], pool)),
+        Just(("Conv", vec!["k", "kb"], 3)),
+        Just(("BatchNormalization", vec!["c1", "c2", "c1", "c3"], 0)),
+        Just(("Add", vec!["slopes"], 0)),
+        Just(("Sub", vec!["x4"], 0)),
+        Just(("Mul", vec!["c4"], 0)),
+        Just(("Div", vec!["c4"], 0)),
+        Just(("Sum", vec!["x4", "slopes"], 0)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn both_readers_agree_on_random_chains(
+        chain in proptest::collection::vec((operator(), 1i64..4, 0i64..2, any::<bool>()), 1..6),
+    ) {
+        let ramp = |n: usize| (0..n).map(|i| (i * 5 % 7) as f32 / 4.0 - 0.75).collect::<Vec<f32>>();
+        let mut model = Model::new(13, &[1, 2, 4, 4])
+            .floats("slopes", &[2, 1, 1], &[0.25, 1.5])
+            .tensor(float_tensor("lo", &[], &[-0.5]))
+            .tensor(float_tensor("hi", &[], &[0.75]))
+            .tensor(float_tensor("zero", &[], &[0.0]))
+            .floats("k", &[2, 2, 3, 3], &ramp(36))
+            .floats("kb", &[2], &ramp(2))
+            .floats("c1", &[2], &[0.5, -1.25])
+            .floats("c2", &[2], &[0.75, 0.0])
+            .floats("c3", &[2], &[0.3, 2.0])
+            .floats("c4", &[4], &[3.0, -1.0, 0.5, 7.0]);
+        let mut at = "x".to_owned();
+        for (i, ((op, others, kind), size, pad, residual)) in chain.into_iter().enumerate() {
+            let attributes = match kind {
+                // A window that keeps 4 × 4: kernel 3, padding 1; or of 1 × 1.
+                1 if size > 1 => vec![ints("kernel_shape", &[3, 3]), ints("pads", &[1; 4])],
+                1 => vec![ints("kernel_shape", &[1, 2]), ints("pads", &[0, pad, 0, 1 - pad])],
+                2 => vec![float("alpha", 0.125 * size as f32 + 0.01)],
+                3 => vec![ints("pads", &[1, 1, 1, 1])],
+                _ => vec![],
+            };
+            let inputs: Vec<&str> = std::iter::once(at.as_str())
+                .chain(others.iter().map(|&o| if o == "x4" { "x" } else { o }))
+                .collect();
+            let out = format!("t{i}");
+            model = model.node(op, &inputs, &out, attributes);
+            if residual {
+                let sum = format!("s{i}");
+                model = model.node("Add", &[&out, "x"], &sum, vec![]);
+                at = sum;
+            } else {
+                at = out;
+            }
+        }
+        let model = model.node("Flatten", &[&at], "y", vec![]);
+        let bytes = model.bytes();
+        let ours = load_network_bytes("chain.onnx", &bytes).unwrap();
+        let theirs = certus_check::onnx::read(&bytes);
+        prop_assert!(theirs.is_ok(), "{:?}", theirs.err());
+        if let Ok(circuit) = theirs {
+            prop_assert_eq!(difference(&ours.network, &circuit), None);
+        }
+    }
+}
