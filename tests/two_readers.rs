@@ -58,7 +58,11 @@ fn difference(network: &Network, circuit: &Circuit) -> Option<String> {
         }
         for (block, (a, b)) in ours.iter().zip(&theirs).enumerate() {
             let scale = b.iter().fold(1.0f64, |m, v| m.max(v.abs()));
-            if let Some(i) = (0..a.len()).find(|&i| !((a[i] - b[i]).abs() <= 1e-9 * scale)) {
+            let differs = |i: &usize| {
+                let distance = (a[*i] - b[*i]).abs();
+                distance.is_nan() || distance > 1e-9 * scale
+            };
+            if let Some(i) = (0..a.len()).find(differs) {
                 return Some(format!("r{block}.{i} is {} and {}", a[i], b[i]));
             }
         }
