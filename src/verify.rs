@@ -2,8 +2,8 @@
 
 use crate::attack::{self, AttackSettings, Counterexample};
 use crate::bound::{Analysis, Functionals, Intermediate};
-use crate::branch::Limits;
 pub use crate::branch::Reason;
+use crate::branch::{self, Answer, Limits};
 use crate::net::{Matrix, Network};
 use crate::spec::{Claim, Property};
 use std::fmt;
@@ -13,18 +13,28 @@ use std::time::Duration;
 /// How far verification goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Method {
-    /// Every stage that can help, cheap before dear.
+    /// Every stage that can help, cheap before dear; branch and bound up to a fixed number of domains.
     #[default]
     Auto,
     /// Interval bound propagation only.
     Ibp,
     /// Intervals, then CROWN.
     Crown,
+    /// Intervals, CROWN, then branch and bound until decided or out of time.
+    Complete,
 }
 
 impl Method {
     /// All methods, weakest first.
-    pub const ALL: [Self; 3] = [Self::Ibp, Self::Crown, Self::Auto];
+    pub const ALL: [Self; 4] = [Self::Ibp, Self::Crown, Self::Complete, Self::Auto];
+}
+
+impl Method {
+    /// Whether the method goes on to branch and bound where bounds do not suffice.
+    #[must_use]
+    pub fn branches(self) -> bool {
+        matches!(self, Self::Complete | Self::Auto)
+    }
 }
 
 impl fmt::Display for Method {
@@ -33,6 +43,7 @@ impl fmt::Display for Method {
             Self::Auto => "auto",
             Self::Ibp => "ibp",
             Self::Crown => "crown",
+            Self::Complete => "complete",
         })
     }
 }
@@ -44,7 +55,7 @@ impl FromStr for Method {
         Self::ALL
             .into_iter()
             .find(|method| method.to_string() == text)
-            .ok_or_else(|| format!("'{text}' is no method; use ibp, crown or auto"))
+            .ok_or_else(|| format!("'{text}' is no method; use ibp, crown, complete or auto"))
     }
 }
 
@@ -59,6 +70,8 @@ pub enum Stage {
     CrownIbp,
     /// Backward passes for intermediate bounds too.
     Crown,
+    /// Branch and bound.
+    Branch,
 }
 
 impl fmt::Display for Stage {
@@ -68,6 +81,7 @@ impl fmt::Display for Stage {
             Self::Ibp => "ibp",
             Self::CrownIbp => "crown-ibp",
             Self::Crown => "crown",
+            Self::Branch => "branch and bound",
         })
     }
 }
@@ -104,6 +118,17 @@ pub struct Settings {
     pub seed: u64,
     /// Time limit, looked at between stages and attack steps.
     pub timeout: Option<Duration>,
+    /// Bytes that open domains of branch and bound may take; `None` for [`crate::branch::DEFAULT_MEMORY`].
+    pub memory: Option<usize>,
+}
+
+/// How much branch and bound had to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Effort {
+    /// Domains bounded.
+    pub visited: usize,
+    /// Domains left open.
+    pub open: usize,
 }
 
 /// Every claim of the property holds for every real input of its region. Only this module can make one, from sound bounds.
@@ -147,6 +172,8 @@ pub struct Outcome {
     pub stage: Option<Stage>,
     /// The least margin proved over all claims: positive where all are certified; `None` where no bound was computed.
     pub bound: Option<f64>,
+    /// The work of branch and bound, where it was needed.
+    pub effort: Effort,
 }
 
 /// Decides a property of a network.
@@ -159,41 +186,78 @@ pub fn verify(
     settings: &Settings,
     cancel: &(dyn Fn() -> bool + Sync),
 ) -> Outcome {
-    let limits = Limits::starting_now(settings.timeout, None, cancel);
+    let mut limits = Limits::starting_now(settings.timeout, cancel);
+    limits.memory = settings.memory.unwrap_or(limits.memory);
+    if settings.method == Method::Auto {
+        limits.domains = AUTO_DOMAINS;
+    }
     let stop = || limits.passed().is_some();
     if let Some(found) = attack::attack_any(net, property, &settings.attack, settings.seed, &stop) {
         return Outcome {
             verdict: Verdict::Falsified(Box::new(found)),
             stage: Some(Stage::Attack),
             bound: None,
+            effort: Effort::default(),
         };
     }
-    let mut least: Option<f64> = None;
+    let mut least = f64::INFINITY;
     let mut stage = None;
+    let mut open = Vec::new();
     for claim in &property.claims {
         let bounded = bound_claim(net, claim, settings.method, &limits);
-        if let Some(margin) = bounded.margin {
-            least = Some(least.map_or(margin, |least| least.min(margin)));
-        }
+        least = least.min(bounded.margin);
         match bounded.decided {
             Ok(by) => stage = stage.max(Some(by)),
-            Err(reason) => {
-                return Outcome {
-                    verdict: Verdict::Unknown(Unknown { reason }),
-                    stage: None,
-                    bound: least,
-                };
+            Err(reason @ (Reason::TimeLimit | Reason::Cancelled)) => {
+                return undecided(reason, least, Effort::default());
             }
+            Err(_) => open.push(claim.clone()),
+        }
+        // Bounding claims one by one serves few of them; search bounds many in batches.
+        if open.len() > FEW_CLAIMS && settings.method.branches() {
+            break;
         }
     }
+    if open.is_empty() {
+        return certified(stage, least, Effort::default());
+    }
+    if !settings.method.branches() {
+        return undecided(Reason::BoundTooWeak, least, Effort::default());
+    }
+    let searched = branch::search(net, property, &limits);
+    let effort = Effort { visited: searched.visited, open: searched.open };
+    match searched.answer {
+        Answer::Proved => certified(Some(Stage::Branch), searched.bound, effort),
+        Answer::Refuted(found) => Outcome {
+            verdict: Verdict::Falsified(found),
+            stage: Some(Stage::Branch),
+            bound: None,
+            effort,
+        },
+        Answer::Open(reason) => undecided(reason, searched.bound.max(least), effort),
+    }
+}
+
+/// Domains that [`Method::Auto`] spends on one query: a count and not a time, so that results repeat.
+const AUTO_DOMAINS: usize = 256;
+
+/// Claims that are bounded one by one before search takes over.
+const FEW_CLAIMS: usize = 8;
+
+fn certified(stage: Option<Stage>, margin: f64, effort: Effort) -> Outcome {
     let certificate = Certificate { level: AssuranceLevel::Sound };
-    Outcome { verdict: Verdict::Certified(certificate), stage, bound: least }
+    Outcome { verdict: Verdict::Certified(certificate), stage, bound: Some(margin), effort }
+}
+
+fn undecided(reason: Reason, margin: f64, effort: Effort) -> Outcome {
+    let bound = Some(margin).filter(|m| *m < f64::INFINITY);
+    Outcome { verdict: Verdict::Unknown(Unknown { reason }), stage: None, bound, effort }
 }
 
 /// How far bounds of one claim got.
 struct BoundedClaim {
     decided: Result<Stage, Reason>,
-    margin: Option<f64>,
+    margin: f64,
 }
 
 /// Bounds one claim, cheap before dear, until it is proved or the method allows no more.
@@ -202,11 +266,13 @@ fn bound_claim(net: &Network, claim: &Claim, method: Method, limits: &Limits) ->
     let mut lows = vec![f64::NEG_INFINITY; functionals.len()];
     let stages: &[Stage] = match method {
         Method::Ibp => &[Stage::Ibp],
-        Method::Crown | Method::Auto => &[Stage::Ibp, Stage::CrownIbp, Stage::Crown],
+        Method::Crown | Method::Complete | Method::Auto => {
+            &[Stage::Ibp, Stage::CrownIbp, Stage::Crown]
+        }
     };
     let input = claim.region.boxes();
     let mut intervals = None;
-    let mut margin = None;
+    let mut margin = f64::NEG_INFINITY;
     for &stage in stages {
         if let Some(reason) = limits.passed() {
             return BoundedClaim { decided: Err(reason), margin };
@@ -229,7 +295,7 @@ fn bound_claim(net: &Network, claim: &Claim, method: Method, limits: &Limits) ->
         for (&column, bound) in open.iter().zip(better) {
             lows[column] = lows[column].max(bound);
         }
-        margin = Some(functionals.margin(&lows));
+        margin = functionals.margin(&lows);
         if functionals.proved_by(&lows) {
             return BoundedClaim { decided: Ok(stage), margin };
         }

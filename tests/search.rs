@@ -62,7 +62,7 @@ proptest! {
     fn searches_tell_the_truth(words in words()) {
         let (net, property, row, points, bound) = query(&words);
         let never = || false;
-        let limits = || Limits::starting_now(Some(Duration::from_millis(200)), None, &never);
+        let limits = || Limits::starting_now(Some(Duration::from_millis(200)), &never);
         let inputs = split_inputs(&net, &property, &limits());
         let relus = split_relus(&net, &property, &limits());
         check(&inputs, &net, &row, &points, bound)?;

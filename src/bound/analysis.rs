@@ -132,13 +132,14 @@ fn tighten(sweep: Sweep, id: NodeId, boxes: &mut Boxes) {
     }
 }
 
-/// Whether a sweep can improve a node's interval, and something depends on it: the operands of nonlinear nodes, unless the
-/// interval is already exact.
+/// Whether a sweep can improve a node's interval, and something depends on it: affine operands of nonlinear nodes, unless the
+/// interval is already exact. (Of a nonlinear node the interval follows from its operand's.)
 fn gains_by_sweep(net: &Network, id: NodeId) -> bool {
     let relaxed = |node: &crate::net::Node| {
         !matches!(node.op, Op::Affine(_) | Op::Input) && node.op.operands().contains(&id)
     };
-    net.nodes()[id..].iter().any(relaxed) && !interval_is_exact(net, id)
+    let affine = matches!(net.node(id).op, Op::Affine(_));
+    affine && net.nodes()[id..].iter().any(relaxed) && !interval_is_exact(net, id)
 }
 
 /// Whether the interval rule gives a node's exact range: elements are affine functions, each of independent inputs.

@@ -44,7 +44,9 @@ impl Layers {
     /// The relaxation of a node over the boxes of its operands.
     #[must_use]
     pub fn relaxation(&self, net: &Network, id: NodeId) -> &NodeRelaxation {
-        self.relaxations[id].get_or_init(|| match net.node(id).op {
+        // A sweep may start at a node whose own boxes are not known yet: there is no relaxation to keep.
+        let Some(relaxation) = self.relaxations.get(id) else { return &NodeRelaxation::None };
+        relaxation.get_or_init(|| match net.node(id).op {
             Op::Product(x, y) => {
                 NodeRelaxation::Product(ProductLines::new(&self.boxes[x], &self.boxes[y]))
             }

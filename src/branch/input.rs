@@ -70,6 +70,9 @@ struct Batch {
 /// Domains a batch: enough for the GEMM to run at full speed, few enough to stay in cache and to stop in time.
 const BATCH: usize = 128;
 
+/// Batches bounded in parallel: a constant, so that the search does not depend on the number of threads.
+const BATCHES: usize = 4;
+
 /// Entries of the widest coefficient matrix of a batch, about: limits the batch for wide networks.
 const BATCH_ENTRIES: usize = 1 << 21;
 
@@ -101,18 +104,16 @@ pub fn split_inputs(net: &Network, property: &Property, limits: &Limits) -> Sear
         Searched { answer: Answer::Proved, bound: f64::INFINITY, visited: 0, open: 0 };
     let mut stuck: Vec<Domain> = Vec::new();
     while !open.is_empty() {
-        let stop = limits.passed().or((open.len() > most).then_some(Reason::MemoryLimit));
-        if let Some(reason) = stop {
+        let full = (open.len() > most).then_some(Reason::MemoryLimit);
+        let many = (searched.visited >= limits.domains).then_some(Reason::DomainLimit);
+        if let Some(reason) = limits.passed().or(full).or(many) {
             return conclude(searched, Answer::Open(reason), open.iter().chain(&stuck));
         }
-        // As many batches as threads; a function of the query and the thread count only through speed, never the verdict.
-        let parallel = rayon::current_num_threads().max(1);
-        let take = (batch * parallel).min(open.len());
-        let domains: Vec<Domain> = (0..take).filter_map(|_| open.pop()).collect();
+        let domains: Vec<Domain> = (0..batch * BATCHES).map_while(|_| open.pop()).collect();
         searched.visited += domains.len();
-        let size = domains.len().div_ceil(parallel).max(1);
+        let chunk = domains.len().div_ceil(BATCHES).max(1);
         let results: Vec<Batch> =
-            domains.par_chunks(size).map(|chunk| search.batch(chunk)).collect();
+            domains.par_chunks(chunk).map(|chunk| search.batch(chunk)).collect();
         for result in results {
             if let Some(found) = result.counterexample {
                 return conclude(searched, Answer::Refuted(Box::new(found)), open.iter());

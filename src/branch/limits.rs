@@ -12,6 +12,8 @@ pub enum Reason {
     TimeLimit,
     /// The domains still open would not fit into the memory limit.
     MemoryLimit,
+    /// As many domains as the caller allows were bounded.
+    DomainLimit,
     /// The domains cannot be split further in double precision.
     Resolution,
     /// The caller asked to stop.
@@ -24,6 +26,7 @@ impl fmt::Display for Reason {
             Self::BoundTooWeak => "bound too weak",
             Self::TimeLimit => "time limit",
             Self::MemoryLimit => "memory limit",
+            Self::DomainLimit => "domain limit",
             Self::Resolution => "domains too small to split",
             Self::Cancelled => "cancelled",
         })
@@ -37,6 +40,8 @@ pub struct Limits<'a> {
     pub deadline: Option<Instant>,
     /// Bytes that open domains may take.
     pub memory: usize,
+    /// Domains that may be bounded, of the whole query. Unlike time, it gives the same answer on every machine.
+    pub domains: usize,
     /// Asked often; `true` stops the query.
     pub cancel: &'a (dyn Fn() -> bool + Sync),
 }
@@ -45,15 +50,11 @@ pub struct Limits<'a> {
 pub const DEFAULT_MEMORY: usize = 1 << 30;
 
 impl<'a> Limits<'a> {
-    /// Limits from now on.
+    /// Limits from now on: time, and the defaults for the rest.
     #[must_use]
-    pub fn starting_now(
-        timeout: Option<Duration>,
-        memory: Option<usize>,
-        cancel: &'a (dyn Fn() -> bool + Sync),
-    ) -> Self {
+    pub fn starting_now(timeout: Option<Duration>, cancel: &'a (dyn Fn() -> bool + Sync)) -> Self {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Self { deadline, memory: memory.unwrap_or(DEFAULT_MEMORY), cancel }
+        Self { deadline, memory: DEFAULT_MEMORY, domains: usize::MAX, cancel }
     }
 
     /// Why to stop now, if there is a reason.

@@ -11,6 +11,8 @@ pub use limits::{Limits, Reason};
 pub use relu::split_relus;
 
 use crate::attack::Counterexample;
+use crate::net::{Network, Op};
+use crate::spec::Property;
 
 /// How a search ended.
 #[derive(Debug, Clone)]
@@ -34,4 +36,30 @@ pub struct Searched {
     pub visited: usize,
     /// Domains still open.
     pub open: usize,
+}
+
+/// Regions with at most this many inputs that are not fixed are split along them: every halving of all inputs costs a factor
+/// 2ⁿ, which beats the number of unstable neurons of all but the smallest networks while n is small.
+const FEW_INPUTS: usize = 20;
+
+/// Decides a property completely, as far as the limits allow, splitting inputs or ReLUs, whichever suits it.
+#[must_use]
+pub fn search(net: &Network, property: &Property, limits: &Limits) -> Searched {
+    let free = |claim: &crate::spec::Claim| {
+        claim
+            .region
+            .lower()
+            .iter()
+            .zip(claim.region.upper())
+            .filter(|(l, u)| l.next_up() < **u)
+            .count()
+    };
+    let inputs = property.claims.iter().map(free).max().unwrap_or(0);
+    let only_relus =
+        net.nodes().iter().all(|n| matches!(n.op, Op::Input | Op::Affine(_) | Op::Relu(_)));
+    if inputs <= FEW_INPUTS || !only_relus {
+        split_inputs(net, property, limits)
+    } else {
+        split_relus(net, property, limits)
+    }
 }

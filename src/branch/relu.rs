@@ -67,6 +67,9 @@ impl Eq for Domain {}
 /// Entries of a batch's widest matrices, about.
 const BATCH_ENTRIES: usize = 1 << 18;
 
+/// Batches bounded in parallel: a constant, so that the search does not depend on the number of threads.
+const BATCHES: usize = 4;
+
 /// Candidates whose children are bounded before one is chosen.
 const CANDIDATES: usize = 4;
 
@@ -98,7 +101,7 @@ pub fn split_relus(net: &Network, property: &Property, limits: &Limits) -> Searc
                 functionals.matrix.column(nearest).as_slice(),
             );
             let search = Search::new(net, property, c, &root, row, target);
-            let part = search.run(limits);
+            let part = search.run(limits, total.visited);
             total.visited += part.visited;
             total.open += part.open;
             total.bound = total.bound.min(part.bound);
@@ -154,7 +157,7 @@ impl<'a> Search<'a> {
         Self { net, property, claim, root, row, target, unstable }
     }
 
-    fn run(&self, limits: &Limits) -> Searched {
+    fn run(&self, limits: &Limits, visited_before: usize) -> Searched {
         let slopes =
             self.unstable.iter().map(|&(relu, _, i)| self.default_slope(relu, i)).collect();
         let mut open = BinaryHeap::new();
@@ -166,13 +169,15 @@ impl<'a> Search<'a> {
             slopes,
         });
         let widest = self.net.nodes().iter().map(|n| n.len).max().unwrap_or(1);
-        let batch = (BATCH_ENTRIES / widest).clamp(4, 128);
+        let batch = (BATCH_ENTRIES / widest).clamp(4, 64);
         let mut searched =
             Searched { answer: Answer::Proved, bound: f64::INFINITY, visited: 0, open: 0 };
         let mut stuck = 0;
         while let Some(worst) = open.peek() {
-            let stop = limits.passed().or((memory > limits.memory).then_some(Reason::MemoryLimit));
-            if let Some(reason) = stop {
+            let full = (memory > limits.memory).then_some(Reason::MemoryLimit);
+            let many = (visited_before + searched.visited >= limits.domains)
+                .then_some(Reason::DomainLimit);
+            if let Some(reason) = limits.passed().or(full).or(many) {
                 let bound = searched.bound.min(worst.bound - self.target);
                 return Searched {
                     answer: Answer::Open(reason),
@@ -181,13 +186,11 @@ impl<'a> Search<'a> {
                     ..searched
                 };
             }
-            let threads = rayon::current_num_threads().max(1);
-            let take = (batch * threads).min(open.len());
-            let domains: Vec<Domain> = (0..take).filter_map(|_| open.pop()).collect();
+            let domains: Vec<Domain> = (0..batch * BATCHES).map_while(|_| open.pop()).collect();
             memory -= domains.iter().map(Domain::size).sum::<usize>().min(memory);
             let how = if searched.visited == 0 { ROOT } else { INNER };
             searched.visited += domains.len();
-            let chunk = domains.len().div_ceil(threads).max(1);
+            let chunk = domains.len().div_ceil(BATCHES).max(1);
             let results: Vec<Batch> =
                 domains.par_chunks(chunk).map(|chunk| self.batch(chunk, how)).collect();
             for result in results {

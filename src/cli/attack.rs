@@ -30,6 +30,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         attack: common.attack(AttackSettings { kind: arguments.attack, ..Default::default() }),
         seed: common.seed,
         timeout: common.timeout,
+        memory: None,
     };
     let report = campaign::run(&Request { task: Task::Attack, settings, common })?;
     Ok(if report.is_some() { DONE } else { INTERRUPTED })

@@ -44,6 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         attack: common.attack(AttackSettings { kind: arguments.attack, ..Default::default() }),
         seed: common.seed,
         timeout: common.timeout,
+        memory: None,
     };
     let Some(report) = campaign::run(&Request { task: Task::Certify, settings, common })? else {
         return Ok(super::exit::INTERRUPTED);
