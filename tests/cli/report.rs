@@ -131,7 +131,7 @@ fn decimals_and_fractions_are_the_same_epsilon() {
 #[test]
 fn nothing_is_attacked_with_attack_none() {
     let bench = Bench::new(30);
-    bench.certify("--eps 0.1 --attack none --out out").exits(0);
+    bench.certify("--eps 0.1 --attack none --method crown --out out").exits(0);
     let report = bench.report("out");
     assert_eq!(count(&report, "falsified"), 0);
     let summary = &report["summary"];
