@@ -171,7 +171,8 @@ pub(super) fn share(text: &str) -> Result<Rational, String> {
     Ok(share)
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+/// A positive number of seconds.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().map_err(|_| "not a number of seconds".to_owned())?;
     let positive = seconds > 0.0;
     Duration::try_from_secs_f64(seconds)

@@ -43,7 +43,7 @@ pub(super) fn run(request: &Request) -> Result<Option<Report>, Failure> {
             (Some(store), held)
         }
     };
-    interrupt::watch()?;
+    interrupt::watch(interrupt::KEPT)?;
     let jobs = common.jobs.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let resumed = held.len();
     let (ended, rows) = run_inputs(request, &network, &data, store.as_ref(), held, inputs, jobs)?;

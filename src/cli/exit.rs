@@ -1,13 +1,15 @@
 //! Exit codes, and how errors map to them. Documented in docs/exit-codes.md and at the end of `certus --help`.
 
 use crate::audit::{Breach, CampaignError};
-use crate::load::{DatasetError, FileError, NetworkError};
+use crate::load::{DatasetError, FileError, NetworkError, PropertyError};
 use crate::report::StoreError;
 
 /// Done; for a single query: certified.
 pub(super) const DONE: u8 = 0;
 /// Falsified, or fewer inputs certified than `--require-certified` asks.
 pub(super) const FALSIFIED: u8 = 10;
+/// Neither certified nor falsified.
+pub(super) const UNKNOWN: u8 = 20;
 /// The command line makes no sense.
 pub(super) const USAGE: u8 = 64;
 /// A file's content is unusable.
@@ -31,7 +33,7 @@ pub(super) const HELP: &str = "Exit codes:
    64  the command line makes no sense
    65  a file's content is unusable
    66  a file is missing or unreadable
-   70  an error in certus itself
+   70  an error in certus itself, or a verdict that contradicts the expected one
    73  an output file or folder cannot be created
    74  writing failed, for example on a full disk
   130  interrupted";
@@ -61,6 +63,13 @@ fn file_code(error: &FileError) -> u8 {
 impl From<NetworkError> for Failure {
     fn from(error: NetworkError) -> Self {
         let code = if let NetworkError::File(file) = &error { file_code(file) } else { DATA };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<PropertyError> for Failure {
+    fn from(error: PropertyError) -> Self {
+        let code = if let PropertyError::File(file) = &error { file_code(file) } else { DATA };
         Self::new(code, error.to_string())
     }
 }

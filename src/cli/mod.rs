@@ -2,12 +2,15 @@
 
 mod arguments;
 mod attack;
+mod bench;
 mod campaign;
 mod certify;
 mod exit;
 mod inspect;
+mod instance;
 mod interrupt;
 mod progress;
+mod verify;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -30,6 +33,8 @@ enum Command {
     Certify(certify::Arguments),
     Attack(attack::Arguments),
     Inspect(inspect::Arguments),
+    Verify(verify::Arguments),
+    Bench(bench::Arguments),
 }
 
 /// The panic that ended the program, if one did.
@@ -48,7 +53,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Turns a panic into a failure like any other.
-fn guarded(run: impl FnOnce() -> Result<u8, Failure> + panic::UnwindSafe) -> Result<u8, Failure> {
+fn guarded<T>(run: impl FnOnce() -> Result<T, Failure> + panic::UnwindSafe) -> Result<T, Failure> {
     panic::catch_unwind(run).unwrap_or_else(|_| {
         let what = PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
         let what = what.unwrap_or_else(|| "of unknown cause".to_owned());
@@ -76,6 +81,8 @@ fn run(arguments: Vec<std::ffi::OsString>) -> Result<u8, Failure> {
             Command::Certify(arguments) => certify::run(&arguments),
             Command::Attack(arguments) => attack::run(&arguments),
             Command::Inspect(arguments) => inspect::run(&arguments),
+            Command::Verify(arguments) => verify::run(arguments),
+            Command::Bench(arguments) => bench::run(&arguments),
         },
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -132,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_an_internal_error() {
-        let failure = guarded(|| panic!("boom")).unwrap_err();
+        let failure = guarded::<u8>(|| panic!("boom")).unwrap_err();
         assert_eq!(failure.code, INTERNAL);
         assert!(failure.message.starts_with("internal error"), "{}", failure.message);
     }

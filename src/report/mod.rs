@@ -2,19 +2,23 @@
 //!
 //! The types here are the only ones that are serialised, so the format of every file is decided in this folder.
 
+mod bench;
 mod inspection;
 mod journal;
 mod json;
+mod query;
 mod row;
 mod store;
 mod terminal;
 
+pub use bench::{Answer, BenchRow, BenchVerdict, bench_text, red};
 pub use inspection::{Inspection, Layer};
 pub use journal::JournalError;
 pub use json::{
     AttackRecord, DataRecord, Decimal, FileRecord, Header, ModelRecord, Report, SCHEMA_VERSION,
     SettingsRecord, ShareRecord, SummaryRecord, Timing, Tool,
 };
+pub use query::{CounterexampleRecord, QueryReport, query_text};
 pub use row::{AttackName, Level, RowError, RowRecord, VerdictName};
 pub use store::{Mode, Store, StoreError};
 pub use terminal::{inspection_text, report_text};

@@ -132,7 +132,7 @@ fn bracket(certified: &ShareRecord, adversarial: &ShareRecord) -> String {
     )
 }
 
-fn assurance(level: Level) -> &'static str {
+pub(super) fn assurance(level: Level) -> &'static str {
     match level {
         Level::Solver => "solver: trusts an external floating-point solver's word",
         Level::Sound => {
@@ -214,7 +214,7 @@ pub fn inspection_text(inspection: &Inspection, styled: bool) -> String {
     text
 }
 
-fn style(table: &mut Table, styled: bool) {
+pub(super) fn style(table: &mut Table, styled: bool) {
     if styled {
         table.enforce_styling();
     } else {
@@ -238,7 +238,7 @@ fn percent(share: &ShareRecord) -> String {
     share.value.map_or_else(|| "–".to_owned(), |value| format!("{:.1} %", 100.0 * value))
 }
 
-fn seconds(seconds: f64) -> String {
+pub(super) fn seconds(seconds: f64) -> String {
     match seconds {
         s if s < 0.1 => format!("{:.1} ms", 1e3 * s),
         s if s < 100.0 => format!("{s:.2} s"),
@@ -247,7 +247,7 @@ fn seconds(seconds: f64) -> String {
 }
 
 /// Digits in groups of three.
-fn grouped(number: usize) -> String {
+pub(super) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

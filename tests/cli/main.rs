@@ -1,7 +1,11 @@
 //! The program as its users meet it: arguments in; exit code, files and text out.
 
+mod bench;
+#[path = "../common/mod.rs"]
+mod common;
 mod errors;
 mod help;
 mod report;
 mod resume;
 mod support;
+mod verify;

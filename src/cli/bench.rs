@@ -1,0 +1,351 @@
+//! `certus bench`: a folder of benchmark instances, compared with what is known of them.
+
+use super::arguments::seconds;
+use super::exit::{
+    CANNOT_CREATE, DATA, DONE, Failure, INTERNAL, INTERRUPTED, NO_INPUT, OUTPUT, USAGE,
+};
+use super::instance::{self, Instance, Ran};
+use super::{interrupt, print, styled};
+use crate::load::{FileError, SourceFile};
+use crate::report::{BenchRow, bench_text, red};
+use indicatif::{ProgressBar, ProgressStyle};
+use regex::Regex;
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+/// Run `certus verify` on a list of instances
+///
+/// Each instance runs in a process of its own. Rows are written as they come; --resume goes on. A verdict that contradicts
+/// the expected one is printed in red and makes the exit code 70.
+#[derive(Debug, clap::Args)]
+#[command(after_help = super::exit::HELP)]
+pub(super) struct Arguments {
+    /// The instances: onnx,vnnlib,seconds and, where known, sat, unsat or unknown; paths relative to this file
+    instances: PathBuf,
+
+    /// Where the rows go
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+
+    /// No instance gets more than this, in seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout_cap: Option<Duration>,
+
+    /// Only instances whose 'onnx,vnnlib' this regular expression matches
+    #[arg(long, value_name = "REGEX")]
+    filter: Option<Regex>,
+
+    /// Megabytes that open domains of an instance may take [default: 1074]
+    #[arg(long, value_name = "MB")]
+    memory: Option<NonZeroUsize>,
+
+    /// Instances handled at once; they share the cores
+    #[arg(long, value_name = "N", default_value = "1")]
+    jobs: NonZeroUsize,
+
+    /// Keep the rows that --out holds, and run the others
+    #[arg(long)]
+    resume: bool,
+
+    /// Replace --out
+    #[arg(long, conflicts_with = "resume")]
+    overwrite: bool,
+
+    /// No progress on stderr
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// A line of the instances' file.
+struct Listed {
+    onnx: String,
+    vnnlib: String,
+    timeout: Duration,
+    expected: String,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let listed = list(arguments)?;
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::new(INTERNAL, format!("own program file: {error}")))?;
+    let mut held = if arguments.resume { take_over(&arguments.out)? } else { Vec::new() };
+    let open = without(&listed, &mut held);
+    let results = Results::open(arguments, held, listed.len())?;
+    interrupt::watch(interrupt::KEPT)?;
+    let jobs = arguments.jobs.get().min(open.len().max(1));
+    let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+    let folder = arguments.instances.parent().unwrap_or(Path::new(""));
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<(), Failure> {
+        while let Some(listed) = open.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let instance = Instance {
+                model: &folder.join(&listed.onnx),
+                property: &folder.join(&listed.vnnlib),
+                timeout: listed.timeout,
+                memory: arguments.memory.map(NonZeroUsize::get),
+                threads: (cores / jobs).max(1),
+            };
+            let stopped = interrupt::stopped();
+            let Some(ran) = (!stopped).then(|| instance::run(&program, &instance)).flatten() else {
+                break;
+            };
+            if let Err(failure) = results.add(listed, ran) {
+                next.store(open.len(), Ordering::Relaxed);
+                return Err(failure);
+            }
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| -> Result<(), Failure> {
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+        let lost = |_| Err(Failure::new(INTERNAL, "internal error: a worker is gone"));
+        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(lost))
+    })?;
+    let rows = results.close();
+    print(&bench_text(&rows, styled()))?;
+    let wrong = rows.iter().filter(|row| row.contradicts()).count();
+    if wrong > 0 {
+        let verdicts = if wrong == 1 { "verdict contradicts" } else { "verdicts contradict" };
+        let file = arguments.out.display();
+        return Err(Failure::new(INTERNAL, format!("{file}: {wrong} {verdicts} what is expected")));
+    }
+    if interrupt::stopped() && rows.len() < listed.len() {
+        return Ok(INTERRUPTED);
+    }
+    Ok(DONE)
+}
+
+/// The instances' file, filtered and capped.
+fn list(arguments: &Arguments) -> Result<Vec<Listed>, Failure> {
+    let file = &arguments.instances;
+    let source = SourceFile::read(file).map_err(|error| {
+        let code = if matches!(error, FileError::Gzip { .. }) { DATA } else { NO_INPUT };
+        Failure::new(code, error.to_string())
+    })?;
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(source.bytes.as_slice());
+    let mut listed = Vec::new();
+    for (at, record) in reader.records().enumerate() {
+        let wrong =
+            |what: &str| Failure::new(DATA, format!("{}: row {}: {what}", file.display(), at + 1));
+        let record = record.map_err(|error| wrong(&error.to_string()))?;
+        let field = |index: usize| record.get(index).unwrap_or_default();
+        if at == 0 && field(0).eq_ignore_ascii_case("onnx") {
+            continue;
+        }
+        if field(0).is_empty() || field(1).is_empty() {
+            return Err(wrong("onnx,vnnlib,seconds and perhaps an expected verdict are wanted"));
+        }
+        let timeout = seconds(field(2))
+            .map_err(|problem| wrong(&format!("'{}' as time limit: {problem}", field(2))))?;
+        let expected = field(3).to_ascii_lowercase();
+        if !["", "sat", "unsat", "unknown"].contains(&expected.as_str()) {
+            return Err(wrong(&format!("'{expected}' is none of sat, unsat and unknown")));
+        }
+        listed.push(Listed {
+            onnx: field(0).to_owned(),
+            vnnlib: field(1).to_owned(),
+            timeout: arguments.timeout_cap.map_or(timeout, |cap| timeout.min(cap)),
+            expected,
+        });
+    }
+    if let Some(filter) = &arguments.filter {
+        listed.retain(|line| filter.is_match(&format!("{},{}", line.onnx, line.vnnlib)));
+        if listed.is_empty() {
+            let message = format!("--filter: '{filter}' matches no instance");
+            return Err(Failure::new(USAGE, message));
+        }
+    }
+    Ok(listed)
+}
+
+/// The rows that an earlier run left, without a line that it did not finish.
+fn take_over(file: &Path) -> Result<Vec<BenchRow>, Failure> {
+    let text = match std::fs::read(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => {
+            return Err(Failure::new(CANNOT_CREATE, format!("{}: {error}", file.display())));
+        }
+    };
+    let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    csv::Reader::from_reader(&text[..whole]).deserialize().collect::<Result<_, _>>().map_err(
+        |error| Failure::new(DATA, format!("{}: no results of certus: {error}", file.display())),
+    )
+}
+
+/// The instances that have no row yet; rows of others go. An instance that is listed twice needs two rows.
+fn without<'a>(listed: &'a [Listed], held: &mut Vec<BenchRow>) -> Vec<&'a Listed> {
+    let mut open: Vec<&Listed> = listed.iter().collect();
+    held.retain_mut(|row| {
+        let same = |line: &&Listed| line.onnx == row.onnx && line.vnnlib == row.vnnlib;
+        let Some(at) = open.iter().position(same) else { return false };
+        // What is expected now counts.
+        row.expected.clone_from(&open.remove(at).expected);
+        true
+    });
+    open
+}
+
+/// The file with the rows, and what is shown meanwhile.
+struct Results<'a> {
+    path: &'a Path,
+    bar: Option<ProgressBar>,
+    quiet: bool,
+    total: usize,
+    state: Mutex<(File, Vec<BenchRow>)>,
+}
+
+impl<'a> Results<'a> {
+    /// Makes the file, with the rows that are kept.
+    fn open(arguments: &'a Arguments, held: Vec<BenchRow>, total: usize) -> Result<Self, Failure> {
+        let path = &arguments.out;
+        let kept = arguments.resume || arguments.overwrite;
+        if !kept && path.exists() {
+            let advice = "holds results already; --resume keeps them, --overwrite replaces them";
+            return Err(Failure::new(CANNOT_CREATE, format!("{} {advice}", path.display())));
+        }
+        let file = OpenOptions::new().append(true).create(true).open(path).map_err(|error| {
+            let message = format!("{}: cannot be created: {error}", path.display());
+            Failure::new(CANNOT_CREATE, message)
+        })?;
+        let bar = (!arguments.quiet && io::stderr().is_terminal()).then(|| {
+            let style = ProgressStyle::with_template(
+                "{bar:24.cyan/dim} {pos}/{len} {elapsed} (left {eta})  {msg}",
+            );
+            let bar = ProgressBar::new(total as u64);
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_position(held.len() as u64);
+            bar.reset_eta();
+            bar.enable_steady_tick(Duration::from_millis(250));
+            bar
+        });
+        let rows = held.clone();
+        let results =
+            Self { path, bar, quiet: arguments.quiet, total, state: Mutex::new((file, rows)) };
+        results.rewrite(&held)?;
+        Ok(results)
+    }
+
+    /// A header and these rows, nothing else.
+    fn rewrite(&self, rows: &[BenchRow]) -> Result<(), Failure> {
+        let header =
+            "onnx,vnnlib,expected,verdict,seconds,cpu_seconds,stage,domains,bound,peak_mb\n";
+        let mut text = header.as_bytes().to_vec();
+        for row in rows {
+            text.extend(self.line(row)?);
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0.set_len(0).and_then(|()| state.0.write_all(&text)).map_err(|e| self.unwritten(&e))
+    }
+
+    fn line(&self, row: &BenchRow) -> Result<Vec<u8>, Failure> {
+        let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+        let unwritten = |error: &dyn std::fmt::Display| self.unwritten(error);
+        writer.serialize(row).map_err(|error| unwritten(&error))?;
+        writer.into_inner().map_err(|error| unwritten(&error))
+    }
+
+    fn unwritten(&self, error: &dyn std::fmt::Display) -> Failure {
+        Failure::new(OUTPUT, format!("{}: cannot be written: {error}", self.path.display()))
+    }
+
+    /// One more instance is done.
+    fn add(&self, listed: &Listed, ran: Ran) -> Result<(), Failure> {
+        let milli = |seconds: f64| (1e3 * seconds).round() / 1e3;
+        let answer = ran.answer.as_ref();
+        let row = BenchRow {
+            onnx: listed.onnx.clone(),
+            vnnlib: listed.vnnlib.clone(),
+            expected: listed.expected.clone(),
+            verdict: ran.verdict,
+            seconds: milli(ran.seconds),
+            cpu_seconds: ran.cpu_seconds.map(milli),
+            stage: answer.and_then(|answer| answer.stage.clone()),
+            domains: answer.map(|answer| answer.domains),
+            bound: answer.and_then(|answer| answer.bound),
+            peak_mb: answer.and_then(|answer| answer.peak_mb),
+        };
+        let line = self.line(&row)?;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0.write_all(&line).map_err(|error| self.unwritten(&error))?;
+        self.show(&row, ran.problem.as_deref(), state.1.len() + 1);
+        state.1.push(row);
+        Ok(())
+    }
+
+    fn show(&self, row: &BenchRow, problem: Option<&str>, done: usize) {
+        let coloured = self.bar.is_some() && std::env::var_os("NO_COLOR").is_none();
+        if row.contradicts() {
+            let sentence = format!("CONTRADICTION: {} expected, got", row.expected);
+            self.say(&format!("{} {}", red(&sentence, coloured), row.line()));
+        } else if let Some(problem) = problem {
+            self.say(&format!("{}  ({problem})", row.line()));
+        } else if !self.quiet && self.bar.is_none() {
+            self.say(&format!("{done}/{} {}", self.total, row.line()));
+        }
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+            bar.set_message(row.line());
+        }
+    }
+
+    fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            None => drop(writeln!(io::stderr(), "certus: {line}")),
+        }
+    }
+
+    /// Takes the bar away; all rows.
+    fn close(self) -> Vec<BenchRow> {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        self.state.into_inner().unwrap_or_else(PoisonError::into_inner).1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::BenchVerdict;
+
+    #[test]
+    fn an_instance_listed_twice_needs_two_rows() {
+        let listed = |name: &str| Listed {
+            onnx: name.to_owned(),
+            vnnlib: "p".to_owned(),
+            timeout: Duration::from_secs(1),
+            expected: String::new(),
+        };
+        let row = |name: &str| BenchRow {
+            onnx: name.to_owned(),
+            vnnlib: "p".to_owned(),
+            expected: String::new(),
+            verdict: BenchVerdict::Unknown,
+            seconds: 1.0,
+            cpu_seconds: None,
+            stage: None,
+            domains: None,
+            bound: None,
+            peak_mb: None,
+        };
+        let all = [listed("a"), listed("b"), listed("a"), listed("c")];
+        let mut held = vec![row("a"), row("z"), row("b"), row("b")];
+        let open: Vec<&str> =
+            without(&all, &mut held).into_iter().map(|l| l.onnx.as_str()).collect();
+        assert_eq!(open, ["a", "c"]);
+        assert_eq!(held, [row("a"), row("b")]);
+    }
+}

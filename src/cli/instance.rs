@@ -1,0 +1,149 @@
+//! One benchmark instance in a child process, which keeps its memory, its time and its failures to itself.
+
+use super::interrupt;
+use crate::report::{Answer, BenchVerdict};
+use std::ffi::OsString;
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+/// How long after its time limit a child is killed.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often Ctrl-C is looked at.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What a child is asked.
+pub(super) struct Instance<'a> {
+    pub model: &'a Path,
+    pub property: &'a Path,
+    pub timeout: Duration,
+    pub memory: Option<usize>,
+    pub threads: usize,
+}
+
+/// What became of a child.
+pub(super) struct Ran {
+    pub verdict: BenchVerdict,
+    /// What it said, if it came to that.
+    pub answer: Option<Answer>,
+    /// What went wrong, in one sentence.
+    pub problem: Option<String>,
+    pub seconds: f64,
+    pub cpu_seconds: Option<f64>,
+}
+
+/// Runs `certus verify`; `None` where Ctrl-C came before a verdict.
+pub(super) fn run(program: &Path, instance: &Instance) -> Option<Ran> {
+    let started = Instant::now();
+    let failed = |problem: String| Ran {
+        verdict: BenchVerdict::Error,
+        answer: None,
+        problem: Some(problem),
+        seconds: started.elapsed().as_secs_f64(),
+        cpu_seconds: None,
+    };
+    let child = Command::new(program)
+        .args(arguments(instance))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = match child {
+        Ok(child) => child,
+        Err(error) => return Some(failed(format!("no process can be started: {error}"))),
+    };
+    let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+    let (sender, receiver) = mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        let (mut text, mut said) = (String::new(), String::new());
+        // What cannot be read is no answer.
+        let _ = out.as_mut().map(|pipe| pipe.read_to_string(&mut text));
+        let _ = err.as_mut().map(|pipe| pipe.read_to_string(&mut said));
+        let _ = sender.send(());
+        (text, said)
+    });
+    let mut overrun = false;
+    while receiver.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+        overrun = started.elapsed() > instance.timeout + PATIENCE;
+        if overrun || interrupt::stopped() {
+            let _ = child.kill();
+        }
+    }
+    let (status, cpu_seconds) = reap(&mut child);
+    let seconds = started.elapsed().as_secs_f64();
+    let (text, said) = reader.join().unwrap_or_default();
+    let answer = Answer::parse(&text);
+    let verdict = match &answer {
+        Some(answer) => answer.verdict(),
+        None if overrun => BenchVerdict::Timeout,
+        None => BenchVerdict::Error,
+    };
+    if interrupt::stopped() && !matches!(verdict, BenchVerdict::Sat | BenchVerdict::Unsat) {
+        return None;
+    }
+    let problem = (verdict == BenchVerdict::Error).then(|| {
+        let sentence = said.lines().rfind(|line| !line.trim().is_empty());
+        let sentence = sentence.map(|line| line.trim_start_matches("certus: ").to_owned());
+        sentence.unwrap_or_else(|| format!("the process ended without an answer ({status})"))
+    });
+    Some(Ran { verdict, answer, problem, seconds, cpu_seconds })
+}
+
+fn arguments(instance: &Instance) -> Vec<OsString> {
+    let mut words: Vec<OsString> = ["verify", "--json", "--timeout"].map(Into::into).to_vec();
+    words.push(instance.timeout.as_secs_f64().to_string().into());
+    words.extend(["--jobs".into(), instance.threads.to_string().into()]);
+    if let Some(memory) = instance.memory {
+        words.extend(["--memory".into(), memory.to_string().into()]);
+    }
+    words.extend(["--".into(), instance.model.into(), instance.property.into()]);
+    words
+}
+
+/// Children are reaped one at a time, so that what the system adds to the account of all of them is this one's.
+static ACCOUNT: Mutex<()> = Mutex::new(());
+
+/// Waits for a child; its exit status in words, and the processor time of the whole process.
+fn reap(child: &mut Child) -> (String, Option<f64>) {
+    use std::sync::PoisonError;
+    linger(child);
+    let _account = ACCOUNT.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = children_seconds();
+    let status = match child.wait() {
+        Ok(status) => status.to_string(),
+        Err(error) => error.to_string(),
+    };
+    let spent = before.zip(children_seconds()).map(|(before, after)| after - before);
+    (status, spent)
+}
+
+/// Waits until a child has ended, and leaves it to be reaped.
+#[cfg(target_os = "linux")]
+fn linger(child: &Child) {
+    use nix::sys::wait::{Id, WaitPidFlag, waitid};
+    let id = i32::try_from(child.id()).map(nix::unistd::Pid::from_raw);
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+    while id.is_ok_and(|id| waitid(Id::Pid(id), flags) == Err(nix::errno::Errno::EINTR)) {}
+}
+
+#[cfg(not(target_os = "linux"))]
+fn linger(_: &Child) {}
+
+/// Processor seconds of all children that were reaped.
+#[cfg(target_os = "linux")]
+fn children_seconds() -> Option<f64> {
+    use nix::sys::resource::{UsageWho, getrusage};
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?;
+    let seconds =
+        |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + 1e-6 * time.tv_usec() as f64;
+    Some(seconds(usage.user_time()) + seconds(usage.system_time()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn children_seconds() -> Option<f64> {
+    None
+}

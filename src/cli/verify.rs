@@ -1,0 +1,361 @@
+//! `certus verify`: one property of one network.
+
+use super::arguments::seconds;
+use super::exit::{
+    CANNOT_CREATE, DATA, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, OUTPUT, UNKNOWN, USAGE,
+};
+use super::{guarded, interrupt, print, styled};
+use crate::attack::{AttackKind, AttackSettings, Counterexample};
+use crate::load::{FinalOperator, LoadedNetwork, load_network, load_property};
+use crate::net::Network;
+use crate::report::{CounterexampleRecord, QueryReport, VerdictName, query_text};
+use crate::spec::{HalfSpace, Property};
+use crate::verify::{Method, Outcome, Reason, Settings, Verdict};
+use std::io;
+use std::num::NonZeroUsize;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+/// How long the engine may take to notice that time is up or that Ctrl-C was pressed.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// How often the main thread looks at the clock.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Stack of the thread that reads and verifies.
+const STACK: usize = 64 << 20;
+
+/// Decide one property, given in VNN-LIB
+///
+/// Searches a counterexample by attack, then a proof by bounds, then splits the question until it is decided or a limit
+/// is reached. The exit code is the verdict.
+#[derive(Debug, clap::Args)]
+#[command(after_help = super::exit::HELP)]
+pub(super) struct Arguments {
+    /// The network: .onnx or .nnet, gzipped or not
+    model: PathBuf,
+
+    /// The property: VNN-LIB 1.0, gzipped or not
+    property: PathBuf,
+
+    /// Time limit in seconds, loading included
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+
+    /// Megabytes that open domains of branch and bound may take [default: 1074]
+    #[arg(long, value_name = "MB")]
+    memory: Option<NonZeroUsize>,
+
+    /// How far to go: ibp, crown, auto (a fixed amount of branch and bound) or complete
+    #[arg(long, default_value = "complete", value_name = "METHOD")]
+    method: Method,
+
+    /// The attack that comes first: pgd, fgsm or none
+    #[arg(long, default_value = "pgd", value_name = "ATTACK")]
+    attack: AttackKind,
+
+    /// Starting points of the attack [default: 2]
+    #[arg(long, value_name = "N")]
+    restarts: Option<NonZeroUsize>,
+
+    /// Steps of the attack from each starting point [default: 40]
+    #[arg(long, value_name = "N")]
+    steps: Option<NonZeroUsize>,
+
+    /// Seed of everything random
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+
+    /// Threads [default: the number of cores]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+
+    /// Where to write the counterexample, in the format of the VNN competition
+    #[arg(long, value_name = "FILE")]
+    counterexample: Option<PathBuf>,
+
+    /// Print, and write to the --counterexample file, what the VNN competition wants: unsat, sat with the point, unknown
+    /// or timeout
+    #[arg(long)]
+    vnncomp: bool,
+
+    /// Print JSON
+    #[arg(long, conflicts_with = "vnncomp")]
+    json: bool,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
+    let started = Instant::now();
+    let settings = settings(&arguments)?;
+    if let Some(file) = &arguments.counterexample {
+        check_folder(file)?;
+    }
+    if let Some(jobs) = arguments.jobs {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(jobs.get())
+            .build_global()
+            .map_err(|error| Failure::new(INTERNAL, error.to_string()))?;
+    }
+    interrupt::watch("")?;
+    let deadline = arguments.timeout.and_then(|timeout| started.checked_add(timeout));
+    let mut report = QueryReport::asked(
+        arguments.model.display().to_string(),
+        arguments.property.display().to_string(),
+        &settings,
+    );
+    let found = match ask(&arguments, settings, deadline, &mut report)? {
+        Ok(outcome) => {
+            report.answer(&outcome);
+            if let Verdict::Falsified(found) = outcome.verdict { Some(found) } else { None }
+        }
+        Err(reason) => {
+            report.give_up(reason);
+            None
+        }
+    };
+    tell(&arguments, &mut report, found.as_deref(), started)?;
+    Ok(match report.verdict {
+        VerdictName::Certified => DONE,
+        VerdictName::Falsified | VerdictName::Misclassified => FALSIFIED,
+        VerdictName::Unknown if interrupt::stopped() => INTERRUPTED,
+        VerdictName::Unknown => UNKNOWN,
+    })
+}
+
+fn settings(arguments: &Arguments) -> Result<Settings, Failure> {
+    let given = arguments.restarts.is_some() || arguments.steps.is_some();
+    if arguments.attack == AttackKind::None && given {
+        let message = "--restarts and --steps make no sense with --attack none";
+        return Err(Failure::new(USAGE, message));
+    }
+    let defaults = AttackSettings { kind: arguments.attack, ..Default::default() };
+    let attack = AttackSettings {
+        restarts: arguments.restarts.map_or(defaults.restarts, NonZeroUsize::get),
+        steps: arguments.steps.map_or(defaults.steps, NonZeroUsize::get),
+        ..defaults
+    };
+    Ok(Settings {
+        method: arguments.method,
+        attack,
+        seed: arguments.seed,
+        timeout: None,
+        memory: arguments.memory.map(|megabytes| megabytes.get().saturating_mul(1_000_000)),
+    })
+}
+
+/// That a file's folder is missing is better said before hours of work than after.
+fn check_folder(file: &Path) -> Result<(), Failure> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if file.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
+        let message = format!("{}: cannot be created: no such folder", file.display());
+        return Err(Failure::new(CANNOT_CREATE, message));
+    }
+    Ok(())
+}
+
+/// What the engine's thread has to say.
+enum Event {
+    Loaded(Loaded),
+    Done(Result<Outcome, Failure>),
+}
+
+/// What was read.
+struct Loaded {
+    sha256: String,
+    inputs: usize,
+    outputs: usize,
+    relus: usize,
+    cases: usize,
+    notes: Vec<String>,
+}
+
+/// Reads and verifies in a thread of its own, so that the answer comes in time even where a single long step does not
+/// look at the clock.
+fn ask(
+    arguments: &Arguments,
+    mut settings: Settings,
+    deadline: Option<Instant>,
+    report: &mut QueryReport,
+) -> Result<Result<Outcome, Reason>, Failure> {
+    let (sender, receiver) = mpsc::channel();
+    let (model, property) = (arguments.model.clone(), arguments.property.clone());
+    let work = move || {
+        let done = guarded(AssertUnwindSafe(|| {
+            let (network, property) = load(&model, &property, &sender)?;
+            settings.timeout = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+            Ok(crate::verify::verify(&network, &property, &settings, &interrupt::stopped))
+        }));
+        // Nobody listens any more where time is up.
+        let _ = sender.send(Event::Done(done));
+    };
+    std::thread::Builder::new()
+        .name("engine".to_owned())
+        .stack_size(STACK)
+        .spawn(work)
+        .map_err(|error| Failure::new(INTERNAL, format!("no thread can be started: {error}")))?;
+    wait(&receiver, deadline, report)
+}
+
+fn wait(
+    receiver: &Receiver<Event>,
+    deadline: Option<Instant>,
+    report: &mut QueryReport,
+) -> Result<Result<Outcome, Reason>, Failure> {
+    let mut stopped: Option<Instant> = None;
+    loop {
+        match receiver.recv_timeout(TICK) {
+            Ok(Event::Loaded(loaded)) => {
+                report.model_sha256 = Some(loaded.sha256);
+                report.inputs = Some(loaded.inputs);
+                report.outputs = Some(loaded.outputs);
+                report.relus = Some(loaded.relus);
+                report.cases = Some(loaded.cases);
+                report.notes = loaded.notes;
+            }
+            Ok(Event::Done(outcome)) => return Ok(Ok(outcome?)),
+            Err(RecvTimeoutError::Timeout) => {
+                let now = Instant::now();
+                if interrupt::stopped() && now - *stopped.get_or_insert(now) >= GRACE {
+                    return Ok(Err(Reason::Cancelled));
+                }
+                if deadline.is_some_and(|end| now.saturating_duration_since(end) >= GRACE) {
+                    return Ok(Err(Reason::TimeLimit));
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Failure::new(INTERNAL, "internal error: the engine is gone"));
+            }
+        }
+    }
+}
+
+/// Reads both files, and gives the network the outputs that the property speaks of.
+fn load(
+    model: &Path,
+    property: &Path,
+    sender: &Sender<Event>,
+) -> Result<(Network, Property), Failure> {
+    let LoadedNetwork { network, sha256, notes, dropped_final, .. } = load_network(model)?;
+    let (inputs, outputs) = (network.inputs(), network.outputs());
+    let refuse = |name: &str| {
+        let message = format!(
+            "{}: the network ends in {name}, which certus leaves out, and the property speaks of its values; give it a \
+             network without {name} and a property of what goes into it",
+            model.display()
+        );
+        Failure::new(DATA, message)
+    };
+    if dropped_final == Some(FinalOperator::ArgMax) {
+        return Err(refuse("ArgMax"));
+    }
+    let asked = load_property(property, inputs, outputs)?;
+    match dropped_final {
+        Some(FinalOperator::Softmax) if !only_compares(&asked, outputs) => {
+            return Err(refuse("Softmax"));
+        }
+        Some(FinalOperator::LogSoftmax) if !only_compares(&asked, outputs) => {
+            return Err(refuse("LogSoftmax"));
+        }
+        _ => {}
+    }
+    let loaded = Loaded {
+        sha256,
+        inputs,
+        outputs,
+        relus: network.relus().map(|(relu, _)| network.node(relu).len).sum(),
+        cases: asked.cases(),
+        notes,
+    };
+    // Nobody listens any more where time is up.
+    let _ = sender.send(Event::Loaded(loaded));
+    let network = if asked.uses_inputs {
+        let failed = |error| Failure::new(INTERNAL, format!("{}: {error}", model.display()));
+        network.with_inputs_as_outputs().map_err(failed)?
+    } else {
+        network
+    };
+    Ok((network, asked))
+}
+
+/// Whether the property only asks which of two outputs is the larger, so that a softmax at the end makes no difference.
+fn only_compares(property: &Property, outputs: usize) -> bool {
+    let compares = |half: &HalfSpace| match half.coefficients.as_slice() {
+        [(i, a), (j, b)] if *i < outputs && *j < outputs => {
+            *a == -*b && half.bound_down == 0.0 && half.bound_up == 0.0
+        }
+        coefficients => coefficients.iter().all(|(i, _)| *i >= outputs),
+    };
+    property.claims.iter().flat_map(|claim| claim.unsafe_set.iter().flatten()).all(compares)
+}
+
+/// Writes the file, and prints.
+fn tell(
+    arguments: &Arguments,
+    report: &mut QueryReport,
+    found: Option<&Counterexample>,
+    started: Instant,
+) -> Result<(), Failure> {
+    let file = arguments.counterexample.as_deref();
+    let competition = match found {
+        Some(found) => found.write_vnncomp(),
+        None => format!("{}\n", report.competition_word()),
+    };
+    if let Some(file) = file.filter(|_| arguments.vnncomp || found.is_some()) {
+        std::fs::write(file, &competition).map_err(|error| {
+            let full =
+                matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge);
+            let (code, what) = if full { (OUTPUT, "written") } else { (CANNOT_CREATE, "created") };
+            Failure::new(code, format!("{}: cannot be {what}: {error}", file.display()))
+        })?;
+    }
+    report.counterexample = found.map(|found| {
+        let outputs = report.outputs.unwrap_or(usize::MAX);
+        CounterexampleRecord::new(found, outputs, file.map(|file| file.display().to_string()))
+    });
+    report.seconds = started.elapsed().as_secs_f64();
+    report.peak_mb = peak_memory();
+    if arguments.vnncomp {
+        print(&competition)
+    } else if arguments.json {
+        let text = serde_json::to_string_pretty(report)
+            .map_err(|error| Failure::new(INTERNAL, error.to_string()))?;
+        print(&(text + "\n"))
+    } else {
+        print(&query_text(report, styled()))
+    }
+}
+
+/// The most memory that this process ever held, in 10⁶ bytes, where the system tells.
+fn peak_memory() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some((kibibytes * 1.024).round() / 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_softmax_matters_where_values_do() {
+        let property = |half: HalfSpace| {
+            let zero = crate::num::parse_rational("0").unwrap();
+            let region = crate::spec::Region::from_bounds(&[(zero.clone(), zero)]).unwrap();
+            let claim = crate::spec::Claim { region, unsafe_set: vec![vec![half]] };
+            Property { claims: vec![claim], uses_inputs: false }
+        };
+        let margin = HalfSpace::margin(0, 1);
+        let above = HalfSpace { bound_up: 0.5, bound_down: 0.5, ..margin.clone() };
+        let value = HalfSpace { coefficients: vec![(0, 1.0)], ..margin.clone() };
+        let scaled = HalfSpace { coefficients: vec![(0, 1.0), (1, -2.0)], ..margin.clone() };
+        let input = HalfSpace { coefficients: vec![(0, 1.0), (2, -1.0)], ..margin.clone() };
+        assert!(only_compares(&property(margin), 2));
+        for half in [above, value, scaled, input] {
+            assert!(!only_compares(&property(half), 2));
+        }
+    }
+}

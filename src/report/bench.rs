@@ -1,0 +1,230 @@
+//! results.csv of a benchmark run: its rows, and their summary.
+
+use super::VerdictName;
+use super::terminal::{seconds, style};
+use comfy_table::modifiers::UTF8_ROUND_CORNERS;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{Attribute, Cell, CellAlignment, Table};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::fmt::Write as _;
+
+/// What became of an instance, in the competition's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BenchVerdict {
+    /// The property holds: no counterexample.
+    Unsat,
+    /// There is a counterexample.
+    Sat,
+    /// No verdict.
+    Unknown,
+    /// No verdict in time.
+    Timeout,
+    /// The instance could not be read, or the process failed.
+    Error,
+}
+
+impl BenchVerdict {
+    const ALL: [Self; 5] = [Self::Unsat, Self::Sat, Self::Unknown, Self::Timeout, Self::Error];
+}
+
+impl fmt::Display for BenchVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Unsat => "unsat",
+            Self::Sat => "sat",
+            Self::Unknown => "unknown",
+            Self::Timeout => "timeout",
+            Self::Error => "error",
+        })
+    }
+}
+
+/// One instance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BenchRow {
+    /// The network, as the instances' file has it.
+    pub onnx: String,
+    /// The property, as the instances' file has it.
+    pub vnnlib: String,
+    /// The known answer; empty where there is none.
+    pub expected: String,
+    /// What came out.
+    pub verdict: BenchVerdict,
+    /// Wall-clock seconds of the whole process.
+    pub seconds: f64,
+    /// Processor seconds of the whole process, where the system tells.
+    pub cpu_seconds: Option<f64>,
+    /// The stage that decided.
+    pub stage: Option<String>,
+    /// Domains that branch and bound looked at.
+    pub domains: Option<usize>,
+    /// The least proven lower bound of a margin.
+    pub bound: Option<f64>,
+    /// Most memory that the process ever held, in 10⁶ bytes.
+    pub peak_mb: Option<f64>,
+}
+
+impl BenchRow {
+    /// Whether the verdict is the opposite of the known answer.
+    #[must_use]
+    pub fn contradicts(&self) -> bool {
+        matches!(
+            (self.expected.as_str(), self.verdict),
+            ("sat", BenchVerdict::Unsat) | ("unsat", BenchVerdict::Sat)
+        )
+    }
+
+    /// Whether there is a verdict.
+    #[must_use]
+    pub fn solved(&self) -> bool {
+        matches!(self.verdict, BenchVerdict::Unsat | BenchVerdict::Sat)
+    }
+
+    /// The row in one line, for people.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!("{:<8} {:>9}  {}  {}", self.verdict, seconds(self.seconds), self.onnx, self.vnnlib)
+    }
+}
+
+/// What a benchmark run needs of `certus verify --json`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Answer {
+    /// The verdict.
+    verdict: VerdictName,
+    /// Whether the time limit is why there is none.
+    timed_out: bool,
+    /// The stage that decided.
+    pub stage: Option<String>,
+    /// The least proven lower bound of a margin.
+    pub bound: Option<f64>,
+    /// Domains that branch and bound looked at.
+    pub domains: usize,
+    /// Most memory that the process ever held, in 10⁶ bytes.
+    pub peak_mb: Option<f64>,
+}
+
+impl Answer {
+    /// What `certus verify --json` printed; `None` where it is something else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// The verdict in the competition's words.
+    #[must_use]
+    pub fn verdict(&self) -> BenchVerdict {
+        match self.verdict {
+            VerdictName::Certified => BenchVerdict::Unsat,
+            VerdictName::Falsified | VerdictName::Misclassified => BenchVerdict::Sat,
+            VerdictName::Unknown if self.timed_out => BenchVerdict::Timeout,
+            VerdictName::Unknown => BenchVerdict::Unknown,
+        }
+    }
+}
+
+/// Counts and times per verdict, and every contradiction. `styled` for colours and bold.
+#[must_use]
+pub fn bench_text(rows: &[BenchRow], styled: bool) -> String {
+    let mut table = Table::new();
+    table.load_preset(UTF8_FULL_CONDENSED).apply_modifier(UTF8_ROUND_CORNERS);
+    style(&mut table, styled);
+    table.set_header(
+        ["verdict", "instances", "median time", "total time", "total CPU time"]
+            .map(|name| Cell::new(name).add_attribute(Attribute::Bold)),
+    );
+    let mut line = |name: &str, rows: &[&BenchRow]| {
+        let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
+        let cpu: Option<f64> = rows.iter().map(|row| row.cpu_seconds).sum();
+        table.add_row(vec![
+            Cell::new(name),
+            right(rows.len().to_string()),
+            right(median(rows).map_or_else(|| "–".to_owned(), seconds)),
+            right(seconds(rows.iter().map(|row| row.seconds).sum())),
+            right(cpu.map_or_else(|| "–".to_owned(), seconds)),
+        ]);
+    };
+    for verdict in BenchVerdict::ALL {
+        let of: Vec<&BenchRow> = rows.iter().filter(|row| row.verdict == verdict).collect();
+        if !of.is_empty() {
+            line(&verdict.to_string(), &of);
+        }
+    }
+    line("all", &rows.iter().collect::<Vec<_>>());
+    let mut text = format!("{table}\n");
+    let solved = rows.iter().filter(|row| row.solved()).count();
+    let _ = writeln!(text, "solved {solved} of {}", rows.len());
+    let wrong: Vec<&BenchRow> = rows.iter().filter(|row| row.contradicts()).collect();
+    let known = rows.iter().filter(|row| matches!(row.expected.as_str(), "sat" | "unsat")).count();
+    if known > 0 && wrong.is_empty() {
+        let _ = writeln!(text, "no contradiction with the {known} expected verdicts");
+    }
+    for row in wrong {
+        let sentence = format!("CONTRADICTION: {} expected, got {}", row.expected, row.line());
+        let _ = writeln!(text, "{}", red(&sentence, styled));
+    }
+    text
+}
+
+/// Red where `styled`.
+#[must_use]
+pub fn red(text: &str, styled: bool) -> String {
+    if styled { format!("\x1b[31;1m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+fn median(rows: &[&BenchRow]) -> Option<f64> {
+    let mut times: Vec<f64> = rows.iter().map(|row| row.seconds).collect();
+    times.sort_by(f64::total_cmp);
+    let middle = times.len() / 2;
+    let upper = *times.get(middle)?;
+    Some(if times.len() % 2 == 1 { upper } else { f64::midpoint(times[middle - 1], upper) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(expected: &str, verdict: BenchVerdict, seconds: f64) -> BenchRow {
+        BenchRow {
+            onnx: "n.onnx".to_owned(),
+            vnnlib: "p.vnnlib".to_owned(),
+            expected: expected.to_owned(),
+            verdict,
+            seconds,
+            cpu_seconds: Some(seconds),
+            stage: None,
+            domains: None,
+            bound: None,
+            peak_mb: None,
+        }
+    }
+
+    #[test]
+    fn only_opposites_contradict() {
+        assert!(row("sat", BenchVerdict::Unsat, 1.0).contradicts());
+        assert!(row("unsat", BenchVerdict::Sat, 1.0).contradicts());
+        for verdict in BenchVerdict::ALL {
+            for expected in ["", "unknown", "timeout"] {
+                assert!(!row(expected, verdict, 1.0).contradicts());
+            }
+        }
+        assert!(!row("sat", BenchVerdict::Timeout, 1.0).contradicts());
+    }
+
+    #[test]
+    fn the_summary_counts() {
+        let rows = [
+            row("sat", BenchVerdict::Sat, 1.0),
+            row("unsat", BenchVerdict::Unsat, 2.0),
+            row("unsat", BenchVerdict::Unsat, 4.0),
+            row("sat", BenchVerdict::Timeout, 30.0),
+        ];
+        let text = bench_text(&rows, false);
+        assert!(text.contains("solved 3 of 4") && text.contains("no contradiction"), "{text}");
+        assert!(text.contains("3.00 s") && text.contains("37.00 s"), "{text}");
+        let text = bench_text(&[row("sat", BenchVerdict::Unsat, 1.0)], true);
+        assert!(text.contains("\x1b[31;1mCONTRADICTION"), "{text}");
+    }
+}

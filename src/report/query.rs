@@ -1,0 +1,281 @@
+//! What `certus verify` says: a verdict with its evidence, as JSON, as text, and in the words of the VNN competition.
+
+use super::terminal::{assurance, grouped, seconds};
+use super::{Level, Tool, VerdictName};
+use crate::attack::Counterexample;
+use crate::verify::{Outcome, Reason, Settings, Verdict};
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// Points with at most this many inputs are printed.
+const SHORT: usize = 16;
+
+/// The answer to one query, and what it was about.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct QueryReport {
+    /// Version of the format.
+    pub schema_version: u32,
+    /// The program.
+    pub tool: Tool,
+    /// The network's file, as it was given.
+    pub model: String,
+    /// SHA-256 of that file; null where time was up before it was read.
+    pub model_sha256: Option<String>,
+    /// The property's file, as it was given.
+    pub property: String,
+    /// Number of the network's inputs.
+    pub inputs: Option<usize>,
+    /// Number of the network's outputs.
+    pub outputs: Option<usize>,
+    /// Number of ReLU neurons.
+    pub relus: Option<usize>,
+    /// Number of (region, polytope) pairs of the property.
+    pub cases: Option<usize>,
+    /// How far verification was to go.
+    pub method: String,
+    /// The attack that came first.
+    pub attack: String,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// The verdict.
+    pub verdict: VerdictName,
+    /// Why, where unknown.
+    pub reason: Option<String>,
+    /// Whether the time limit is why.
+    pub timed_out: bool,
+    /// The stage that decided.
+    pub stage: Option<String>,
+    /// What must be trusted, where certified.
+    pub assurance: Option<Level>,
+    /// The least proven lower bound of a margin; null where none was computed, or where it is −∞.
+    pub bound: Option<f64>,
+    /// Domains that branch and bound looked at.
+    pub domains: usize,
+    /// Domains still open.
+    pub open_domains: usize,
+    /// Wall-clock time, loading included.
+    pub seconds: f64,
+    /// Most memory that the process ever held, in 10⁶ bytes, where the system tells.
+    pub peak_mb: Option<f64>,
+    /// What the reader has to say.
+    pub notes: Vec<String>,
+    /// The point, where falsified.
+    pub counterexample: Option<CounterexampleRecord>,
+}
+
+/// A point that violates the property.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CounterexampleRecord {
+    /// Where it was written, if anywhere.
+    pub file: Option<String>,
+    /// Index of the claim that it refutes.
+    pub claim: usize,
+    /// Index of the polytope that its output lies in.
+    pub polytope: usize,
+    /// The point.
+    pub input: Vec<f64>,
+    /// Its output in double precision.
+    pub output: Vec<f64>,
+    /// Its output in single precision.
+    pub output_f32: Vec<f32>,
+    /// Whether the single-precision output violates the property too. The real output always does.
+    pub holds_in_f32: bool,
+    /// How far inside the unsafe polytope the real output lies at least; null where that is everything.
+    pub slack: Option<f64>,
+}
+
+impl CounterexampleRecord {
+    /// A counterexample, written to `file` if anywhere. `outputs` is the number of the network's own outputs.
+    #[must_use]
+    pub fn new(found: &Counterexample, outputs: usize, file: Option<String>) -> Self {
+        let own = |length: usize| outputs.min(length);
+        Self {
+            file,
+            claim: found.claim(),
+            polytope: found.polytope(),
+            input: found.input().to_vec(),
+            output: found.output()[..own(found.output().len())].to_vec(),
+            output_f32: found.output_f32()[..own(found.output_f32().len())].to_vec(),
+            holds_in_f32: found.holds_in_f32(),
+            slack: Some(found.slack()).filter(|slack| slack.is_finite()),
+        }
+    }
+}
+
+impl QueryReport {
+    /// A query without its answer.
+    #[must_use]
+    pub fn asked(model: String, property: String, settings: &Settings) -> Self {
+        Self {
+            schema_version: super::SCHEMA_VERSION,
+            tool: Tool::this(),
+            model,
+            model_sha256: None,
+            property,
+            inputs: None,
+            outputs: None,
+            relus: None,
+            cases: None,
+            method: settings.method.to_string(),
+            attack: settings.attack.kind.to_string(),
+            seed: settings.seed,
+            verdict: VerdictName::Unknown,
+            reason: None,
+            timed_out: false,
+            stage: None,
+            assurance: None,
+            bound: None,
+            domains: 0,
+            open_domains: 0,
+            seconds: 0.0,
+            peak_mb: None,
+            notes: Vec::new(),
+            counterexample: None,
+        }
+    }
+
+    /// Takes over an answer, all but its counterexample.
+    pub fn answer(&mut self, outcome: &Outcome) {
+        match &outcome.verdict {
+            Verdict::Certified(certificate) => {
+                self.verdict = VerdictName::Certified;
+                self.assurance = Some(certificate.level().into());
+            }
+            Verdict::Falsified(_) => self.verdict = VerdictName::Falsified,
+            Verdict::Unknown(unknown) => self.give_up(unknown.reason),
+        }
+        self.stage = outcome.stage.map(|stage| stage.to_string());
+        self.bound = outcome.bound.filter(|bound| bound.is_finite());
+        self.domains = outcome.effort.visited;
+        self.open_domains = outcome.effort.open;
+    }
+
+    /// No verdict, for this reason.
+    pub fn give_up(&mut self, reason: Reason) {
+        self.verdict = VerdictName::Unknown;
+        self.reason = Some(reason.to_string());
+        self.timed_out = reason == Reason::TimeLimit;
+    }
+
+    /// As the competition has it: `unsat`, `sat`, `unknown` or `timeout`.
+    #[must_use]
+    pub fn competition_word(&self) -> &'static str {
+        match self.verdict {
+            VerdictName::Certified => "unsat",
+            VerdictName::Falsified | VerdictName::Misclassified => "sat",
+            VerdictName::Unknown if self.timed_out => "timeout",
+            VerdictName::Unknown => "unknown",
+        }
+    }
+}
+
+/// A query and its answer. `styled` for bold.
+#[must_use]
+pub fn query_text(report: &QueryReport, styled: bool) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "{name:<10} {value}");
+    };
+    line("model", &model(report));
+    let cases = report.cases.map(|cases| format!(" ({})", count(cases, "case", "cases")));
+    line("property", &format!("{}{}", report.property, cases.unwrap_or_default()));
+    let attack = match report.attack.as_str() {
+        "none" => "no attack".to_owned(),
+        kind => format!("attack {kind}"),
+    };
+    line("method", &format!("{attack}, then bounds ({}); seed {}", report.method, report.seed));
+    for note in &report.notes {
+        line("note", note);
+    }
+    let _ = writeln!(text, "\n{}\n", headline(report, styled));
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "{name:<10} {value}");
+    };
+    if let Some(stage) = &report.stage {
+        line("decided by", stage);
+    }
+    if let Some(bound) = report.bound {
+        let what = match report.verdict {
+            VerdictName::Certified => "the least margin proved",
+            _ => "the best lower bound of the least margin; above 0 would be a proof",
+        };
+        line("bound", &format!("{}: {what}", short(bound)));
+    }
+    if report.domains > 0 {
+        let open = match report.open_domains {
+            0 => String::new(),
+            open => format!(", {} still open", grouped(open)),
+        };
+        line("search", &format!("{}{open}", count(report.domains, "domain", "domains")));
+    }
+    if let Some(level) = report.assurance {
+        line("assurance", assurance(level));
+    }
+    if let Some(found) = &report.counterexample {
+        line("holds", holds(found));
+        if found.input.len() <= SHORT {
+            line("input", &numbers(&found.input));
+            line("output", &numbers(&found.output));
+        }
+        if let Some(file) = &found.file {
+            line("evidence", file);
+        }
+    }
+    let memory = report.peak_mb.map(|peak| format!("; at most {peak:.0} MB of memory"));
+    line("time", &format!("{}{}", seconds(report.seconds), memory.unwrap_or_default()));
+    text
+}
+
+fn model(report: &QueryReport) -> String {
+    let (Some(inputs), Some(outputs), Some(relus)) = (report.inputs, report.outputs, report.relus)
+    else {
+        return format!("{} (not read in time)", report.model);
+    };
+    format!(
+        "{} ({}, {}, {})",
+        report.model,
+        count(inputs, "input", "inputs"),
+        count(outputs, "output", "outputs"),
+        count(relus, "ReLU", "ReLUs")
+    )
+}
+
+fn headline(report: &QueryReport, styled: bool) -> String {
+    let (word, meaning) = match report.verdict {
+        VerdictName::Certified => {
+            ("certified", "no input of the property reaches its unsafe outputs".to_owned())
+        }
+        VerdictName::Falsified | VerdictName::Misclassified => {
+            ("falsified", "an input of the property has an unsafe output".to_owned())
+        }
+        VerdictName::Unknown => {
+            ("unknown", report.reason.clone().unwrap_or_else(|| "no reason".to_owned()))
+        }
+    };
+    if styled { format!("\x1b[1m{word}\x1b[0m: {meaning}") } else { format!("{word}: {meaning}") }
+}
+
+fn holds(found: &CounterexampleRecord) -> &'static str {
+    if found.holds_in_f32 {
+        "over the real numbers and in single precision, without tolerance"
+    } else {
+        "over the real numbers only: a single-precision evaluation does not show the violation"
+    }
+}
+
+/// Six places, or four digits of a small number.
+fn short(number: f64) -> String {
+    if number == 0.0 || number.abs() >= 1e-3 {
+        format!("{number:.6}")
+    } else {
+        format!("{number:.3e}")
+    }
+}
+
+fn numbers(values: &[f64]) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
