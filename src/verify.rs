@@ -1,10 +1,10 @@
 //! One query, top to bottom: attack, intervals, then linear relaxations; the first stage that answers decides.
 
-use crate::attack::{self, AttackSettings, Counterexample};
+use crate::attack::{self, AttackKind, AttackSettings, Counterexample};
 use crate::bound::{Analysis, Functionals, Intermediate};
 pub use crate::branch::Reason;
 use crate::branch::{self, Answer, Limits};
-use crate::net::{Matrix, Network};
+use crate::net::{Matrix, Network, Node, Op};
 use crate::spec::{Claim, Property};
 use std::fmt;
 use std::str::FromStr;
@@ -193,12 +193,7 @@ pub fn verify(
     }
     let stop = || limits.passed().is_some();
     if let Some(found) = attack::attack_any(net, property, &settings.attack, settings.seed, &stop) {
-        return Outcome {
-            verdict: Verdict::Falsified(Box::new(found)),
-            stage: Some(Stage::Attack),
-            bound: None,
-            effort: Effort::default(),
-        };
+        return falsified(found);
     }
     let mut least = f64::INFINITY;
     let mut stage = None;
@@ -224,6 +219,11 @@ pub fn verify(
     if !settings.method.branches() {
         return undecided(Reason::BoundTooWeak, least, Effort::default());
     }
+    let again = thorough(net, settings);
+    let again = again.and_then(|s| attack::attack_any(net, property, &s.attack, s.seed, &stop));
+    if let Some(found) = again {
+        return falsified(found);
+    }
     let searched = branch::search(net, property, &limits);
     let effort = Effort { visited: searched.visited, open: searched.open };
     match searched.answer {
@@ -243,6 +243,29 @@ const AUTO_DOMAINS: usize = 256;
 
 /// Claims that are bounded one by one before search takes over.
 const FEW_CLAIMS: usize = 8;
+
+/// Multiplications that a second, thorough attack may cost before search: well under a second.
+const ATTACK_BUDGET: usize = 4_000_000_000;
+
+/// The settings of the second attack: as many restarts as the network's size allows, none where that is not more than the first
+/// attack had.
+fn thorough(net: &Network, settings: &Settings) -> Option<Settings> {
+    let thorough = AttackSettings::thorough();
+    let size = |node: &Node| match &node.op {
+        Op::Affine(affine) => affine.fan_in() * node.len,
+        _ => node.len,
+    };
+    // A step is an evaluation and a gradient.
+    let step: usize = 2 * net.nodes().iter().map(size).sum::<usize>();
+    let restarts = (ATTACK_BUDGET / step.saturating_mul(thorough.steps).max(1)).min(500);
+    let more = settings.attack.kind != AttackKind::None && restarts > 4 * settings.attack.restarts;
+    more.then(|| Settings { attack: AttackSettings { restarts, ..thorough }, ..settings.clone() })
+}
+
+fn falsified(found: Counterexample) -> Outcome {
+    let verdict = Verdict::Falsified(Box::new(found));
+    Outcome { verdict, stage: Some(Stage::Attack), bound: None, effort: Effort::default() }
+}
 
 fn certified(stage: Option<Stage>, margin: f64, effort: Effort) -> Outcome {
     let certificate = Certificate { level: AssuranceLevel::Sound };

@@ -1,9 +1,12 @@
 //! Branching on inputs: boxes are bounded in batches, clipped by what their bounds already prove, and halved.
 
 use super::clip::{Cut, clip};
+use super::smear::{Subject, smears};
 use super::{Answer, Limits, Reason, Searched};
 use crate::attack::{Counterexample, validate};
-use crate::bound::{Analysis, Charges, Functionals, Intermediate, OpenPolytope};
+use crate::bound::{
+    Analysis, Charges, Functionals, Intermediate, Multipliers, OpenPolytope, Start,
+};
 use crate::net::{Boxes, Matrix, Network};
 use crate::spec::Property;
 use rayon::prelude::*;
@@ -76,8 +79,11 @@ const BATCHES: usize = 4;
 /// Entries of the widest coefficient matrix of a batch, about: limits the batch for wide networks.
 const BATCH_ENTRIES: usize = 1 << 21;
 
-/// Weight of an input's remaining width in the choice of the input to split, against its share in the bound's gap.
-const WIDTH_SHARE: f64 = 0.1;
+/// How often a domain is clipped by all half-spaces of a polytope.
+const CLIP_ROUNDS: usize = 3;
+
+/// Weight of an input's remaining width in the choice of the input to split, against its share in the bound's looseness.
+const WIDTH_SHARE: f64 = 0.02;
 
 /// Decides a property by splitting the regions of its claims.
 #[must_use]
@@ -182,9 +188,11 @@ impl Search<'_> {
             starts.push(columns.len());
         }
         let rows = Matrix::from_vec(self.net.outputs(), columns.len(), rows);
-        let swept = analysis.lower(&rows, &columns);
+        let start = Start::Dense(&rows);
+        let swept =
+            analysis.sweep().run(self.net.output(), &start, &columns, &Multipliers::none(), true);
         let mut result = Batch { proved: f64::INFINITY, ..Batch::default() };
-        let mut undecided = Vec::new();
+        let (mut undecided, mut subjects) = (Vec::new(), Vec::new());
         for (d, domain) in domains.iter().enumerate() {
             let functionals = &self.functionals[domain.claim as usize];
             let range = starts[d]..starts[d + 1];
@@ -199,12 +207,22 @@ impl Search<'_> {
                 constants: &swept.constants[range],
                 inputs: n,
             };
-            undecided.push((domain, margin, linear, functionals.open_polytopes(lows)));
+            let open = functionals.open_polytopes(lows);
+            subjects.push(Subject { domain: d, functionals: weights(&open, lows, starts[d]) });
+            undecided.push((domain, margin, linear, open));
         }
         result.counterexample = self.probe(&undecided);
         if result.counterexample.is_none() {
-            for (domain, margin, linear, open) in undecided {
-                self.split(domain, margin, &linear, &open, &mut result);
+            let smears = smears(&analysis, &swept, &subjects);
+            for (u, (domain, margin, linear, open)) in undecided.into_iter().enumerate() {
+                self.split(
+                    domain,
+                    margin,
+                    &linear,
+                    &open,
+                    smears.column(u).as_slice(),
+                    &mut result,
+                );
             }
         }
         result
@@ -259,6 +277,7 @@ impl Search<'_> {
         margin: f64,
         linear: &Linear,
         open: &[OpenPolytope],
+        promise: &[f64],
         result: &mut Batch,
     ) {
         let Some((lower, upper)) = clipped(domain, linear, open) else {
@@ -267,13 +286,13 @@ impl Search<'_> {
             return;
         };
         let bound = margin.max(domain.bound);
-        let gains = gains(&lower, &upper, linear, open);
-        let largest = gains.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+        // The score is of the box before clipping: it shrinks with the width that clipping left.
+        let total: f64 = promise.iter().sum::<f64>().max(f64::MIN_POSITIVE);
         let region = &self.property.claims[domain.claim as usize].region;
-        // Relaxations of slope 0 hide inputs that matter: a share of the score goes to inputs that are still wide.
         let score = |i: usize| {
+            let left = (upper[i] - lower[i]) / (domain.upper[i] - domain.lower[i]);
             let share = (upper[i] - lower[i]) / (region.upper()[i] - region.lower()[i]);
-            gains[i] + WIDTH_SHARE * largest * share
+            promise[i] / total * left + WIDTH_SHARE * share
         };
         let at = |i: usize| 0.5 * lower[i] + 0.5 * upper[i];
         let splittable = |&i: &usize| lower[i] < at(i) && at(i) < upper[i];
@@ -292,20 +311,15 @@ impl Search<'_> {
     }
 }
 
-/// How much of the gap to excluding a half-space the linear bound loses to each input's width: the largest share over the
-/// half-spaces of open polytopes.
-fn gains(lower: &[f64], upper: &[f64], linear: &Linear, open: &[OpenPolytope]) -> Vec<f64> {
-    let mut gains = vec![0.0f64; lower.len()];
-    for &(f, bound) in open.iter().flat_map(|p| &p.halves) {
-        let row = linear.row(f);
-        let ends = row.iter().zip(lower.iter().zip(upper));
-        let least: f64 = ends.map(|(&a, (&l, &u))| a * if a >= 0.0 { l } else { u }).sum();
-        let gap = (bound - linear.constants[f] - least).max(f64::MIN_POSITIVE);
-        for (i, gain) in gains.iter_mut().enumerate() {
-            *gain = gain.max(row[i].abs() * (upper[i] - lower[i]) / gap);
-        }
-    }
-    gains
+/// For each open polytope, the functional nearest to excluding it, weighted by the inverse of what is missing.
+fn weights(open: &[OpenPolytope], lows: &[f64], first: usize) -> Vec<(usize, f64)> {
+    let nearest = |p: &OpenPolytope| {
+        let f = p.nearest?;
+        let bound = p.halves.iter().find(|half| half.0 == f)?.1;
+        let gap = (bound - lows[f]).max(f64::MIN_POSITIVE);
+        Some((first + f, if gap.is_finite() { 1.0 / gap } else { 1.0 }))
+    };
+    open.iter().filter_map(nearest).collect()
 }
 
 /// Σ aⱼ yⱼ, rounded: only to pick candidates.
@@ -335,7 +349,8 @@ fn clipped(
     let mut hull: Option<(Vec<f64>, Vec<f64>)> = None;
     for polytope in open {
         let (mut lower, mut upper) = (domain.lower.to_vec(), domain.upper.to_vec());
-        let alive = polytope.halves.iter().all(|&(f, bound)| {
+        // Each half-space clips what the others left, so a second round still gains.
+        let alive = (0..CLIP_ROUNDS).flat_map(|_| &polytope.halves).all(|&(f, bound)| {
             let cut = Cut { coefficients: linear.row(f), constant: linear.constants[f], bound };
             clip(cut, &mut lower, &mut upper)
         });

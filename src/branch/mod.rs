@@ -4,6 +4,7 @@ mod clip;
 mod input;
 mod limits;
 mod relu;
+mod smear;
 
 pub use clip::{Cut, clip};
 pub use input::split_inputs;
