@@ -20,8 +20,8 @@
 //!
 //! # The modules, in dependency order: each uses only those before it
 //!
-//! [`num`] → [`net`] → [`spec`] → [`load`] → [`attack`] → [`bound`] → [`branch`] → [`verify`] → [`audit`] → [`report`] →
-//! [`cli`]
+//! [`num`] → [`net`] → [`spec`] → [`load`] → [`attack`] → [`bound`] → [`branch`] → [`prove`] → [`verify`] → [`audit`] →
+//! [`report`] → [`cli`]
 pub mod num;
 
 pub mod net;
@@ -35,6 +35,8 @@ pub mod attack;
 pub mod bound;
 
 pub mod branch;
+
+pub mod prove;
 
 pub mod verify;
 

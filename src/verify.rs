@@ -4,7 +4,9 @@ use crate::attack::{self, AttackKind, AttackSettings, Counterexample};
 use crate::bound::{Analysis, Functionals, Intermediate};
 pub use crate::branch::Reason;
 use crate::branch::{self, Answer, Limits};
+use crate::load::Statement;
 use crate::net::{Matrix, Network, Node, Op};
+use crate::prove::{self, Mode, NotProved, Proved, Question};
 use crate::spec::{Claim, Property};
 use std::fmt;
 use std::str::FromStr;
@@ -186,20 +188,72 @@ pub fn verify(
     settings: &Settings,
     cancel: &(dyn Fn() -> bool + Sync),
 ) -> Outcome {
+    let limits = limits(settings, cancel);
+    by_attack(net, property, settings, &limits)
+        .unwrap_or_else(|| by_bounds(net, property, settings, &limits))
+}
+
+/// As [`verify`], but looks for a proof: where the checker accepts one, the certificate is
+/// [`AssuranceLevel::Proved`]. Where it does not, everything else that the method allows is tried, for a certificate that is
+/// only [`AssuranceLevel::Sound`]. The second value is the proof or why there is none; `None` where a counterexample was
+/// found first.
+#[must_use]
+pub fn verify_with_proof(
+    question: &Question,
+    net: &Network,
+    statement: &Statement,
+    settings: &Settings,
+    cancel: &(dyn Fn() -> bool + Sync),
+) -> (Outcome, Option<Result<Proved, NotProved>>) {
+    let limits = limits(settings, cancel);
+    if let Some(outcome) = by_attack(net, &statement.property, settings, &limits) {
+        return (outcome, None);
+    }
+    let mut proving = limits;
+    if !settings.method.branches() {
+        proving.domains = statement.property.claims.len();
+    }
+    let proof = prove::prove(question, net, statement, Mode::Outward, &proving);
+    let outcome = match &proof {
+        Ok(proved) => {
+            let certificate = Certificate { level: AssuranceLevel::Proved };
+            let effort = Effort { visited: proved.visited, open: 0 };
+            Outcome { verdict: Verdict::Certified(certificate), stage: None, bound: None, effort }
+        }
+        Err(why) => match why.counterexample() {
+            Some(found) => falsified(Box::new(found.clone()), Stage::Branch, Effort::default()),
+            None => by_bounds(net, &statement.property, settings, &limits),
+        },
+    };
+    (outcome, Some(proof))
+}
+
+fn limits<'a>(settings: &Settings, cancel: &'a (dyn Fn() -> bool + Sync)) -> Limits<'a> {
     let mut limits = Limits::starting_now(settings.timeout, cancel);
     limits.memory = settings.memory.unwrap_or(limits.memory);
     if settings.method == Method::Auto {
         limits.domains = AUTO_DOMAINS;
     }
+    limits
+}
+
+fn by_attack(
+    net: &Network,
+    property: &Property,
+    settings: &Settings,
+    limits: &Limits,
+) -> Option<Outcome> {
     let stop = || limits.passed().is_some();
-    if let Some(found) = attack::attack_any(net, property, &settings.attack, settings.seed, &stop) {
-        return falsified(found);
-    }
+    let found = attack::attack_any(net, property, &settings.attack, settings.seed, &stop)?;
+    Some(falsified(Box::new(found), Stage::Attack, Effort::default()))
+}
+
+fn by_bounds(net: &Network, property: &Property, settings: &Settings, limits: &Limits) -> Outcome {
     let mut least = f64::INFINITY;
     let mut stage = None;
     let mut open = Vec::new();
     for claim in &property.claims {
-        let bounded = bound_claim(net, claim, settings.method, &limits);
+        let bounded = bound_claim(net, claim, settings.method, limits);
         least = least.min(bounded.margin);
         match bounded.decided {
             Ok(by) => stage = stage.max(Some(by)),
@@ -219,21 +273,17 @@ pub fn verify(
     if !settings.method.branches() {
         return undecided(Reason::BoundTooWeak, least, Effort::default());
     }
+    let stop = || limits.passed().is_some();
     let again = thorough(net, settings);
     let again = again.and_then(|s| attack::attack_any(net, property, &s.attack, s.seed, &stop));
     if let Some(found) = again {
-        return falsified(found);
+        return falsified(Box::new(found), Stage::Attack, Effort::default());
     }
-    let searched = branch::search(net, property, &limits);
+    let searched = branch::search(net, property, limits);
     let effort = Effort { visited: searched.visited, open: searched.open };
     match searched.answer {
         Answer::Proved => certified(Some(Stage::Branch), searched.bound, effort),
-        Answer::Refuted(found) => Outcome {
-            verdict: Verdict::Falsified(found),
-            stage: Some(Stage::Branch),
-            bound: None,
-            effort,
-        },
+        Answer::Refuted(found) => falsified(found, Stage::Branch, effort),
         Answer::Open(reason) => undecided(reason, searched.bound.max(least), effort),
     }
 }
@@ -262,14 +312,13 @@ fn thorough(net: &Network, settings: &Settings) -> Option<Settings> {
     more.then(|| Settings { attack: AttackSettings { restarts, ..thorough }, ..settings.clone() })
 }
 
-fn falsified(found: Counterexample) -> Outcome {
-    let verdict = Verdict::Falsified(Box::new(found));
-    Outcome { verdict, stage: Some(Stage::Attack), bound: None, effort: Effort::default() }
-}
-
 fn certified(stage: Option<Stage>, margin: f64, effort: Effort) -> Outcome {
     let certificate = Certificate { level: AssuranceLevel::Sound };
     Outcome { verdict: Verdict::Certified(certificate), stage, bound: Some(margin), effort }
+}
+
+fn falsified(found: Box<Counterexample>, stage: Stage, effort: Effort) -> Outcome {
+    Outcome { verdict: Verdict::Falsified(found), stage: Some(stage), bound: None, effort }
 }
 
 fn undecided(reason: Reason, margin: f64, effort: Effort) -> Outcome {

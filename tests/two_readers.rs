@@ -100,6 +100,23 @@ fn both_readers_agree_on_the_benchmark_networks() {
     assert!(problems.is_empty(), "{problems:#?}");
 }
 
+#[test]
+fn both_readers_agree_on_the_sample_models() {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let folders = std::fs::read_dir(models).unwrap().map(|f| f.unwrap().path());
+    let files = folders.filter(|f| f.is_dir()).flat_map(|f| std::fs::read_dir(f).unwrap());
+    let mut count = 0;
+    for file in
+        files.map(|f| f.unwrap().path()).filter(|f| f.extension().is_some_and(|e| e == "onnx"))
+    {
+        let circuit = certus_check::onnx::read(&std::fs::read(&file).unwrap()).unwrap();
+        let found = difference(&load_network(&file).unwrap().network, &circuit);
+        assert_eq!(found, None, "{}", file.display());
+        count += 1;
+    }
+    assert!(count >= 10);
+}
+
 /// A piecewise-linear or linear operator between two others, on (1, 2, 4, 4).
 fn operator() -> impl Strategy<Value = (&'static str, Vec<&'static str>, usize)> {
     let pool = 1; // Which attributes to make below.

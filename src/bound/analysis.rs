@@ -48,7 +48,7 @@ impl<'a> Analysis<'a> {
     }
 
     /// Analyses sub-boxes of a region whose charges are known, starting from bounds that hold for them all (`known`, the
-    /// parent's, one column each) where given.
+    /// parent's, one column each, where there are any) where given.
     ///
     /// # Panics
     /// Where dimensions differ.
@@ -58,13 +58,13 @@ impl<'a> Analysis<'a> {
         input: &Boxes,
         how: Intermediate,
         charges: std::sync::Arc<Charges>,
-        known: Option<&[Boxes]>,
+        known: Option<&[Option<Boxes>]>,
     ) -> Self {
         let mut layers = Layers::default();
         for id in 0..net.nodes().len() {
             let mut boxes = net.enclose_node(id, input, &layers.boxes);
-            if let Some(known) = known {
-                boxes.intersect(&known[id]);
+            if let Some(known) = known.and_then(|known| known[id].as_ref()) {
+                boxes.intersect(known);
             }
             if how == Intermediate::Crown && gains_by_sweep(net, id) {
                 tighten(Sweep { net, layers: &layers, charges: &charges }, id, &mut boxes);

@@ -1,6 +1,9 @@
 //! Branching on inputs: boxes are bounded in batches, clipped by what their bounds already prove, and halved.
 
 use super::clip::{Cut, clip};
+use super::record::{
+    Known, Note, Record, SLACK, columns_of, known_of, known_size, rounding, size, slabs,
+};
 use super::smear::{Subject, smears};
 use super::{Answer, Limits, Reason, Searched};
 use crate::attack::{Counterexample, validate};
@@ -18,6 +21,10 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 struct Domain {
     claim: u32,
+    /// Its step in the record, if there is one.
+    step: u32,
+    /// What the record's last `crown` above it found, which the checker knows too.
+    known: Option<Known>,
     /// Margin proved of it or of the box it comes from.
     bound: f64,
     lower: Box<[f64]>,
@@ -62,7 +69,10 @@ impl Eq for Domain {}
 /// What became of a batch.
 #[derive(Default)]
 struct Batch {
+    /// Halves, in pairs.
     children: Vec<Domain>,
+    /// What the record needs to know about each pair.
+    notes: Vec<Note>,
     counterexample: Option<Counterexample>,
     /// Least margin among the domains proved here.
     proved: f64,
@@ -88,22 +98,51 @@ const WIDTH_SHARE: f64 = 0.02;
 /// Decides a property by splitting the regions of its claims.
 #[must_use]
 pub fn split_inputs(net: &Network, property: &Property, limits: &Limits) -> Searched {
+    run(net, property, limits, None)
+}
+
+/// As [`split_inputs`], and records how, in steps that a proof can repeat: with a little to spare in every bound, and
+/// clipping less.
+#[must_use]
+pub fn split_inputs_recorded(
+    net: &Network,
+    property: &Property,
+    limits: &Limits,
+) -> (Searched, Record) {
+    let mut record = Record::default();
+    let searched = run(net, property, limits, Some(&mut record));
+    (searched, record)
+}
+
+fn run(
+    net: &Network,
+    property: &Property,
+    limits: &Limits,
+    mut record: Option<&mut Record>,
+) -> Searched {
+    if let Some(record) = &mut record {
+        record.begin(property.claims.len());
+    }
     let functionals: Vec<Functionals> =
         property.claims.iter().map(|claim| Functionals::of(claim, net.outputs())).collect();
     let charges = charges_of_hull(net, property);
-    let search = Search { net, property, functionals: &functionals, charges };
+    let search =
+        Search { net, property, functionals: &functionals, charges, recorded: record.is_some() };
     let mut open: BinaryHeap<Domain> = property
         .claims
         .iter()
         .enumerate()
         .map(|(c, claim)| Domain {
             claim: c as u32,
+            step: c as u32,
+            known: None,
             bound: f64::NEG_INFINITY,
             lower: claim.region.lower().into(),
             upper: claim.region.upper().into(),
         })
         .collect();
-    let most = limits.memory / Domain::size(net.inputs());
+    let recorded = record.as_ref().map_or(0, |_| known_size(net));
+    let most = limits.memory / (Domain::size(net.inputs()) + recorded);
     let widest = net.nodes().iter().map(|n| n.len).max().unwrap_or(1);
     let batch = (BATCH_ENTRIES / (widest * 32)).clamp(1, BATCH);
     let mut searched =
@@ -120,11 +159,19 @@ pub fn split_inputs(net: &Network, property: &Property, limits: &Limits) -> Sear
         let chunk = domains.len().div_ceil(BATCHES).max(1);
         let results: Vec<Batch> =
             domains.par_chunks(chunk).map(|chunk| search.batch(chunk)).collect();
-        for result in results {
+        for mut result in results {
             if let Some(found) = result.counterexample {
                 return conclude(searched, Answer::Refuted(Box::new(found)), open.iter());
             }
             searched.bound = searched.bound.min(result.proved);
+            if let Some(record) = &mut record {
+                for (note, pair) in
+                    result.notes.into_iter().zip(result.children.chunks_exact_mut(2))
+                {
+                    let steps = record.halve(note);
+                    pair.iter_mut().zip(steps).for_each(|(child, step)| child.step = step);
+                }
+            }
             open.extend(result.children);
             stuck.extend(result.stuck);
         }
@@ -161,6 +208,7 @@ struct Search<'a> {
     property: &'a Property,
     functionals: &'a [Functionals<'a>],
     charges: Arc<Charges>,
+    recorded: bool,
 }
 
 impl Search<'_> {
@@ -175,8 +223,17 @@ impl Search<'_> {
             )
         };
         let input = Boxes { lower: gather(|d| &d.lower), upper: gather(|d| &d.upper) };
-        let analysis =
-            Analysis::of_domains(self.net, &input, Intermediate::Crown, self.charges.clone(), None);
+        let known = self.recorded.then(|| {
+            let known: Vec<_> = domains.iter().map(|d| d.known.as_deref()).collect();
+            columns_of(self.net, &known)
+        });
+        let analysis = Analysis::of_domains(
+            self.net,
+            &input,
+            Intermediate::Crown,
+            self.charges.clone(),
+            known.as_deref(),
+        );
         // One column for every functional of every domain's claim.
         let mut starts = vec![0];
         let mut columns: Vec<usize> = Vec::new();
@@ -196,46 +253,49 @@ impl Search<'_> {
         for (d, domain) in domains.iter().enumerate() {
             let functionals = &self.functionals[domain.claim as usize];
             let range = starts[d]..starts[d + 1];
-            let lows = &swept.bounds[range.clone()];
-            let margin = functionals.margin(lows);
-            if functionals.proved_by(lows) {
+            let linear = Linear {
+                coefficients: &swept.coefficients.as_slice()[range.start * n..range.end * n],
+                constants: &swept.constants[range.clone()],
+                inputs: n,
+            };
+            let mut lows = swept.bounds[range].to_vec();
+            if self.recorded {
+                for (f, low) in lows.iter_mut().enumerate() {
+                    *low -= self.slack(domain, &linear, f);
+                }
+            }
+            let margin = functionals.margin(&lows);
+            if functionals.proved_by(&lows) {
                 result.proved = result.proved.min(margin);
                 continue;
             }
-            let linear = Linear {
-                coefficients: &swept.coefficients.as_slice()[range.start * n..range.end * n],
-                constants: &swept.constants[range],
-                inputs: n,
-            };
-            let open = functionals.open_polytopes(lows);
-            subjects.push(Subject { domain: d, functionals: weights(&open, lows, starts[d]) });
-            undecided.push((domain, margin, linear, open));
+            let open = functionals.open_polytopes(&lows);
+            subjects.push(Subject { domain: d, functionals: weights(&open, &lows, starts[d]) });
+            undecided.push(Bounded { domain, column: d, margin, linear, open });
         }
         result.counterexample = self.probe(&undecided);
         if result.counterexample.is_none() {
             let smears = smears(&analysis, &swept, &subjects);
-            for (u, (domain, margin, linear, open)) in undecided.into_iter().enumerate() {
-                self.split(
-                    domain,
-                    margin,
-                    &linear,
-                    &open,
-                    smears.column(u).as_slice(),
-                    &mut result,
-                );
+            for (u, bounded) in undecided.iter().enumerate() {
+                self.split(&analysis, bounded, smears.column(u).as_slice(), &mut result);
             }
         }
         result
     }
 
+    /// By how much a recorded bound must exceed what it has to: for the checker's slopes, and for its charges on rounding,
+    /// which are some multiple of ours.
+    fn slack(&self, domain: &Domain, linear: &Linear, f: usize) -> f64 {
+        let functional = &self.functionals[domain.claim as usize].matrix.column(f);
+        let size = size(linear.row(f), linear.constants[f], &domain.lower, &domain.upper);
+        SLACK * size + rounding(self.net, &self.charges, functional.as_slice())
+    }
+
     /// Tries, for every undecided domain, its centre and the corners where its linear bounds are least.
-    fn probe(
-        &self,
-        undecided: &[(&Domain, f64, Linear, Vec<OpenPolytope>)],
-    ) -> Option<Counterexample> {
+    fn probe(&self, undecided: &[Bounded]) -> Option<Counterexample> {
         let mut owners = Vec::new();
         let mut points: Vec<f64> = Vec::new();
-        for (u, (domain, _, linear, open)) in undecided.iter().enumerate() {
+        for (u, Bounded { domain, linear, open, .. }) in undecided.iter().enumerate() {
             points.extend(domain.lower.iter().zip(&domain.upper).map(|(l, u)| 0.5 * l + 0.5 * u));
             owners.push(u);
             for nearest in open.iter().filter_map(|p| p.nearest) {
@@ -252,7 +312,7 @@ impl Search<'_> {
         let outputs = self.net.evaluate(&points);
         let mut in_doubt = None;
         for (c, &owner) in owners.iter().enumerate() {
-            let claim = undecided[owner].0.claim as usize;
+            let claim = undecided[owner].domain.claim as usize;
             let y: Vec<f64> = outputs.column(c).iter().copied().collect();
             if !self.property.claims[claim]
                 .unsafe_set
@@ -271,21 +331,36 @@ impl Search<'_> {
     }
 
     /// Clips a domain by the linear bounds of its open polytopes and halves it where that promises most.
-    fn split(
-        &self,
-        domain: &Domain,
-        margin: f64,
-        linear: &Linear,
-        open: &[OpenPolytope],
-        promise: &[f64],
-        result: &mut Batch,
-    ) {
-        let Some((lower, upper)) = clipped(domain, linear, open) else {
+    fn split(&self, analysis: &Analysis, bounded: &Bounded, promise: &[f64], result: &mut Batch) {
+        let Bounded { domain, column, margin, linear, open } = bounded;
+        let mut clips = Vec::new();
+        let remaining = if self.recorded {
+            let cuts = |p: &OpenPolytope| {
+                let cut = |&(f, bound): &(usize, f64)| Cut {
+                    coefficients: linear.row(f),
+                    constant: linear.constants[f],
+                    bound: bound + self.slack(domain, linear, f),
+                };
+                p.halves.iter().map(cut).collect::<Vec<_>>()
+            };
+            let polytopes: Vec<_> = open.iter().map(cuts).collect();
+            clips = slabs(&domain.lower, &domain.upper, &polytopes);
+            let (mut lower, mut upper) = (domain.lower.to_vec(), domain.upper.to_vec());
+            for slab in &clips {
+                (if slab.upper { &mut upper } else { &mut lower })[slab.input as usize] = slab.at;
+            }
+            Some((lower, upper))
+        } else {
+            clipped(domain, linear, open)
+        };
+        let Some((lower, upper)) = remaining else {
             // Nothing is left that any polytope could reach; the margin is no longer that of a bound, but is not below 0.
             result.proved = result.proved.min(0.0);
             return;
         };
         let bound = margin.max(domain.bound);
+        let known =
+            if clips.is_empty() { domain.known.clone() } else { Some(known_of(analysis, *column)) };
         // The score is of the box before clipping: it shrinks with the width that clipping left.
         let total: f64 = promise.iter().sum::<f64>().max(f64::MIN_POSITIVE);
         let region = &self.property.claims[domain.claim as usize].region;
@@ -298,13 +373,17 @@ impl Search<'_> {
         let splittable = |&i: &usize| lower[i] < at(i) && at(i) < upper[i];
         let best =
             (0..lower.len()).filter(splittable).max_by(|&i, &j| score(i).total_cmp(&score(j)));
-        let whole = Domain { claim: domain.claim, bound, lower: lower.into(), upper: upper.into() };
+        let whole = Domain { bound, lower: lower.into(), upper: upper.into(), known, ..**domain };
         match best {
             None => result.stuck.push(whole),
             Some(i) => {
                 let (mut left, mut right) = (whole.clone(), whole);
                 left.upper[i] = 0.5 * left.lower[i] + 0.5 * left.upper[i];
                 right.lower[i] = left.upper[i];
+                if self.recorded {
+                    let (step, input, at) = (domain.step, i as u32, left.upper[i]);
+                    result.notes.push(Note { step, clips, input, at });
+                }
                 result.children.extend([left, right]);
             }
         }
@@ -325,6 +404,15 @@ fn weights(open: &[OpenPolytope], lows: &[f64], first: usize) -> Vec<(usize, f64
 /// Σ aⱼ yⱼ, rounded: only to pick candidates.
 fn value(half: &crate::spec::HalfSpace, y: &[f64]) -> f64 {
     half.coefficients.iter().map(|&(j, a)| a * y[j]).sum()
+}
+
+/// A domain that its bounds do not prove, in a column of its batch.
+struct Bounded<'a> {
+    domain: &'a Domain,
+    column: usize,
+    margin: f64,
+    linear: Linear<'a>,
+    open: Vec<OpenPolytope>,
 }
 
 /// Linear lower bounds of one domain's functionals.

@@ -3,12 +3,14 @@
 mod clip;
 mod input;
 mod limits;
+mod record;
 mod relu;
 mod smear;
 
 pub use clip::{Cut, clip};
-pub use input::split_inputs;
+pub use input::{split_inputs, split_inputs_recorded};
 pub use limits::{Limits, Reason};
+pub use record::{Halves, Record, Slab, Step};
 pub use relu::split_relus;
 
 use crate::attack::Counterexample;
@@ -46,6 +48,16 @@ const FEW_INPUTS: usize = 20;
 /// Decides a property completely, as far as the limits allow, splitting inputs or ReLUs, whichever suits it.
 #[must_use]
 pub fn search(net: &Network, property: &Property, limits: &Limits) -> Searched {
+    if suits_inputs(net, property) {
+        split_inputs(net, property, limits)
+    } else {
+        split_relus(net, property, limits)
+    }
+}
+
+/// Whether [`search`] splits inputs.
+#[must_use]
+pub fn suits_inputs(net: &Network, property: &Property) -> bool {
     let free = |claim: &crate::spec::Claim| {
         claim
             .region
@@ -58,9 +70,5 @@ pub fn search(net: &Network, property: &Property, limits: &Limits) -> Searched {
     let inputs = property.claims.iter().map(free).max().unwrap_or(0);
     let only_relus =
         net.nodes().iter().all(|n| matches!(n.op, Op::Input | Op::Affine(_) | Op::Relu(_)));
-    if inputs <= FEW_INPUTS || !only_relus {
-        split_inputs(net, property, limits)
-    } else {
-        split_relus(net, property, limits)
-    }
+    inputs <= FEW_INPUTS || !only_relus
 }
