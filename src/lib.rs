@@ -20,8 +20,8 @@
 //!
 //! # The modules, in dependency order: each uses only those before it
 //!
-//! [`num`] → [`net`] → [`spec`] → [`load`] → [`attack`] → [`bound`] → [`branch`] → [`prove`] → [`verify`] → [`audit`] →
-//! [`report`] → [`cli`]
+//! [`num`] → [`net`] → [`spec`] → [`load`] → [`attack`] → [`bound`] → [`lp`] → [`branch`] → [`prove`] → [`verify`] →
+//! [`audit`] → [`report`] → [`cli`]
 pub mod num;
 
 pub mod net;
@@ -33,6 +33,8 @@ pub mod load;
 pub mod attack;
 
 pub mod bound;
+
+pub mod lp;
 
 pub mod branch;
 

@@ -1,13 +1,16 @@
-//! One query, top to bottom: attack, intervals, then linear relaxations; the first stage that answers decides.
+//! One query, top to bottom: attack, intervals, linear relaxations, linear programs, search; the first stage that answers
+//! decides.
+
+mod stages;
 
 use crate::attack::{self, AttackKind, AttackSettings, Counterexample};
-use crate::bound::{Analysis, Functionals, Intermediate};
 pub use crate::branch::Reason;
 use crate::branch::{self, Answer, Limits};
 use crate::load::Statement;
-use crate::net::{Matrix, Network, Node, Op};
+use crate::net::{Network, Node, Op};
 use crate::prove::{self, Mode, NotProved, Proved, Question};
-use crate::spec::{Claim, Property};
+use crate::spec::Property;
+use stages::{Decided, Query};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -22,13 +25,18 @@ pub enum Method {
     Ibp,
     /// Intervals, then CROWN.
     Crown,
+    /// Intervals, CROWN, then linear programs, their duals evaluated by the sweep.
+    Lp,
+    /// The same, then mixed-integer programs: exact, but the verdict is a floating-point solver's word.
+    Milp,
     /// Intervals, CROWN, then branch and bound until decided or out of time.
     Complete,
 }
 
 impl Method {
     /// All methods, weakest first.
-    pub const ALL: [Self; 4] = [Self::Ibp, Self::Crown, Self::Complete, Self::Auto];
+    pub const ALL: [Self; 6] =
+        [Self::Ibp, Self::Crown, Self::Lp, Self::Milp, Self::Complete, Self::Auto];
 }
 
 impl Method {
@@ -45,6 +53,8 @@ impl fmt::Display for Method {
             Self::Auto => "auto",
             Self::Ibp => "ibp",
             Self::Crown => "crown",
+            Self::Lp => "lp",
+            Self::Milp => "milp",
             Self::Complete => "complete",
         })
     }
@@ -54,10 +64,9 @@ impl FromStr for Method {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|method| method.to_string() == text)
-            .ok_or_else(|| format!("'{text}' is no method; use ibp, crown, complete or auto"))
+        Self::ALL.into_iter().find(|method| method.to_string() == text).ok_or_else(|| {
+            format!("'{text}' is no method; use ibp, crown, lp, milp, complete or auto")
+        })
     }
 }
 
@@ -72,8 +81,12 @@ pub enum Stage {
     CrownIbp,
     /// Backward passes for intermediate bounds too.
     Crown,
+    /// Linear programs, evaluated by a backward pass.
+    Lp,
     /// Branch and bound.
     Branch,
+    /// A mixed-integer program.
+    Milp,
 }
 
 impl fmt::Display for Stage {
@@ -83,8 +96,18 @@ impl fmt::Display for Stage {
             Self::Ibp => "ibp",
             Self::CrownIbp => "crown-ibp",
             Self::Crown => "crown",
+            Self::Lp => "lp",
             Self::Branch => "branch and bound",
+            Self::Milp => "milp",
         })
+    }
+}
+
+impl Stage {
+    /// What must be trusted where this stage proves something.
+    #[must_use]
+    pub fn level(self) -> AssuranceLevel {
+        if self == Self::Milp { AssuranceLevel::Solver } else { AssuranceLevel::Sound }
     }
 }
 
@@ -118,10 +141,12 @@ pub struct Settings {
     pub attack: AttackSettings,
     /// Seed of everything random.
     pub seed: u64,
-    /// Time limit, looked at between stages and attack steps.
+    /// Time limit, looked at between stages, attack steps and LPs.
     pub timeout: Option<Duration>,
     /// Bytes that open domains of branch and bound may take; `None` for [`crate::branch::DEFAULT_MEMORY`].
     pub memory: Option<usize>,
+    /// How many intermediate neurons are tightened by LP before the LP stage.
+    pub lp_tighten: usize,
 }
 
 /// How much branch and bound had to do.
@@ -250,17 +275,22 @@ fn by_attack(
 
 fn by_bounds(net: &Network, property: &Property, settings: &Settings, limits: &Limits) -> Outcome {
     let mut least = f64::INFINITY;
-    let mut stage = None;
+    let mut stage: Option<Stage> = None;
     let mut open = Vec::new();
-    for claim in &property.claims {
-        let bounded = bound_claim(net, claim, settings.method, limits);
+    let mut reason = Reason::BoundTooWeak;
+    for claim in 0..property.claims.len() {
+        let bounded = Query { net, property, claim, settings, limits }.bound();
         least = least.min(bounded.margin);
         match bounded.decided {
-            Ok(by) => stage = stage.max(Some(by)),
-            Err(reason @ (Reason::TimeLimit | Reason::Cancelled)) => {
+            Decided::Proved(by) => stage = stage.max(Some(by)),
+            Decided::Refuted(by, found) => return falsified(found, by, Effort::default()),
+            Decided::Open(reason @ (Reason::TimeLimit | Reason::Cancelled)) => {
                 return undecided(reason, least, Effort::default());
             }
-            Err(_) => open.push(claim.clone()),
+            Decided::Open(why) => {
+                reason = why;
+                open.push(claim);
+            }
         }
         // Bounding claims one by one serves few of them; search bounds many in batches.
         if open.len() > FEW_CLAIMS && settings.method.branches() {
@@ -271,7 +301,7 @@ fn by_bounds(net: &Network, property: &Property, settings: &Settings, limits: &L
         return certified(stage, least, Effort::default());
     }
     if !settings.method.branches() {
-        return undecided(Reason::BoundTooWeak, least, Effort::default());
+        return undecided(reason, least, Effort::default());
     }
     let stop = || limits.passed().is_some();
     let again = thorough(net, settings);
@@ -313,7 +343,7 @@ fn thorough(net: &Network, settings: &Settings) -> Option<Settings> {
 }
 
 fn certified(stage: Option<Stage>, margin: f64, effort: Effort) -> Outcome {
-    let certificate = Certificate { level: AssuranceLevel::Sound };
+    let certificate = Certificate { level: stage.map_or(AssuranceLevel::Sound, Stage::level) };
     Outcome { verdict: Verdict::Certified(certificate), stage, bound: Some(margin), effort }
 }
 
@@ -324,57 +354,4 @@ fn falsified(found: Box<Counterexample>, stage: Stage, effort: Effort) -> Outcom
 fn undecided(reason: Reason, margin: f64, effort: Effort) -> Outcome {
     let bound = Some(margin).filter(|m| *m < f64::INFINITY);
     Outcome { verdict: Verdict::Unknown(Unknown { reason }), stage: None, bound, effort }
-}
-
-/// How far bounds of one claim got.
-struct BoundedClaim {
-    decided: Result<Stage, Reason>,
-    margin: f64,
-}
-
-/// Bounds one claim, cheap before dear, until it is proved or the method allows no more.
-fn bound_claim(net: &Network, claim: &Claim, method: Method, limits: &Limits) -> BoundedClaim {
-    let functionals = Functionals::of(claim, net.outputs());
-    let mut lows = vec![f64::NEG_INFINITY; functionals.len()];
-    let stages: &[Stage] = match method {
-        Method::Ibp => &[Stage::Ibp],
-        Method::Crown | Method::Complete | Method::Auto => {
-            &[Stage::Ibp, Stage::CrownIbp, Stage::Crown]
-        }
-    };
-    let input = claim.region.boxes();
-    let mut intervals = None;
-    let mut margin = f64::NEG_INFINITY;
-    for &stage in stages {
-        if let Some(reason) = limits.passed() {
-            return BoundedClaim { decided: Err(reason), margin };
-        }
-        let open = functionals.open(&lows);
-        let rows = functionals.matrix.select_columns(&open);
-        let better = match stage {
-            Stage::Crown => lower(&Analysis::of_region(net, &input, Intermediate::Crown), &rows),
-            _ => {
-                let analysis = intervals.get_or_insert_with(|| {
-                    Analysis::of_region(net, &input, Intermediate::Interval)
-                });
-                if stage == Stage::Ibp {
-                    analysis.sweep().interval(net.output(), &rows, &vec![0; rows.ncols()])
-                } else {
-                    lower(analysis, &rows)
-                }
-            }
-        };
-        for (&column, bound) in open.iter().zip(better) {
-            lows[column] = lows[column].max(bound);
-        }
-        margin = functionals.margin(&lows);
-        if functionals.proved_by(&lows) {
-            return BoundedClaim { decided: Ok(stage), margin };
-        }
-    }
-    BoundedClaim { decided: Err(Reason::BoundTooWeak), margin }
-}
-
-fn lower(analysis: &Analysis, rows: &Matrix) -> Vec<f64> {
-    analysis.lower(rows, &vec![0; rows.ncols()]).bounds
 }

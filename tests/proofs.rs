@@ -112,6 +112,7 @@ fn images_are_proved_by_bounds_alone() {
         seed: 0,
         timeout: None,
         memory: None,
+        lp_tighten: 0,
     };
     let scratch = tempfile::tempdir().unwrap();
     let mut text = Vec::new();

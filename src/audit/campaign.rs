@@ -255,8 +255,14 @@ mod tests {
             Ok(Sample { label: usize::from(index % 4 == 2), point, region })
         };
         let attack = AttackSettings { kind: AttackKind::Pgd, ..AttackSettings::default() };
-        let settings =
-            Settings { method: Method::Auto, attack, seed: 1, timeout: None, memory: None };
+        let settings = Settings {
+            method: Method::Auto,
+            attack,
+            seed: 1,
+            timeout: None,
+            memory: None,
+            lp_tighten: 0,
+        };
         let campaign =
             Campaign { network: &network, sample: &sample, task, settings: &settings, jobs };
         let rows = Mutex::new(Vec::new());
@@ -298,8 +304,14 @@ mod tests {
             Ok(Sample { label: 1, point: vec![1.0], region })
         };
         let attack = AttackSettings { kind: AttackKind::None, ..AttackSettings::default() };
-        let settings =
-            Settings { method: Method::Ibp, attack, seed: 0, timeout: None, memory: None };
+        let settings = Settings {
+            method: Method::Ibp,
+            attack,
+            seed: 0,
+            timeout: None,
+            memory: None,
+            lp_tighten: 0,
+        };
         let campaign = Campaign {
             network: &network,
             sample: &sample,

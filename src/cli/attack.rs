@@ -31,6 +31,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         seed: common.seed,
         timeout: common.timeout,
         memory: None,
+        lp_tighten: 0,
     };
     let report = campaign::run(&Request { task: Task::Attack, settings, common })?;
     Ok(if report.is_some() { DONE } else { INTERRUPTED })

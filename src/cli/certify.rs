@@ -18,9 +18,13 @@ pub(super) struct Arguments {
     #[command(flatten)]
     campaign: CampaignArguments,
 
-    /// How far to go: ibp, crown, or auto for whatever can help, cheap before dear
+    /// How far to go: ibp, crown, lp, milp (the solver's word), complete, or auto for whatever can help, cheap before dear
     #[arg(long, default_value = "auto", value_name = "METHOD")]
     method: Method,
+
+    /// Tighten the N most influential neurons by LP before the LP stage
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    lp_tighten: usize,
 
     /// The attack that comes first: pgd, fgsm or none
     #[arg(long, default_value = "pgd", value_name = "ATTACK")]
@@ -45,6 +49,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         seed: common.seed,
         timeout: common.timeout,
         memory: None,
+        lp_tighten: arguments.lp_tighten,
     };
     let Some(report) = campaign::run(&Request { task: Task::Certify, settings, common })? else {
         return Ok(super::exit::INTERRUPTED);

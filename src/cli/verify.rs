@@ -48,9 +48,13 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "MB")]
     memory: Option<NonZeroUsize>,
 
-    /// How far to go: ibp, crown, auto (a fixed amount of branch and bound) or complete
+    /// How far to go: ibp, crown, lp, milp (the solver's word), auto (a fixed amount of branch and bound) or complete
     #[arg(long, default_value = "complete", value_name = "METHOD")]
     method: Method,
+
+    /// Tighten the N most influential neurons by LP before the LP stage
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    lp_tighten: usize,
 
     /// The attack that comes first: pgd, fgsm or none
     #[arg(long, default_value = "pgd", value_name = "ATTACK")]
@@ -143,6 +147,7 @@ fn settings(arguments: &Arguments) -> Result<Settings, Failure> {
         seed: arguments.seed,
         timeout: None,
         memory: arguments.memory.map(|megabytes| megabytes.get().saturating_mul(1_000_000)),
+        lp_tighten: arguments.lp_tighten,
     })
 }
 

@@ -141,6 +141,9 @@ pub struct SettingsRecord {
     pub limit: Option<usize>,
     /// The certification method; null where none was asked for.
     pub method: Option<String>,
+    /// How many neurons are tightened by LP.
+    #[serde(default)]
+    pub lp_tighten: usize,
     /// The attack.
     pub attack: AttackRecord,
     /// Time limit an input, in seconds.
@@ -158,6 +161,7 @@ impl SettingsRecord {
             epsilon: epsilon.into(),
             limit,
             method: (task == Task::Certify).then(|| settings.method.to_string()),
+            lp_tighten: settings.lp_tighten,
             attack: (&settings.attack).into(),
             timeout: settings.timeout.map(|limit| limit.as_secs_f64()),
             seed: settings.seed,

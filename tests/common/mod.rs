@@ -4,4 +4,5 @@
 pub mod exact;
 pub mod nets;
 pub mod onnx_writer;
+pub mod oracle;
 pub mod seeded;
