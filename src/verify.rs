@@ -25,7 +25,7 @@ pub enum Method {
     Ibp,
     /// Intervals, then CROWN.
     Crown,
-    /// Intervals, CROWN, then linear programs, their duals evaluated by the sweep.
+    /// Intervals, CROWN, optimised slopes, then linear programs, their duals evaluated by the sweep.
     Lp,
     /// The same, then mixed-integer programs: exact, but the verdict is a floating-point solver's word.
     Milp,
@@ -81,6 +81,8 @@ pub enum Stage {
     CrownIbp,
     /// Backward passes for intermediate bounds too.
     Crown,
+    /// Backward passes with optimised slopes.
+    AlphaCrown,
     /// Linear programs, evaluated by a backward pass.
     Lp,
     /// Branch and bound.
@@ -96,6 +98,7 @@ impl fmt::Display for Stage {
             Self::Ibp => "ibp",
             Self::CrownIbp => "crown-ibp",
             Self::Crown => "crown",
+            Self::AlphaCrown => "alpha-crown",
             Self::Lp => "lp",
             Self::Branch => "branch and bound",
             Self::Milp => "milp",

@@ -35,6 +35,11 @@ pub(super) struct Query<'a> {
 /// The time that one mixed-integer program may take where no limit was given.
 const MILP_TIME: Duration = Duration::from_secs(60);
 
+const LINEAR: [Stage; 5] =
+    [Stage::Ibp, Stage::CrownIbp, Stage::Crown, Stage::AlphaCrown, Stage::Lp];
+const EXACT: [Stage; 6] =
+    [Stage::Ibp, Stage::CrownIbp, Stage::Crown, Stage::AlphaCrown, Stage::Lp, Stage::Milp];
+
 impl Query<'_> {
     /// Bounds the claim until it is proved or the method allows no more.
     pub fn bound(&self) -> BoundedClaim {
@@ -45,6 +50,7 @@ impl Query<'_> {
         let mut analysis: Option<Analysis> = None;
         let mut margin = f64::NEG_INFINITY;
         let mut reason = Reason::BoundTooWeak;
+        let mut promising = true;
         for &stage in self.stages() {
             if let Some(reason) = self.limits.passed() {
                 return BoundedClaim { decided: Decided::Open(reason), margin };
@@ -59,7 +65,11 @@ impl Query<'_> {
             }
             let Some(known) = &mut analysis else { continue };
             let found = match stage {
-                Stage::Lp => self.linear_programs(known, &functionals, &mut lows),
+                Stage::AlphaCrown => {
+                    promising = lp::prospect(known, &functionals, &mut lows);
+                    None
+                }
+                Stage::Lp => self.linear_programs(known, &functionals, &mut lows, promising),
                 Stage::Milp => match self.integer_programs(known, &functionals, &lows) {
                     Decided::Open(why) => {
                         reason = why;
@@ -89,8 +99,8 @@ impl Query<'_> {
         match self.settings.method {
             Method::Ibp => &[Stage::Ibp],
             Method::Crown | Method::Complete => &[Stage::Ibp, Stage::CrownIbp, Stage::Crown],
-            Method::Lp | Method::Auto => &[Stage::Ibp, Stage::CrownIbp, Stage::Crown, Stage::Lp],
-            Method::Milp => &[Stage::Ibp, Stage::CrownIbp, Stage::Crown, Stage::Lp, Stage::Milp],
+            Method::Lp | Method::Auto => &LINEAR,
+            Method::Milp => &EXACT,
         }
     }
 
@@ -104,23 +114,23 @@ impl Query<'_> {
     }
 
     /// Raises bounds by LP, after tightening intermediate ones by LP where that was asked for. [`Method::Auto`] leaves out
-    /// LPs that cannot prove the claim (docs/decisions.md).
+    /// LPs that are not promising: they cannot prove the claim.
     fn linear_programs(
         &self,
         analysis: &mut Analysis,
         functionals: &Functionals,
         lows: &mut [f64],
+        mut promising: bool,
     ) -> Option<Box<Counterexample>> {
         let left = || self.left();
         if self.settings.lp_tighten > 0 {
             let open = functionals.matrix.select_columns(&functionals.open(lows));
             let count = self.settings.lp_tighten;
             *analysis = lp::tighten(analysis.clone(), &open, count, &Clarabel, &left).0;
-            raise(analysis, functionals, lows, false);
+            promising = lp::prospect(analysis, functionals, lows);
         }
-        let hopeless =
-            || self.settings.method == Method::Auto && !lp::can_prove(analysis, functionals, lows);
-        if functionals.proved_by(lows) || hopeless() {
+        let wanted = promising || self.settings.method != Method::Auto;
+        if functionals.proved_by(lows) || !wanted {
             return None;
         }
         let raised = lp::raise(analysis, functionals, lows, &Clarabel, &left);
