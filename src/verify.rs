@@ -8,10 +8,11 @@ pub use crate::branch::Reason;
 use crate::branch::{self, Answer, Limits};
 use crate::load::Statement;
 use crate::net::{Network, Node, Op};
-use crate::prove::{self, Mode, NotProved, Proved, Question};
+use crate::prove::{self, Mode, NotProved, Phase, Plan, Proved, Question};
 use crate::spec::Property;
 use stages::{Decided, Query};
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -221,36 +222,62 @@ pub fn verify(
         .unwrap_or_else(|| by_bounds(net, property, settings, &limits))
 }
 
+/// How a proof is wanted.
+#[derive(Clone, Copy)]
+pub struct ProofWish<'a> {
+    /// Where an accepted proof is to stay; `None` to check it and forget it.
+    pub keep: Option<&'a Path>,
+    /// Told what comes next.
+    pub watch: &'a (dyn Fn(Phase) + Sync),
+}
+
 /// As [`verify`], but looks for a proof: where the checker accepts one, the certificate is
-/// [`AssuranceLevel::Proved`]. Where it does not, everything else that the method allows is tried, for a certificate that is
-/// only [`AssuranceLevel::Sound`]. The second value is the proof or why there is none; `None` where a counterexample was
-/// found first.
+/// [`AssuranceLevel::Proved`]. Where it does not although there may be nothing wrong with the claim, everything else that the
+/// method allows is tried, for a certificate that is only [`AssuranceLevel::Sound`]. The second value is the proof or why
+/// there is none; `None` where a counterexample was found first. The time limit is the search's: writing and checking
+/// come on top.
 #[must_use]
 pub fn verify_with_proof(
     question: &Question,
     net: &Network,
     statement: &Statement,
     settings: &Settings,
+    wish: ProofWish,
     cancel: &(dyn Fn() -> bool + Sync),
 ) -> (Outcome, Option<Result<Proved, NotProved>>) {
     let limits = limits(settings, cancel);
-    if let Some(outcome) = by_attack(net, &statement.property, settings, &limits) {
+    let property = &statement.property;
+    if let Some(outcome) = by_attack(net, property, settings, &limits) {
         return (outcome, None);
     }
-    let mut proving = limits;
-    if !settings.method.branches() {
-        proving.domains = statement.property.claims.len();
-    }
-    let proof = prove::prove(question, net, statement, Mode::Outward, &proving);
+    let plan = Plan {
+        mode: Mode::Outward,
+        slopes: matches!(settings.method, Method::Auto | Method::Lp | Method::Milp),
+        linear_programs: matches!(settings.method, Method::Lp | Method::Milp),
+        search: settings.method.branches(),
+        before_search: &|| attack_again(net, property, settings, &limits),
+        keep: wish.keep,
+        watch: wish.watch,
+    };
+    let proof = prove::prove(question, net, statement, &plan, &limits);
     let outcome = match &proof {
         Ok(proved) => {
             let certificate = Certificate { level: AssuranceLevel::Proved };
             let effort = Effort { visited: proved.visited, open: 0 };
             Outcome { verdict: Verdict::Certified(certificate), stage: None, bound: None, effort }
         }
-        Err(why) => match why.counterexample() {
-            Some(found) => falsified(Box::new(found.clone()), Stage::Branch, Effort::default()),
-            None => by_bounds(net, &statement.property, settings, &limits),
+        Err(why) => match why.answer() {
+            Some(Answer::Refuted(found)) => {
+                falsified(found.clone(), Stage::Branch, Effort::default())
+            }
+            // What was spent is spent: the same search once more would end at the same limit.
+            Some(Answer::Open(
+                reason @ (Reason::TimeLimit
+                | Reason::MemoryLimit
+                | Reason::DomainLimit
+                | Reason::Cancelled),
+            )) => undecided(*reason, f64::INFINITY, Effort::default()),
+            _ => by_bounds(net, property, settings, &limits),
         },
     };
     (outcome, Some(proof))
@@ -306,10 +333,7 @@ fn by_bounds(net: &Network, property: &Property, settings: &Settings, limits: &L
     if !settings.method.branches() {
         return undecided(reason, least, Effort::default());
     }
-    let stop = || limits.passed().is_some();
-    let again = thorough(net, settings);
-    let again = again.and_then(|s| attack::attack_any(net, property, &s.attack, s.seed, &stop));
-    if let Some(found) = again {
+    if let Some(found) = attack_again(net, property, settings, limits) {
         return falsified(Box::new(found), Stage::Attack, Effort::default());
     }
     let searched = branch::search(net, property, limits);
@@ -319,6 +343,18 @@ fn by_bounds(net: &Network, property: &Property, settings: &Settings, limits: &L
         Answer::Refuted(found) => falsified(found, Stage::Branch, effort),
         Answer::Open(reason) => undecided(reason, searched.bound.max(least), effort),
     }
+}
+
+/// The thorough attack that comes before search.
+fn attack_again(
+    net: &Network,
+    property: &Property,
+    settings: &Settings,
+    limits: &Limits,
+) -> Option<Counterexample> {
+    let stop = || limits.passed().is_some();
+    let again = thorough(net, settings)?;
+    attack::attack_any(net, property, &again.attack, again.seed, &stop)
 }
 
 /// Domains that [`Method::Auto`] spends on one query: a count and not a time, so that results repeat.

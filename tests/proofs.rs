@@ -1,11 +1,12 @@
 //! Proofs from end to end: found by the search, accepted by the checker from the files alone, worthless when tampered with.
 
 use certus::attack::{AttackKind, AttackSettings};
+use certus::branch::Care;
 use certus::branch::Limits;
 use certus::load::{DataSettings, Dataset, SourceFile, load_network, load_statement, write_vnnlib};
 use certus::num::parse_rational;
-use certus::prove::{Mode, NotProved, Proved, Question, certify, prove, save};
-use certus::verify::{AssuranceLevel, Method, Settings, Verdict, verify_with_proof};
+use certus::prove::{Mode, NotProved, Plan, Proved, Question, certify, find, prove};
+use certus::verify::{AssuranceLevel, Method, ProofWish, Settings, Verdict, verify_with_proof};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,15 @@ fn root() -> PathBuf {
 
 /// Finds and checks a proof of files; prints what it took.
 fn proved(model: &Path, property: &Path, seconds: u64) -> Result<Proved, NotProved> {
+    proved_by(&Plan::SEARCH, model, property, seconds)
+}
+
+fn proved_by(
+    plan: &Plan,
+    model: &Path,
+    property: &Path,
+    seconds: u64,
+) -> Result<Proved, NotProved> {
     let loaded = load_network(model).unwrap();
     let net = loaded.network;
     let statement = load_statement(property, net.inputs(), net.outputs()).unwrap();
@@ -25,19 +35,21 @@ fn proved(model: &Path, property: &Path, seconds: u64) -> Result<Proved, NotProv
     let never = || false;
     let limits = Limits::starting_now(Some(Duration::from_secs(seconds)), &never);
     let start = Instant::now();
-    let found = certus::prove::find(&net, &statement, &limits);
+    let found = find(&net, &statement, plan, Care::USUAL, &limits);
     let searching = start.elapsed();
     drop(found);
-    let proved = prove(&question, &net, &statement, Mode::Outward, &limits)?;
+    let proved = prove(&question, &net, &statement, plan, &limits)?;
+    let text = proved.proof.to_bytes();
+    assert_eq!(text.len() as u64, proved.bytes);
     let start = Instant::now();
-    question.check(proved.text.as_slice(), Mode::Outward).map_err(NotProved::Rejected)?;
+    question.check(text.as_slice(), Mode::Outward).map_err(NotProved::Rejected)?;
     println!(
         "{} {}: search {searching:.2?}, check {:.2?}, {} domains, {} bytes, mended {}",
         model.file_stem().unwrap().display(),
         property.file_stem().unwrap().display(),
         start.elapsed(),
         proved.visited,
-        proved.text.len(),
+        proved.bytes,
         proved.mended
     );
     Ok(proved)
@@ -68,7 +80,9 @@ fn a_controller_is_proved_and_tampering_is_rejected() {
     for tenths in (10..60).rev() {
         let property = ask(tenths);
         match proved(&model, &file, 60) {
-            Ok(found) => last = Some((tenths, property, String::from_utf8(found.text).unwrap())),
+            Ok(found) => {
+                last = Some((tenths, property, String::from_utf8(found.proof.to_bytes()).unwrap()))
+            }
             Err(NotProved::NotFound(_)) => break,
             Err(why) => panic!("{why}"),
         }
@@ -123,11 +137,13 @@ fn images_are_proved_by_bounds_alone() {
         std::fs::write(&file, &property).unwrap();
         let statement = load_statement(&file, net.inputs(), net.outputs()).unwrap();
         let question = Question::new(&model, property.as_bytes()).unwrap();
-        let (outcome, found) = verify_with_proof(&question, &net, &statement, &settings, &|| false);
+        let wish = ProofWish { keep: None, watch: &|_| () };
+        let (outcome, found) =
+            verify_with_proof(&question, &net, &statement, &settings, wish, &|| false);
         match outcome.verdict {
             Verdict::Certified(certificate) => {
                 assert_eq!(certificate.level(), AssuranceLevel::Proved, "{found:?}");
-                text = found.unwrap().unwrap().text;
+                text = found.unwrap().unwrap().proof.to_bytes();
                 assert!(text.len() < 200);
             }
             // Half of the whole range leaves nothing to prove: a proof of another radius does not help.
@@ -155,12 +171,40 @@ fn collision_avoidance_is_proved_by_splitting() {
         let property = bench.join(format!("vnnlib/prop_{property}.vnnlib"));
         let found = proved(&model, &property, 120).unwrap();
         splits += usize::from(found.accepted.leaves() > 1);
-        let packed = tempfile::tempdir().unwrap();
-        let path = packed.path().join("proof.gz");
-        save(&found.text, &path).unwrap();
-        let bytes = |path| SourceFile::read(path).unwrap().bytes;
-        let file = std::io::BufReader::new(std::fs::File::open(&path).unwrap());
-        assert!(certify(&bytes(&model), &bytes(&property), file, Mode::Outward).is_ok());
     }
     assert!(splits > 0);
+}
+
+/// One image of a committed network, as a property.
+fn image(folder: &Path, model: &str, index: usize, eps: &str) -> (PathBuf, PathBuf) {
+    let models = root().join("models/mnist");
+    let data = Dataset::load(&models.join("test.npz"), &DataSettings::default()).unwrap();
+    let model = models.join(model);
+    let outputs = load_network(&model).unwrap().network.outputs();
+    let bounds = data.bounds(index, &parse_rational(eps).unwrap()).unwrap();
+    let file = folder.join(format!("image-{index}.vnnlib"));
+    std::fs::write(&file, write_vnnlib(&bounds, data.label(index), outputs, "one image")).unwrap();
+    (model, file)
+}
+
+#[test]
+fn images_are_proved_by_splitting_relus() {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("proof.gz");
+    let plan = Plan { keep: Some(&file), ..Plan::SEARCH };
+    let mut split = 0;
+    for index in [0, 1, 2, 4, 5, 7] {
+        let (model, property) = image(scratch.path(), "mlp_adv.onnx", index, "0.07");
+        match proved_by(&plan, &model, &property, 20) {
+            Ok(found) => {
+                split += usize::from(found.accepted.leaves() > 2);
+                let bytes = |path| SourceFile::read(path).unwrap().bytes;
+                let kept = std::io::BufReader::new(std::fs::File::open(&file).unwrap());
+                assert!(certify(&bytes(&model), &bytes(&property), kept, Mode::Exact).is_ok());
+            }
+            Err(NotProved::NotFound(answer)) => println!("image {index}: {answer:?}"),
+            Err(why) => panic!("image {index}: {why}"),
+        }
+    }
+    assert!(split > 0);
 }

@@ -103,11 +103,13 @@ impl<'a> Functionals<'a> {
         let open = self
             .polytopes
             .iter()
-            .filter(|halves| !halves.iter().any(|(c, half)| half.excluded_by(lows[*c])));
-        open.map(|halves| {
+            .enumerate()
+            .filter(|(_, halves)| !halves.iter().any(|(c, half)| half.excluded_by(lows[*c])));
+        open.map(|(index, halves)| {
             let gap = |&(column, half): &(usize, &HalfSpace)| lows[column] - half.bound_up;
             let nearest = halves.iter().max_by(|a, b| gap(a).total_cmp(&gap(b)));
             OpenPolytope {
+                index,
                 halves: halves.iter().map(|(column, half)| (*column, half.bound_up)).collect(),
                 nearest: nearest.map(|half| half.0),
             }
@@ -119,6 +121,8 @@ impl<'a> Functionals<'a> {
 /// A polytope that bounds do not exclude.
 #[derive(Debug, Clone)]
 pub struct OpenPolytope {
+    /// Its position in the claim.
+    pub index: usize,
     /// (functional, b) of each half-space, b rounded up.
     pub halves: Vec<(usize, f64)>,
     /// The functional whose bound is nearest to excluding it; `None` where it has no half-space.

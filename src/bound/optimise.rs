@@ -122,8 +122,7 @@ pub fn climb(
                 let (row, domain) = (i % len, domains[i / len]);
                 if boxes.lower[(row, domain)] < 0.0 && boxes.upper[(row, domain)] > 0.0 {
                     let gradient = if a[i] > 0.0 { a[i] * values[i] } else { 0.0 };
-                    *slope = (*slope + slope_step * moments.direction(i, gradient, iteration))
-                        .clamp(0.0, 1.0);
+                    *slope = short(*slope + slope_step * moments.direction(i, gradient, iteration));
                 }
             }
         }
@@ -143,6 +142,11 @@ pub fn climb(
         lift_step *= how.decay;
     }
     best.expect("at least one iteration")
+}
+
+/// The nearest multiple of 2⁻¹⁰ in [0, 1]: finer slopes gain nothing, and these are short in a proof.
+fn short(slope: f64) -> f64 {
+    (slope * 1024.0).round().clamp(0.0, 1024.0) / 1024.0
 }
 
 fn by_node(lifts: &[SplitLift], at: NodeId) -> Vec<Vec<Lift>> {

@@ -1,6 +1,7 @@
 //! Branching on ReLUs: the sign of one pre-activation is fixed on each side, and the split's multiplier β is optimised
 //! together with the slopes (β-CROWN, Wang et al. 2021). Intermediate bounds are those of the root.
 
+use super::relu_record::{Care, ClaimRecord, Improve, Neuron, Refutation, Tree, hints_of};
 use super::{Answer, Limits, Reason, Searched};
 use crate::attack::{Counterexample, validate};
 use crate::bound::{
@@ -27,6 +28,8 @@ struct Split {
 #[derive(Debug, Clone)]
 struct Domain {
     bound: f64,
+    /// Its step in the record, if there is one.
+    step: u32,
     /// Path from the root, and so the identity of the domain.
     splits: Vec<Split>,
     /// Multipliers of the splits.
@@ -80,16 +83,55 @@ const INNER: Climb = Climb { iterations: 12, slope_step: 0.15, lift_step: 0.1, d
 /// Decides a property by splitting ReLUs, claim by claim, polytope by polytope.
 #[must_use]
 pub fn split_relus(net: &Network, property: &Property, limits: &Limits) -> Searched {
+    run(net, property, limits, None)
+}
+
+/// As [`split_relus`], and records how, with a little to spare in every bound: one record a claim.
+#[must_use]
+pub fn split_relus_recorded(
+    net: &Network,
+    property: &Property,
+    limits: &Limits,
+    care: Care,
+) -> (Searched, Vec<ClaimRecord>) {
+    let mut records = Vec::new();
+    let searched = run(net, property, limits, Some((&mut records, care)));
+    (searched, records)
+}
+
+fn run(
+    net: &Network,
+    property: &Property,
+    limits: &Limits,
+    mut records: Option<(&mut Vec<ClaimRecord>, Care)>,
+) -> Searched {
+    let care = records.as_ref().map(|(_, care)| *care);
     let mut total = Searched { answer: Answer::Proved, bound: f64::INFINITY, visited: 0, open: 0 };
     for (c, claim) in property.claims.iter().enumerate() {
         let functionals = Functionals::of(claim, net.outputs());
         let root = Analysis::of_region(net, &claim.region.boxes(), Intermediate::Crown);
-        let lows = root.lower(&functionals.matrix, &vec![0; functionals.len()]).bounds;
+        let swept = root.lower(&functionals.matrix, &vec![0; functionals.len()]);
+        let spare = |column: usize| {
+            let functional = functionals.matrix.column(column);
+            let of = |care: Care| {
+                care.spare(net, &root.charges, &claim.region, &swept, column, functional.as_slice())
+            };
+            care.map_or(0.0, of)
+        };
+        let lows: Vec<f64> =
+            swept.bounds.iter().enumerate().map(|(c, low)| low - spare(c)).collect();
+        let open = functionals.open_polytopes(&lows);
+        if let Some((records, _)) = &mut records {
+            let closed = |index: &usize| open.iter().all(|polytope| polytope.index != *index);
+            let all = 0..claim.unsafe_set.len();
+            let refuted = all.filter(closed).map(|index| (index, Refutation::default())).collect();
+            records.push(ClaimRecord { lines: vec![Improve::Crown], refuted, trees: Vec::new() });
+        }
         if functionals.proved_by(&lows) {
             total.bound = total.bound.min(functionals.margin(&lows));
             continue;
         }
-        for polytope in functionals.open_polytopes(&lows) {
+        for polytope in open {
             let Some(nearest) = polytope.nearest else {
                 return Searched { answer: Answer::Open(Reason::BoundTooWeak), ..total };
             };
@@ -100,8 +142,16 @@ pub fn split_relus(net: &Network, property: &Property, limits: &Limits) -> Searc
                 1,
                 functionals.matrix.column(nearest).as_slice(),
             );
-            let search = Search::new(net, property, c, &root, row, target);
-            let part = search.run(limits, total.visited);
+            let mut search = Search::new(net, property, c, &root, row, target);
+            search.care = care;
+            search.spare = spare(nearest);
+            let mut tree = care.map(|_| Tree::new(polytope.index));
+            let part = search.run(limits, total.visited, tree.as_mut());
+            if let Some((record, tree)) =
+                records.as_mut().and_then(|(records, _)| records.last_mut().zip(tree))
+            {
+                record.trees.push(tree);
+            }
             total.visited += part.visited;
             total.open += part.open;
             total.bound = total.bound.min(part.bound);
@@ -123,7 +173,11 @@ struct Search<'a> {
     row: Matrix,
     target: f64,
     /// (ReLU node, pre-activation, element) of the neurons unstable at the root.
-    unstable: Vec<(NodeId, NodeId, usize)>,
+    unstable: Vec<Neuron>,
+    /// Whether, and how carefully, the search is recorded.
+    care: Option<Care>,
+    /// By how much bounds must exceed the target to be recorded.
+    spare: f64,
 }
 
 /// What became of a batch.
@@ -132,8 +186,27 @@ struct Batch {
     children: Vec<Domain>,
     counterexample: Option<Counterexample>,
     proved: f64,
+    /// The steps of the domains proved here, with what proved them, and those of the parents of the children.
+    refuted: Vec<(u32, Refutation)>,
+    split: Vec<(u32, Split)>,
     /// Undecided although every neuron is fixed: only rounding or a missing counterexample separates these.
     stuck: usize,
+}
+
+impl Batch {
+    /// Enters into the tree what was done, and into the children where they are in it.
+    fn record(&mut self, tree: &mut Tree) {
+        for (step, refutation) in self.refuted.drain(..) {
+            tree.refute(step, refutation);
+        }
+        for ((step, split), pair) in self.split.iter().zip(self.children.chunks_exact_mut(2)) {
+            let [below, above] = tree.split(*step, split.node, split.element);
+            pair.iter_mut().for_each(|child| {
+                let active = child.splits.last().is_some_and(|split| split.active);
+                child.step = if active { above } else { below };
+            });
+        }
+    }
 }
 
 impl<'a> Search<'a> {
@@ -154,16 +227,17 @@ impl<'a> Search<'a> {
                     .map(|i| (relu, z, i)),
             );
         }
-        Self { net, property, claim, root, row, target, unstable }
+        Self { net, property, claim, root, row, target, unstable, care: None, spare: 0.0 }
     }
 
-    fn run(&self, limits: &Limits, visited_before: usize) -> Searched {
+    fn run(&self, limits: &Limits, visited_before: usize, mut tree: Option<&mut Tree>) -> Searched {
         let slopes =
             self.unstable.iter().map(|&(relu, _, i)| self.default_slope(relu, i)).collect();
         let mut open = BinaryHeap::new();
         let mut memory = 0;
         open.push(Domain {
             bound: f64::NEG_INFINITY,
+            step: 0,
             splits: Vec::new(),
             lifts: Vec::new(),
             slopes,
@@ -174,7 +248,8 @@ impl<'a> Search<'a> {
             Searched { answer: Answer::Proved, bound: f64::INFINITY, visited: 0, open: 0 };
         let mut stuck = 0;
         while let Some(worst) = open.peek() {
-            let full = (memory > limits.memory).then_some(Reason::MemoryLimit);
+            let recorded = tree.as_ref().map_or(0, |tree| tree.size());
+            let full = (memory + recorded > limits.memory).then_some(Reason::MemoryLimit);
             let many = (visited_before + searched.visited >= limits.domains)
                 .then_some(Reason::DomainLimit);
             if let Some(reason) = limits.passed().or(full).or(many) {
@@ -193,7 +268,7 @@ impl<'a> Search<'a> {
             let chunk = domains.len().div_ceil(BATCHES).max(1);
             let results: Vec<Batch> =
                 domains.par_chunks(chunk).map(|chunk| self.batch(chunk, how)).collect();
-            for result in results {
+            for mut result in results {
                 if let Some(found) = result.counterexample {
                     return Searched {
                         answer: Answer::Refuted(Box::new(found)),
@@ -203,6 +278,9 @@ impl<'a> Search<'a> {
                 }
                 searched.bound = searched.bound.min(result.proved - self.target);
                 stuck += result.stuck;
+                if let Some(tree) = &mut tree {
+                    result.record(tree);
+                }
                 memory += result.children.iter().map(Domain::size).sum::<usize>();
                 open.extend(result.children);
             }
@@ -268,7 +346,8 @@ impl<'a> Search<'a> {
                 size: f64::from(size),
             })
         });
-        let targets = vec![self.target; domains.len()];
+        let wanted = self.target + self.spare;
+        let targets = vec![wanted; domains.len()];
         let start = Start::Dense(&rows);
         let goal = Goal { at, start: &start, domains: &columns, targets: &targets };
         let climbed = climb(&sweep, goal, slopes, lifts.collect(), how);
@@ -276,16 +355,31 @@ impl<'a> Search<'a> {
         let undecided: Vec<usize> = columns
             .iter()
             .copied()
-            .filter(|&d| climbed.bounds[d] <= self.target || climbed.bounds[d].is_nan())
+            .filter(|&d| climbed.bounds[d] <= wanted || climbed.bounds[d].is_nan())
             .collect();
-        for d in columns.iter().filter(|d| !undecided.contains(d)) {
-            result.proved = result.proved.min(climbed.bounds[*d]);
+        for &d in columns.iter().filter(|d| !undecided.contains(d)) {
+            result.proved = result.proved.min(climbed.bounds[d]);
+            if let Some(care) = self.care {
+                let refutation = self.refutation(&climbed, &domains[d], d, care);
+                result.refuted.push((domains[d].step, refutation));
+            }
         }
         result.counterexample = self.probe(&layers, &climbed, &undecided);
         if result.counterexample.is_none() {
             self.split(&sweep, domains, &climbed, &undecided, &mut result);
         }
         result
+    }
+
+    /// What proved the domain in column `d`.
+    fn refutation(&self, climbed: &Climbed, domain: &Domain, d: usize, care: Care) -> Refutation {
+        let omitted = |&(relu, z, i): &Neuron, slope: f64| {
+            let fixed = domain.splits.iter().any(|split| split.node == z && split.element == i);
+            let default = f64::from(self.default_slope(relu, i));
+            fixed || (!care.complete && slope == default)
+        };
+        let hints = hints_of(&climbed.slopes, &climbed.lifts, d, &self.unstable, omitted);
+        Refutation { weights: Vec::new(), hints }
     }
 
     /// Tries the minimisers of the linear bounds.
@@ -353,6 +447,10 @@ impl<'a> Search<'a> {
                 Some(best) => {
                     for active in [true, false] {
                         let (node, element) = candidates[best];
+                        if self.care.is_some() && active {
+                            let split = Split { node, element, active };
+                            result.split.push((domains[d].step, split));
+                        }
                         result.children.push(self.child(
                             &domains[d],
                             d,
@@ -455,6 +553,7 @@ impl<'a> Search<'a> {
             climbed.lifts.iter().filter(|l| l.column == d).map(|l| l.size as f32).collect();
         lifts.push(0.0);
         Domain {
+            step: 0,
             bound: climbed.bounds[d].max(parent.bound),
             splits: [parent.splits.as_slice(), &[split]].concat(),
             lifts,

@@ -3,24 +3,32 @@
 //! The checker (the crate `certus-check`) reads model and property by itself and shares no code with this crate; a proof only
 //! tells it where to look (proofs/FORMAT.md). So nothing here needs to be trusted: what is wrong is rejected.
 //!
-//! Proofs are made of CROWN bounds and of splits of inputs. The search that finds them keeps a little more distance than
-//! [`crate::branch::search`], as the checker rounds elsewhere and knows tighter intervals (those of a box's ancestors).
-//! Tighter intervals can flip a default slope and weaken a bound; where the checker rejects a step for that,
-//! [`Proof::mend`] goes on splitting there.
+//! Proofs are made of backward sweeps, at default slopes, optimised ones or an LP's duals, and of splits of inputs or of
+//! ReLUs. The search that finds them keeps a little more distance than [`crate::branch::search`], as the checker rounds
+//! elsewhere and knows tighter intervals (those of a box's ancestors, and what a split implies for later layers). Tighter
+//! intervals can flip a default slope and weaken a bound; where the checker rejects a step for that, [`Proof::mend`] goes on
+//! splitting inputs there, and a search by ReLUs is run again with [`Care::MORE`].
 
+mod relax;
+mod stream;
 mod tree;
 mod write;
 
 pub use certus_check::{Accepted, Mode, Rejected};
-pub use tree::{Proof, Section};
+pub use tree::{Body, Proof, Section};
+pub use write::Names;
 
-use crate::attack::Counterexample;
+use crate::attack::{self, Counterexample};
 use crate::bound::{Analysis, Functionals, Intermediate};
-use crate::branch::{Answer, Limits, split_inputs_recorded, suits_inputs};
+use crate::branch::{
+    Answer, Care, Limits, Reason, split_inputs_recorded, split_relus_recorded, suits_inputs,
+};
 use crate::load::Statement;
 use crate::net::Network;
 use crate::spec::{Claim, Property};
+use relax::by_relaxations;
 use std::io::{self, BufRead};
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// Model and property as the checker reads them.
@@ -39,6 +47,14 @@ pub enum NotProved {
     /// The checker rejects the proof.
     #[error("{0}")]
     Rejected(Rejected),
+    /// The proof cannot be written.
+    #[error("{}: cannot be written: {error}", file.display())]
+    NotWritten {
+        /// Where.
+        file: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
 }
 
 fn because(answer: &Answer) -> String {
@@ -67,6 +83,14 @@ impl Question {
     pub fn check(&self, proof: impl BufRead, mode: Mode) -> Result<Accepted, Rejected> {
         certus_check::check(&self.0, proof, mode)
     }
+
+    /// Writes the proof and has what is written checked; with it, the bytes of the text. Nothing is kept of a rejected proof.
+    fn accept(&self, proof: &Proof, plan: &Plan) -> Result<(Accepted, u64), NotProved> {
+        match plan.keep {
+            None => stream::through_pipe(proof, |reader| self.check(reader, plan.mode)),
+            Some(file) => stream::through_file(proof, file, |reader| self.check(reader, plan.mode)),
+        }
+    }
 }
 
 /// Checks a proof of a property against a model, from the contents of the files; see [`Question`].
@@ -85,13 +109,64 @@ pub fn certify(
 /// How often a rejected proof is mended before it is given up.
 const MENDINGS: usize = 32;
 
-/// A proof, the checker's word for it, and the domains that its search bounded.
+/// Claims whose bounds are optimised one by one before search takes over.
+const FEW_CLAIMS: usize = 8;
+
+/// By how much a bound must exceed what it has to where no domain says more, relative and absolute.
+const SPARE: f64 = 1e-6;
+
+/// What a proof may be made of, and what becomes of it.
+#[derive(Clone, Copy)]
+pub struct Plan<'a> {
+    /// The checker's arithmetic.
+    pub mode: Mode,
+    /// Whether slopes are optimised where default ones do not suffice.
+    pub slopes: bool,
+    /// Whether linear programs are solved where that does not suffice either.
+    pub linear_programs: bool,
+    /// Whether inputs or ReLUs are split.
+    pub search: bool,
+    /// Asked before a search: a counterexample spares it.
+    pub before_search: &'a dyn Fn() -> Option<Counterexample>,
+    /// Where an accepted proof is to stay, gzipped where the name ends in `.gz`.
+    pub keep: Option<&'a Path>,
+    /// Told what comes next.
+    pub watch: &'a (dyn Fn(Phase) + Sync),
+}
+
+impl Plan<'_> {
+    /// Bounds, then search; the proof stays in memory.
+    pub const SEARCH: Self = Self {
+        mode: Mode::Outward,
+        slopes: false,
+        linear_programs: false,
+        search: true,
+        before_search: &|| None,
+        keep: None,
+        watch: &|_| (),
+    };
+}
+
+/// The parts of the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Bounds and search.
+    Search,
+    /// Writing the proof and checking it.
+    Check,
+    /// Nothing more.
+    Done,
+}
+
+/// A proof, and the checker's word for it.
 #[derive(Debug)]
 pub struct Proved {
-    /// The text.
-    pub text: Vec<u8>,
+    /// The proof.
+    pub proof: Proof,
     /// What the checker said.
     pub accepted: Accepted,
+    /// Bytes of the text, before compression.
+    pub bytes: u64,
     /// Domains bounded.
     pub visited: usize,
     /// How often the checker had to reject it first.
@@ -108,73 +183,141 @@ pub fn prove(
     question: &Question,
     net: &Network,
     statement: &Statement,
-    mode: Mode,
+    plan: &Plan,
     limits: &Limits,
 ) -> Result<Proved, NotProved> {
-    let (mut proof, visited) = find(net, statement, limits).map_err(NotProved::NotFound)?;
-    let mut mended = 0;
-    loop {
-        let text = proof.to_bytes();
-        let rejected = match question.check(text.as_slice(), mode) {
-            Ok(accepted) => return Ok(Proved { text, accepted, visited, mended }),
-            Err(rejected) => rejected,
-        };
-        if let Some(reason) = limits.passed() {
-            return Err(NotProved::NotFound(Box::new(Answer::Open(reason))));
-        }
-        if mended == MENDINGS || !proof.mend(&rejected.path, &statement.property) {
-            return Err(NotProved::Rejected(rejected));
-        }
-        mended += 1;
-    }
+    let result = attempts(question, net, statement, plan, limits);
+    (plan.watch)(Phase::Done);
+    result
 }
 
-/// Searches for a proof: CROWN for each claim, then splits of inputs for those that it does not prove. Returns with it the
-/// number of domains bounded.
+fn attempts(
+    question: &Question,
+    net: &Network,
+    statement: &Statement,
+    plan: &Plan,
+    limits: &Limits,
+) -> Result<Proved, NotProved> {
+    let mut mended = 0;
+    let mut cares = [Care::USUAL, Care::MORE].into_iter().peekable();
+    while let Some(care) = cares.next() {
+        (plan.watch)(Phase::Search);
+        let (mut proof, visited) =
+            find(net, statement, plan, care, limits).map_err(NotProved::NotFound)?;
+        (plan.watch)(Phase::Check);
+        loop {
+            let rejected = match question.accept(&proof, plan) {
+                Ok((accepted, bytes)) => {
+                    return Ok(Proved { proof, accepted, bytes, visited, mended });
+                }
+                Err(NotProved::Rejected(rejected)) => rejected,
+                Err(other) => return Err(other),
+            };
+            if let Some(reason) = limits.passed() {
+                return Err(NotProved::NotFound(Box::new(Answer::Open(reason))));
+            }
+            mended += 1;
+            if mended > MENDINGS || !proof.mend(&rejected.path, &statement.property) {
+                if mended <= MENDINGS && cares.peek().is_some() {
+                    break;
+                }
+                return Err(NotProved::Rejected(rejected));
+            }
+        }
+    }
+    // Not reached: the last attempt returns.
+    Err(NotProved::NotFound(Box::new(Answer::Open(Reason::BoundTooWeak))))
+}
+
+/// Searches for a proof: CROWN for each claim; then, as planned, optimised slopes and LPs, and splits of inputs or of ReLUs,
+/// for those that it does not prove. Returns with it the number of domains bounded.
 ///
 /// # Errors
 /// The search's answer where it is not that all is proved.
 pub fn find(
     net: &Network,
     statement: &Statement,
+    plan: &Plan,
+    care: Care,
     limits: &Limits,
 ) -> Result<(Proof, usize), Box<Answer>> {
-    let claims = &statement.property.claims;
+    let property = &statement.property;
+    let claims = &property.claims;
     let mut sections = Vec::with_capacity(claims.len());
-    let mut searched = Vec::new();
+    let mut open = Vec::new();
     let mut case = 0;
-    for claim in claims {
+    let relax = !plan.search || (plan.slopes && claims.len() <= FEW_CLAIMS);
+    for (index, claim) in claims.iter().enumerate() {
         if let Some(reason) = limits.passed() {
             return Err(Box::new(Answer::Open(reason)));
         }
         let cases = (case..case + claim.unsafe_set.len()).map(|c| statement.number(c)).collect();
         case += claim.unsafe_set.len();
-        let root = if proved_at_once(net, claim) {
-            None
-        } else {
-            searched.push(claim.clone());
-            // The first steps of the record are its claims'.
-            Some(searched.len() as u32 - 1)
-        };
-        sections.push(Section { cases, root });
+        let mut body = Body::Bounds;
+        if !proved_at_once(net, claim) {
+            match relax.then(|| by_relaxations(net, claim, plan, care, limits)).flatten() {
+                Some(record) => body = Body::Relus(record),
+                None if plan.search => open.push(index),
+                None => return Err(Box::new(Answer::Open(too_weak(limits)))),
+            }
+        }
+        sections.push(Section { cases, body });
     }
-    let mut proof = Proof { sections, steps: Vec::new(), empty: statement.empty.clone() };
+    let names = Names::of(net);
+    let mut proof = Proof { sections, steps: Vec::new(), empty: statement.empty.clone(), names };
     let mut visited = claims.len();
-    if !searched.is_empty() {
-        let open = Property { claims: searched, uses_inputs: statement.property.uses_inputs };
-        let mut limits = *limits;
-        if !suits_inputs(net, &open) {
-            // Bounds of the whole regions are all that can be hoped for.
-            limits.domains = limits.domains.min(open.claims.len());
+    if !open.is_empty() {
+        if let Some(found) = (plan.before_search)() {
+            return Err(Box::new(Answer::Refuted(Box::new(found))));
         }
-        let (searched, record) = split_inputs_recorded(net, &open, &limits);
-        visited += searched.visited;
-        match searched.answer {
-            Answer::Proved => proof.steps = record.steps,
-            answer => return Err(Box::new(answer)),
-        }
+        visited += search(net, property, &open, &mut proof, care, limits)?;
     }
     Ok((proof, visited))
+}
+
+fn too_weak(limits: &Limits) -> Reason {
+    limits.passed().unwrap_or(Reason::BoundTooWeak)
+}
+
+/// Splits inputs or ReLUs for the open claims, and enters the trees into the proof. Returns the domains bounded.
+fn search(
+    net: &Network,
+    property: &Property,
+    open: &[usize],
+    proof: &mut Proof,
+    care: Care,
+    limits: &Limits,
+) -> Result<usize, Box<Answer>> {
+    let claims = open.iter().map(|&index| property.claims[index].clone()).collect();
+    let part = Property { claims, uses_inputs: property.uses_inputs };
+    let searched = if suits_inputs(net, &part) {
+        let (searched, record) = split_inputs_recorded(net, &part, limits);
+        proof.steps = record.steps;
+        // The first steps of the record are its claims'.
+        for (step, &index) in open.iter().enumerate() {
+            proof.sections[index].body = Body::Inputs(step as u32);
+        }
+        searched
+    } else {
+        let (searched, records) = split_relus_recorded(net, &part, limits, care);
+        for (record, &index) in records.into_iter().zip(open) {
+            proof.sections[index].body = Body::Relus(record);
+        }
+        searched
+    };
+    match searched.answer {
+        Answer::Proved => Ok(searched.visited),
+        Answer::Refuted(found) => {
+            // Of the whole property, not of its open claims.
+            let claim = open[found.claim()];
+            let again = attack::validate(net, property, claim, found.input());
+            Err(Box::new(match again {
+                Some(found) => Answer::Refuted(Box::new(found)),
+                None => Answer::Open(Reason::Resolution),
+            }))
+        }
+        answer @ Answer::Open(_) => Err(Box::new(answer)),
+    }
 }
 
 /// Whether CROWN over interval bounds proves a claim, with a little to spare.
@@ -186,34 +329,10 @@ fn proved_at_once(net: &Network, claim: &Claim) -> bool {
     functionals.proved_by(&lows)
 }
 
-/// By how much a bound must exceed what it has to, relative and absolute.
-const SPARE: f64 = 1e-6;
-
 impl NotProved {
-    /// The counterexample that the search found instead.
+    /// What the search found instead, where that is why.
     #[must_use]
-    pub fn counterexample(&self) -> Option<&Counterexample> {
-        match self {
-            Self::NotFound(answer) => match &**answer {
-                Answer::Refuted(found) => Some(found),
-                _ => None,
-            },
-            _ => None,
-        }
+    pub fn answer(&self) -> Option<&Answer> {
+        if let Self::NotFound(answer) = self { Some(answer) } else { None }
     }
-}
-
-/// Writes a proof to a file, gzipped where its name ends in `.gz`.
-///
-/// # Errors
-/// Those of the file system.
-pub fn save(text: &[u8], path: &std::path::Path) -> io::Result<()> {
-    let packed = path.extension().is_some_and(|e| e == "gz");
-    if !packed {
-        return std::fs::write(path, text);
-    }
-    let file = std::fs::File::create(path)?;
-    let mut encoder = flate2::write::GzEncoder::new(file, flate2::Compression::default());
-    io::Write::write_all(&mut encoder, text)?;
-    encoder.finish()?.sync_all()
 }

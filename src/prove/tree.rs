@@ -1,6 +1,7 @@
 //! A proof as data: a section for each claim, the steps of its search, and how to go on where the checker wants more.
 
-use crate::branch::{Halves, Step};
+use super::write::Names;
+use crate::branch::{ClaimRecord, Halves, Step};
 use crate::spec::Property;
 
 /// A proof of a statement.
@@ -12,6 +13,8 @@ pub struct Proof {
     pub steps: Vec<Step>,
     /// Cases without inputs.
     pub empty: Vec<usize>,
+    /// What the network's pre-activations are called.
+    pub names: Names,
 }
 
 /// The proof of one claim.
@@ -19,8 +22,19 @@ pub struct Proof {
 pub struct Section {
     /// The numbers of its cases in the file, increasing.
     pub cases: Vec<usize>,
-    /// The first step; without one, a sweep over interval bounds is all it takes.
-    pub root: Option<u32>,
+    /// How.
+    pub body: Body,
+}
+
+/// How one claim is proved.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// By a sweep over interval bounds.
+    Bounds,
+    /// By a tree of splits of inputs, perhaps of one leaf; its first step.
+    Inputs(u32),
+    /// By optimised sweeps and splits of ReLUs.
+    Relus(ClaimRecord),
 }
 
 impl Proof {
@@ -34,11 +48,15 @@ impl Proof {
         else {
             return false;
         };
-        let Some(root) = section.root else {
-            // Intermediate bounds by sweeps, too.
-            section.root = Some(self.steps.len() as u32);
-            self.steps.push(Step::default());
-            return true;
+        let root = match section.body {
+            Body::Bounds => {
+                // Intermediate bounds by sweeps, too.
+                section.body = Body::Inputs(self.steps.len() as u32);
+                self.steps.push(Step::default());
+                return true;
+            }
+            Body::Inputs(root) => root,
+            Body::Relus(_) => return false,
         };
         let region = &claim.region;
         let (mut lower, mut upper) = (region.lower().to_vec(), region.upper().to_vec());
@@ -84,9 +102,11 @@ mod tests {
         let region = Region::from_bounds(&[ends(0.0, 1.0), ends(0.0, 4.0)]).unwrap();
         let claims = vec![Claim { region, unsafe_set: vec![] }];
         let property = Property { claims, uses_inputs: false };
-        let sections = vec![Section { cases: vec![0], root: None }];
-        let mut proof = Proof { sections, steps: vec![], empty: vec![] };
-        assert!(proof.mend("0:", &property) && proof.sections[0].root == Some(0));
+        let sections = vec![Section { cases: vec![0], body: Body::Bounds }];
+        let names = Names::default();
+        let mut proof = Proof { sections, steps: vec![], empty: vec![], names };
+        assert!(proof.mend("0:", &property));
+        assert!(matches!(proof.sections[0].body, Body::Inputs(0)));
         assert!(proof.mend("0:", &property) && proof.mend("0:>", &property));
         assert_eq!(proof.steps[0].halves, Some(Halves { input: 1, at: 2.0, below: 1 }));
         assert_eq!(proof.steps[2].halves, Some(Halves { input: 0, at: 0.5, below: 3 }));

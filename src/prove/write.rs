@@ -1,68 +1,237 @@
-//! A proof as text (proofs/FORMAT.md).
+//! A proof as text (proofs/FORMAT.md), written as it goes: the text is never held as a whole.
 
-use super::tree::Proof;
-use crate::branch::Slab;
+use super::tree::{Body, Proof};
+use crate::branch::{ClaimRecord, Hints, Improve, Refutation, Slab, Tree};
+use crate::net::{Network, NodeId};
 use certus_check::float::format_hex;
-use std::fmt::Write as _;
+use std::collections::HashMap;
+use std::fmt::{Display, Write as _};
+use std::io;
 
-impl Proof {
-    /// The text that the checker reads.
+/// The proof's names of pre-activations: `r<k>`.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    blocks: HashMap<NodeId, usize>,
+}
+
+impl Names {
+    /// The blocks of a network: its ReLUs, in order.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut text = String::from("certus-proof 1\n");
-        for section in &self.sections {
-            if section.cases.is_empty() {
-                continue;
-            }
-            open(&mut text, &section.cases);
-            match section.root {
-                None => text.push_str("refute all\nleaf\n"),
-                Some(root) => self.tree(root, &mut text),
-            }
+    pub fn of(net: &Network) -> Self {
+        let mut blocks = HashMap::new();
+        for (k, (_, z)) in net.relus().enumerate() {
+            blocks.entry(z).or_insert(k);
         }
-        if !self.empty.is_empty() {
-            open(&mut text, &self.empty);
-            text.push_str("leaf\n");
-        }
-        let lines = text.bytes().filter(|&b| b == b'\n').count();
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "end {lines}");
-        text.into_bytes()
+        Self { blocks }
     }
 
-    /// The tree below a step, each step before its halves.
-    fn tree(&self, root: u32, text: &mut String) {
-        let mut next = vec![root];
-        while let Some(at) = next.pop() {
-            let step = &self.steps[at as usize];
-            if !step.clips.is_empty() {
-                text.push_str("crown\nclip");
-                step.clips.iter().for_each(|slab| self::slab(text, slab));
-                text.push('\n');
-            }
-            match step.halves {
-                None => text.push_str("crown\nrefute all\nleaf\n"),
-                Some(halves) => {
-                    let _ = writeln!(text, "split x{} at {}", halves.input, short(halves.at));
-                    next.extend([halves.below + 1, halves.below]);
-                }
-            }
+    fn element(&self, node: NodeId, element: impl Display) -> String {
+        match self.blocks.get(&node) {
+            Some(k) => format!("r{k}.{element}"),
+            None => format!("x{element}"),
         }
     }
 }
 
-fn open(text: &mut String, cases: &[usize]) {
-    text.push_str("cases ");
-    let mut rest = cases;
+/// Lines on their way to a file.
+struct Out<'a> {
+    to: &'a mut dyn io::Write,
+    lines: u64,
+}
+
+impl Out<'_> {
+    fn line(&mut self, text: &str) -> io::Result<()> {
+        self.lines += 1;
+        self.to.write_all(text.as_bytes())?;
+        self.to.write_all(b"\n")
+    }
+}
+
+impl Proof {
+    /// Writes the text that the checker reads.
+    ///
+    /// # Errors
+    /// Those of `to`.
+    pub fn write(&self, to: &mut dyn io::Write) -> io::Result<()> {
+        let mut out = Out { to, lines: 0 };
+        out.line("certus-proof 1")?;
+        for section in &self.sections {
+            if section.cases.is_empty() {
+                continue;
+            }
+            out.line(&format!("cases {}", set(&section.cases)))?;
+            match &section.body {
+                Body::Bounds => {
+                    out.line("refute all")?;
+                    out.line("leaf")?;
+                }
+                Body::Inputs(root) => self.inputs(*root, &mut out)?,
+                Body::Relus(record) => self.relus(record, &section.cases, &mut out)?,
+            }
+        }
+        if !self.empty.is_empty() {
+            out.line(&format!("cases {}", set(&self.empty)))?;
+            out.line("leaf")?;
+        }
+        let lines = out.lines;
+        out.line(&format!("end {lines}"))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        // Writing to memory cannot fail.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    /// A tree of splits of inputs, each step before its halves.
+    fn inputs(&self, root: u32, out: &mut Out) -> io::Result<()> {
+        let mut next = vec![root];
+        while let Some(at) = next.pop() {
+            let step = &self.steps[at as usize];
+            if !step.clips.is_empty() {
+                out.line("crown")?;
+                let mut text = String::from("clip");
+                step.clips.iter().for_each(|slab| self::slab(&mut text, slab));
+                out.line(&text)?;
+            }
+            match step.halves {
+                None => {
+                    out.line("crown")?;
+                    out.line("refute all")?;
+                    out.line("leaf")?;
+                }
+                Some(halves) => {
+                    out.line(&format!("split x{} at {}", halves.input, short(halves.at)))?;
+                    next.extend([halves.below + 1, halves.below]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Polytopes that need no split, then a part for each that does.
+    fn relus(&self, record: &ClaimRecord, cases: &[usize], out: &mut Out) -> io::Result<()> {
+        self.improve(&record.lines, out)?;
+        let plain = record.refuted.iter().filter(|(_, how)| *how == Refutation::default());
+        let mut plain: Vec<usize> = plain.map(|(polytope, _)| cases[*polytope]).collect();
+        plain.sort_unstable();
+        if !plain.is_empty() {
+            out.line(&format!("refute {}", set(&plain)))?;
+        }
+        for (polytope, how) in
+            record.refuted.iter().filter(|(_, how)| *how != Refutation::default())
+        {
+            self.refute(cases[*polytope], how, out)?;
+        }
+        for tree in &record.trees {
+            let case = cases[tree.polytope];
+            // Nothing is left for the other part where there is one polytope only.
+            let alone = record.refuted.is_empty() && record.trees.len() == 1;
+            if !alone {
+                out.line(&format!("part {case}"))?;
+            }
+            self.tree(tree, case, out)?;
+            if alone {
+                return Ok(());
+            }
+        }
+        out.line("leaf")
+    }
+
+    fn tree(&self, tree: &Tree, case: usize, out: &mut Out) -> io::Result<()> {
+        let mut next = vec![0];
+        while let Some(at) = next.pop() {
+            let step = &tree.steps[at as usize];
+            self.improve(&step.lines, out)?;
+            match step.split {
+                Some(split) => {
+                    let name = self.names.element(split.node, split.element);
+                    out.line(&format!("split {name} at 0x0p0"))?;
+                    next.extend([split.below + 1, split.below]);
+                }
+                None => {
+                    if let Some(refutation) = &step.refuted {
+                        self.refute(case, refutation, out)?;
+                    }
+                    out.line("leaf")?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn improve(&self, lines: &[Improve], out: &mut Out) -> io::Result<()> {
+        for line in lines {
+            match line {
+                Improve::Crown => out.line("crown")?,
+                Improve::Tighten { node, elements, upper, hints } => {
+                    let elements: Vec<usize> = elements.iter().map(|&i| i as usize).collect();
+                    let name = self.names.element(*node, set(&elements));
+                    let name = name.strip_suffix('.').unwrap_or(&name);
+                    let side = match upper {
+                        None => "",
+                        Some(true) => " upper",
+                        Some(false) => " lower",
+                    };
+                    out.line(&format!("tighten {name}{side}{}", self.hints(hints)))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn refute(&self, case: usize, how: &Refutation, out: &mut Out) -> io::Result<()> {
+        let mut text = format!("refute {case}");
+        for (i, &(half, weight)) in how.weights.iter().enumerate() {
+            text.push_str(if i == 0 { " using " } else { " " });
+            let _ = write!(text, "{half}");
+            if weight != 1.0 {
+                let _ = write!(text, ":{}", short(weight));
+            }
+        }
+        out.line(&(text + &self.hints(&how.hints)))
+    }
+
+    fn hints(&self, hints: &Hints) -> String {
+        let mut text = String::new();
+        for (i, &(node, element, slope)) in hints.slopes.iter().enumerate() {
+            text.push_str(if i == 0 { " slope " } else { " " });
+            text.push_str(&self.names.element(node as usize, element));
+            let _ = write!(text, ":{}", short(quantised(slope)));
+        }
+        for (i, &(node, element, g)) in hints.lifts.iter().enumerate() {
+            text.push_str(if i == 0 { " lift " } else { " " });
+            text.push(if g > 0.0 { '>' } else { '<' });
+            text.push_str(&self.names.element(node as usize, element));
+            let _ = write!(text, ":{}", short(g.abs()));
+        }
+        text
+    }
+}
+
+/// The multiple of 2⁻³² that the checker would take instead.
+fn quantised(slope: f32) -> f64 {
+    const UNITS: f64 = 4_294_967_296.0;
+    (f64::from(slope) * UNITS).round() / UNITS
+}
+
+/// Increasing numbers as the format has sets.
+fn set(numbers: &[usize]) -> String {
+    let mut text = String::new();
+    let mut rest = numbers;
     while let Some(&first) = rest.first() {
         let run = rest.iter().zip(first..).take_while(|(a, b)| *a == b).count();
-        let comma = if run == rest.len() { "\n" } else { "," };
+        let comma = if run == rest.len() { "" } else { "," };
         let _ = match run {
             1 => write!(text, "{first}{comma}"),
             _ => write!(text, "{first}..{}{comma}", first + run),
         };
         rest = &rest[run..];
     }
+    text
 }
 
 fn slab(text: &mut String, slab: &Slab) {
@@ -94,22 +263,70 @@ mod tests {
         for x in [0.0, -0.0, 1.0, -1.5, 0.1, 4096.0, f64::MAX, 5e-324, -1e-310, 123_456.789] {
             assert_eq!(certus_check::float::parse_hex(&short(x)), Some(x), "{x} {}", short(x));
         }
+        assert_eq!(quantised(0.1), (0.1f64 * 4_294_967_296.0).round() / 4_294_967_296.0);
     }
 
     #[test]
-    fn a_tree_is_written_from_the_root() {
+    fn a_tree_of_boxes_is_written_from_the_root() {
         let slab = Slab { input: 2, upper: true, at: 0.25 };
         let halves = Some(Halves { input: 0, at: -1.0, below: 1 });
         let steps = vec![Step { clips: vec![slab], halves }, Step::default(), Step::default()];
         let sections = vec![
-            Section { cases: vec![0, 2, 3, 5], root: Some(0) },
-            Section { cases: vec![6], root: None },
+            Section { cases: vec![0, 2, 3, 5], body: Body::Inputs(0) },
+            Section { cases: vec![6], body: Body::Bounds },
         ];
-        let proof = Proof { sections, steps, empty: vec![1, 4] };
+        let proof = Proof { sections, steps, empty: vec![1, 4], names: Names::default() };
         let text = String::from_utf8(proof.to_bytes()).unwrap();
         let leaf = "crown\nrefute all\nleaf\n";
         let tree = format!("crown\nclip >x2:0x1p-2\nsplit x0 at -0x1p0\n{leaf}{leaf}");
         let rest = "cases 6\nrefute all\nleaf\ncases 1,4\nleaf\nend 16\n";
         assert_eq!(text, format!("certus-proof 1\ncases 0,2..4,5\n{tree}{rest}"));
+    }
+
+    #[test]
+    fn trees_of_relu_splits_are_parts_of_one_section() {
+        let hints = Hints {
+            slopes: [(3, 7, 0.25f32), (5, 0, 1.0)].into(),
+            lifts: [(3, 7, 0.5), (5, 1, -2.0), (0, 1, 1.0)].into(),
+        };
+        let mut tree = Tree::new(1);
+        let [below, above] = tree.split(0, 5, 4);
+        let weights = vec![(0, 1.0), (2, 0.5)];
+        tree.refute(below, Refutation { weights, hints: hints.clone() });
+        tree.refute(above, Refutation::default());
+        let tighten = |elements: Vec<u32>, upper| Improve::Tighten {
+            node: 5,
+            elements,
+            upper,
+            hints: Hints { slopes: hints.slopes[..1].into(), lifts: [].into() },
+        };
+        let lines = vec![tighten(vec![], None), tighten(vec![1, 2, 3], Some(true))];
+        let refuted = vec![(2, Refutation::default()), (0, Refutation::default())];
+        let record = ClaimRecord { lines, refuted, trees: vec![tree] };
+        let blocks = HashMap::from([(3, 0), (5, 1)]);
+        let proof = Proof {
+            sections: vec![Section { cases: vec![4, 6, 7], body: Body::Relus(record) }],
+            steps: vec![],
+            empty: vec![],
+            names: Names { blocks },
+        };
+        let text = String::from_utf8(proof.to_bytes()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let expected = [
+            "certus-proof 1",
+            "cases 4,6..8",
+            "tighten r1 slope r0.7:0x1p-2",
+            "tighten r1.1..4 upper slope r0.7:0x1p-2",
+            "refute 4,7",
+            "part 6",
+            "split r1.4 at 0x0p0",
+            "refute 6 using 0 2:0x1p-1 slope r0.7:0x1p-2 r1.0:0x1p0 lift >r0.7:0x1p-1 <r1.1:0x1p1 >x1:0x1p0",
+            "leaf",
+            "refute 6",
+            "leaf",
+            "leaf",
+            "end 12",
+        ];
+        assert_eq!(lines, expected);
     }
 }

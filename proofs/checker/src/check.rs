@@ -156,11 +156,15 @@ fn section<A: Arithmetic>(
             Line::Refute(set, hints) => context.refute(&mut state, set.as_ref(), &hints)?,
             Line::Clip(slabs, hints) => context.clip(&mut state, &slabs, &hints)?,
             Line::Split(var, at) => {
-                if place.branches.len() >= MOST_DEEP {
-                    return Err(Reason::TooDeep);
-                }
+                deeper(place)?;
                 let above = context.split(&mut state, var, at)?;
                 waiting.push((above, place.branches.len()));
+                place.branches.push('<');
+            }
+            Line::Part(set) => {
+                deeper(place)?;
+                let others = context.part(&mut state, &set)?;
+                waiting.push((others, place.branches.len()));
                 place.branches.push('<');
             }
             Line::Leaf => {
@@ -174,6 +178,11 @@ fn section<A: Arithmetic>(
             Line::Cases(_) | Line::End(_) => return Err(Reason::Syntax),
         }
     }
+}
+
+/// Whether a node may have children.
+fn deeper(place: &Place) -> Result<(), Reason> {
+    if place.branches.len() >= MOST_DEEP { Err(Reason::TooDeep) } else { Ok(()) }
 }
 
 /// The proof's lines, counted.

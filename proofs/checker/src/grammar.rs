@@ -63,6 +63,8 @@ pub enum Line {
     Refute(Option<Set>, Hints),
     Clip(Vec<Slab>, Hints),
     Split(Var, f64),
+    /// Two sub-trees: for these cases, and for the others.
+    Part(Set),
     Leaf,
     End(u64),
 }
@@ -125,6 +127,7 @@ pub fn parse(line: &str) -> Result<Line, Reason> {
                 _ => return Err(Reason::Syntax),
             }
         }
+        "part" => Line::Part(set(tokens.next()?)?),
         "leaf" => Line::Leaf,
         "end" => Line::End(integer(tokens.next()?)? as u64),
         _ => return Err(Reason::Syntax),

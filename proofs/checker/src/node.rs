@@ -239,30 +239,34 @@ impl<A: Arithmetic> Context<'_, A> {
         found
     }
 
+    /// The cases of a set that are open, with their positions; all of the set must be in the section.
+    fn open_of(&self, state: &State, set: &Set) -> Result<Vec<(usize, usize)>, Reason> {
+        let mut open = vec![];
+        let known = self.statement.cases().len();
+        for range in set {
+            if range.end > known {
+                return Err(Reason::NoSuchCase { case: known.max(range.start) });
+            }
+            for case in range.clone() {
+                let at = state.position(case).ok_or(Reason::CaseNotInSection { case })?;
+                if !state.is_closed(at) {
+                    open.push((case, at));
+                }
+            }
+        }
+        Ok(open)
+    }
+
     pub fn refute(
         &self,
         state: &mut State,
         cases: Option<&Set>,
         hints: &Hints,
     ) -> Result<(), Reason> {
-        let mut tasks = vec![];
-        match cases {
-            None => tasks = state.open_cases(),
-            Some(set) => {
-                let known = self.statement.cases().len();
-                for range in set {
-                    if range.end > known {
-                        return Err(Reason::NoSuchCase { case: known.max(range.start) });
-                    }
-                    for case in range.clone() {
-                        let at = state.position(case).ok_or(Reason::CaseNotInSection { case })?;
-                        if !state.is_closed(at) {
-                            tasks.push((case, at));
-                        }
-                    }
-                }
-            }
-        }
+        let tasks = match cases {
+            None => state.open_cases(),
+            Some(set) => self.open_of(state, set)?,
+        };
         let list: Vec<Task> = tasks.iter().map(|(case, _)| (*case, None)).collect();
         self.prove(state, &list, hints)?;
         tasks.into_iter().for_each(|(_, at)| state.close(at));
@@ -391,6 +395,18 @@ impl<A: Arithmetic> Context<'_, A> {
         above.intervals.meet(circuit, node, i, at, f64::INFINITY);
         state.intervals.meet(circuit, node, i, f64::NEG_INFINITY, at);
         Ok(above)
+    }
+
+    /// Leaves the state only the open cases of the set, and returns that of the other open cases.
+    pub fn part(&self, state: &mut State, set: &Set) -> Result<State, Reason> {
+        let mine: Vec<usize> =
+            self.open_of(state, set)?.into_iter().map(|(_, position)| position).collect();
+        let mut others = state.clone();
+        mine.iter().for_each(|position| others.close(*position));
+        for (_, position) in others.open_cases() {
+            state.close(position);
+        }
+        Ok(others)
     }
 
     /// A leaf holds if nothing is open, or no point is left for what is.

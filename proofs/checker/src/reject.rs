@@ -83,7 +83,7 @@ impl fmt::Display for Reason {
 /// Where a proof was rejected, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
-    /// The section's number and the way from its root: `<` for v ≤ c, `>` for v ≥ c. E.g. `0:<<>`.
+    /// The section's number and the way from its root: `<` for a first child, `>` for a second. E.g. `0:<<>`.
     pub path: String,
     /// The line, from 1.
     pub line: u64,

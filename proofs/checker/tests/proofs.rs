@@ -63,6 +63,8 @@ fn reason(proof: impl std::io::Read) -> Reason {
 fn limits_are_kept() {
     let deep = format!("certus-proof 1\ncases 0\n{}", "split x0 at 0x0p0\n".repeat(MOST_DEEP + 1));
     assert_eq!(reason(deep.as_bytes()), Reason::TooDeep);
+    let parts = format!("certus-proof 1\ncases 0\n{}", "part 0\n".repeat(MOST_DEEP + 1));
+    assert_eq!(reason(parts.as_bytes()), Reason::TooDeep);
     use std::io::Read;
     let long =
         b"certus-proof 1\n".chain(std::io::repeat(b'#').take(certus_check::LONGEST_LINE + 1));

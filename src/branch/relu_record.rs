@@ -1,0 +1,178 @@
+//! What a proof of a search by splitting ReLUs needs: the tree of splits, and the multipliers that closed its leaves.
+//!
+//! A search fills in one [`ClaimRecord`] a claim. Bounds are not recorded: whoever checks a proof computes them anew.
+
+use super::record::{SLACK, rounding, size};
+use crate::bound::{Charges, SplitLift, Swept};
+use crate::net::{Matrix, Network, NodeId};
+use crate::spec::Region;
+
+/// How far a recorded search keeps away from what a checker, which rounds elsewhere, could not follow.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Care {
+    /// By which share of the size of its terms a bound must exceed what it has to.
+    pub slack: f64,
+    /// Whether every slope is written down, and not only those that differ from the default.
+    pub complete: bool,
+}
+
+impl Care {
+    /// What suffices nearly always.
+    pub const USUAL: Self = Self { slack: SLACK, complete: false };
+    /// For a second attempt.
+    pub const MORE: Self = Self { slack: 1e-5, complete: true };
+
+    /// By how much the bound of functional `column` of a sweep, whose coefficients on the outputs are given, must exceed
+    /// what it has to.
+    #[must_use]
+    pub fn spare(
+        self,
+        net: &Network,
+        charges: &Charges,
+        region: &Region,
+        swept: &Swept,
+        column: usize,
+        functional: &[f64],
+    ) -> f64 {
+        let n = net.inputs();
+        let coefficients = &swept.coefficients.as_slice()[column * n..][..n];
+        let size = size(coefficients, swept.constants[column], region.lower(), region.upper());
+        self.slack * size + rounding(net, charges, functional)
+    }
+}
+
+/// Multipliers of one sweep; what is left out is the default.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Hints {
+    /// (pre-activation's node, element, slope of the lower line).
+    pub slopes: Box<[(u32, u32, f32)]>,
+    /// (node, element, g): a lift on the lower end for g > 0, on the upper end for g < 0.
+    pub lifts: Box<[(u32, u32, f64)]>,
+}
+
+/// A line of a proof that improves intervals, for the node that it stands at and all below.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Improve {
+    /// Backward sweeps for all neurons of unknown sign, block by block, at default slopes.
+    Crown,
+    /// Backward sweeps for some elements of one pre-activation.
+    Tighten {
+        /// The pre-activation's node.
+        node: NodeId,
+        /// Its elements, increasing; none for all those of unknown sign.
+        elements: Vec<u32>,
+        /// The end that is improved; `None` for both.
+        upper: Option<bool>,
+        /// Multipliers.
+        hints: Hints,
+    },
+}
+
+/// Why a polytope is not reached: a sweep.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Refutation {
+    /// (half-space, its weight) of the functional; none for: each half-space alone, one of them suffices.
+    pub weights: Vec<(usize, f64)>,
+    /// Multipliers.
+    pub hints: Hints,
+}
+
+/// A pre-activation split at 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReluSplit {
+    /// The pre-activation's node.
+    pub node: NodeId,
+    /// The element.
+    pub element: usize,
+    /// The step of the side z ≤ 0; that of the side z ≥ 0 follows it.
+    pub below: u32,
+}
+
+/// What was done with one domain: intervals improved, then split or refuted.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ReluStep {
+    /// Intervals that were refined at this domain, for it and all below.
+    pub lines: Vec<Improve>,
+    /// How it was split.
+    pub split: Option<ReluSplit>,
+    /// What refuted it.
+    pub refuted: Option<Refutation>,
+}
+
+/// The tree for one polytope.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tree {
+    /// The polytope's position in the claim.
+    pub polytope: usize,
+    /// The steps; the first one is the root.
+    pub steps: Vec<ReluStep>,
+    /// Bytes that refutations take.
+    heap: usize,
+}
+
+impl Tree {
+    /// A tree that is only its root.
+    #[must_use]
+    pub fn new(polytope: usize) -> Self {
+        Self { polytope, steps: vec![ReluStep::default()], heap: 0 }
+    }
+
+    /// Notes that a step was split; returns the steps of the sides z ≤ 0 and z ≥ 0.
+    pub fn split(&mut self, step: u32, node: NodeId, element: usize) -> [u32; 2] {
+        let below = self.steps.len() as u32;
+        self.steps.extend([ReluStep::default(), ReluStep::default()]);
+        self.steps[step as usize].split = Some(ReluSplit { node, element, below });
+        [below, below + 1]
+    }
+
+    /// Notes what refuted a step.
+    pub fn refute(&mut self, step: u32, refutation: Refutation) {
+        let hints = &refutation.hints;
+        self.heap += size_of_val(&*hints.slopes) + size_of_val(&*hints.lifts);
+        self.steps[step as usize].refuted = Some(refutation);
+    }
+
+    /// Bytes, about.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.heap + self.steps.len() * size_of::<ReluStep>()
+    }
+}
+
+/// How one claim was proved.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ClaimRecord {
+    /// What improved intervals on the whole region, in order.
+    pub lines: Vec<Improve>,
+    /// Polytopes that needed no split.
+    pub refuted: Vec<(usize, Refutation)>,
+    /// The others.
+    pub trees: Vec<Tree>,
+}
+
+/// The neurons of unknown sign of a region: (ReLU's node, pre-activation's node, element).
+pub type Neuron = (NodeId, NodeId, usize);
+
+/// The hints that climbing found for one column; `fixed` neurons have no slope, nor have those whose slope is `default`.
+#[must_use]
+pub fn hints_of(
+    slopes: &[Option<Matrix>],
+    lifts: &[SplitLift],
+    column: usize,
+    neurons: &[Neuron],
+    omitted: impl Fn(&Neuron, f64) -> bool,
+) -> Hints {
+    let slope = |neuron: &Neuron| {
+        let &(relu, z, element) = neuron;
+        let slope = slopes[relu].as_ref()?[(element, column)];
+        (!omitted(neuron, slope)).then_some((z as u32, element as u32, slope as f32))
+    };
+    let lift = |lift: &SplitLift| {
+        let g = if lift.lower { lift.size } else { -lift.size };
+        (lift.node as u32, lift.element as u32, g)
+    };
+    Hints {
+        slopes: neurons.iter().filter_map(slope).collect(),
+        lifts: lifts.iter().filter(|l| l.column == column && l.size > 0.0).map(lift).collect(),
+    }
+}
