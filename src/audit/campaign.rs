@@ -211,7 +211,7 @@ pub fn input_seed(seed: u64, index: usize) -> u64 {
 }
 
 /// The position of the largest value; `None` where it is not unique or a value is NaN.
-fn arg_max(values: &[f64]) -> Option<usize> {
+pub(super) fn arg_max(values: &[f64]) -> Option<usize> {
     let best = (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b]))?;
     let beaten = |(i, v): (usize, &f64)| i == best || *v < values[best];
     (!values[best].is_nan() && values.iter().enumerate().all(beaten)).then_some(best)

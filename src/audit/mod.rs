@@ -8,9 +8,18 @@
 //! and what lies between the first and the third is undecided. [`Summary::of`] refuses rows that break this order.
 
 mod campaign;
+pub mod classification;
+pub mod interval;
 mod metrics;
+pub mod ood;
+mod prediction;
 mod row;
+pub mod shift;
 
 pub use campaign::{Campaign, CampaignError, Ended, Finished, Sample, Task, input_seed};
+pub use classification::Classification;
+pub use interval::Interval;
 pub use metrics::{Breach, Share, Summary};
+pub use ood::OutOfDistribution;
+pub use prediction::{Prediction, predict};
 pub use row::{AttackResult, Finding, Row};

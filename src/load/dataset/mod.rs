@@ -233,6 +233,12 @@ impl Dataset {
         Region::from_bounds(&self.bounds(i, eps)?)
     }
 
+    /// The valid values of each feature in the user's units, exact, if the settings have them.
+    #[must_use]
+    pub fn domain(&self) -> Option<&[(Rational, Rational)]> {
+        self.domain.as_deref()
+    }
+
     /// Mean and 1/std for each feature, the doubles nearest to the exact ones, for
     /// [`crate::net::Network::with_normalisation`]; `None` where the settings have neither.
     #[must_use]

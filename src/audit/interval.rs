@@ -1,0 +1,129 @@
+//! Confidence intervals of a share: the inputs at hand are a sample of those that the network will meet.
+//!
+//! k of n inputs, drawn independently, have a property that a share p of all inputs has. An interval of level 1 − α contains p
+//! in at least (Clopper–Pearson) or in about (Wilson) 1 − α of all samples. Its ends are statistics, not bounds that a
+//! verdict rests on, and are rounded to nearest.
+
+use super::Share;
+use statrs::distribution::{ContinuousCDF, Normal};
+use statrs::function::beta::checked_beta_reg;
+
+/// The level that reports use.
+pub const LEVEL: f64 = 0.95;
+
+/// An interval of shares.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interval {
+    /// Lower end, at least 0.
+    pub low: f64,
+    /// Upper end, at most 1.
+    pub high: f64,
+    /// 1 − α.
+    pub level: f64,
+}
+
+/// Wilson's score interval: all p with |k/n − p| ≤ z √(p (1 − p) / n), z the (1 − α/2)-quantile of the standard normal
+/// distribution (Wilson, *J. Amer. Statist. Assoc.* 22, 1927). [0, 1] for n = 0.
+///
+/// `None` where the level is not between 0 and 1 or k > n.
+#[must_use]
+pub fn wilson(share: Share, level: f64) -> Option<Interval> {
+    let (k, n) = sample(share, level)?;
+    if share.total == 0 {
+        return Some(Interval { low: 0.0, high: 1.0, level });
+    }
+    let z = Normal::standard().inverse_cdf(0.5 + 0.5 * level);
+    let z2 = z * z;
+    let centre = (k + 0.5 * z2) / (n + z2);
+    let half = z / (n + z2) * (k * (n - k) / n + 0.25 * z2).sqrt();
+    // Where k is 0 or n, centre and half-width are equal but for rounding.
+    let low = if share.count == 0 { 0.0 } else { (centre - half).max(0.0) };
+    let high = if share.count == share.total { 1.0 } else { (centre + half).min(1.0) };
+    Some(Interval { low, high, level })
+}
+
+/// Clopper and Pearson's interval, which inverts the binomial test and is never too short (*Biometrika* 26, 1934): from the
+/// α/2-quantile of Beta(k, n − k + 1), 0 for k = 0, to the (1 − α/2)-quantile of Beta(k + 1, n − k), 1 for k = n. [0, 1] for
+/// n = 0.
+///
+/// `None` where the level is not between 0 and 1 or k > n.
+#[must_use]
+pub fn clopper_pearson(share: Share, level: f64) -> Option<Interval> {
+    let (k, n) = sample(share, level)?;
+    let tail = 0.5 * (1.0 - level);
+    let low = if share.count == 0 { 0.0 } else { beta_quantile(k, n - k + 1.0, tail) };
+    // The upper end by symmetry, so that the small tail is what is asked for: 1 − tail has lost its digits.
+    let high =
+        if share.count == share.total { 1.0 } else { 1.0 - beta_quantile(n - k, k + 1.0, tail) };
+    Some(Interval { low, high, level })
+}
+
+fn sample(share: Share, level: f64) -> Option<(f64, f64)> {
+    let valid = level > 0.0 && level < 1.0 && share.count <= share.total;
+    valid.then_some((share.count as f64, share.total as f64))
+}
+
+/// The x with I_x(a, b) = p, by bisection over the regularised incomplete beta function, which increases in x: down to
+/// neighbouring doubles, in at most some 1,100 halvings (of which the first thousand only where x is tiny).
+fn beta_quantile(a: f64, b: f64, p: f64) -> f64 {
+    let below = |x: f64| checked_beta_reg(a, b, x).is_ok_and(|value| value < p);
+    let (mut low, mut high) = (0.0f64, 1.0f64);
+    loop {
+        let middle = 0.5 * low + 0.5 * high;
+        if middle <= low || middle >= high {
+            return middle;
+        }
+        if below(middle) { low = middle } else { high = middle }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn nothing_is_known_without_inputs() {
+        let none = Share { count: 0, total: 0 };
+        for interval in [wilson(none, 0.9), clopper_pearson(none, 0.9)] {
+            assert_eq!(interval, Some(Interval { low: 0.0, high: 1.0, level: 0.9 }));
+        }
+    }
+
+    #[test]
+    fn senseless_questions_have_no_answer() {
+        let some = Share { count: 1, total: 2 };
+        for level in [0.0, 1.0, -0.5, f64::NAN] {
+            assert!(wilson(some, level).is_none() && clopper_pearson(some, level).is_none());
+        }
+        let more = Share { count: 3, total: 2 };
+        assert!(wilson(more, 0.9).is_none() && clopper_pearson(more, 0.9).is_none());
+    }
+
+    #[test]
+    fn one_success_in_one_has_the_ends_that_algebra_gives() {
+        // P(X ≥ 1) = p = α/2.
+        let interval = clopper_pearson(Share { count: 1, total: 1 }, 0.95).unwrap();
+        assert!((interval.low - 0.025).abs() < 1e-15 && interval.high == 1.0);
+        // Zero of n: (1 − p)ⁿ = α/2.
+        let interval = clopper_pearson(Share { count: 0, total: 100 }, 0.95).unwrap();
+        assert!((interval.high - (1.0 - 0.025f64.powf(0.01))).abs() < 1e-14);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn intervals_contain_the_share_and_mirror(total in 1usize..3000, part in 0.0..=1.0f64, level in 0.5..0.999f64) {
+            let count = (part * total as f64) as usize;
+            let (share, rest) = (Share { count, total }, Share { count: total - count, total });
+            let value = share.value().unwrap();
+            for interval in [wilson, clopper_pearson] {
+                let (found, mirrored) = (interval(share, level).unwrap(), interval(rest, level).unwrap());
+                prop_assert!(0.0 <= found.low && found.low <= value && value <= found.high && found.high <= 1.0);
+                prop_assert!((found.low + mirrored.high - 1.0).abs() < 1e-12);
+                let wider = interval(share, 0.5 + 0.5 * level).unwrap();
+                prop_assert!(wider.low <= found.low && found.high <= wider.high);
+            }
+        }
+    }
+}
