@@ -8,7 +8,7 @@ pub use crate::branch::Reason;
 use crate::branch::{self, Answer, Limits};
 use crate::load::Statement;
 use crate::net::{Network, Node, Op};
-use crate::prove::{self, Mode, NotProved, Phase, Plan, Proved, Question};
+use crate::prove::{self, Body, Mode, NotProved, Phase, Plan, Proof, Proved, Question, Section};
 use crate::spec::Property;
 use stages::{Decided, Query};
 use std::fmt;
@@ -264,7 +264,8 @@ pub fn verify_with_proof(
         Ok(proved) => {
             let certificate = Certificate { level: AssuranceLevel::Proved };
             let effort = Effort { visited: proved.visited, open: 0 };
-            Outcome { verdict: Verdict::Certified(certificate), stage: None, bound: None, effort }
+            let stage = Some(stage_of(&proved.proof));
+            Outcome { verdict: Verdict::Certified(certificate), stage, bound: None, effort }
         }
         Err(why) => match why.answer() {
             Some(Answer::Refuted(found)) => {
@@ -281,6 +282,26 @@ pub fn verify_with_proof(
         },
     };
     (outcome, Some(proof))
+}
+
+/// The dearest thing that a proof is made of.
+fn stage_of(proof: &Proof) -> Stage {
+    let of = |section: &Section| match &section.body {
+        Body::Bounds => Stage::CrownIbp,
+        Body::Inputs(root) if proof.steps[*root as usize].halves.is_none() => Stage::Crown,
+        Body::Relus(record) if record.trees.is_empty() => {
+            let hints = || record.refuted.iter().map(|(_, how)| &how.hints);
+            if hints().any(|hints| !hints.lifts.is_empty()) {
+                Stage::Lp
+            } else if hints().any(|hints| !hints.slopes.is_empty()) {
+                Stage::AlphaCrown
+            } else {
+                Stage::Crown
+            }
+        }
+        Body::Inputs(_) | Body::Relus(_) => Stage::Branch,
+    };
+    proof.sections.iter().map(of).max().unwrap_or(Stage::CrownIbp)
 }
 
 fn limits<'a>(settings: &Settings, cancel: &'a (dyn Fn() -> bool + Sync)) -> Limits<'a> {

@@ -5,7 +5,7 @@ use super::row::was_cancelled;
 use crate::attack::{self, Counterexample};
 use crate::net::{Matrix, Network};
 use crate::spec::{Property, Region, RegionError};
-use crate::verify::{Settings, Verdict, verify};
+use crate::verify::{Outcome, Settings, Verdict, verify};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -80,7 +80,13 @@ pub struct Campaign<'a> {
     pub settings: &'a Settings,
     /// Inputs handled at once.
     pub jobs: usize,
+    /// What decides an input instead of [`verify`], such as a search for a proof.
+    pub decide: Option<&'a Decide<'a>>,
 }
+
+/// Decides the property of the input at a position, with the input's own seed in the settings.
+pub type Decide<'a> =
+    dyn Fn(usize, &Property, &Settings, &(dyn Fn() -> bool + Sync)) -> Outcome + Sync + 'a;
 
 impl Campaign<'_> {
     /// Handles the inputs at the given positions and hands each to `sink` as soon as it is finished, from whichever
@@ -161,7 +167,10 @@ impl Campaign<'_> {
         match self.task {
             Task::Certify => {
                 let settings = Settings { seed, ..self.settings.clone() };
-                let outcome = verify(self.network, property, &settings, stop);
+                let outcome = match self.decide {
+                    Some(decide) => decide(index, property, &settings, stop),
+                    None => verify(self.network, property, &settings, stop),
+                };
                 let row = Row::of_outcome(index, label, &outcome, settings.attack.kind);
                 // A stage that was cut short may have handed on to the next: such an unknown is no result either.
                 if was_cancelled(&outcome)
@@ -263,8 +272,14 @@ mod tests {
             memory: None,
             lp_tighten: 0,
         };
-        let campaign =
-            Campaign { network: &network, sample: &sample, task, settings: &settings, jobs };
+        let campaign = Campaign {
+            network: &network,
+            sample: &sample,
+            task,
+            settings: &settings,
+            jobs,
+            decide: None,
+        };
         let rows = Mutex::new(Vec::new());
         let sink = |finished: Finished| -> Result<(), ()> {
             assert_eq!(
@@ -318,6 +333,7 @@ mod tests {
             task: Task::Certify,
             settings: &settings,
             jobs: 2,
+            decide: None,
         };
         let seen = AtomicUsize::new(0);
         let sink = |_| if seen.fetch_add(1, Ordering::Relaxed) < 3 { Ok(()) } else { Err("full") };

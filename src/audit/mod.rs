@@ -16,7 +16,7 @@ mod prediction;
 mod row;
 pub mod shift;
 
-pub use campaign::{Campaign, CampaignError, Ended, Finished, Sample, Task, input_seed};
+pub use campaign::{Campaign, CampaignError, Decide, Ended, Finished, Sample, Task, input_seed};
 pub use classification::Classification;
 pub use interval::Interval;
 pub use metrics::{Breach, Share, Summary};

@@ -157,7 +157,8 @@ fn number(text: &str) -> Result<Rational, String> {
     parse_rational(text).map_err(|error| error.to_string())
 }
 
-fn epsilon(text: &str) -> Result<Rational, String> {
+/// A perturbation size, not negative.
+pub(super) fn epsilon(text: &str) -> Result<Rational, String> {
     let eps = number(text)?;
     if eps.is_negative() { Err("epsilon must not be negative".to_owned()) } else { Ok(eps) }
 }

@@ -33,6 +33,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         memory: None,
         lp_tighten: 0,
     };
-    let report = campaign::run(&Request { task: Task::Attack, settings, common })?;
+    let report = campaign::run(&Request { task: Task::Attack, settings, common, proofs: false })?;
     Ok(if report.is_some() { DONE } else { INTERRUPTED })
 }

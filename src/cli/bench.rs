@@ -7,7 +7,7 @@ use super::exit::{
 use super::instance::{self, Instance, Ran};
 use super::{interrupt, print, styled};
 use crate::load::{FileError, SourceFile};
-use crate::report::{BenchRow, bench_text, red};
+use crate::report::{BenchRow, BenchVerdict, IndexError, ProofEntry, ProofFolder, bench_text, red};
 use indicatif::{ProgressBar, ProgressStyle};
 use regex::Regex;
 use std::fs::{File, OpenOptions};
@@ -45,6 +45,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "MB")]
     memory: Option<NonZeroUsize>,
 
+    /// Write proofs to this folder, one for each unsat instance, with an index for 'certus check'
+    #[arg(long, value_name = "DIR")]
+    proofs: Option<PathBuf>,
+
     /// Instances handled at once; they share the cores
     #[arg(long, value_name = "N", default_value = "1")]
     jobs: NonZeroUsize,
@@ -68,6 +72,8 @@ struct Listed {
     vnnlib: String,
     timeout: Duration,
     expected: String,
+    /// Position in the file, comments and header left out.
+    index: usize,
 }
 
 /// Runs the command.
@@ -77,6 +83,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         .map_err(|error| Failure::new(INTERNAL, format!("own program file: {error}")))?;
     let mut held = if arguments.resume { take_over(&arguments.out)? } else { Vec::new() };
     let open = without(&listed, &mut held);
+    let index = Index::open(arguments)?;
     let results = Results::open(arguments, held, listed.len())?;
     interrupt::watch(interrupt::KEPT)?;
     let jobs = arguments.jobs.get().min(open.len().max(1));
@@ -91,12 +98,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
                 timeout: listed.timeout,
                 memory: arguments.memory.map(NonZeroUsize::get),
                 threads: (cores / jobs).max(1),
+                proof: arguments
+                    .proofs
+                    .as_ref()
+                    .map(|dir| dir.join(ProofEntry::proof_of(listed.index))),
             };
             let stopped = interrupt::stopped();
             let Some(ran) = (!stopped).then(|| instance::run(&program, &instance)).flatten() else {
                 break;
             };
-            if let Err(failure) = results.add(listed, ran) {
+            let entered = index.add(listed, &instance, &ran);
+            if let Err(failure) = entered.and_then(|()| results.add(listed, ran)) {
                 next.store(open.len(), Ordering::Relaxed);
                 return Err(failure);
             }
@@ -120,6 +132,63 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         return Ok(INTERRUPTED);
     }
     Ok(DONE)
+}
+
+/// The index of the proofs, where there are any.
+struct Index<'a> {
+    dir: Option<&'a Path>,
+    entries: Mutex<Vec<ProofEntry>>,
+}
+
+impl<'a> Index<'a> {
+    /// Makes the folder; goes on with an index that is there where results are kept.
+    fn open(arguments: &'a Arguments) -> Result<Self, Failure> {
+        let dir = arguments.proofs.as_deref();
+        let mut entries = Vec::new();
+        if let Some(dir) = dir {
+            std::fs::create_dir_all(dir).map_err(|error| {
+                Failure::new(
+                    CANNOT_CREATE,
+                    format!("{}: cannot be created: {error}", dir.display()),
+                )
+            })?;
+            if arguments.resume {
+                match ProofFolder::open(dir) {
+                    Ok(folder) => entries = folder.entries,
+                    Err(IndexError::Missing(_)) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(Self { dir, entries: Mutex::new(entries) })
+    }
+
+    /// Enters a proof as soon as it is there.
+    fn add(&self, listed: &Listed, instance: &Instance, ran: &Ran) -> Result<(), Failure> {
+        let proved = ran
+            .answer
+            .as_ref()
+            .is_some_and(|answer| answer.proof.as_ref().is_some_and(|proof| proof.file.is_some()));
+        let Some(dir) = self.dir.filter(|_| proved) else { return Ok(()) };
+        let absolute = |file: &Path| std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        let entry = ProofEntry {
+            index: listed.index,
+            model: absolute(instance.model),
+            model_sha256: ran
+                .answer
+                .as_ref()
+                .and_then(|a| a.model_sha256.clone())
+                .unwrap_or_default(),
+            property: absolute(instance.property),
+            proof: ProofEntry::proof_of(listed.index),
+        };
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.retain(|old| old.index != entry.index);
+        entries.push(entry);
+        ProofFolder::write(dir, &entries).map(drop).map_err(|error| {
+            Failure::new(OUTPUT, format!("{}: cannot be written: {error}", dir.display()))
+        })
+    }
 }
 
 /// The instances' file, filtered and capped.
@@ -157,6 +226,7 @@ fn list(arguments: &Arguments) -> Result<Vec<Listed>, Failure> {
             vnnlib: field(1).to_owned(),
             timeout: arguments.timeout_cap.map_or(timeout, |cap| timeout.min(cap)),
             expected,
+            index: listed.len(),
         });
     }
     if let Some(filter) = &arguments.filter {
@@ -239,8 +309,7 @@ impl<'a> Results<'a> {
 
     /// A header and these rows, nothing else.
     fn rewrite(&self, rows: &[BenchRow]) -> Result<(), Failure> {
-        let header =
-            "onnx,vnnlib,expected,verdict,seconds,cpu_seconds,stage,domains,bound,peak_mb\n";
+        let header = "onnx,vnnlib,expected,verdict,seconds,cpu_seconds,stage,domains,bound,peak_mb,proof_bytes,search_cpu_seconds,check_cpu_seconds\n";
         let mut text = header.as_bytes().to_vec();
         for row in rows {
             text.extend(self.line(row)?);
@@ -264,6 +333,7 @@ impl<'a> Results<'a> {
     fn add(&self, listed: &Listed, ran: Ran) -> Result<(), Failure> {
         let milli = |seconds: f64| (1e3 * seconds).round() / 1e3;
         let answer = ran.answer.as_ref();
+        let proof = answer.and_then(|answer| answer.proof.as_ref());
         let row = BenchRow {
             onnx: listed.onnx.clone(),
             vnnlib: listed.vnnlib.clone(),
@@ -275,7 +345,15 @@ impl<'a> Results<'a> {
             domains: answer.map(|answer| answer.domains),
             bound: answer.and_then(|answer| answer.bound),
             peak_mb: answer.and_then(|answer| answer.peak_mb),
+            proof_bytes: proof.filter(|proof| proof.file.is_some()).map(|proof| proof.bytes),
+            search_cpu_seconds: proof.and_then(|proof| proof.search_cpu_seconds),
+            check_cpu_seconds: proof.and_then(|proof| proof.check_cpu_seconds),
         };
+        if let Some(problem) = proof.and_then(|proof| proof.problem.as_ref())
+            && ran.verdict == BenchVerdict::Unsat
+        {
+            self.say(&format!("{}, {}: no proof: {problem}", listed.onnx, listed.vnnlib));
+        }
         let line = self.line(&row)?;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.0.write_all(&line).map_err(|error| self.unwritten(&error))?;
@@ -319,7 +397,6 @@ impl<'a> Results<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::BenchVerdict;
 
     #[test]
     fn an_instance_listed_twice_needs_two_rows() {
@@ -328,6 +405,7 @@ mod tests {
             vnnlib: "p".to_owned(),
             timeout: Duration::from_secs(1),
             expected: String::new(),
+            index: 0,
         };
         let row = |name: &str| BenchRow {
             onnx: name.to_owned(),
@@ -340,6 +418,9 @@ mod tests {
             domains: None,
             bound: None,
             peak_mb: None,
+            proof_bytes: None,
+            search_cpu_seconds: None,
+            check_cpu_seconds: None,
         };
         let all = [listed("a"), listed("b"), listed("a"), listed("c")];
         let mut held = vec![row("a"), row("z"), row("b"), row("b")];

@@ -3,6 +3,7 @@
 use super::arguments::CampaignArguments;
 use super::exit::{DATA, Failure};
 use super::progress::Progress;
+use super::proofs::Proofs;
 use super::{interrupt, print, styled};
 use crate::audit::{Campaign, Ended, Finished, Row, Sample, Task};
 use crate::load::{Dataset, LoadedNetwork, load_network};
@@ -11,6 +12,7 @@ use crate::report::{
     DataRecord, FileRecord, Header, Mode, ModelRecord, Report, SettingsRecord, Store, StoreError,
     report_text,
 };
+use crate::spec::Property;
 use crate::verify::Settings;
 use std::collections::HashSet;
 use std::io::{self, Write as _};
@@ -24,16 +26,18 @@ pub(super) struct Request<'a> {
     pub task: Task,
     pub settings: Settings,
     pub common: &'a CampaignArguments,
+    pub proofs: bool,
 }
 
 /// Runs the campaign and prints its figures; `None` where it was interrupted.
 pub(super) fn run(request: &Request) -> Result<Option<Report>, Failure> {
     let started = Instant::now();
     let common = request.common;
-    let Question { network, model, data } = load(common)?;
+    let Question { network, own, model, data } = load(common)?;
     let inputs = common.limit.map_or(data.len(), |limit| data.len().min(limit.get()));
     let limit = common.limit.map(NonZeroUsize::get);
-    let settings = SettingsRecord::new(request.task, &request.settings, &common.eps, limit);
+    let mut settings = SettingsRecord::new(request.task, &request.settings, &common.eps, limit);
+    settings.proofs = request.proofs;
     let header = Header::new(request.task, model, data_record(common, &data), settings);
 
     let (store, held) = match &common.out {
@@ -43,12 +47,20 @@ pub(super) fn run(request: &Request) -> Result<Option<Report>, Failure> {
             (Some(store), held)
         }
     };
+    let proofs = match store.as_ref().filter(|_| request.proofs) {
+        Some(store) => Some(Proofs::new(common, &own, &data, store.proofs()?)?),
+        None => None,
+    };
     interrupt::watch(interrupt::KEPT)?;
     let jobs = common.jobs.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let resumed = held.len();
-    let (ended, rows) = run_inputs(request, &network, &data, store.as_ref(), held, inputs, jobs)?;
+    let asked = Asked { network: &network, data: &data, proofs: proofs.as_ref() };
+    let (ended, rows) = run_inputs(request, &asked, store.as_ref(), held, inputs, jobs)?;
     if let Some(store) = &store {
         store.sync()?;
+    }
+    if let Some(proofs) = &proofs {
+        proofs.write_index(&rows, &header.model.sha256)?;
     }
     if ended == Ended::Cancelled {
         let _ = writeln!(io::stderr(), "certus: {}", how_to_go_on(common, rows.len(), inputs));
@@ -60,14 +72,23 @@ pub(super) fn run(request: &Request) -> Result<Option<Report>, Failure> {
         store.write_report(&report)?;
     }
     print(&report_text(&report, common.out.as_deref(), styled()))?;
+    if let Some(proofs) = &proofs {
+        print(&proofs.text(&report))?;
+    }
     Ok(Some(report))
+}
+
+/// What is asked of what.
+struct Asked<'a> {
+    network: &'a Network,
+    data: &'a Dataset,
+    proofs: Option<&'a Proofs<'a>>,
 }
 
 /// The inputs that `held` lacks, and all rows in the end.
 fn run_inputs(
     request: &Request,
-    network: &Network,
-    data: &Dataset,
+    asked: &Asked,
     store: Option<&Store>,
     held: Vec<Row>,
     inputs: usize,
@@ -77,6 +98,7 @@ fn run_inputs(
     let open: Vec<usize> = (0..inputs).filter(|index| !done.contains(index)).collect();
     let progress = Progress::new(inputs, &held, request.common.quiet);
     let rows = Mutex::new(held);
+    let data = asked.data;
     let sample = |index| {
         let region = data.region(index, &request.common.eps)?;
         Ok(Sample { label: data.label(index), point: data.point(index), region })
@@ -89,12 +111,22 @@ fn run_inputs(
         rows.lock().unwrap_or_else(PoisonError::into_inner).push(finished.row);
         Ok(())
     };
+    let network = asked.network;
+    let decide = asked.proofs.map(|proofs| {
+        move |index: usize,
+              property: &Property,
+              settings: &Settings,
+              stop: &(dyn Fn() -> bool + Sync)| {
+            proofs.decide(network, index, property, settings, stop)
+        }
+    });
     let campaign = Campaign {
         network,
         sample: &sample,
         task: request.task,
         settings: &request.settings,
         jobs,
+        decide: decide.as_ref().map(|decide| decide as &crate::audit::Decide),
     };
     let ended = campaign.run(&open, &interrupt::stopped, &sink);
     progress.finish();
@@ -114,6 +146,8 @@ fn run_inputs(
 /// A network and the data to ask it about.
 struct Question {
     network: Network,
+    /// The network as its file has it, where the data's normalisation is not folded in.
+    own: Network,
     model: ModelRecord,
     data: Dataset,
 }
@@ -139,6 +173,7 @@ fn load(common: &CampaignArguments) -> Result<Question, Failure> {
         relus: network.relus().map(|(relu, _)| network.node(relu).len).sum(),
         notes,
     };
+    let own = network.clone();
     let network = match data.normalisation() {
         None => network,
         Some((mean, inverse_std)) => {
@@ -147,7 +182,7 @@ fn load(common: &CampaignArguments) -> Result<Question, Failure> {
             })?
         }
     };
-    Ok(Question { network, model, data })
+    Ok(Question { network, own, model, data })
 }
 
 fn data_record(common: &CampaignArguments, data: &Dataset) -> DataRecord {

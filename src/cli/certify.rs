@@ -30,6 +30,10 @@ pub(super) struct Arguments {
     #[arg(long, default_value = "pgd", value_name = "ATTACK")]
     attack: AttackKind,
 
+    /// Keep a proof for 'certus-check' and its property for each certified input, in DIR/proofs of --out DIR
+    #[arg(long, requires = "out")]
+    proofs: bool,
+
     /// Exit with code 10 where the certified accuracy is below this share, such as 0.9
     #[arg(long, value_name = "SHARE", value_parser = share)]
     require_certified: Option<Rational>,
@@ -51,7 +55,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         memory: None,
         lp_tighten: arguments.lp_tighten,
     };
-    let Some(report) = campaign::run(&Request { task: Task::Certify, settings, common })? else {
+    let Some(report) = campaign::run(&Request {
+        task: Task::Certify,
+        settings,
+        common,
+        proofs: arguments.proofs,
+    })?
+    else {
         return Ok(super::exit::INTERRUPTED);
     };
     let (Some(required), Some(certified)) =

@@ -1,10 +1,11 @@
 //! One benchmark instance in a child process, which keeps its memory, its time and its failures to itself.
 
+use super::clock::children_seconds;
 use super::interrupt;
 use crate::report::{Answer, BenchVerdict};
 use std::ffi::OsString;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -12,6 +13,9 @@ use std::time::{Duration, Instant};
 
 /// How long after its time limit a child is killed.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How much longer where a proof is to be checked.
+const CHECKING: Duration = Duration::from_secs(600);
 
 /// How often Ctrl-C is looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -23,6 +27,8 @@ pub(super) struct Instance<'a> {
     pub timeout: Duration,
     pub memory: Option<usize>,
     pub threads: usize,
+    /// Where a proof is wanted.
+    pub proof: Option<PathBuf>,
 }
 
 /// What became of a child.
@@ -66,9 +72,10 @@ pub(super) fn run(program: &Path, instance: &Instance) -> Option<Ran> {
         let _ = sender.send(());
         (text, said)
     });
+    let patience = PATIENCE + if instance.proof.is_some() { CHECKING } else { Duration::ZERO };
     let mut overrun = false;
     while receiver.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-        overrun = started.elapsed() > instance.timeout + PATIENCE;
+        overrun = started.elapsed() > instance.timeout + patience;
         if overrun || interrupt::stopped() {
             let _ = child.kill();
         }
@@ -99,6 +106,9 @@ fn arguments(instance: &Instance) -> Vec<OsString> {
     words.extend(["--jobs".into(), instance.threads.to_string().into()]);
     if let Some(memory) = instance.memory {
         words.extend(["--memory".into(), memory.to_string().into()]);
+    }
+    if let Some(proof) = &instance.proof {
+        words.extend(["--proof".into(), proof.into()]);
     }
     words.extend(["--".into(), instance.model.into(), instance.property.into()]);
     words
@@ -132,18 +142,3 @@ fn linger(child: &Child) {
 
 #[cfg(not(target_os = "linux"))]
 fn linger(_: &Child) {}
-
-/// Processor seconds of all children that were reaped.
-#[cfg(target_os = "linux")]
-fn children_seconds() -> Option<f64> {
-    use nix::sys::resource::{UsageWho, getrusage};
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?;
-    let seconds =
-        |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + 1e-6 * time.tv_usec() as f64;
-    Some(seconds(usage.user_time()) + seconds(usage.system_time()))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn children_seconds() -> Option<f64> {
-    None
-}

@@ -5,11 +5,15 @@ mod attack;
 mod bench;
 mod campaign;
 mod certify;
+mod check;
+mod clock;
 mod exit;
 mod inspect;
 mod instance;
 mod interrupt;
 mod progress;
+mod proofs;
+mod spec;
 mod verify;
 
 use clap::error::ErrorKind;
@@ -35,6 +39,8 @@ enum Command {
     Inspect(inspect::Arguments),
     Verify(verify::Arguments),
     Bench(bench::Arguments),
+    Check(check::Arguments),
+    Spec(spec::Arguments),
 }
 
 /// The panic that ended the program, if one did.
@@ -83,6 +89,8 @@ fn run(arguments: Vec<std::ffi::OsString>) -> Result<u8, Failure> {
             Command::Inspect(arguments) => inspect::run(&arguments),
             Command::Verify(arguments) => verify::run(arguments),
             Command::Bench(arguments) => bench::run(&arguments),
+            Command::Check(arguments) => check::run(&arguments),
+            Command::Spec(arguments) => spec::run(&arguments),
         },
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {

@@ -1,21 +1,29 @@
 //! `certus verify`: one property of one network.
 
 use super::arguments::seconds;
+use super::clock::process_seconds;
 use super::exit::{
-    CANNOT_CREATE, DATA, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, OUTPUT, UNKNOWN, USAGE,
+    CANNOT_CREATE, DATA, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, NO_INPUT, OUTPUT,
+    UNKNOWN, UNPROVED, USAGE,
 };
 use super::{guarded, interrupt, print, styled};
 use crate::attack::{AttackKind, AttackSettings, Counterexample};
-use crate::load::{FinalOperator, LoadedNetwork, load_network, load_property};
+use crate::load::{
+    FileError, FinalOperator, LoadedNetwork, SourceFile, Statement, load_network, load_statement,
+};
 use crate::net::Network;
-use crate::report::{CounterexampleRecord, QueryReport, VerdictName, query_text};
+use crate::prove::{NotProved, Phase, Question};
+use crate::report::{CounterexampleRecord, ProofRecord, QueryReport, VerdictName, query_text};
 use crate::spec::{HalfSpace, Property};
-use crate::verify::{Method, Outcome, Reason, Settings, Verdict};
+use crate::verify::{
+    Method, Outcome, ProofWish, Reason, Settings, Verdict, verify, verify_with_proof,
+};
 use std::io;
 use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long the engine may take to notice that time is up or that Ctrl-C was pressed.
@@ -85,6 +93,11 @@ pub(super) struct Arguments {
     #[arg(long)]
     vnncomp: bool,
 
+    /// Write a proof for 'certus-check' to FILE, gzipped where its name ends in .gz, and have it checked; the time limit is the
+    /// search's, writing and checking come on top
+    #[arg(long, value_name = "FILE")]
+    proof: Option<PathBuf>,
+
     /// Print JSON
     #[arg(long, conflicts_with = "vnncomp")]
     json: bool,
@@ -94,7 +107,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
     let started = Instant::now();
     let settings = settings(&arguments)?;
-    if let Some(file) = &arguments.counterexample {
+    for file in arguments.counterexample.iter().chain(&arguments.proof) {
         check_folder(file)?;
     }
     if let Some(jobs) = arguments.jobs {
@@ -111,7 +124,8 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
         &settings,
     );
     let found = match ask(&arguments, settings, deadline, &mut report)? {
-        Ok(outcome) => {
+        Ok((outcome, proof)) => {
+            report.proof = proof;
             report.answer(&outcome);
             if let Verdict::Falsified(found) = outcome.verdict { Some(found) } else { None }
         }
@@ -122,6 +136,9 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
     };
     tell(&arguments, &mut report, found.as_deref(), started)?;
     Ok(match report.verdict {
+        VerdictName::Certified if report.proof.as_ref().is_some_and(|p| p.file.is_none()) => {
+            UNPROVED
+        }
         VerdictName::Certified => DONE,
         VerdictName::Falsified | VerdictName::Misclassified => FALSIFIED,
         VerdictName::Unknown if interrupt::stopped() => INTERRUPTED,
@@ -164,8 +181,13 @@ fn check_folder(file: &Path) -> Result<(), Failure> {
 /// What the engine's thread has to say.
 enum Event {
     Loaded(Loaded),
-    Done(Result<Outcome, Failure>),
+    /// Whether a proof is being checked, which the time limit does not count.
+    Checking(bool),
+    Done(Result<Found, Failure>),
 }
+
+/// The answer, and the proof where one was asked for.
+type Found = (Outcome, Option<ProofRecord>);
 
 /// What was read.
 struct Loaded {
@@ -184,14 +206,20 @@ fn ask(
     mut settings: Settings,
     deadline: Option<Instant>,
     report: &mut QueryReport,
-) -> Result<Result<Outcome, Reason>, Failure> {
+) -> Result<Result<Found, Reason>, Failure> {
     let (sender, receiver) = mpsc::channel();
     let (model, property) = (arguments.model.clone(), arguments.property.clone());
+    let keep = arguments.proof.clone();
     let work = move || {
         let done = guarded(AssertUnwindSafe(|| {
-            let (network, property) = load(&model, &property, &sender)?;
+            let (network, statement) = load(&model, &property, &sender)?;
             settings.timeout = deadline.map(|end| end.saturating_duration_since(Instant::now()));
-            Ok(crate::verify::verify(&network, &property, &settings, &interrupt::stopped))
+            if let Some(keep) = &keep {
+                let files = [model.as_path(), property.as_path()];
+                return prove(&network, &statement, &settings, files, keep, &sender);
+            }
+            let property = &statement.property;
+            Ok((verify(&network, property, &settings, &interrupt::stopped), None))
         }));
         // Nobody listens any more where time is up.
         let _ = sender.send(Event::Done(done));
@@ -204,12 +232,93 @@ fn ask(
     wait(&receiver, deadline, report)
 }
 
+/// Verifies with a proof, and measures its parts.
+fn prove(
+    network: &Network,
+    statement: &Statement,
+    settings: &Settings,
+    files: [&Path; 2],
+    keep: &Path,
+    sender: &Sender<Event>,
+) -> Result<Found, Failure> {
+    let bytes = |file: &Path| SourceFile::read(file).map(|file| file.bytes);
+    let unread = |error: FileError| Failure::new(NO_INPUT, error.to_string());
+    let [model, property] = files.map(bytes);
+    let question = match Question::new(&model.map_err(unread)?, &property.map_err(unread)?) {
+        Ok(question) => question,
+        Err(problem) => {
+            let outcome = verify(network, &statement.property, settings, &interrupt::stopped);
+            let problem = Some(problem.to_string());
+            return Ok((outcome, Some(ProofRecord { problem, ..ProofRecord::default() })));
+        }
+    };
+    let laps = Laps::default();
+    let watch = |phase: Phase| {
+        laps.next(phase);
+        // Nobody listens any more where time is up.
+        let _ = sender.send(Event::Checking(phase == Phase::Check));
+    };
+    let wish = ProofWish { keep: Some(keep), watch: &watch };
+    let (outcome, proof) =
+        verify_with_proof(&question, network, statement, settings, wish, &interrupt::stopped);
+    let record = match proof {
+        None => None,
+        Some(Err(problem @ NotProved::NotWritten { .. })) => {
+            return Err(Failure::new(OUTPUT, problem.to_string()));
+        }
+        Some(Err(problem)) => Some(
+            laps.record(ProofRecord { problem: Some(problem.to_string()), ..Default::default() }),
+        ),
+        Some(Ok(proved)) => Some(laps.record(ProofRecord {
+            file: Some(keep.display().to_string()),
+            bytes: proved.bytes,
+            file_bytes: std::fs::metadata(keep).map_or(0, |data| data.len()),
+            leaves: proved.accepted.leaves(),
+            mended: proved.mended,
+            ..Default::default()
+        })),
+    };
+    Ok((outcome, record))
+}
+
+/// Time by phase: the present phase with its start, and the sums (wall, processor) of search and check.
+#[derive(Default)]
+struct Laps(Mutex<(Option<(Phase, Instant, Option<f64>)>, [(f64, Option<f64>); 2])>);
+
+impl Laps {
+    fn next(&self, phase: Phase) {
+        let mut laps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = (phase, Instant::now(), process_seconds());
+        if let Some((last, since, cpu)) = laps.0.replace(now)
+            && last != Phase::Done
+        {
+            let sum = &mut laps.1[usize::from(last == Phase::Check)];
+            sum.0 += (now.1 - since).as_secs_f64();
+            let spent = cpu.zip(now.2).map(|(before, after)| after - before);
+            sum.1 = spent.map(|spent| spent + sum.1.unwrap_or(0.0));
+        }
+    }
+
+    fn record(&self, record: ProofRecord) -> ProofRecord {
+        let laps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let [search, check] = laps.1;
+        ProofRecord {
+            search_seconds: search.0,
+            search_cpu_seconds: search.1,
+            check_seconds: check.0,
+            check_cpu_seconds: check.1,
+            ..record
+        }
+    }
+}
+
 fn wait(
     receiver: &Receiver<Event>,
     deadline: Option<Instant>,
     report: &mut QueryReport,
-) -> Result<Result<Outcome, Reason>, Failure> {
+) -> Result<Result<Found, Reason>, Failure> {
     let mut stopped: Option<Instant> = None;
+    let mut checking = false;
     loop {
         match receiver.recv_timeout(TICK) {
             Ok(Event::Loaded(loaded)) => {
@@ -220,13 +329,16 @@ fn wait(
                 report.cases = Some(loaded.cases);
                 report.notes = loaded.notes;
             }
+            Ok(Event::Checking(now)) => checking = now,
             Ok(Event::Done(outcome)) => return Ok(Ok(outcome?)),
             Err(RecvTimeoutError::Timeout) => {
                 let now = Instant::now();
                 if interrupt::stopped() && now - *stopped.get_or_insert(now) >= GRACE {
                     return Ok(Err(Reason::Cancelled));
                 }
-                if deadline.is_some_and(|end| now.saturating_duration_since(end) >= GRACE) {
+                if !checking
+                    && deadline.is_some_and(|end| now.saturating_duration_since(end) >= GRACE)
+                {
                     return Ok(Err(Reason::TimeLimit));
                 }
             }
@@ -242,7 +354,7 @@ fn load(
     model: &Path,
     property: &Path,
     sender: &Sender<Event>,
-) -> Result<(Network, Property), Failure> {
+) -> Result<(Network, Statement), Failure> {
     let LoadedNetwork { network, sha256, notes, dropped_final, .. } = load_network(model)?;
     let (inputs, outputs) = (network.inputs(), network.outputs());
     let refuse = |name: &str| {
@@ -256,12 +368,13 @@ fn load(
     if dropped_final == Some(FinalOperator::ArgMax) {
         return Err(refuse("ArgMax"));
     }
-    let asked = load_property(property, inputs, outputs)?;
+    let statement = load_statement(property, inputs, outputs)?;
+    let asked = &statement.property;
     match dropped_final {
-        Some(FinalOperator::Softmax) if !only_compares(&asked, outputs) => {
+        Some(FinalOperator::Softmax) if !only_compares(asked, outputs) => {
             return Err(refuse("Softmax"));
         }
-        Some(FinalOperator::LogSoftmax) if !only_compares(&asked, outputs) => {
+        Some(FinalOperator::LogSoftmax) if !only_compares(asked, outputs) => {
             return Err(refuse("LogSoftmax"));
         }
         _ => {}
@@ -282,7 +395,7 @@ fn load(
     } else {
         network
     };
-    Ok((network, asked))
+    Ok((network, statement))
 }
 
 /// Whether the property only asks which of two outputs is the larger, so that a softmax at the end makes no difference.

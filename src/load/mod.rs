@@ -16,5 +16,6 @@ pub use network_error::{
     TensorProblem,
 };
 pub use vnnlib::{
-    Problem, PropertyError, Statement, load_property, load_statement, parse_vnnlib, write_vnnlib,
+    Problem, PropertyError, Statement, load_property, load_statement, parse_statement,
+    parse_vnnlib, write_vnnlib,
 };

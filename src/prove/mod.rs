@@ -29,11 +29,44 @@ use crate::spec::{Claim, Property};
 use relax::by_relaxations;
 use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use thiserror::Error;
+
+/// A model as the checker reads it, for many questions.
+#[derive(Debug, Clone)]
+pub struct Model(Arc<certus_check::circuit::Circuit>);
 
 /// Model and property as the checker reads them.
 #[derive(Debug)]
 pub struct Question(certus_check::Statement);
+
+impl Model {
+    /// Reads the contents of an ONNX file, not compressed.
+    ///
+    /// # Errors
+    /// Where the checker does not understand it.
+    pub fn new(model: &[u8]) -> Result<Self, NotProved> {
+        let wrong = |error| {
+            let path = PathBuf::from("the network");
+            NotProved::Unreadable(certus_check::LoadError::Model { path, error })
+        };
+        certus_check::onnx::read(model).map(|circuit| Self(circuit.into())).map_err(wrong)
+    }
+
+    /// A question about it, from the contents of a VNN-LIB file, not compressed.
+    ///
+    /// # Errors
+    /// Where the checker does not understand it, or it does not fit the model.
+    pub fn ask(&self, property: &[u8]) -> Result<Question, NotProved> {
+        let wrong = |error| {
+            let path = PathBuf::from("the property");
+            NotProved::Unreadable(certus_check::LoadError::Property { path, error })
+        };
+        let parsed = certus_check::vnnlib::read(property).map_err(wrong)?;
+        let statement = certus_check::Statement::new(self.0.clone(), parsed);
+        statement.map(Question).map_err(NotProved::Unreadable)
+    }
+}
 
 /// Why there is no accepted proof.
 #[derive(Debug, Error)]
@@ -71,9 +104,7 @@ impl Question {
     /// # Errors
     /// Where the checker does not understand them.
     pub fn new(model: &[u8], property: &[u8]) -> Result<Self, NotProved> {
-        certus_check::Statement::from_bytes(model, property)
-            .map(Self)
-            .map_err(NotProved::Unreadable)
+        Model::new(model)?.ask(property)
     }
 
     /// The checker's verdict about a proof, gzipped or not.

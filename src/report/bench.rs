@@ -1,7 +1,7 @@
 //! results.csv of a benchmark run: its rows, and their summary.
 
-use super::VerdictName;
 use super::terminal::{seconds, style};
+use super::{ProofRecord, VerdictName};
 use comfy_table::modifiers::UTF8_ROUND_CORNERS;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Attribute, Cell, CellAlignment, Table};
@@ -64,6 +64,15 @@ pub struct BenchRow {
     pub bound: Option<f64>,
     /// Most memory that the process ever held, in 10⁶ bytes.
     pub peak_mb: Option<f64>,
+    /// Bytes of the accepted proof's text, where proofs were asked for.
+    #[serde(default)]
+    pub proof_bytes: Option<u64>,
+    /// Processor seconds of the search for the proof.
+    #[serde(default)]
+    pub search_cpu_seconds: Option<f64>,
+    /// Processor seconds of writing and checking the proof.
+    #[serde(default)]
+    pub check_cpu_seconds: Option<f64>,
 }
 
 impl BenchRow {
@@ -104,6 +113,10 @@ pub struct Answer {
     pub domains: usize,
     /// Most memory that the process ever held, in 10⁶ bytes.
     pub peak_mb: Option<f64>,
+    /// SHA-256 of the network's file.
+    pub model_sha256: Option<String>,
+    /// The proof, where one was asked for.
+    pub proof: Option<ProofRecord>,
 }
 
 impl Answer {
@@ -156,6 +169,7 @@ pub fn bench_text(rows: &[BenchRow], styled: bool) -> String {
     let mut text = format!("{table}\n");
     let solved = rows.iter().filter(|row| row.solved()).count();
     let _ = writeln!(text, "solved {solved} of {}", rows.len());
+    text.push_str(&proofs_text(rows));
     let wrong: Vec<&BenchRow> = rows.iter().filter(|row| row.contradicts()).collect();
     let known = rows.iter().filter(|row| matches!(row.expected.as_str(), "sat" | "unsat")).count();
     if known > 0 && wrong.is_empty() {
@@ -168,6 +182,36 @@ pub fn bench_text(rows: &[BenchRow], styled: bool) -> String {
     text
 }
 
+/// How many proofs there are, what they cost and weigh; nothing where none was asked for.
+fn proofs_text(rows: &[BenchRow]) -> String {
+    let searched = |row: &&BenchRow| row.search_cpu_seconds.is_some();
+    let unsat: Vec<&BenchRow> =
+        rows.iter().filter(|row| row.verdict == BenchVerdict::Unsat).collect();
+    let proved: Vec<&BenchRow> =
+        unsat.iter().copied().filter(|row| row.proof_bytes.is_some()).collect();
+    if !rows.iter().any(|row| searched(&row)) {
+        return String::new();
+    }
+    let mut text = format!("proofs accepted {} of {} unsat\n", proved.len(), unsat.len());
+    let ratio = |row: &BenchRow| {
+        let (search, check) = (row.search_cpu_seconds?, row.check_cpu_seconds?);
+        (search > 0.0).then(|| check / search)
+    };
+    let ratios = middle(proved.iter().filter_map(|row| ratio(row)).collect());
+    let sizes: Vec<f64> =
+        proved.iter().filter_map(|row| row.proof_bytes).map(|bytes| bytes as f64).collect();
+    let largest = sizes.iter().copied().fold(0.0, f64::max);
+    if let (Some(ratio), Some(size)) = (ratios, middle(sizes)) {
+        let _ = writeln!(
+            text,
+            "check/search, processor time: median {ratio:.2}; proof text: median {:.3} MB, largest {:.3} MB",
+            size / 1e6,
+            largest / 1e6
+        );
+    }
+    text
+}
+
 /// Red where `styled`.
 #[must_use]
 pub fn red(text: &str, styled: bool) -> String {
@@ -175,7 +219,10 @@ pub fn red(text: &str, styled: bool) -> String {
 }
 
 fn median(rows: &[&BenchRow]) -> Option<f64> {
-    let mut times: Vec<f64> = rows.iter().map(|row| row.seconds).collect();
+    middle(rows.iter().map(|row| row.seconds).collect())
+}
+
+fn middle(mut times: Vec<f64>) -> Option<f64> {
     times.sort_by(f64::total_cmp);
     let middle = times.len() / 2;
     let upper = *times.get(middle)?;
@@ -198,6 +245,9 @@ mod tests {
             domains: None,
             bound: None,
             peak_mb: None,
+            proof_bytes: None,
+            search_cpu_seconds: None,
+            check_cpu_seconds: None,
         }
     }
 

@@ -144,6 +144,9 @@ pub struct SettingsRecord {
     /// How many neurons are tightened by LP.
     #[serde(default)]
     pub lp_tighten: usize,
+    /// Whether proofs were asked for.
+    #[serde(default)]
+    pub proofs: bool,
     /// The attack.
     pub attack: AttackRecord,
     /// Time limit an input, in seconds.
@@ -162,6 +165,7 @@ impl SettingsRecord {
             limit,
             method: (task == Task::Certify).then(|| settings.method.to_string()),
             lp_tighten: settings.lp_tighten,
+            proofs: false,
             attack: (&settings.attack).into(),
             timeout: settings.timeout.map(|limit| limit.as_secs_f64()),
             seed: settings.seed,

@@ -6,6 +6,7 @@ mod bench;
 mod inspection;
 mod journal;
 mod json;
+mod proofs;
 mod query;
 mod row;
 mod store;
@@ -18,7 +19,8 @@ pub use json::{
     AttackRecord, DataRecord, Decimal, FileRecord, Header, ModelRecord, Report, SCHEMA_VERSION,
     SettingsRecord, ShareRecord, SummaryRecord, Timing, Tool,
 };
-pub use query::{CounterexampleRecord, QueryReport, query_text};
+pub use proofs::{CheckRow, IndexError, ProofEntry, ProofFolder, check_csv};
+pub use query::{CounterexampleRecord, ProofRecord, QueryReport, query_text};
 pub use row::{AttackName, Level, RowError, RowRecord, VerdictName};
 pub use store::{Mode, Store, StoreError};
 pub use terminal::{inspection_text, report_text};

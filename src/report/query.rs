@@ -4,7 +4,7 @@ use super::terminal::{assurance, grouped, seconds};
 use super::{Level, Tool, VerdictName};
 use crate::attack::Counterexample;
 use crate::verify::{Outcome, Reason, Settings, Verdict};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
 /// Points with at most this many inputs are printed.
@@ -61,6 +61,33 @@ pub struct QueryReport {
     pub notes: Vec<String>,
     /// The point, where falsified.
     pub counterexample: Option<CounterexampleRecord>,
+    /// The proof, where one was asked for and there is no counterexample.
+    pub proof: Option<ProofRecord>,
+}
+
+/// A proof that was asked for.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ProofRecord {
+    /// Where it lies; null where there is none that the checker accepted.
+    pub file: Option<String>,
+    /// Why there is none.
+    pub problem: Option<String>,
+    /// Bytes of its text.
+    pub bytes: u64,
+    /// Bytes of the file.
+    pub file_bytes: u64,
+    /// Leaves of its trees.
+    pub leaves: u64,
+    /// Wall-clock time of the search.
+    pub search_seconds: f64,
+    /// Processor time of the search, where the system tells.
+    pub search_cpu_seconds: Option<f64>,
+    /// Wall-clock time of writing and checking.
+    pub check_seconds: f64,
+    /// Processor time of writing and checking, where the system tells.
+    pub check_cpu_seconds: Option<f64>,
+    /// How often the checker had to reject it first.
+    pub mended: usize,
 }
 
 /// A point that violates the property.
@@ -131,6 +158,7 @@ impl QueryReport {
             peak_mb: None,
             notes: Vec::new(),
             counterexample: None,
+            proof: None,
         }
     }
 
@@ -211,6 +239,9 @@ pub fn query_text(report: &QueryReport, styled: bool) -> String {
     if let Some(level) = report.assurance {
         line("assurance", assurance(level));
     }
+    if let Some(proof) = &report.proof {
+        line("proof", &self::proof(proof));
+    }
     if let Some(found) = &report.counterexample {
         line("holds", holds(found));
         if found.input.len() <= SHORT {
@@ -224,6 +255,20 @@ pub fn query_text(report: &QueryReport, styled: bool) -> String {
     let memory = report.peak_mb.map(|peak| format!("; at most {peak:.0} MB of memory"));
     line("time", &format!("{}{}", seconds(report.seconds), memory.unwrap_or_default()));
     text
+}
+
+fn proof(proof: &ProofRecord) -> String {
+    match (&proof.file, &proof.problem) {
+        (Some(file), _) => format!(
+            "{file}: {}, {} bytes; search {}, check {}",
+            count(proof.leaves as usize, "leaf", "leaves"),
+            grouped(proof.file_bytes as usize),
+            seconds(proof.search_seconds),
+            seconds(proof.check_seconds)
+        ),
+        (None, Some(problem)) => format!("none: {problem}"),
+        (None, None) => "none".to_owned(),
+    }
 }
 
 fn model(report: &QueryReport) -> String {

@@ -13,6 +13,7 @@ use thiserror::Error;
 const JOURNAL: &str = "journal.jsonl";
 const REPORT: &str = "report.json";
 const COUNTEREXAMPLES: &str = "counterexamples";
+const PROOFS: &str = "proofs";
 
 /// What to do with a folder that holds a campaign already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,6 +186,16 @@ impl Store {
         self.dir.join(JOURNAL)
     }
 
+    /// The folder of the proofs, made if it is not there.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn proofs(&self) -> Result<PathBuf, StoreError> {
+        let dir = self.dir.join(PROOFS);
+        create_dir(&dir)?;
+        Ok(dir)
+    }
+
     /// The folder of the counterexamples.
     #[must_use]
     pub fn counterexamples(&self) -> PathBuf {
@@ -211,17 +222,12 @@ fn create_dir(dir: &Path) -> Result<(), StoreError> {
 
 /// Removes what a campaign writes, and nothing else that may lie in the folder.
 fn remove_campaign(dir: &Path) -> Result<(), StoreError> {
-    let folder = dir.join(COUNTEREXAMPLES);
-    let entries = fs::read_dir(&folder)
-        .map_err(|source| StoreError::Read { file: folder.clone(), source })?;
-    let ours = |file: &PathBuf| {
-        file.extension().is_some_and(|extension| extension == "txt")
-            && file
-                .file_stem()
-                .and_then(|stem| stem.to_str())
-                .is_some_and(|stem| stem.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    let evidence = entries.flatten().map(|entry| entry.path()).filter(ours);
+    let mut evidence = numbered(&dir.join(COUNTEREXAMPLES), &["txt"])?;
+    let proofs = dir.join(PROOFS);
+    if proofs.is_dir() {
+        evidence.push(proofs.join("index.csv"));
+        evidence.extend(numbered(&proofs, &["vnnlib", "proof.gz", "proof.gz.unfinished"])?);
+    }
     for file in [dir.join(JOURNAL), dir.join(REPORT)].into_iter().chain(evidence) {
         match fs::remove_file(&file) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
@@ -231,6 +237,21 @@ fn remove_campaign(dir: &Path) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// The files of a folder that are called by a number and one of the endings.
+fn numbered(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, StoreError> {
+    let entries = fs::read_dir(folder)
+        .map_err(|source| StoreError::Read { file: folder.to_owned(), source })?;
+    let ours = |file: &PathBuf| {
+        file.file_name()
+            .and_then(|name| name.to_str())
+            .and_then(|name| name.split_once('.'))
+            .is_some_and(|(number, ending)| {
+                endings.contains(&ending) && number.bytes().all(|byte| byte.is_ascii_digit())
+            })
+    };
+    Ok(entries.flatten().map(|entry| entry.path()).filter(ours).collect())
 }
 
 fn line(record: &impl serde::Serialize) -> io::Result<String> {

@@ -7,10 +7,12 @@ use serde_json::Value;
 fn help_lists_commands_and_exit_codes() {
     let bench = Bench::new(1);
     let help = bench.run("--help").exits(0).stdout;
-    for word in ["certify", "attack", "inspect", "verify", "bench", "Exit codes", "130"] {
+    for word in
+        ["certify", "attack", "inspect", "verify", "bench", "check", "spec", "Exit codes", "130"]
+    {
         assert!(help.contains(word), "{word}: {help}");
     }
-    for command in ["certify", "attack", "inspect", "verify", "bench"] {
+    for command in ["certify", "attack", "inspect", "verify", "bench", "check", "spec"] {
         let help = bench.run(&format!("{command} --help")).exits(0).stdout;
         assert!(help.contains("Exit codes"), "{help}");
     }
@@ -47,5 +49,5 @@ fn the_documented_exit_codes_are_those_of_the_help() {
         .flat_map(|line| codes(line, '|'))
         .collect();
     assert_eq!(listed, tabled);
-    assert_eq!(listed.len(), 10);
+    assert_eq!(listed.len(), 12);
 }

@@ -5,6 +5,7 @@ mod bench;
 mod common;
 mod errors;
 mod help;
+mod proofs;
 mod report;
 mod resume;
 mod support;

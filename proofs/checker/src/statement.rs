@@ -60,7 +60,7 @@ pub struct Property {
 /// A network and an unsafe set that fit together.
 #[derive(Debug)]
 pub struct Statement {
-    circuit: Circuit,
+    circuit: Arc<Circuit>,
     cases: Vec<Case>,
 }
 
@@ -136,8 +136,12 @@ impl Statement {
         Statement::new(circuit, parsed)
     }
 
-    /// A statement from its parts.
-    pub fn new(circuit: Circuit, property: Property) -> Result<Statement, LoadError> {
+    /// A statement from its parts. Many statements may share a circuit.
+    pub fn new(
+        circuit: impl Into<Arc<Circuit>>,
+        property: Property,
+    ) -> Result<Statement, LoadError> {
+        let circuit = circuit.into();
         let network = [circuit.inputs(), circuit.size(circuit.output())];
         let declared = [property.inputs, property.outputs];
         if network != declared {

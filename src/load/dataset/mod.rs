@@ -5,6 +5,7 @@ mod csv;
 mod error;
 mod idx;
 mod npy;
+mod property;
 mod settings;
 mod sidecar;
 

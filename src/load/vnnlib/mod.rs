@@ -82,7 +82,11 @@ pub fn parse_vnnlib(
     Ok(parse_statement(name, bytes, inputs, outputs)?.property)
 }
 
-fn parse_statement(
+/// Reads VNN-LIB 1.0 from memory with the numbers of its cases; `name` is what errors call it.
+///
+/// # Errors
+/// As [`parse_vnnlib`].
+pub fn parse_statement(
     name: &str,
     bytes: &[u8],
     inputs: usize,

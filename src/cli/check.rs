@@ -1,0 +1,249 @@
+//! `certus check`: the proofs of a whole campaign, once more before the checker.
+
+use super::clock::thread_seconds;
+use super::exit::{
+    CANNOT_CREATE, DATA, DONE, Failure, INTERNAL, INTERRUPTED, NO_INPUT, REJECTED, USAGE,
+};
+use super::{interrupt, print};
+use crate::load::{FileError, SourceFile};
+use crate::prove::{Mode, Model};
+use crate::report::{CheckRow, IndexError, ProofEntry, ProofFolder, check_csv};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, BufReader, IsTerminal as _, Write as _};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
+
+/// Stack of a checking thread.
+const STACK: usize = 64 << 20;
+
+/// Check all proofs of a folder again
+///
+/// The folder is that of 'certus certify --proofs --out DIR' or of 'certus bench --proofs DIR'. Every proof is read and
+/// checked against the network's and the property's files. Exit code 1 where one is rejected or lacking.
+#[derive(Debug, clap::Args)]
+#[command(after_help = super::exit::HELP)]
+pub(super) struct Arguments {
+    /// The folder
+    dir: PathBuf,
+
+    /// The checker's arithmetic: outward (fast) or exact (no rounding at all)
+    #[arg(long, default_value = "outward", value_name = "ARITH", value_parser = arithmetic)]
+    arith: Mode,
+
+    /// The network, where it does not lie any more where the index says
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+
+    /// Proofs checked at once [default: the number of cores]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+
+    /// Where to write a row for each proof
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// No progress on stderr
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+fn arithmetic(text: &str) -> Result<Mode, String> {
+    match text {
+        "exact" => Ok(Mode::Exact),
+        "outward" => Ok(Mode::Outward),
+        _ => Err("it is exact or outward".to_owned()),
+    }
+}
+
+impl From<IndexError> for Failure {
+    fn from(error: IndexError) -> Self {
+        let code = match &error {
+            IndexError::Missing(_) | IndexError::Read { .. } => NO_INPUT,
+            IndexError::Content { .. } => DATA,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let folder = ProofFolder::open(&arguments.dir)?;
+    let models = models(arguments, &folder)?;
+    interrupt::watch("")?;
+    let started = Instant::now();
+    let jobs = arguments.jobs.or_else(|| available_parallelism().ok());
+    let jobs = jobs.map_or(1, NonZeroUsize::get).min(folder.entries.len().max(1));
+    let shown = Shown::new(arguments, folder.entries.len());
+    let (next, rows) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some(entry) = folder.entries.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if interrupt::stopped() {
+                break;
+            }
+            let row = one(arguments, &folder.dir, entry, &models);
+            shown.add(&row);
+            rows.lock().unwrap_or_else(PoisonError::into_inner).push((entry.index, row));
+        }
+    };
+    std::thread::scope(|scope| -> Result<(), Failure> {
+        let lost = |_| Failure::new(INTERNAL, "internal error: a worker is gone");
+        let start = |_| std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+        let workers = (0..jobs).map(start).collect::<io::Result<Vec<_>>>();
+        let workers = workers.map_err(|error| Failure::new(INTERNAL, error.to_string()))?;
+        workers.into_iter().try_for_each(|worker| worker.join().map_err(lost))
+    })?;
+    shown.finish();
+    let mut rows = rows.into_inner().unwrap_or_else(PoisonError::into_inner);
+    rows.sort_by_key(|(index, _)| *index);
+    let rows: Vec<CheckRow> = rows.into_iter().map(|(_, row)| row).collect();
+    if let Some(file) = &arguments.out {
+        let unwritten = |error: io::Error| {
+            Failure::new(CANNOT_CREATE, format!("{}: cannot be created: {error}", file.display()))
+        };
+        std::fs::write(file, check_csv(&rows).map_err(unwritten)?).map_err(unwritten)?;
+    }
+    if interrupt::stopped() && rows.len() < folder.entries.len() {
+        return Ok(INTERRUPTED);
+    }
+    let all = folder.entries.len() + folder.lacking.len();
+    print(&summary(arguments, &rows, &folder, started.elapsed(), jobs))?;
+    let accepted = rows.iter().filter(|row| row.accepted).count();
+    Ok(if accepted == all { DONE } else { REJECTED })
+}
+
+fn summary(
+    arguments: &Arguments,
+    rows: &[CheckRow],
+    folder: &ProofFolder,
+    elapsed: Duration,
+    jobs: usize,
+) -> String {
+    let accepted = rows.iter().filter(|row| row.accepted).count();
+    let arith = if arguments.arith == Mode::Exact { "exact" } else { "outward" };
+    let mut text = String::new();
+    for row in rows.iter().filter(|row| !row.accepted) {
+        let _ = writeln!(text, "{}: {}", row.proof, row.reason);
+    }
+    for index in &folder.lacking {
+        let _ = writeln!(text, "input {index}: the journal says proved, and there is no proof");
+    }
+    let _ = writeln!(
+        text,
+        "{accepted} of {} proofs accepted ({arith} arithmetic, {:.1} s with {jobs} {})",
+        folder.entries.len() + folder.lacking.len(),
+        elapsed.as_secs_f64(),
+        if jobs == 1 { "job" } else { "jobs" }
+    );
+    text
+}
+
+/// The networks that the index names, each read once, by its name there.
+type Models = HashMap<PathBuf, Result<Model, String>>;
+
+fn models(arguments: &Arguments, folder: &ProofFolder) -> Result<Models, Failure> {
+    let mut models = Models::new();
+    for entry in &folder.entries {
+        if models.contains_key(&entry.model) {
+            continue;
+        }
+        let file = arguments.model.clone().unwrap_or_else(|| folder.dir.join(&entry.model));
+        let source = SourceFile::read(&file).map_err(|error| {
+            let code = if matches!(error, FileError::Gzip { .. }) { DATA } else { NO_INPUT };
+            let advice = if arguments.model.is_some() { "" } else { "; --model says where it is" };
+            Failure::new(code, format!("{error}{advice}"))
+        })?;
+        if source.sha256 != entry.model_sha256 {
+            let message =
+                format!("{}: not the network that was proved: it has changed", file.display());
+            return Err(Failure::new(
+                if arguments.model.is_some() { USAGE } else { DATA },
+                message,
+            ));
+        }
+        let model = Model::new(&source.bytes).map_err(|error| error.to_string());
+        models.insert(entry.model.clone(), model);
+    }
+    Ok(models)
+}
+
+/// One proof before the checker.
+fn one(arguments: &Arguments, dir: &Path, entry: &ProofEntry, models: &Models) -> CheckRow {
+    let (started, before) = (Instant::now(), thread_seconds());
+    let proof = dir.join(&entry.proof);
+    let verdict = || -> Result<(u64, u64), String> {
+        let model = models.get(&entry.model).ok_or("no such network")?.as_ref()?;
+        let property = SourceFile::read(&dir.join(&entry.property)).map_err(|e| e.to_string())?;
+        let question = model.ask(&property.bytes).map_err(|error| error.to_string())?;
+        let file = File::open(&proof).map_err(|error| format!("{}: {error}", proof.display()))?;
+        let accepted = question
+            .check(BufReader::with_capacity(1 << 16, file), arguments.arith)
+            .map_err(|rejected| rejected.to_string())?;
+        Ok((accepted.leaves(), accepted.lines()))
+    };
+    let verdict = verdict();
+    let (leaves, lines) = *verdict.as_ref().unwrap_or(&(0, 0));
+    CheckRow {
+        proof: entry.proof.display().to_string(),
+        property: entry.property.display().to_string(),
+        accepted: verdict.is_ok(),
+        reason: verdict.err().unwrap_or_default(),
+        seconds: started.elapsed().as_secs_f64(),
+        cpu_seconds: before.zip(thread_seconds()).map(|(before, after)| after - before),
+        leaves,
+        lines,
+        bytes: std::fs::metadata(&proof).map_or(0, |data| data.len()),
+    }
+}
+
+/// What is shown meanwhile.
+struct Shown {
+    bar: Option<ProgressBar>,
+    quiet: bool,
+    total: usize,
+    state: Mutex<(usize, usize, Instant)>,
+}
+
+/// Between two lines where there is no terminal.
+const PAUSE: Duration = Duration::from_secs(10);
+
+impl Shown {
+    fn new(arguments: &Arguments, total: usize) -> Self {
+        let bar = (!arguments.quiet && io::stderr().is_terminal()).then(|| {
+            let style = ProgressStyle::with_template(
+                "{bar:24.cyan/dim} {pos}/{len} {elapsed} (left {eta})  {msg}",
+            );
+            let bar = ProgressBar::new(total as u64);
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.enable_steady_tick(Duration::from_millis(250));
+            bar
+        });
+        Self { bar, quiet: arguments.quiet, total, state: Mutex::new((0, 0, Instant::now())) }
+    }
+
+    fn add(&self, row: &CheckRow) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 += 1;
+        state.1 += usize::from(!row.accepted);
+        let message = format!("{} rejected", state.1);
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+            bar.set_message(message);
+        } else if !self.quiet && state.2.elapsed() >= PAUSE {
+            state.2 = Instant::now();
+            let _ = writeln!(io::stderr(), "certus: {}/{}: {message}", state.0, self.total);
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The proofs of a campaign: for each input its property, its proof, and a line of the index.
+
+use super::arguments::CampaignArguments;
+use super::exit::{Failure, NO_INPUT, OUTPUT};
+use crate::audit::{Finding, Row};
+use crate::load::{Dataset, SourceFile, parse_statement};
+use crate::net::Network;
+use crate::num::Rational;
+use crate::prove::{Model, NotProved, Proved};
+use crate::report::{ProofEntry, ProofFolder, Report};
+use crate::spec::Property;
+use crate::verify::{
+    AssuranceLevel, Outcome, ProofWish, Settings, Verdict, verify, verify_with_proof,
+};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+/// Where proofs go, and what they are about.
+pub(super) struct Proofs<'a> {
+    /// The network as its file has it.
+    own: &'a Network,
+    /// The network as the checker reads it, or why it does not.
+    model: Result<Model, NotProved>,
+    file: PathBuf,
+    data: &'a Dataset,
+    eps: &'a Rational,
+    dir: PathBuf,
+    /// The first thing that went wrong with a proof.
+    problem: Mutex<Option<String>>,
+}
+
+impl<'a> Proofs<'a> {
+    /// Reads the network once more, with the checker's reader.
+    pub(super) fn new(
+        common: &'a CampaignArguments,
+        own: &'a Network,
+        data: &'a Dataset,
+        dir: PathBuf,
+    ) -> Result<Self, Failure> {
+        let source = SourceFile::read(&common.model)
+            .map_err(|error| Failure::new(NO_INPUT, error.to_string()))?;
+        let file = std::path::absolute(&common.model).unwrap_or_else(|_| common.model.clone());
+        let model = Model::new(&source.bytes);
+        Ok(Self { own, model, file, data, eps: &common.eps, dir, problem: Mutex::new(None) })
+    }
+
+    /// Decides an input, with a proof where that is possible. `network` has the data's normalisation folded in, as has
+    /// `property`; a proof is about the network's own inputs.
+    pub(super) fn decide(
+        &self,
+        network: &Network,
+        index: usize,
+        property: &Property,
+        settings: &Settings,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Outcome {
+        let normalised = self.data.normalisation().is_some();
+        let (outcome, problem) = match self.prove(index, settings, stop) {
+            // The evidence of a campaign is in the data's units.
+            Ok((outcome, _)) if normalised && matches!(outcome.verdict, Verdict::Falsified(_)) => {
+                return verify(network, property, settings, stop);
+            }
+            Ok((outcome, None | Some(Ok(_)))) => return outcome,
+            Ok((outcome, Some(Err(problem)))) => (outcome, problem.to_string()),
+            Err(problem) => (verify(network, property, settings, stop), problem),
+        };
+        if matches!(&outcome.verdict, Verdict::Certified(c) if c.level() != AssuranceLevel::Proved)
+        {
+            let mut first = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
+            first.get_or_insert(format!("input {index}: {problem}"));
+        }
+        outcome
+    }
+
+    fn prove(
+        &self,
+        index: usize,
+        settings: &Settings,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<(Outcome, Option<Result<Proved, NotProved>>), String> {
+        let model = self.model.as_ref().map_err(ToString::to_string)?;
+        let (inputs, outputs) = (self.own.inputs(), self.own.outputs());
+        let text = self.data.vnnlib(index, self.eps, outputs).map_err(|error| error.to_string())?;
+        let file = self.dir.join(ProofEntry::property_of(index));
+        std::fs::write(&file, &text)
+            .map_err(|error| format!("{}: cannot be written: {error}", file.display()))?;
+        let name = file.display().to_string();
+        let statement = parse_statement(&name, text.as_bytes(), inputs, outputs)
+            .map_err(|error| error.to_string())?;
+        let question = model.ask(text.as_bytes()).map_err(|error| error.to_string())?;
+        let keep = self.dir.join(ProofEntry::proof_of(index));
+        let wish = ProofWish { keep: Some(&keep), watch: &|_| () };
+        let found = verify_with_proof(&question, self.own, &statement, settings, wish, stop);
+        if !matches!(found.1, Some(Ok(_))) {
+            // A property without a proof is of no use there.
+            let _ = std::fs::remove_file(&file);
+        }
+        Ok(found)
+    }
+
+    /// Writes the index of what is proved.
+    pub(super) fn write_index(&self, rows: &[Row], sha256: &str) -> Result<(), Failure> {
+        let proved = |row: &&Row| row.finding == Finding::Certified(AssuranceLevel::Proved);
+        let mut entries: Vec<ProofEntry> = rows
+            .iter()
+            .filter(proved)
+            .map(|row| ProofEntry {
+                index: row.index,
+                model: self.file.clone(),
+                model_sha256: sha256.to_owned(),
+                property: ProofEntry::property_of(row.index),
+                proof: ProofEntry::proof_of(row.index),
+            })
+            .collect();
+        entries.sort_by_key(|entry| entry.index);
+        ProofFolder::write(&self.dir, &entries).map(drop).map_err(|error| {
+            Failure::new(OUTPUT, format!("{}: cannot be written: {error}", self.dir.display()))
+        })
+    }
+
+    /// How many certified inputs have a proof, and why some have not.
+    pub(super) fn text(&self, report: &Report) -> String {
+        use crate::report::{Level, VerdictName};
+        let certified = report.rows.iter().filter(|row| row.verdict == VerdictName::Certified);
+        let (mut all, mut proved) = (0, 0);
+        for row in certified {
+            all += 1;
+            proved += usize::from(row.assurance == Some(Level::Proved));
+        }
+        let dir = self.dir.display();
+        let mut text = format!("proofs     {proved} of {all} certified, in {dir}\n");
+        let problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(problem) = problem.as_ref().filter(|_| proved < all) {
+            text += &format!("unproved   {problem}\n");
+        }
+        text
+    }
+}

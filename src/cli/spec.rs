@@ -1,0 +1,53 @@
+//! `certus spec`: the property of one input of a dataset, as a campaign's proofs have it.
+
+use super::arguments::{ReadingArguments, epsilon};
+use super::exit::{DATA, DONE, Failure, USAGE};
+use super::print;
+use crate::load::{Dataset, load_network};
+use crate::num::Rational;
+use std::path::PathBuf;
+
+/// Write the property of one input as VNN-LIB
+///
+/// Byte for byte the file that 'certus certify --proofs' keeps beside the input's proof. The bounds are in the units of the
+/// network's own inputs, after the normalisation that the data's settings describe.
+#[derive(Debug, clap::Args)]
+#[command(after_help = super::exit::HELP)]
+pub(super) struct Arguments {
+    /// The network: .onnx or .nnet, gzipped or not
+    model: PathBuf,
+
+    /// The dataset: .npz, .npy, IDX or .csv; a .toml of the same stem beside it says how to read it
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+
+    #[command(flatten)]
+    reading: ReadingArguments,
+
+    /// Position of the input in the dataset, from 0
+    #[arg(long, value_name = "I")]
+    index: usize,
+
+    /// The largest perturbation of each feature, exactly as written: 0.1 or 8/255
+    #[arg(long, value_name = "EPS", allow_negative_numbers = true, value_parser = epsilon)]
+    eps: Rational,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let network = load_network(&arguments.model)?.network;
+    let data = Dataset::load(&arguments.data, &arguments.reading.settings()?)?;
+    data.check_against(network.inputs(), network.outputs())?;
+    if arguments.index >= data.len() {
+        let file = arguments.data.display();
+        let message = format!("{file}: there is no input {}, only {}", arguments.index, data.len());
+        return Err(Failure::new(USAGE, message));
+    }
+    let text =
+        data.vnnlib(arguments.index, &arguments.eps, network.outputs()).map_err(|error| {
+            let file = arguments.data.display();
+            Failure::new(DATA, format!("{file}: input {}: {error}", arguments.index))
+        })?;
+    print(&text)?;
+    Ok(DONE)
+}
