@@ -13,6 +13,7 @@ mod instance;
 mod interrupt;
 mod progress;
 mod proofs;
+mod prove;
 mod spec;
 mod verify;
 

@@ -1,29 +1,22 @@
 //! `certus verify`: one property of one network.
 
 use super::arguments::seconds;
-use super::clock::process_seconds;
 use super::exit::{
-    CANNOT_CREATE, DATA, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, NO_INPUT, OUTPUT,
-    UNKNOWN, UNPROVED, USAGE,
+    CANNOT_CREATE, DATA, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, OUTPUT, UNKNOWN,
+    UNPROVED, USAGE,
 };
-use super::{guarded, interrupt, print, styled};
+use super::{guarded, interrupt, print, prove, styled};
 use crate::attack::{AttackKind, AttackSettings, Counterexample};
-use crate::load::{
-    FileError, FinalOperator, LoadedNetwork, SourceFile, Statement, load_network, load_statement,
-};
+use crate::load::{FinalOperator, LoadedNetwork, Statement, load_network, load_statement};
 use crate::net::Network;
-use crate::prove::{NotProved, Phase, Question};
 use crate::report::{CounterexampleRecord, ProofRecord, QueryReport, VerdictName, query_text};
 use crate::spec::{HalfSpace, Property};
-use crate::verify::{
-    Method, Outcome, ProofWish, Reason, Settings, Verdict, verify, verify_with_proof,
-};
+use crate::verify::{Method, Outcome, Reason, Settings, Verdict, verify};
 use std::io;
 use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long the engine may take to notice that time is up or that Ctrl-C was pressed.
@@ -187,7 +180,7 @@ enum Event {
 }
 
 /// The answer, and the proof where one was asked for.
-type Found = (Outcome, Option<ProofRecord>);
+pub(super) type Found = (Outcome, Option<ProofRecord>);
 
 /// What was read.
 struct Loaded {
@@ -216,7 +209,9 @@ fn ask(
             settings.timeout = deadline.map(|end| end.saturating_duration_since(Instant::now()));
             if let Some(keep) = &keep {
                 let files = [model.as_path(), property.as_path()];
-                return prove(&network, &statement, &settings, files, keep, &sender);
+                // Nobody listens any more where time is up.
+                let checking = |now| drop(sender.send(Event::Checking(now)));
+                return prove::verify(&network, &statement, &settings, files, keep, &checking);
             }
             let property = &statement.property;
             Ok((verify(&network, property, &settings, &interrupt::stopped), None))
@@ -230,86 +225,6 @@ fn ask(
         .spawn(work)
         .map_err(|error| Failure::new(INTERNAL, format!("no thread can be started: {error}")))?;
     wait(&receiver, deadline, report)
-}
-
-/// Verifies with a proof, and measures its parts.
-fn prove(
-    network: &Network,
-    statement: &Statement,
-    settings: &Settings,
-    files: [&Path; 2],
-    keep: &Path,
-    sender: &Sender<Event>,
-) -> Result<Found, Failure> {
-    let bytes = |file: &Path| SourceFile::read(file).map(|file| file.bytes);
-    let unread = |error: FileError| Failure::new(NO_INPUT, error.to_string());
-    let [model, property] = files.map(bytes);
-    let question = match Question::new(&model.map_err(unread)?, &property.map_err(unread)?) {
-        Ok(question) => question,
-        Err(problem) => {
-            let outcome = verify(network, &statement.property, settings, &interrupt::stopped);
-            let problem = Some(problem.to_string());
-            return Ok((outcome, Some(ProofRecord { problem, ..ProofRecord::default() })));
-        }
-    };
-    let laps = Laps::default();
-    let watch = |phase: Phase| {
-        laps.next(phase);
-        // Nobody listens any more where time is up.
-        let _ = sender.send(Event::Checking(phase == Phase::Check));
-    };
-    let wish = ProofWish { keep: Some(keep), watch: &watch };
-    let (outcome, proof) =
-        verify_with_proof(&question, network, statement, settings, wish, &interrupt::stopped);
-    let record = match proof {
-        None => None,
-        Some(Err(problem @ NotProved::NotWritten { .. })) => {
-            return Err(Failure::new(OUTPUT, problem.to_string()));
-        }
-        Some(Err(problem)) => Some(
-            laps.record(ProofRecord { problem: Some(problem.to_string()), ..Default::default() }),
-        ),
-        Some(Ok(proved)) => Some(laps.record(ProofRecord {
-            file: Some(keep.display().to_string()),
-            bytes: proved.bytes,
-            file_bytes: std::fs::metadata(keep).map_or(0, |data| data.len()),
-            leaves: proved.accepted.leaves(),
-            mended: proved.mended,
-            ..Default::default()
-        })),
-    };
-    Ok((outcome, record))
-}
-
-/// Time by phase: the present phase with its start, and the sums (wall, processor) of search and check.
-#[derive(Default)]
-struct Laps(Mutex<(Option<(Phase, Instant, Option<f64>)>, [(f64, Option<f64>); 2])>);
-
-impl Laps {
-    fn next(&self, phase: Phase) {
-        let mut laps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = (phase, Instant::now(), process_seconds());
-        if let Some((last, since, cpu)) = laps.0.replace(now)
-            && last != Phase::Done
-        {
-            let sum = &mut laps.1[usize::from(last == Phase::Check)];
-            sum.0 += (now.1 - since).as_secs_f64();
-            let spent = cpu.zip(now.2).map(|(before, after)| after - before);
-            sum.1 = spent.map(|spent| spent + sum.1.unwrap_or(0.0));
-        }
-    }
-
-    fn record(&self, record: ProofRecord) -> ProofRecord {
-        let laps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let [search, check] = laps.1;
-        ProofRecord {
-            search_seconds: search.0,
-            search_cpu_seconds: search.1,
-            check_seconds: check.0,
-            check_cpu_seconds: check.1,
-            ..record
-        }
-    }
 }
 
 fn wait(

@@ -1,0 +1,114 @@
+//! One query with a proof: files in, proof file out, and how long its parts took.
+
+use super::clock::process_seconds;
+use super::exit::{Failure, NO_INPUT, OUTPUT};
+use super::interrupt;
+use super::verify::Found;
+use crate::load::{FileError, SourceFile, Statement};
+use crate::net::Network;
+use crate::prove::{NotProved, Phase, Question};
+use crate::report::ProofRecord;
+use crate::verify::{ProofWish, Settings, verify_with_proof};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// Decides a query and keeps a proof. `files` are those of the network and the property, for the checker's own readers;
+/// `checking` is told when a proof is being checked and when not.
+pub(super) fn verify(
+    network: &Network,
+    statement: &Statement,
+    settings: &Settings,
+    files: [&Path; 2],
+    keep: &Path,
+    checking: &(dyn Fn(bool) + Sync),
+) -> Result<Found, Failure> {
+    let read = |file: &Path| {
+        let unread = |error: FileError| Failure::new(NO_INPUT, error.to_string());
+        SourceFile::read(file).map(|file| file.bytes).map_err(unread)
+    };
+    let question = match Question::new(&read(files[0])?, &read(files[1])?) {
+        Ok(question) => question,
+        Err(problem) => {
+            let property = &statement.property;
+            let outcome = crate::verify::verify(network, property, settings, &interrupt::stopped);
+            let problem = Some(problem.to_string());
+            return Ok((outcome, Some(ProofRecord { problem, ..ProofRecord::default() })));
+        }
+    };
+    let laps = Mutex::new(Laps::default());
+    let watch = |phase: Phase| {
+        laps.lock().unwrap_or_else(PoisonError::into_inner).next(phase);
+        checking(phase == Phase::Check);
+    };
+    let wish = ProofWish { keep: Some(keep), watch: &watch };
+    let (outcome, proof) =
+        verify_with_proof(&question, network, statement, settings, wish, &interrupt::stopped);
+    let laps = laps.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let record = match proof {
+        None => None,
+        Some(Err(problem @ NotProved::NotWritten { .. })) => {
+            return Err(Failure::new(OUTPUT, problem.to_string()));
+        }
+        Some(Err(problem)) => {
+            Some(ProofRecord { problem: Some(problem.to_string()), ..laps.record() })
+        }
+        Some(Ok(proved)) => Some(ProofRecord {
+            file: Some(keep.display().to_string()),
+            bytes: proved.bytes,
+            file_bytes: std::fs::metadata(keep).map_or(0, |data| data.len()),
+            leaves: proved.accepted.leaves(),
+            mended: proved.mended,
+            ..laps.record()
+        }),
+    };
+    Ok((outcome, record))
+}
+
+/// Wall-clock and processor seconds.
+#[derive(Clone, Copy, Default)]
+struct Spent {
+    wall: f64,
+    cpu: Option<f64>,
+}
+
+/// A phase under way, and what it started from.
+struct Lap {
+    phase: Phase,
+    since: Instant,
+    cpu: Option<f64>,
+}
+
+/// Time by phase.
+#[derive(Default)]
+struct Laps {
+    now: Option<Lap>,
+    search: Spent,
+    check: Spent,
+}
+
+impl Laps {
+    fn next(&mut self, phase: Phase) {
+        let now = Lap { phase, since: Instant::now(), cpu: process_seconds() };
+        let (since, cpu) = (now.since, now.cpu);
+        let Some(last) = self.now.replace(now) else { return };
+        let sum = match last.phase {
+            Phase::Search => &mut self.search,
+            Phase::Check => &mut self.check,
+            Phase::Done => return,
+        };
+        sum.wall += (since - last.since).as_secs_f64();
+        let spent = last.cpu.zip(cpu).map(|(before, after)| after - before);
+        sum.cpu = spent.map(|spent| spent + sum.cpu.unwrap_or(0.0));
+    }
+
+    fn record(&self) -> ProofRecord {
+        ProofRecord {
+            search_seconds: self.search.wall,
+            search_cpu_seconds: self.search.cpu,
+            check_seconds: self.check.wall,
+            check_cpu_seconds: self.check.cpu,
+            ..ProofRecord::default()
+        }
+    }
+}
