@@ -3,7 +3,7 @@
 
 mod stages;
 
-use crate::attack::{self, AttackKind, AttackSettings, Counterexample};
+use crate::attack::{self, AttackSettings, Counterexample};
 pub use crate::branch::Reason;
 use crate::branch::{self, Answer, Limits};
 use crate::load::Statement;
@@ -398,7 +398,7 @@ fn thorough(net: &Network, settings: &Settings) -> Option<Settings> {
     // A step is an evaluation and a gradient.
     let step: usize = 2 * net.nodes().iter().map(size).sum::<usize>();
     let restarts = (ATTACK_BUDGET / step.saturating_mul(thorough.steps).max(1)).min(500);
-    let more = settings.attack.kind != AttackKind::None && restarts > 4 * settings.attack.restarts;
+    let more = !settings.attack.kinds().is_empty() && restarts > 4 * settings.attack.restarts;
     more.then(|| Settings { attack: AttackSettings { restarts, ..thorough }, ..settings.clone() })
 }
 

@@ -2,11 +2,11 @@
 
 use crate::net::{Boxes, Matrix, Network};
 use crate::num::{Rational, add_up, from_f64, mul_up, sub_down};
-use crate::spec::{Claim, HalfSpace, Polytope, Property};
+use crate::spec::{Ball, Claim, HalfSpace, Polytope, Property, Region};
 use num_traits::Zero;
 use std::fmt::Write as _;
 
-/// A point that refutes a claim. Only [`validate`] makes one.
+/// A point that refutes a claim. Only [`validate`] and [`validate_in`] make one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Counterexample {
     claim: usize,
@@ -133,7 +133,45 @@ pub fn validate(
     if point.len() != region.dimension() {
         return None;
     }
-    let projected = region.project(point);
+    let found = confirm(net, unsafe_set, region, &region.project(point))?;
+    let appended = if property.uses_inputs { net.inputs() } else { 0 };
+    Some(Counterexample { claim, own_outputs: net.outputs() - appended, ..found })
+}
+
+/// The counterexample in a ball near `point`, if there is one: a point that lies in the ball and its domain in exact
+/// rational arithmetic ([`Ball::project`]), and whose real output, enclosed as [`validate`] does, lies in the unsafe set.
+#[must_use]
+pub fn validate_in(
+    net: &Network,
+    ball: &Ball,
+    unsafe_set: &[Polytope],
+    point: &[f64],
+) -> Option<Counterexample> {
+    locate(net, ball, unsafe_set, point).map(|located| located.0)
+}
+
+/// As [`validate_in`], with the point's exact [`Ball::size`].
+pub(super) fn locate(
+    net: &Network,
+    ball: &Ball,
+    unsafe_set: &[Polytope],
+    point: &[f64],
+) -> Option<(Counterexample, Rational)> {
+    let projected = ball.project(point)?;
+    let size = ball.size(&ball.exact(&projected)?)?;
+    if size > Rational::from_integer(1.into()) {
+        return None;
+    }
+    Some((confirm(net, unsafe_set, ball.region(), &projected)?, size))
+}
+
+/// Encloses the output at a projected point, and looks for a polytope that holds it for certain.
+fn confirm(
+    net: &Network,
+    unsafe_set: &[Polytope],
+    region: &Region,
+    projected: &[Option<f64>],
+) -> Option<Counterexample> {
     let fill = |ends: &[f64]| -> Vec<f64> {
         projected.iter().zip(ends).map(|(x, &end)| x.unwrap_or(end)).collect()
     };
@@ -158,16 +196,15 @@ pub fn validate(
         .map(|(p, slack)| (holds_exactly(&unsafe_set[p], &output_f32), slack, p))
         .reduce(|best, next| if (next.0, next.1) > (best.0, best.1) { next } else { best })?;
     let output = net.evaluate(&Matrix::from_column_slice(input.len(), 1, &input));
-    let appended = if property.uses_inputs { net.inputs() } else { 0 };
     Some(Counterexample {
-        claim,
+        claim: 0,
         polytope,
         input,
         input_box,
         output: output.as_slice().to_vec(),
         output_box,
         output_f32,
-        own_outputs: net.outputs() - appended,
+        own_outputs: net.outputs(),
         holds_in_f32,
         slack,
     })

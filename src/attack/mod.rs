@@ -6,26 +6,38 @@
 //! output there; so nothing in this folder needs to be trusted but `counterexample.rs`.
 //!
 //! One attack, one file. All of them are deterministic functions of the network, the property, the settings and a seed.
+//! [`attack`] searches a claim's box, [`attack_ball`] a ball in the max norm or the Euclidean one, [`minimum_norm`] the
+//! smallest perturbation; [`attack_suite`] runs several attacks side by side, and [`Masking`] judges from what they achieved
+//! whether gradients mislead them.
 
+mod apgd;
 mod counterexample;
+mod fab;
 mod fgsm;
+mod masking;
+mod minimum;
 mod objective;
 mod pgd;
 mod problem;
 mod random;
 mod search;
 mod settings;
+mod square;
+mod suite;
 
-pub use counterexample::{Counterexample, validate};
+pub use counterexample::{Counterexample, validate, validate_in};
+pub use masking::{Gradients, Ladder, Masking, Sign, probe_gradients};
+pub use minimum::{Nearest, minimum_norm};
 pub use random::SplitMix64;
 pub use search::{Probes, screen, search_batch};
 pub use settings::{AttackKind, AttackSettings, Loss, Schedule, UnknownAttack};
+pub use suite::{SuiteOutcome, attack_suite, attack_suite_ball};
 
 use crate::net::Network;
-use crate::spec::Property;
+use crate::spec::{Ball, Polytope, Property};
 use problem::Problem;
 
-/// Attacks one claim of a property.
+/// Attacks one claim of a property, with the attacks of [`AttackSettings::kinds`] one after the other.
 ///
 /// Returns the best counterexample found: as soon as one holds in single precision too, that one; else, when the
 /// search is over or `stop` says so, the one with the most slack.
@@ -44,15 +56,52 @@ pub fn attack(
     seed: u64,
     stop: &dyn Fn() -> bool,
 ) -> Option<Counterexample> {
-    let problem = Problem::new(net, property, claim, stop);
+    search(&Problem::new(net, property, claim, stop), settings, seed)
+}
+
+/// Attacks a ball: looks for a point in it, and in its domain, whose output lies in the unsafe set (for a classifier, that of
+/// [`Property::classification`]). Otherwise as [`attack`].
+///
+/// # Panics
+/// Where the ball or the unsafe set do not fit the network.
+#[must_use]
+pub fn attack_ball(
+    net: &Network,
+    ball: &Ball,
+    unsafe_set: &[Polytope],
+    settings: &AttackSettings,
+    seed: u64,
+    stop: &dyn Fn() -> bool,
+) -> Option<Counterexample> {
+    search(&Problem::in_ball(net, ball, unsafe_set, stop), settings, seed)
+}
+
+/// The attacks one after the other, until one finds what also holds in single precision.
+fn search(problem: &Problem, settings: &AttackSettings, seed: u64) -> Option<Counterexample> {
     if problem.objective.len() == 0 {
         return None;
     }
-    match settings.kind {
-        AttackKind::Pgd => pgd::search(&problem, settings, seed),
-        AttackKind::Fgsm => fgsm::search(&problem, settings, seed),
-        AttackKind::None => None,
+    let mut best: Option<Counterexample> = None;
+    for kind in settings.kinds() {
+        let found = match kind {
+            AttackKind::Pgd => pgd::search(problem, settings, seed),
+            AttackKind::Fgsm => fgsm::search(problem, settings, seed),
+            AttackKind::ApgdCe => apgd::search(problem, settings, Loss::CrossEntropy, seed),
+            AttackKind::ApgdDlr => apgd::search(problem, settings, Loss::Dlr, seed),
+            AttackKind::Fab => fab::search(problem, settings, seed),
+            AttackKind::Square => square::search(problem, settings, seed),
+            AttackKind::None => None,
+        };
+        if let Some(found) = found
+            && best.as_ref().is_none_or(|best| found.better_than(best))
+        {
+            best = Some(found);
+        }
+        if best.as_ref().is_some_and(Counterexample::holds_in_f32) || (problem.stop)() {
+            break;
+        }
     }
+    best
 }
 
 /// Of a property with many claims, how many are attacked after all were screened: with tens of thousands of claims, one
@@ -72,7 +121,7 @@ pub fn attack_any(
     seed: u64,
     stop: &dyn Fn() -> bool,
 ) -> Option<Counterexample> {
-    if settings.kind == AttackKind::None {
+    if settings.kinds().is_empty() {
         return None;
     }
     let mut order: Vec<usize> = (0..property.claims.len()).collect();

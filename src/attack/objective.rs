@@ -114,6 +114,21 @@ impl Objective {
         all.into_iter().take(count).map(|(_, p)| p).collect()
     }
 
+    /// The loss at `y`, whose standing is given: towards one polytope if `targeted`, else towards the union. Infinite
+    /// where it is no number.
+    pub(super) fn loss(&self, loss: Loss, standing: &Standing, targeted: bool, y: &[f64]) -> f64 {
+        let value = match (&self.classes, loss) {
+            (Some(classes), Loss::CrossEntropy) => {
+                classes.log_odds(classes.sought(standing, targeted), y)
+            }
+            (Some(classes), Loss::Dlr) if classes.targets.len() > 1 => {
+                classes.ratio(standing.polytope, targeted, y).0
+            }
+            _ => standing.distance,
+        };
+        if value.is_nan() { f64::INFINITY } else { value }
+    }
+
     /// Writes to `gradient` the derivative of the loss by the outputs at `y`, whose standing is given: that towards one
     /// polytope if `targeted`, else towards the union.
     pub(super) fn gradient(
@@ -127,8 +142,10 @@ impl Objective {
         gradient.fill(0.0);
         match (&self.classes, loss) {
             (Some(classes), Loss::CrossEntropy) => {
-                let sought = targeted.then(|| classes.targets[standing.polytope]);
-                classes.gradient(sought, y, gradient);
+                classes.gradient(classes.sought(standing, targeted), y, gradient);
+            }
+            (Some(classes), Loss::Dlr) if classes.targets.len() > 1 => {
+                classes.ratio_gradient(standing.polytope, targeted, y, gradient);
             }
             _ => {
                 let Some(h) = standing.half_space else { return };
@@ -137,6 +154,9 @@ impl Objective {
         }
     }
 }
+
+/// Keeps the difference of logits ratio finite where all outputs are equal, as in its authors' code.
+const LEAST_SPREAD: f64 = 1e-12;
 
 impl Classes {
     fn of(unsafe_set: &[&Polytope]) -> Option<Self> {
@@ -157,17 +177,69 @@ impl Classes {
             .then(|| Self { label, targets: pairs.into_iter().map(|p| p.1).collect() })
     }
 
-    /// Over the classes named by the claim, with p = softmax(y): ∇ log p_label = e_label − p, or, seeking a target t,
-    /// ∇(−log pₜ) = p − eₜ. Descending on either moves towards the unsafe set.
+    fn sought(&self, standing: &Standing, targeted: bool) -> Option<usize> {
+        targeted.then(|| self.targets[standing.polytope])
+    }
+
+    /// The classes that the claim names.
+    fn named(&self) -> impl Iterator<Item = usize> + Clone {
+        std::iter::once(self.label).chain(self.targets.iter().copied())
+    }
+
+    /// Over the classes named by the claim, with p = softmax(y): log p_label, or, seeking a target t, −log pₜ.
+    fn log_odds(&self, sought: Option<usize>, y: &[f64]) -> f64 {
+        let one = sought.unwrap_or(self.label);
+        let others = || self.named().filter(|&j| j != one).map(|j| y[j]);
+        let greatest = others().fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = others().map(|y| libm::exp(y - greatest)).sum();
+        // −log p = log(1 + eᵃ), without cancellation for a of either sign.
+        let a = greatest + libm::log(total) - y[one];
+        let cost = a.max(0.0) + libm::log1p(libm::exp(-a.abs()));
+        if sought.is_some() { cost } else { -cost }
+    }
+
+    /// The derivative of [`Self::log_odds`]: e_label − p, or, seeking a target t, p − eₜ. Descending on either moves
+    /// towards the unsafe set. 1 − p is summed from the others' shares, so a saturated softmax still has a gradient.
     fn gradient(&self, sought: Option<usize>, y: &[f64], gradient: &mut [f64]) {
         let sign = if sought.is_some() { 1.0 } else { -1.0 };
-        let named = || std::iter::once(self.label).chain(self.targets.iter().copied());
-        let greatest = named().map(|j| y[j]).fold(f64::NEG_INFINITY, f64::max);
-        let total: f64 = named().map(|j| libm::exp(y[j] - greatest)).sum();
-        for j in named() {
-            gradient[j] += sign * libm::exp(y[j] - greatest) / total;
+        let one = sought.unwrap_or(self.label);
+        let greatest = self.named().map(|j| y[j]).fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = self.named().map(|j| libm::exp(y[j] - greatest)).sum();
+        let mut others = 0.0;
+        for j in self.named().filter(|&j| j != one) {
+            let share = libm::exp(y[j] - greatest) / total;
+            gradient[j] += sign * share;
+            others += share;
         }
-        gradient[sought.unwrap_or(self.label)] -= sign;
+        gradient[one] -= sign * others;
+    }
+
+    /// The difference of logits ratio (y_label − yₜ)/D, and what D is made of: (class, weight). With the named classes'
+    /// outputs in falling order y₍₁₎ ≥ y₍₂₎ ≥ …, D = y₍₁₎ − y₍₃₎, or, seeking a target among four classes or more,
+    /// y₍₁₎ − (y₍₃₎ + y₍₄₎)/2 (Croce and Hein, *Reliable Evaluation of Adversarial Robustness with an Ensemble of Diverse
+    /// Parameter-free Attacks*, ICML 2020, equations 6 and 7, with the sign for descent).
+    fn ratio(&self, polytope: usize, targeted: bool, y: &[f64]) -> (f64, Vec<(usize, f64)>) {
+        let mut order: Vec<usize> = self.named().collect();
+        order.sort_by(|&a, &b| y[b].total_cmp(&y[a]).then(a.cmp(&b)));
+        let mut spread = vec![(order[0], 1.0)];
+        if targeted && order.len() > 3 {
+            spread.extend([(order[2], -0.5), (order[3], -0.5)]);
+        } else {
+            spread.push((order[2], -1.0));
+        }
+        let width = spread.iter().map(|&(j, a)| a * y[j]).sum::<f64>() + LEAST_SPREAD;
+        ((y[self.label] - y[self.targets[polytope]]) / width, spread)
+    }
+
+    /// The derivative of [`Self::ratio`] f = m/D: (∇m − f ∇D)/D.
+    fn ratio_gradient(&self, polytope: usize, targeted: bool, y: &[f64], gradient: &mut [f64]) {
+        let (ratio, spread) = self.ratio(polytope, targeted, y);
+        let width = spread.iter().map(|&(j, a)| a * y[j]).sum::<f64>() + LEAST_SPREAD;
+        gradient[self.label] += width.recip();
+        gradient[self.targets[polytope]] -= width.recip();
+        for (j, a) in spread {
+            gradient[j] -= ratio * a / width;
+        }
     }
 }
 
@@ -206,42 +278,83 @@ mod tests {
         assert_eq!(everything.nearest(&[1.0]).unwrap().distance, f64::NEG_INFINITY);
     }
 
-    /// The value whose gradient `Objective::gradient` claims to be.
-    fn loss_value(loss: Loss, targeted: bool, polytope: usize, y: &[f64]) -> f64 {
+    /// The value that `Objective::loss` claims to be, written down anew.
+    fn loss_value(loss: Loss, targeted: bool, target: usize, y: &[f64]) -> f64 {
         let log_p = |class: usize| y[class] - y.iter().map(|v| v.exp()).sum::<f64>().ln();
-        let target = [0, 2][polytope];
+        let mut sorted = y.to_vec();
+        sorted.sort_by(|a, b| b.total_cmp(a));
         match (loss, targeted) {
             (Loss::Margin, _) => (y[1] - y[target]) / 2f64.sqrt(),
             (Loss::CrossEntropy, false) => log_p(1),
             (Loss::CrossEntropy, true) => -log_p(target),
+            (Loss::Dlr, true) if y.len() > 3 => {
+                (y[1] - y[target]) / (sorted[0] - 0.5 * (sorted[2] + sorted[3]))
+            }
+            (Loss::Dlr, _) => (y[1] - y[target]) / (sorted[0] - sorted[2]),
         }
     }
 
     #[test]
-    fn gradients_agree_with_differences() {
-        let margins = [vec![HalfSpace::margin(1, 0)], vec![HalfSpace::margin(1, 2)]];
-        let objective = Objective::new(&margins);
-        let y = [0.3, 1.1, 0.7];
-        for (loss, targeted) in [
-            (Loss::Margin, false),
-            (Loss::Margin, true),
-            (Loss::CrossEntropy, false),
-            (Loss::CrossEntropy, true),
-        ] {
-            let standing =
-                if targeted { objective.standing(0, &y) } else { objective.nearest(&y).unwrap() };
-            let mut gradient = [0.0; 3];
-            objective.gradient(loss, &standing, targeted, &y, &mut gradient);
-            for j in 0..3 {
-                let h = 1e-6;
-                let (mut up, mut down) = (y, y);
-                up[j] += h;
-                down[j] -= h;
-                let value = |y: &[f64]| loss_value(loss, targeted, standing.polytope, y);
-                let difference = (value(&up) - value(&down)) / (2.0 * h);
-                assert!((difference - gradient[j]).abs() < 1e-8, "{loss} {targeted} {j}");
+    fn losses_and_gradients_agree_with_definition_and_differences() {
+        for y in [&[0.3, 1.1, 0.7][..], &[0.3, -1.1, 0.7], &[0.3, 1.1, 0.7, -2.0, 0.9]] {
+            let targets: Vec<usize> = (0..y.len()).filter(|&t| t != 1).collect();
+            let margins: Vec<Polytope> =
+                targets.iter().map(|&t| vec![HalfSpace::margin(1, t)]).collect();
+            let objective = Objective::new(&margins);
+            for loss in [Loss::Margin, Loss::CrossEntropy, Loss::Dlr] {
+                for targeted in [false, true] {
+                    let standing = if targeted {
+                        objective.standing(0, y)
+                    } else {
+                        objective.nearest(y).unwrap()
+                    };
+                    let value =
+                        |y: &[f64]| loss_value(loss, targeted, targets[standing.polytope], y);
+                    let own = objective.loss(loss, &standing, targeted, y);
+                    assert!((own - value(y)).abs() < 1e-11, "{loss} {targeted} {own} {}", value(y));
+                    let mut gradient = vec![0.0; y.len()];
+                    objective.gradient(loss, &standing, targeted, y, &mut gradient);
+                    for j in 0..y.len() {
+                        let h = 1e-6;
+                        let (mut up, mut down) = (y.to_vec(), y.to_vec());
+                        up[j] += h;
+                        down[j] -= h;
+                        let difference = (value(&up) - value(&down)) / (2.0 * h);
+                        let off = (difference - gradient[j]).abs();
+                        assert!(off < 1e-8, "{loss} {targeted} {y:?} {j}");
+                    }
+                }
             }
         }
+    }
+
+    #[test]
+    fn a_ratio_needs_three_classes_and_survives_equal_outputs() {
+        let margins = [vec![HalfSpace::margin(0, 1)], vec![HalfSpace::margin(0, 2)]];
+        let two = Objective::new(&margins[..1]);
+        let at = two.standing(0, &[3.0, 1.0]);
+        assert_eq!(two.loss(Loss::Dlr, &at, false, &[3.0, 1.0]), at.distance);
+        let three = Objective::new(&margins);
+        for y in [[1.0; 3], [f64::NAN, 0.0, 0.0], [f64::INFINITY, 0.0, f64::NEG_INFINITY]] {
+            for targeted in [false, true] {
+                for loss in [Loss::Margin, Loss::CrossEntropy, Loss::Dlr] {
+                    let at = three.nearest(&y).unwrap();
+                    assert!(!three.loss(loss, &at, targeted, &y).is_nan());
+                    three.gradient(loss, &at, targeted, &y, &mut [0.0; 3]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_saturated_softmax_still_has_a_gradient() {
+        let objective = Objective::new(&[vec![HalfSpace::margin(0, 1)]]);
+        let y = [300.0, 0.0];
+        let at = objective.nearest(&y).unwrap();
+        let mut gradient = [0.0; 2];
+        objective.gradient(Loss::CrossEntropy, &at, false, &y, &mut gradient);
+        assert!(gradient[0] > 0.0 && gradient[0] == -gradient[1]);
+        assert!(objective.loss(Loss::CrossEntropy, &at, false, &y) < 0.0);
     }
 
     #[test]

@@ -26,7 +26,8 @@ const EXTRA_STEPS: usize = 20;
 /// g ← μ g + ∇L(x) / ‖∇L(x)‖₁        x ← Π(x − αₜ h ⊙ sign g)
 /// ```
 ///
-/// with h the region's half-widths, Π the projection on its box, and αₜ the scheduled step. First towards the union of
+/// with h the region's half-widths, Π the projection on its box, and αₜ the scheduled step; in a Euclidean ball the step
+/// is along g itself. First towards the union of
 /// all polytopes; then, if that fails, towards each of the nearest ones.
 pub(super) fn search(
     problem: &Problem,
@@ -64,7 +65,7 @@ pub(super) fn search(
 }
 
 /// The polytopes to attack one by one, given the untargeted attack's best outputs: those that the linearisation of the
-/// network at the region's centre reaches soonest, after d / ‖h ⊙ ∇d‖₁ half-widths, d being the centre's distance.
+/// network at the region's centre reaches soonest, after d / ‖h ⊙ ∇d‖₁ half-widths (in the max norm), d being the centre's distance.
 fn promising_targets(problem: &Problem, best: &[Matrix]) -> Vec<usize> {
     let (net, objective) = (problem.net, &problem.objective);
     let best = best.iter().flat_map(|y| (0..y.ncols()).map(|c| column(y, c)));
@@ -73,7 +74,7 @@ fn promising_targets(problem: &Problem, best: &[Matrix]) -> Vec<usize> {
 
     let shortlist = objective.closest(SHORTLIST, best);
     let mut centres = Matrix::zeros(net.inputs(), shortlist.len());
-    (0..shortlist.len()).for_each(|c| problem.centre(column_mut(&mut centres, c)));
+    (0..shortlist.len()).for_each(|c| problem.start(column_mut(&mut centres, c)));
     let values = net.forward(&centres);
     let y = column(values.node(net.output()), 0);
     if left > PROMISING * nearest(y).max(0.0) {
@@ -89,9 +90,8 @@ fn promising_targets(problem: &Problem, best: &[Matrix]) -> Vec<usize> {
         .iter()
         .enumerate()
         .map(|(c, standing)| {
-            let slopes = column(&gradient, c).iter().zip(&problem.half_width);
-            let drop: f64 = slopes.map(|(g, h)| g.abs() * h).sum();
-            (standing.distance / drop.max(f64::MIN_POSITIVE), standing.polytope)
+            let fall = problem.fall(column(&gradient, c)).max(f64::MIN_POSITIVE);
+            (standing.distance / fall, standing.polytope)
         })
         .collect();
     reaches.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
@@ -121,8 +121,6 @@ struct Descent<'a> {
     /// The least distance to the unsafe set that each column has seen, and the outputs there.
     best: Vec<f64>,
     best_outputs: Matrix,
-    /// The distance of the last candidate that failed validation, or that f32 evaluation did not confirm.
-    tried: f64,
 }
 
 impl<'a> Descent<'a> {
@@ -139,7 +137,7 @@ impl<'a> Descent<'a> {
         let mut x = Matrix::zeros(inputs, columns);
         for (c, (start, rng)) in starts.iter().zip(&mut rngs).enumerate() {
             if start.centre {
-                problem.centre(column_mut(&mut x, c));
+                problem.start(column_mut(&mut x, c));
             } else {
                 problem.draw(rng, column_mut(&mut x, c));
             }
@@ -154,7 +152,6 @@ impl<'a> Descent<'a> {
             weights: Matrix::zeros(outputs, columns),
             best: vec![f64::INFINITY; columns],
             best_outputs: Matrix::zeros(outputs, columns),
-            tried: f64::INFINITY,
         }
     }
 
@@ -162,6 +159,7 @@ impl<'a> Descent<'a> {
     fn run(&mut self, findings: &mut Findings) -> bool {
         let net = self.problem.net;
         let mut left = usize::MAX;
+        findings.begin();
         for t in 0..=self.settings.steps {
             if (self.problem.stop)() || left == 0 {
                 return findings.any();
@@ -183,29 +181,20 @@ impl<'a> Descent<'a> {
     /// True when the search is over.
     fn look(&mut self, outputs: &Matrix, findings: &mut Findings) -> bool {
         let objective = &self.problem.objective;
-        let mut candidate: Option<(f64, usize)> = None;
+        let mut distances = vec![f64::INFINITY; self.starts.len()];
         for (c, start) in self.starts.iter().enumerate() {
             let y = column(outputs, c);
             let Some(nearest) = objective.nearest(y) else { continue };
+            distances[c] = nearest.distance;
             if nearest.distance < self.best[c] {
                 self.best[c] = nearest.distance;
                 column_mut(&mut self.best_outputs, c).copy_from_slice(y);
-            }
-            if nearest.distance <= 0.0 && candidate.is_none_or(|(d, _)| nearest.distance < d) {
-                candidate = Some((nearest.distance, c));
             }
             let sought: Standing = start.target.map_or(nearest, |p| objective.standing(p, y));
             let weights = column_mut(&mut self.weights, c);
             objective.gradient(self.settings.loss, &sought, start.target.is_some(), y, weights);
         }
-        match candidate {
-            // Validation costs as much as several steps: only for a point better than those that failed it.
-            Some((distance, c)) if distance < self.tried => {
-                self.tried = distance;
-                findings.propose(self.problem, column(&self.x, c))
-            }
-            _ => false,
-        }
+        findings.look(self.problem, &self.x, &distances)
     }
 
     fn step(&mut self, gradient: &Matrix, factor: f64) {
@@ -221,16 +210,10 @@ impl<'a> Descent<'a> {
                 problem.draw(&mut self.rngs[c], x);
                 continue;
             }
-            for i in 0..x.len() {
-                direction[i] = momentum * direction[i] + gradient[i] / norm;
-                let move_by = size * problem.half_width[i];
-                let moved = match direction[i] {
-                    d if d > 0.0 => x[i] - move_by,
-                    d if d < 0.0 => x[i] + move_by,
-                    _ => x[i],
-                };
-                x[i] = moved.max(problem.lower[i]).min(problem.upper[i]);
+            for (direction, gradient) in direction.iter_mut().zip(gradient) {
+                *direction = momentum * *direction + gradient / norm;
             }
+            problem.descend(x, direction, size);
         }
     }
 }

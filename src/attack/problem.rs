@@ -1,28 +1,39 @@
-//! One claim under attack: the box to search, the objective, and the counterexamples found so far.
+//! One claim under attack: the set to search, how to move in it, the objective, and what was found so far.
 
 use super::objective::Objective;
 use super::random::SplitMix64;
-use super::{Counterexample, validate};
+use super::{Counterexample, validate, validate_in};
 use crate::net::{Matrix, Network};
-use crate::spec::Property;
+use crate::num::to_f64_nearest;
+use crate::spec::{Ball, Norm, Polytope, Property};
 
 /// What every attack needs to know.
 pub(super) struct Problem<'a> {
     pub(super) net: &'a Network,
-    pub(super) property: &'a Property,
-    pub(super) claim: usize,
+    set: Set<'a>,
     pub(super) objective: Objective,
     pub(super) stop: &'a dyn Fn() -> bool,
-    /// Ends and half-widths of the outward-rounded box, finite; validation moves points into the exact region.
+    /// Ends and half-widths of the outward-rounded box, finite; validation moves points into the exact set.
     pub(super) lower: Vec<f64>,
     pub(super) upper: Vec<f64>,
     pub(super) half_width: Vec<f64>,
+    /// How far a point is from what: ‖(x − centre) / radii‖. Of a mere region, its centre and half-widths.
+    pub(super) norm: Norm,
+    pub(super) centre: Vec<f64>,
+    pub(super) radii: Vec<f64>,
+}
+
+/// What may be searched.
+enum Set<'a> {
+    Claim(&'a Property, usize),
+    Ball(&'a Ball, &'a [Polytope]),
 }
 
 /// Values of all nodes that a batch may take, in numbers: 64 MB of doubles.
 const MAX_BATCH_VALUES: usize = 1 << 23;
 
 impl<'a> Problem<'a> {
+    /// Attack one claim of a property.
     pub(super) fn new(
         net: &'a Network,
         property: &'a Property,
@@ -31,26 +42,145 @@ impl<'a> Problem<'a> {
     ) -> Self {
         let region = &property.claims[claim].region;
         assert_eq!(region.dimension(), net.inputs(), "a region of the network's inputs");
-        let finite = |ends: &[f64]| -> Vec<f64> {
-            ends.iter().map(|x| x.clamp(-f64::MAX / 4.0, f64::MAX / 4.0)).collect()
-        };
         let (lower, upper) = (finite(region.lower()), finite(region.upper()));
-        let half_width = lower.iter().zip(&upper).map(|(l, u)| 0.5 * (u - l)).collect();
+        let half_width = halves(&lower, &upper);
+        let centre = lower.iter().zip(&upper).map(|(l, u)| 0.5 * l + 0.5 * u).collect();
         let objective = Objective::new(&property.claims[claim].unsafe_set);
-        Self { net, property, claim, objective, stop, lower, upper, half_width }
+        let (set, radii) = (Set::Claim(property, claim), half_width.clone());
+        let norm = Norm::Linf;
+        Self { net, set, objective, stop, lower, upper, half_width, norm, centre, radii }
     }
 
-    /// Fills `x` with a uniformly drawn point of the box.
-    pub(super) fn draw(&self, rng: &mut SplitMix64, x: &mut [f64]) {
-        for ((x, l), h) in x.iter_mut().zip(&self.lower).zip(&self.half_width) {
-            *x = l + 2.0 * h * rng.unit();
+    /// Attack a ball.
+    pub(super) fn in_ball(
+        net: &'a Network,
+        ball: &'a Ball,
+        unsafe_set: &'a [Polytope],
+        stop: &'a dyn Fn() -> bool,
+    ) -> Self {
+        let region = ball.region();
+        assert_eq!(region.dimension(), net.inputs(), "a ball of the network's inputs");
+        let (lower, upper) = (finite(region.lower()), finite(region.upper()));
+        let half_width = halves(&lower, &upper);
+        let doubles = |x: &[_]| -> Vec<f64> { x.iter().map(to_f64_nearest).collect() };
+        let (centre, radii) = (finite(&doubles(ball.centre())), finite(&doubles(ball.radii())));
+        let objective = Objective::new(unsafe_set);
+        let (set, norm) = (Set::Ball(ball, unsafe_set), ball.norm());
+        Self { net, set, objective, stop, lower, upper, half_width, norm, centre, radii }
+    }
+
+    /// The counterexample at or near a point, if there is one.
+    pub(super) fn validate(&self, point: &[f64]) -> Option<Counterexample> {
+        match self.set {
+            Set::Claim(property, claim) => validate(self.net, property, claim, point),
+            Set::Ball(ball, unsafe_set) => validate_in(self.net, ball, unsafe_set, point),
         }
     }
 
-    /// Fills `x` with the centre of the box.
-    pub(super) fn centre(&self, x: &mut [f64]) {
+    /// Fills `x` with a random point: of the box uniformly drawn, of a Euclidean ball on its sphere, cut to the box.
+    pub(super) fn draw(&self, rng: &mut SplitMix64, x: &mut [f64]) {
+        match self.norm {
+            Norm::Linf => {
+                for ((x, l), h) in x.iter_mut().zip(&self.lower).zip(&self.half_width) {
+                    *x = l + 2.0 * h * rng.unit();
+                }
+            }
+            Norm::L2 => {
+                x.iter_mut().for_each(|x| *x = rng.normal());
+                let length = x.iter().map(|x| x * x).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
+                for ((x, c), r) in x.iter_mut().zip(&self.centre).zip(&self.radii) {
+                    *x = c + r * *x / length;
+                }
+                self.project(x);
+            }
+        }
+    }
+
+    /// Fills `x` with the first point to try: the centre of the box, or that of a Euclidean ball.
+    pub(super) fn start(&self, x: &mut [f64]) {
+        match self.norm {
+            Norm::Linf => {
+                for ((x, l), u) in x.iter_mut().zip(&self.lower).zip(&self.upper) {
+                    *x = 0.5 * l + 0.5 * u;
+                }
+            }
+            Norm::L2 => {
+                x.copy_from_slice(&self.centre);
+                self.project(x);
+            }
+        }
+    }
+
+    /// Moves `x` into the set: onto the sphere where it is beyond, then into the box. (Where the domain holds the centre,
+    /// the second step does not undo the first.)
+    pub(super) fn project(&self, x: &mut [f64]) {
+        if self.norm == Norm::L2 {
+            let length = self.size(x);
+            if length > 1.0 {
+                let factor = length.recip();
+                x.iter_mut().zip(&self.centre).for_each(|(x, c)| *x = c + factor * (*x - c));
+            }
+        }
         for ((x, l), u) in x.iter_mut().zip(&self.lower).zip(&self.upper) {
-            *x = 0.5 * l + 0.5 * u;
+            *x = x.max(*l).min(*u);
+        }
+    }
+
+    /// How far `x` is from the centre, in radii of the set.
+    pub(super) fn size(&self, x: &[f64]) -> f64 {
+        self.length(x.iter().zip(&self.centre).map(|(x, c)| x - c))
+    }
+
+    /// ‖δ / radii‖; differences in features of radius 0 do not count.
+    pub(super) fn length(&self, offsets: impl Iterator<Item = f64>) -> f64 {
+        let ratios = offsets.zip(&self.radii).map(|(d, r)| if *r > 0.0 { d / r } else { 0.0 });
+        match self.norm {
+            Norm::Linf => ratios.fold(0.0, |most, d| most.max(d.abs())),
+            Norm::L2 => ratios.map(|d| d * d).sum::<f64>().sqrt(),
+        }
+    }
+
+    /// By how much a linear function of the given gradient can fall in one radius: its dual norm.
+    pub(super) fn fall(&self, gradient: &[f64]) -> f64 {
+        let falls = gradient.iter().zip(&self.radii).map(|(g, r)| g.abs() * r);
+        match self.norm {
+            Norm::Linf => falls.sum(),
+            Norm::L2 => falls.map(|f| f * f).sum::<f64>().sqrt(),
+        }
+    }
+
+    /// Takes a step of steepest descent and projects: against the sign of the gradient by `size` half-widths in each
+    /// feature, or in a Euclidean ball by `size` radii against the gradient, of which features at an end of the domain
+    /// that would leave it have no part.
+    pub(super) fn descend(&self, x: &mut [f64], gradient: &[f64], size: f64) {
+        match self.norm {
+            Norm::Linf => {
+                for i in 0..x.len() {
+                    let move_by = size * self.half_width[i];
+                    let moved = match gradient[i] {
+                        d if d > 0.0 => x[i] - move_by,
+                        d if d < 0.0 => x[i] + move_by,
+                        _ => x[i],
+                    };
+                    x[i] = moved.max(self.lower[i]).min(self.upper[i]);
+                }
+            }
+            Norm::L2 => {
+                // In features divided by their radii, which make the ball round, the gradient is r ⊙ g.
+                let scaled = |i: usize, x: f64| {
+                    let held =
+                        if gradient[i] > 0.0 { x <= self.lower[i] } else { x >= self.upper[i] };
+                    if held { 0.0 } else { self.radii[i] * gradient[i] }
+                };
+                let squares = x.iter().enumerate().map(|(i, &x)| scaled(i, x).powi(2));
+                let length = squares.sum::<f64>().sqrt();
+                if length > 0.0 && length.is_finite() {
+                    for (i, x) in x.iter_mut().enumerate() {
+                        *x -= size * self.radii[i] * scaled(i, *x) / length;
+                    }
+                }
+                self.project(x);
+            }
         }
     }
 
@@ -60,6 +190,14 @@ impl<'a> Problem<'a> {
     }
 }
 
+fn finite(ends: &[f64]) -> Vec<f64> {
+    ends.iter().map(|x| x.clamp(-f64::MAX / 4.0, f64::MAX / 4.0)).collect()
+}
+
+fn halves(lower: &[f64], upper: &[f64]) -> Vec<f64> {
+    lower.iter().zip(upper).map(|(l, u)| 0.5 * (u - l)).collect()
+}
+
 /// How many points may share a batch of this network within a fixed memory.
 pub(super) fn max_columns(net: &Network) -> usize {
     let values: usize = net.nodes().iter().map(|n| n.len).sum();
@@ -67,17 +205,44 @@ pub(super) fn max_columns(net: &Network) -> usize {
 }
 
 /// The best counterexample found so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Findings {
     best: Option<Counterexample>,
+    /// The distance of the last candidate that failed validation, or that f32 evaluation did not confirm.
+    tried: f64,
+}
+
+impl Default for Findings {
+    fn default() -> Self {
+        Self { best: None, tried: f64::INFINITY }
+    }
 }
 
 impl Findings {
-    /// Validates a candidate. True when the search may end: it holds in real and in single-precision arithmetic.
+    /// Proposes the candidate of a batch that is deepest in the unsafe set, where `distances` holds each column's signed
+    /// distance. True when the search may end: it holds in real and in single-precision arithmetic.
+    pub(super) fn look(&mut self, problem: &Problem, x: &Matrix, distances: &[f64]) -> bool {
+        let deepest = (0..distances.len())
+            .filter(|&c| distances[c] <= 0.0)
+            .min_by(|&a, &b| distances[a].total_cmp(&distances[b]));
+        match deepest {
+            // Validation costs as much as several steps: only for a point better than those that failed it.
+            Some(c) if distances[c] < self.tried => {
+                self.tried = distances[c];
+                self.propose(problem, column(x, c))
+            }
+            _ => false,
+        }
+    }
+
+    /// Forgets what failed: another search begins.
+    pub(super) fn begin(&mut self) {
+        self.tried = f64::INFINITY;
+    }
+
+    /// Validates a candidate. True when the search may end.
     pub(super) fn propose(&mut self, problem: &Problem, point: &[f64]) -> bool {
-        let Some(found) = validate(problem.net, problem.property, problem.claim, point) else {
-            return false;
-        };
+        let Some(found) = problem.validate(point) else { return false };
         let settled = found.holds_in_f32();
         if self.best.as_ref().is_none_or(|best| found.better_than(best)) {
             self.best = Some(found);

@@ -28,6 +28,22 @@ impl SplitMix64 {
     pub fn unit(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 * (f64::EPSILON / 2.0)
     }
+
+    /// A whole number below `n` (0 for n = 0), with a bias of at most n/2⁶⁴.
+    pub fn below(&mut self, n: usize) -> usize {
+        ((u128::from(self.next_u64()) * n as u128) >> 64) as usize
+    }
+
+    /// 1 or −1.
+    pub fn sign(&mut self) -> f64 {
+        if self.next_u64() >> 63 == 0 { 1.0 } else { -1.0 }
+    }
+
+    /// A number of the standard normal distribution (Box and Muller 1958), the same on every platform.
+    pub fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * libm::log(1.0 - self.unit())).sqrt();
+        radius * libm::cos(2.0 * std::f64::consts::PI * self.unit())
+    }
 }
 
 #[cfg(test)]
@@ -49,5 +65,19 @@ mod tests {
         assert!(draws.iter().all(|u| (0.0..1.0).contains(u)));
         assert!((draws.iter().sum::<f64>() / 1_000.0 - 0.5).abs() < 0.05);
         assert_ne!(SplitMix64::new(7, 3).next_u64(), SplitMix64::new(7, 4).next_u64());
+    }
+
+    #[test]
+    fn normals_signs_and_whole_numbers_are_spread() {
+        let mut rng = SplitMix64::new(1, 2);
+        let draws: Vec<f64> = (0..10_000).map(|_| rng.normal()).collect();
+        let mean = draws.iter().sum::<f64>() / 1e4;
+        let square = draws.iter().map(|x| x * x).sum::<f64>() / 1e4;
+        assert!(mean.abs() < 0.05 && (square - 1.0).abs() < 0.05, "{mean} {square}");
+        assert!((0..1_000).map(|_| rng.sign()).sum::<f64>().abs() < 120.0);
+        let mut counts = [0; 5];
+        (0..1_000).for_each(|_| counts[rng.below(5)] += 1);
+        assert!(counts.iter().all(|&n| n > 140), "{counts:?}");
+        assert_eq!(rng.below(0), 0);
     }
 }

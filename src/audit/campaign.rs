@@ -171,7 +171,8 @@ impl Campaign<'_> {
                     Some(decide) => decide(index, property, &settings, stop),
                     None => verify(self.network, property, &settings, stop),
                 };
-                let row = Row::of_outcome(index, label, &outcome, settings.attack.kind);
+                let attacked = !settings.attack.kinds().is_empty();
+                let row = Row::of_outcome(index, label, &outcome, attacked);
                 // A stage that was cut short may have handed on to the next: such an unknown is no result either.
                 if was_cancelled(&outcome)
                     || (stop() && matches!(outcome.verdict, Verdict::Unknown(_)))
@@ -188,6 +189,9 @@ impl Campaign<'_> {
                 let deadline = self.settings.timeout.and_then(|t| Instant::now().checked_add(t));
                 let stop_attack = || stop() || deadline.is_some_and(|d| Instant::now() >= d);
                 let attack = &self.settings.attack;
+                if attack.kinds().len() > 1 {
+                    return self.suite(index, label, property, seed, stop, &stop_attack);
+                }
                 let found = attack::attack(self.network, property, 0, attack, seed, &stop_attack);
                 if found.is_none() && stop() {
                     return None;
@@ -195,6 +199,24 @@ impl Campaign<'_> {
                 Some((Row::of_attack(index, label, found.as_ref()), found))
             }
         }
+    }
+
+    /// Several attacks side by side; those that the time limit leaves no turn have not broken the input.
+    fn suite(
+        &self,
+        index: usize,
+        label: usize,
+        property: &Property,
+        seed: u64,
+        cancelled: &dyn Fn() -> bool,
+        stop: &dyn Fn() -> bool,
+    ) -> Option<(Row, Option<Counterexample>)> {
+        let attack = &self.settings.attack;
+        let outcome = attack::attack_suite(self.network, property, 0, attack, seed, stop);
+        if cancelled() && !outcome.broken() {
+            return None;
+        }
+        Some((Row::of_suite(index, label, &outcome), outcome.into_worst()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The figures of a campaign, each with numerator and denominator, and the order between them that must hold.
 
 use super::{AttackResult, Finding, Row};
+use crate::attack::AttackKind;
 use std::collections::BTreeMap;
 use std::fmt;
 use thiserror::Error;
@@ -63,6 +64,8 @@ pub struct Summary {
     pub adversarial: Share,
     /// Correct and with a counterexample / correct.
     pub attack_success: Share,
+    /// The same for each attack that was run beside others.
+    pub attacks: BTreeMap<AttackKind, Share>,
     /// Correct and certified / all.
     pub certified: Share,
     /// Correct, without a counterexample, and not certified / all.
@@ -81,12 +84,16 @@ impl Summary {
     pub fn of(rows: &[Row]) -> Result<Self, Breach> {
         let mut seen = std::collections::HashSet::new();
         let (mut correct, mut broken, mut certified, mut undecided) = (0, 0, 0, 0);
+        let mut attacks: BTreeMap<AttackKind, usize> = BTreeMap::new();
         let (mut stages, mut reasons) = (BTreeMap::new(), BTreeMap::new());
         for row in rows {
             if !seen.insert(row.index) {
                 return Err(Breach::Twice(row.index));
             }
             check(row)?;
+            for (kind, broke) in &row.attacks {
+                *attacks.entry(*kind).or_default() += usize::from(*broke);
+            }
             correct += usize::from(row.correct());
             match &row.finding {
                 Finding::Misclassified => {}
@@ -110,6 +117,10 @@ impl Summary {
             clean: of_all(correct),
             adversarial: of_all(unbroken),
             attack_success: Share { count: broken, total: correct },
+            attacks: attacks
+                .into_iter()
+                .map(|(kind, count)| (kind, Share { count, total: correct }))
+                .collect(),
             certified: of_all(certified),
             undecided: of_all(undecided),
             stages,
@@ -127,6 +138,9 @@ fn check(row: &Row) -> Result<(), Breach> {
         }
         Finding::Certified(_) if row.bound.is_some() && !positive => {
             Err(Breach::Unproved(row.index))
+        }
+        Finding::Certified(_) | Finding::Unknown(_) if row.attacks.values().any(|broke| *broke) => {
+            Err(Breach::Contradiction(row.index))
         }
         Finding::Falsified if positive => Err(Breach::Contradiction(row.index)),
         _ => Ok(()),
@@ -166,6 +180,20 @@ mod tests {
     }
 
     #[test]
+    fn attacks_side_by_side_have_a_share_each() {
+        use AttackKind::{Pgd, Square};
+        let broken =
+            Row { attacks: [(Pgd, false), (Square, true)].into(), ..row(0, Finding::Falsified) };
+        let whole = Row {
+            attacks: [(Pgd, false), (Square, false)].into(),
+            ..row(1, Finding::Unknown(String::new()))
+        };
+        let summary = Summary::of(&[whole, broken]).unwrap();
+        let shares: Vec<_> = summary.attacks.iter().map(|(k, s)| (*k, s.to_string())).collect();
+        assert_eq!(shares, [(Pgd, "0/2".to_owned()), (Square, "1/2".to_owned())]);
+    }
+
+    #[test]
     fn no_inputs_have_no_share() {
         let summary = Summary::of(&[]).unwrap();
         assert_eq!(summary.clean.value(), None);
@@ -180,6 +208,8 @@ mod tests {
         assert_eq!(Summary::of(&[broken]), Err(Breach::Contradiction(0)));
         let unproved = Row { bound: Some(0.0), ..certified.clone() };
         assert_eq!(Summary::of(&[unproved]), Err(Breach::Unproved(0)));
+        let refuted = Row { attacks: [(AttackKind::Square, true)].into(), ..certified.clone() };
+        assert_eq!(Summary::of(&[refuted]), Err(Breach::Contradiction(0)));
         let refuted = Row { bound: Some(0.1), ..row(0, Finding::Falsified) };
         assert_eq!(Summary::of(&[refuted]), Err(Breach::Contradiction(0)));
         assert_eq!(Summary::of(&[certified.clone(), certified]), Err(Breach::Twice(0)));

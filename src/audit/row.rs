@@ -1,7 +1,8 @@
 //! What a campaign found out about one input.
 
-use crate::attack::{AttackKind, Counterexample};
+use crate::attack::{AttackKind, Counterexample, SuiteOutcome};
 use crate::verify::{AssuranceLevel, Outcome, Reason, Stage, Verdict};
+use std::collections::BTreeMap;
 
 /// The verdict on one input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +44,10 @@ pub struct Row {
     pub stage: Option<String>,
     /// The least proven lower bound of a margin y_label − yₜ; positive where certified, `None` where none was computed.
     pub bound: Option<f64>,
-    /// What the attack achieved.
+    /// What the attacks achieved, all together.
     pub attack: AttackResult,
+    /// Of several attacks that were run side by side, whether each broke the input; otherwise empty.
+    pub attacks: BTreeMap<AttackKind, bool>,
     /// Wall-clock time.
     pub seconds: f64,
 }
@@ -54,22 +57,32 @@ impl Row {
     #[must_use]
     pub fn misclassified(index: usize, label: usize, predicted: Option<usize>) -> Self {
         let (finding, attack) = (Finding::Misclassified, AttackResult::NotRun);
-        Self { index, label, predicted, finding, stage: None, bound: None, attack, seconds: 0.0 }
+        Self {
+            index,
+            label,
+            predicted,
+            finding,
+            stage: None,
+            bound: None,
+            attack,
+            attacks: BTreeMap::new(),
+            seconds: 0.0,
+        }
     }
 
-    /// The row of an input that was verified. `attack` is the attack that was asked for.
+    /// The row of an input that was verified; `attacked` says whether an attack was asked for.
     #[must_use]
-    pub fn of_outcome(index: usize, label: usize, outcome: &Outcome, attack: AttackKind) -> Self {
+    pub fn of_outcome(index: usize, label: usize, outcome: &Outcome, attacked: bool) -> Self {
         let by_attack = outcome.stage == Some(Stage::Attack);
         let (finding, attack) = match &outcome.verdict {
-            Verdict::Certified(proof) => (Finding::Certified(proof.level()), survived(attack)),
+            Verdict::Certified(proof) => (Finding::Certified(proof.level()), survived(attacked)),
             Verdict::Falsified(_) if by_attack => (Finding::Falsified, AttackResult::Broken),
-            Verdict::Falsified(_) => (Finding::Falsified, survived(attack)),
-            Verdict::Unknown(why) => (Finding::Unknown(why.reason.to_string()), survived(attack)),
+            Verdict::Falsified(_) => (Finding::Falsified, survived(attacked)),
+            Verdict::Unknown(why) => (Finding::Unknown(why.reason.to_string()), survived(attacked)),
         };
         let stage = outcome.stage.map(|stage| stage.to_string());
         let bound = outcome.bound;
-        Self { index, label, predicted: Some(label), finding, stage, bound, attack, seconds: 0.0 }
+        Self { finding, stage, bound, attack, ..Self::misclassified(index, label, Some(label)) }
     }
 
     /// The row of an input that was only attacked.
@@ -79,16 +92,14 @@ impl Row {
             Some(_) => (Finding::Falsified, AttackResult::Broken, Some(Stage::Attack.to_string())),
             None => (Finding::Unknown("only attacked".to_owned()), AttackResult::Survived, None),
         };
-        Self {
-            index,
-            label,
-            predicted: Some(label),
-            finding,
-            stage,
-            bound: None,
-            attack,
-            seconds: 0.0,
-        }
+        Self { finding, stage, attack, ..Self::misclassified(index, label, Some(label)) }
+    }
+
+    /// The row of an input on which several attacks were run side by side.
+    #[must_use]
+    pub fn of_suite(index: usize, label: usize, outcome: &SuiteOutcome) -> Self {
+        let attacks = outcome.attacks.iter().map(|(kind, found)| (*kind, found.is_some()));
+        Self { attacks: attacks.collect(), ..Self::of_attack(index, label, outcome.worst()) }
     }
 
     /// Whether the unperturbed input is classified as its label.
@@ -103,6 +114,6 @@ pub(super) fn was_cancelled(outcome: &Outcome) -> bool {
     matches!(&outcome.verdict, Verdict::Unknown(why) if why.reason == Reason::Cancelled)
 }
 
-fn survived(kind: AttackKind) -> AttackResult {
-    if kind == AttackKind::None { AttackResult::NotRun } else { AttackResult::Survived }
+fn survived(attacked: bool) -> AttackResult {
+    if attacked { AttackResult::Survived } else { AttackResult::NotRun }
 }

@@ -1,7 +1,7 @@
 //! The arguments that `certify` and `attack` share.
 
 use super::exit::{Failure, USAGE};
-use crate::attack::AttackSettings;
+use crate::attack::{AttackKind, AttackSettings};
 use crate::load::{DataSettings, DatasetError};
 use crate::num::{Rational, parse_rational};
 use num_traits::{One, Signed, Zero};
@@ -34,13 +34,8 @@ pub(super) struct CampaignArguments {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
 
-    /// Starting points of the attack [default: 2]
-    #[arg(long, value_name = "N")]
-    pub restarts: Option<NonZeroUsize>,
-
-    /// Steps of the attack from each starting point [default: 40]
-    #[arg(long, value_name = "N")]
-    pub steps: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub budget: BudgetArguments,
 
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -67,14 +62,43 @@ pub(super) struct CampaignArguments {
     pub quiet: bool,
 }
 
-impl CampaignArguments {
-    /// The attack as the arguments have it.
-    pub fn attack(&self, defaults: AttackSettings) -> AttackSettings {
-        AttackSettings {
-            restarts: self.restarts.map_or(defaults.restarts, NonZeroUsize::get),
-            steps: self.steps.map_or(defaults.steps, NonZeroUsize::get),
-            ..defaults
+/// What an attack may spend.
+#[derive(Debug, clap::Args)]
+pub(super) struct BudgetArguments {
+    /// Starting points of each attack [default: 2]
+    #[arg(long, value_name = "N")]
+    restarts: Option<NonZeroUsize>,
+
+    /// Steps of an attack with gradients from each starting point [default: 40]
+    #[arg(long, value_name = "N")]
+    steps: Option<NonZeroUsize>,
+
+    /// Queries of square from each starting point [default: 1000]
+    #[arg(long, value_name = "N")]
+    queries: Option<NonZeroUsize>,
+}
+
+impl BudgetArguments {
+    /// The attacks as the arguments have them.
+    pub fn settings(&self, kinds: &[AttackKind]) -> Result<AttackSettings, Failure> {
+        let given = self.restarts.is_some() || self.steps.is_some() || self.queries.is_some();
+        let defaults = AttackSettings::default().with(kinds);
+        let none = defaults.kinds().is_empty();
+        if none && given {
+            let message = "--restarts, --steps and --queries make no sense with --attack none";
+            return Err(Failure::new(USAGE, message));
         }
+        if !none && kinds.contains(&AttackKind::None) {
+            let message = format!("--attack {} and none at once", defaults.names());
+            return Err(Failure::new(USAGE, message));
+        }
+        let or = |given: Option<NonZeroUsize>, default| given.map_or(default, NonZeroUsize::get);
+        Ok(AttackSettings {
+            restarts: or(self.restarts, defaults.restarts),
+            steps: or(self.steps, defaults.steps),
+            queries: or(self.queries, defaults.queries),
+            ..defaults
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::arguments::CampaignArguments;
 use super::campaign::{self, Request};
 use super::exit::{DONE, Failure, INTERRUPTED, USAGE};
-use crate::attack::{AttackKind, AttackSettings};
+use crate::attack::AttackKind;
 use crate::audit::Task;
 use crate::verify::{Method, Settings};
 
@@ -14,20 +14,25 @@ pub(super) struct Arguments {
     #[command(flatten)]
     campaign: CampaignArguments,
 
-    /// The attack: pgd or fgsm
-    #[arg(long, default_value = "pgd", value_name = "ATTACK")]
-    attack: AttackKind,
+    /// The attacks, each run on every input: pgd, fgsm, apgd-ce, apgd-dlr, fab, square
+    #[arg(long, default_value = "pgd", value_name = "ATTACK,…", value_delimiter = ',')]
+    attack: Vec<AttackKind>,
 }
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let common = &arguments.campaign;
-    if arguments.attack == AttackKind::None {
-        return Err(Failure::new(USAGE, "'certus attack' needs an attack: pgd or fgsm"));
+    let attack = common.budget.settings(&arguments.attack)?;
+    if attack.kinds().is_empty() {
+        let names = AttackKind::names();
+        return Err(Failure::new(
+            USAGE,
+            format!("'certus attack' needs an attack other than none; there are {names}"),
+        ));
     }
     let settings = Settings {
         method: Method::default(),
-        attack: common.attack(AttackSettings { kind: arguments.attack, ..Default::default() }),
+        attack,
         seed: common.seed,
         timeout: common.timeout,
         memory: None,

@@ -5,6 +5,7 @@ use super::exit::{DATA, Failure};
 use super::progress::Progress;
 use super::proofs::Proofs;
 use super::{interrupt, print, styled};
+use crate::attack::AttackSettings;
 use crate::audit::{Campaign, Ended, Finished, Row, Sample, Task};
 use crate::load::{Dataset, LoadedNetwork, load_network};
 use crate::net::Network;
@@ -36,9 +37,11 @@ pub(super) fn run(request: &Request) -> Result<Option<Report>, Failure> {
     let Question { network, own, model, data } = load(common)?;
     let inputs = common.limit.map_or(data.len(), |limit| data.len().min(limit.get()));
     let limit = common.limit.map(NonZeroUsize::get);
-    let mut settings = SettingsRecord::new(request.task, &request.settings, &common.eps, limit);
-    settings.proofs = request.proofs;
-    let header = Header::new(request.task, model, data_record(common, &data), settings);
+    let attack = AttackSettings { image: data.image(), ..request.settings.attack.clone() };
+    let settings = Settings { attack, ..request.settings.clone() };
+    let mut record = SettingsRecord::new(request.task, &settings, &common.eps, limit);
+    record.proofs = request.proofs;
+    let header = Header::new(request.task, model, data_record(common, &data), record);
 
     let (store, held) = match &common.out {
         None => (None, Vec::new()),
@@ -54,7 +57,8 @@ pub(super) fn run(request: &Request) -> Result<Option<Report>, Failure> {
     interrupt::watch(interrupt::KEPT)?;
     let jobs = common.jobs.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let resumed = held.len();
-    let asked = Asked { network: &network, data: &data, proofs: proofs.as_ref() };
+    let proofs = proofs.as_ref();
+    let asked = Asked { network: &network, data: &data, settings: &settings, proofs };
     let (ended, rows) = run_inputs(request, &asked, store.as_ref(), held, inputs, jobs)?;
     if let Some(store) = &store {
         store.sync()?;
@@ -82,6 +86,7 @@ pub(super) fn run(request: &Request) -> Result<Option<Report>, Failure> {
 struct Asked<'a> {
     network: &'a Network,
     data: &'a Dataset,
+    settings: &'a Settings,
     proofs: Option<&'a Proofs<'a>>,
 }
 
@@ -124,7 +129,7 @@ fn run_inputs(
         network,
         sample: &sample,
         task: request.task,
-        settings: &request.settings,
+        settings: asked.settings,
         jobs,
         decide: decide.as_ref().map(|decide| decide as &crate::audit::Decide),
     };

@@ -2,8 +2,8 @@
 
 use super::arguments::{CampaignArguments, share};
 use super::campaign::{self, Request};
-use super::exit::{DONE, FALSIFIED, Failure, USAGE};
-use crate::attack::{AttackKind, AttackSettings};
+use super::exit::{DONE, FALSIFIED, Failure};
+use crate::attack::AttackKind;
 use crate::audit::Task;
 use crate::num::Rational;
 use crate::verify::{Method, Settings};
@@ -26,9 +26,9 @@ pub(super) struct Arguments {
     #[arg(long, default_value_t = 0, value_name = "N")]
     lp_tighten: usize,
 
-    /// The attack that comes first: pgd, fgsm or none
-    #[arg(long, default_value = "pgd", value_name = "ATTACK")]
-    attack: AttackKind,
+    /// The attacks that come first, one after the other until one succeeds: pgd, fgsm, apgd-ce, apgd-dlr, fab, square; or none
+    #[arg(long, default_value = "pgd", value_name = "ATTACK,…", value_delimiter = ',')]
+    attack: Vec<AttackKind>,
 
     /// Keep a proof for 'certus-check' and its property for each certified input, in DIR/proofs of --out DIR
     #[arg(long, requires = "out")]
@@ -42,14 +42,9 @@ pub(super) struct Arguments {
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let common = &arguments.campaign;
-    if arguments.attack == AttackKind::None && (common.restarts.is_some() || common.steps.is_some())
-    {
-        let message = "--restarts and --steps make no sense with --attack none";
-        return Err(Failure::new(USAGE, message));
-    }
     let settings = Settings {
         method: arguments.method,
-        attack: common.attack(AttackSettings { kind: arguments.attack, ..Default::default() }),
+        attack: common.budget.settings(&arguments.attack)?,
         seed: common.seed,
         timeout: common.timeout,
         memory: None,

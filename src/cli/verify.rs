@@ -1,12 +1,11 @@
 //! `certus verify`: one property of one network.
 
-use super::arguments::seconds;
+use super::arguments::{BudgetArguments, seconds};
 use super::exit::{
-    CANNOT_CREATE, DATA, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, OUTPUT, UNKNOWN,
-    UNPROVED, USAGE,
+    CANNOT_CREATE, DATA, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, OUTPUT, UNKNOWN, UNPROVED,
 };
 use super::{guarded, interrupt, print, prove, styled};
-use crate::attack::{AttackKind, AttackSettings, Counterexample};
+use crate::attack::{AttackKind, Counterexample};
 use crate::load::{FinalOperator, LoadedNetwork, Statement, load_network, load_statement};
 use crate::net::Network;
 use crate::report::{CounterexampleRecord, ProofRecord, QueryReport, VerdictName, query_text};
@@ -57,17 +56,12 @@ pub(super) struct Arguments {
     #[arg(long, default_value_t = 0, value_name = "N")]
     lp_tighten: usize,
 
-    /// The attack that comes first: pgd, fgsm or none
-    #[arg(long, default_value = "pgd", value_name = "ATTACK")]
-    attack: AttackKind,
+    /// The attacks that come first, one after the other until one succeeds: pgd, fgsm, apgd-ce, apgd-dlr, fab, square; or none
+    #[arg(long, default_value = "pgd", value_name = "ATTACK,…", value_delimiter = ',')]
+    attack: Vec<AttackKind>,
 
-    /// Starting points of the attack [default: 2]
-    #[arg(long, value_name = "N")]
-    restarts: Option<NonZeroUsize>,
-
-    /// Steps of the attack from each starting point [default: 40]
-    #[arg(long, value_name = "N")]
-    steps: Option<NonZeroUsize>,
+    #[command(flatten)]
+    budget: BudgetArguments,
 
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -140,17 +134,7 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
 }
 
 fn settings(arguments: &Arguments) -> Result<Settings, Failure> {
-    let given = arguments.restarts.is_some() || arguments.steps.is_some();
-    if arguments.attack == AttackKind::None && given {
-        let message = "--restarts and --steps make no sense with --attack none";
-        return Err(Failure::new(USAGE, message));
-    }
-    let defaults = AttackSettings { kind: arguments.attack, ..Default::default() };
-    let attack = AttackSettings {
-        restarts: arguments.restarts.map_or(defaults.restarts, NonZeroUsize::get),
-        steps: arguments.steps.map_or(defaults.steps, NonZeroUsize::get),
-        ..defaults
-    };
+    let attack = arguments.budget.settings(&arguments.attack)?;
     Ok(Settings {
         method: arguments.method,
         attack,

@@ -97,12 +97,15 @@ pub struct DataRecord {
 /// The attack's settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttackRecord {
-    /// Which attack.
+    /// Which attacks, in order, separated by commas.
     pub kind: String,
     /// Starting points.
     pub restarts: usize,
     /// Steps from each.
     pub steps: usize,
+    /// Queries from each of the attack without gradients.
+    #[serde(default)]
+    pub queries: usize,
     /// First step, in half-widths of the region.
     pub step: f64,
     /// Momentum.
@@ -118,9 +121,10 @@ pub struct AttackRecord {
 impl From<&AttackSettings> for AttackRecord {
     fn from(attack: &AttackSettings) -> Self {
         Self {
-            kind: attack.kind.to_string(),
+            kind: attack.names(),
             restarts: attack.restarts,
             steps: attack.steps,
+            queries: attack.queries,
             step: attack.step,
             momentum: attack.momentum,
             schedule: attack.schedule.to_string(),
@@ -238,6 +242,9 @@ pub struct SummaryRecord {
     pub adversarial_accuracy: ShareRecord,
     /// Broken / correct.
     pub attack_success_rate: ShareRecord,
+    /// The same for each of several attacks that were run side by side; otherwise absent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attacks: BTreeMap<String, ShareRecord>,
     /// Correct and certified / all; null where no certification was asked for.
     pub certified_accuracy: Option<ShareRecord>,
     /// Correct, unbroken and not certified / all; null where no certification was asked for.
@@ -303,6 +310,11 @@ impl Report {
                 clean_accuracy: summary.clean.into(),
                 adversarial_accuracy: summary.adversarial.into(),
                 attack_success_rate: summary.attack_success.into(),
+                attacks: summary
+                    .attacks
+                    .into_iter()
+                    .map(|(kind, share)| (kind.to_string(), share.into()))
+                    .collect(),
                 certified_accuracy: certifying.then(|| summary.certified.into()),
                 undecided: certifying.then(|| summary.undecided.into()),
                 stages: summary.stages,

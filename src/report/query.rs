@@ -144,7 +144,7 @@ impl QueryReport {
             relus: None,
             cases: None,
             method: settings.method.to_string(),
-            attack: settings.attack.kind.to_string(),
+            attack: settings.attack.names(),
             seed: settings.seed,
             verdict: VerdictName::Unknown,
             reason: None,

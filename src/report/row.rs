@@ -1,8 +1,10 @@
 //! A row as it is written, in the journal and in the report, and read back.
 
+use crate::attack::UnknownAttack;
 use crate::audit::{AttackResult, Finding, Row};
 use crate::verify::AssuranceLevel;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use thiserror::Error;
 
 /// The verdict's name.
@@ -79,8 +81,11 @@ pub struct RowRecord {
     pub stage: Option<String>,
     /// The least proven lower bound of a margin; null where none was computed, or where it is −∞.
     pub margin_bound: Option<f64>,
-    /// What the attack achieved.
+    /// What the attack achieved; the worst of several.
     pub attack: AttackName,
+    /// Of several attacks that were run side by side, what each achieved; otherwise absent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attacks: BTreeMap<String, AttackName>,
     /// What must be trusted, where certified.
     pub assurance: Option<Level>,
     /// Why, where unknown.
@@ -93,10 +98,23 @@ pub struct RowRecord {
 
 /// A record whose fields do not go together.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the row of input {index} has no '{field}' where its verdict needs one")]
-pub struct RowError {
-    index: usize,
-    field: &'static str,
+pub enum RowError {
+    /// A field is not there.
+    #[error("the row of input {index} has no '{field}' where its verdict needs one")]
+    Missing {
+        /// Position in the dataset.
+        index: usize,
+        /// The field.
+        field: &'static str,
+    },
+    /// It names an attack that does not exist.
+    #[error("the row of input {index}: {source}")]
+    Attack {
+        /// Position in the dataset.
+        index: usize,
+        /// Why.
+        source: UnknownAttack,
+    },
 }
 
 /// Where the counterexample of an input lies, relative to the report.
@@ -128,6 +146,14 @@ impl From<&Row> for RowRecord {
                 AttackResult::Survived => AttackName::Survived,
                 AttackResult::NotRun => AttackName::NotRun,
             },
+            attacks: row
+                .attacks
+                .iter()
+                .map(|(kind, broke)| {
+                    let name = if *broke { AttackName::Broken } else { AttackName::Survived };
+                    (kind.to_string(), name)
+                })
+                .collect(),
             assurance,
             reason,
             counterexample,
@@ -140,7 +166,7 @@ impl TryFrom<RowRecord> for Row {
     type Error = RowError;
 
     fn try_from(record: RowRecord) -> Result<Self, RowError> {
-        let missing = |field| RowError { index: record.index, field };
+        let missing = |field| RowError::Missing { index: record.index, field };
         let finding = match record.verdict {
             VerdictName::Misclassified => Finding::Misclassified,
             VerdictName::Certified => {
@@ -163,6 +189,12 @@ impl TryFrom<RowRecord> for Row {
                 AttackName::Survived => AttackResult::Survived,
                 AttackName::NotRun => AttackResult::NotRun,
             },
+            attacks: record
+                .attacks
+                .iter()
+                .map(|(kind, name)| Ok((kind.parse()?, *name == AttackName::Broken)))
+                .collect::<Result<_, _>>()
+                .map_err(|source| RowError::Attack { index: record.index, source })?,
             seconds: record.seconds,
         })
     }

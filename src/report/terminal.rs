@@ -1,6 +1,6 @@
 //! Reports as text for a terminal.
 
-use super::{Decimal, Inspection, Level, Report, ShareRecord};
+use super::{AttackRecord, Decimal, Inspection, Level, Report, ShareRecord};
 use comfy_table::modifiers::UTF8_ROUND_CORNERS;
 use comfy_table::presets::{UTF8_BORDERS_ONLY, UTF8_FULL_CONDENSED};
 use comfy_table::{Attribute, Cell, CellAlignment, Color, Table};
@@ -46,6 +46,9 @@ pub fn report_text(report: &Report, dir: Option<&Path>, styled: bool) -> String 
     if let Some(level) = report.assurance_level {
         line("assurance", assurance(level));
     }
+    if !report.summary.attacks.is_empty() {
+        line("broken by", &successes(&report.summary.attacks));
+    }
     line("time", &time(report));
     if let Some(dir) = dir {
         line("evidence", &evidence(report, dir));
@@ -63,14 +66,36 @@ fn method(report: &Report) -> String {
     let attack = &settings.attack;
     let mut text = match attack.kind.as_str() {
         "none" => "no attack".to_owned(),
-        "pgd" => format!("attack pgd ({} starts of {} steps)", attack.restarts, attack.steps),
-        kind => format!("attack {kind}"),
+        kind => format!("attack {} ({})", kind.replace(',', ", "), budget(attack)),
     };
     if let Some(method) = &settings.method {
         let _ = write!(text, ", then bounds ({method})");
     }
     let _ = write!(text, "; seed {}", settings.seed);
     text
+}
+
+/// Attacks that were run side by side, the strongest first.
+fn successes(attacks: &BTreeMap<String, ShareRecord>) -> String {
+    let mut attacks: Vec<_> = attacks.iter().collect();
+    attacks.sort_by_key(|(_, share)| std::cmp::Reverse(share.numerator));
+    let counts: Vec<String> =
+        attacks.iter().map(|(kind, share)| format!("{kind} {}", share.numerator)).collect();
+    counts.join(" · ")
+}
+
+/// What the attacks might spend, as far as it concerns them: "2 starts of 40 steps".
+fn budget(attack: &AttackRecord) -> String {
+    let kinds: Vec<&str> = attack.kind.split(',').collect();
+    let mut spent = Vec::new();
+    if kinds.iter().any(|kind| !["fgsm", "square"].contains(kind)) {
+        spent.push(format!("{} steps", attack.steps));
+    }
+    if kinds.contains(&"square") {
+        spent.push(format!("{} queries", attack.queries));
+    }
+    let of = if spent.is_empty() { String::new() } else { format!(" of {}", spent.join(", ")) };
+    format!("{} starts{of}", attack.restarts)
 }
 
 /// A fraction such as 8/255 as it is; a decimal as such.

@@ -109,11 +109,15 @@ impl Property {
     /// Arg max stays `label`: for every other class t, y_label − y_t > 0 on the region.
     #[must_use]
     pub fn classification(region: Region, label: usize, classes: usize) -> Self {
-        let unsafe_set = (0..classes)
-            .filter(|&t| t != label)
-            .map(|t| vec![HalfSpace::margin(label, t)])
-            .collect();
+        let unsafe_set = Self::margins(label, classes);
         Self { claims: vec![Claim { region, unsafe_set }], uses_inputs: false }
+    }
+
+    /// The unsafe set of [`Self::classification`]: y_t ≥ y_label, one polytope for each other class t.
+    #[must_use]
+    pub fn margins(label: usize, classes: usize) -> Vec<Polytope> {
+        let others = (0..classes).filter(|&t| t != label);
+        others.map(|t| vec![HalfSpace::margin(label, t)]).collect()
     }
 
     /// Number of (region, polytope) pairs.

@@ -173,4 +173,47 @@ fn the_attack_alone_claims_no_certificates() {
         report["summary"]["attack_success_rate"], both["summary"]["attack_success_rate"],
         "the same attack with the same seeds"
     );
+    assert!(report["summary"].get("attacks").is_none(), "one attack is no list");
+}
+
+#[test]
+fn every_attack_is_counted_and_the_worst_case_is_all_of_them() {
+    let bench = Bench::new(30);
+    let kinds = ["apgd-ce", "apgd-dlr", "fab", "fgsm", "pgd", "square"];
+    let list = kinds.join(",");
+    let arguments = format!(
+        "attack net.nnet --data data.csv --label-column label --eps 0.2 --out out --attack {list} --queries 200"
+    );
+    let ran = bench.run(&arguments).exits(0);
+    assert!(ran.stdout.contains("broken by"), "{}", ran.stdout);
+    let report = bench.report("out");
+    assert_eq!(report["settings"]["attack"]["kind"], list.as_str());
+    assert_eq!(report["settings"]["attack"]["queries"], 200);
+    let rows = report["rows"].as_array().unwrap();
+    let broken = |row: &Value, kind: &str| row["attacks"][kind] == "broken";
+    for kind in kinds {
+        let count = rows.iter().filter(|row| broken(row, kind)).count();
+        assert_eq!(report["summary"]["attacks"][kind]["numerator"], count, "{kind}");
+        assert!(count > 0, "{kind}");
+    }
+    for row in rows {
+        let worst = kinds.iter().any(|kind| broken(row, kind));
+        assert_eq!(row["verdict"] == "falsified", worst, "{row}");
+        let number = row["attacks"].as_object().map_or(0, |attacks| attacks.len());
+        assert_eq!(number, if row["verdict"] == "misclassified" { 0 } else { kinds.len() });
+    }
+    // Every journalled row is read back.
+    let before = bench.comparable("out");
+    bench.run(&format!("{arguments} --resume")).exits(0);
+    assert_eq!(bench.comparable("out"), before);
+}
+
+#[test]
+fn attacks_before_bounds_take_turns() {
+    let bench = Bench::new(20);
+    bench.certify("--eps 0.2 --out out --attack square,pgd --method crown").exits(0);
+    bench.certify("--eps 0.2 --out pgd --attack pgd --method crown").exits(0);
+    let (both, one) = (bench.report("out"), bench.report("pgd"));
+    let broken = |report: &Value| report["summary"]["attack_success_rate"]["numerator"].as_u64();
+    assert!(broken(&both) >= broken(&one));
 }

@@ -163,6 +163,16 @@ impl Dataset {
         &self.shape
     }
 
+    /// Channels, height and width, where an input has three or two dimensions; of two, the one channel is left out.
+    #[must_use]
+    pub fn image(&self) -> Option<[usize; 3]> {
+        match *self.shape {
+            [channels, height, width] => Some([channels, height, width]),
+            [height, width] => Some([1, height, width]),
+            _ => None,
+        }
+    }
+
     /// The label of input i.
     #[must_use]
     pub fn label(&self, i: usize) -> usize {

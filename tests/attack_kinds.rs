@@ -1,0 +1,351 @@
+//! Every kind of attack against hand-made networks where others fail, in both norms, and against certified radii.
+
+mod common;
+
+use certus::attack::{
+    AttackKind, AttackSettings, Counterexample, attack, attack_ball, attack_suite, minimum_norm,
+    probe_gradients, validate_in,
+};
+use certus::net::{Curve, LinearMap, Matrix, Network, NetworkBuilder, NodeId, Term};
+use certus::num::{Rational, parse_rational};
+use certus::spec::{Ball, Norm, Property, Region};
+use certus::verify::{Method, Settings, Verdict, verify};
+use common::exact::{evaluate, exact};
+use common::seeded;
+use proptest::prelude::*;
+use std::cell::Cell;
+
+const ATTACKS: [AttackKind; 6] = [
+    AttackKind::Pgd,
+    AttackKind::Fgsm,
+    AttackKind::ApgdCe,
+    AttackKind::ApgdDlr,
+    AttackKind::Fab,
+    AttackKind::Square,
+];
+
+fn q(text: &str) -> Rational {
+    parse_rational(text).unwrap()
+}
+
+fn with(kind: AttackKind) -> AttackSettings {
+    AttackSettings::default().only(kind)
+}
+
+fn ball(norm: Norm, centre: &[f64], eps: &str) -> Ball {
+    let centre: Vec<Rational> = centre.iter().map(|&c| exact(c)).collect();
+    Ball::new(norm, &centre, &vec![q(eps); centre.len()], None).unwrap()
+}
+
+/// The class of the greatest output at a point.
+fn predicted(net: &Network, x: &[f64]) -> usize {
+    net.evaluate(&Matrix::from_column_slice(x.len(), 1, x)).column(0).argmax().0
+}
+
+/// A network node by node.
+struct Layers {
+    builder: NetworkBuilder,
+    last: NodeId,
+}
+
+impl Layers {
+    fn new(inputs: usize) -> Self {
+        Self { builder: NetworkBuilder::new(inputs, "x").unwrap(), last: 0 }
+    }
+
+    fn affine(mut self, rows: &[&[f64]], bias: &[f64]) -> Self {
+        let map =
+            LinearMap::from_matrix(Matrix::from_fn(rows.len(), rows[0].len(), |r, c| rows[r][c]));
+        let term = Term { source: self.last, map };
+        self.last = self.builder.affine(vec![term], bias.to_vec(), 0, "affine").unwrap();
+        self
+    }
+
+    fn relu(mut self) -> Self {
+        self.last = self.builder.relu(self.last, "relu").unwrap();
+        self
+    }
+
+    fn curve(mut self, curve: Curve) -> Self {
+        self.last = self.builder.curve(curve, self.last, "curve").unwrap();
+        self
+    }
+
+    fn finish(self) -> Network {
+        self.builder.finish(self.last).unwrap()
+    }
+}
+
+/// A staircase of n inputs: steep sigmoids whose derivative is zero in double precision nearly everywhere. Class 0 wins
+/// while fewer than half of the inputs are positive.
+fn staircase(inputs: usize) -> Network {
+    let identity: Vec<Vec<f64>> = (0..inputs)
+        .map(|i| (0..inputs).map(|j| if i == j { 1e6 } else { 0.0 }).collect())
+        .collect();
+    let rows: Vec<&[f64]> = identity.iter().map(Vec::as_slice).collect();
+    let ones = vec![1.0; inputs];
+    let zeros = vec![0.0; inputs];
+    Layers::new(inputs)
+        .affine(&rows, &zeros)
+        .curve(Curve::Sigmoid)
+        .affine(&[&zeros, &ones], &[0.5 * inputs as f64, 0.0])
+        .finish()
+}
+
+#[test]
+fn square_breaks_what_has_no_gradients() {
+    let net = staircase(16);
+    let centre = [-0.5; 16];
+    assert_eq!(predicted(&net, &centre), 0);
+    let region = ball(Norm::Linf, &centre, "1").region().clone();
+    let property = Property::classification(region, 0, 2);
+    let points = Matrix::from_column_slice(16, 1, &centre);
+    let probed = probe_gradients(&net, &points, &[0]);
+    assert_eq!((probed.points, probed.zero, probed.not_finite), (1, 1, 0));
+    let found = attack(&net, &property, 0, &with(AttackKind::Square), 0, &|| false);
+    assert!(found.is_some_and(|found| found.holds_in_f32()));
+    // From the centre a gradient attack sees a plain; one restart that draws no random point gets nowhere.
+    for kind in [AttackKind::Fgsm, AttackKind::ApgdCe] {
+        let settings = AttackSettings { restarts: 1, steps: 1, targeted: false, ..with(kind) };
+        assert_eq!(attack(&net, &property, 0, &settings, 0, &|| false), None, "{kind}");
+    }
+}
+
+#[test]
+fn all_attacks_break_a_linear_classifier_just_beyond_its_radius() {
+    // The margin is 0.3 − x₀ + x₁ at (0.5, 0.5): 0 at ε = 0.15 in the max norm, at ε = 0.3/√2 = 0.21213 in the Euclidean.
+    let net = seeded::affine_net(&[&[1.0, 2.0], &[2.0, 1.0], &[0.0, 0.0]], &[0.3, 0.0, -9.0]);
+    let margins = Property::margins(0, 3);
+    for (norm, robust, broken) in [(Norm::Linf, "0.1499", "0.1501"), (Norm::L2, "0.2121", "0.2122")]
+    {
+        for kind in ATTACKS {
+            let run = |eps| {
+                let ball = ball(norm, &[0.5, 0.5], eps);
+                attack_ball(&net, &ball, &margins, &with(kind), 0, &|| false)
+            };
+            // Random search needs some room on a sphere.
+            let room = norm == Norm::L2 && kind == AttackKind::Square;
+            assert!(run(if room { "0.25" } else { broken }).is_some(), "{norm} {kind}");
+            assert_eq!(run(robust), None, "{norm} {kind}");
+        }
+    }
+}
+
+/// A counterexample is in the ball and outside the class, in exact arithmetic.
+fn check(net: &Network, ball: &Ball, label: usize, found: &Counterexample) {
+    let x: Vec<Rational> = found.input().iter().map(|&x| exact(x)).collect();
+    assert!(ball.contains(&x));
+    let y = evaluate(net, &x).swap_remove(net.output());
+    assert!((0..y.len()).any(|t| t != label && y[t] >= y[label]));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn every_attack_finds_only_members_of_the_ball(seed in 0u64..1_000_000, eps in 1u32..60) {
+        let net = seeded::random_relu_net(&[4, 10, 10, 4], seed);
+        let centre = [0.25, 0.5, 0.75, 0.0];
+        let label = predicted(&net, &centre);
+        let domain = vec![(q("0"), q("1")); 4];
+        let centre = centre.map(exact);
+        for norm in [Norm::Linf, Norm::L2] {
+            let radii = vec![q(&format!("{eps}/100")); 4];
+            let ball = Ball::new(norm, &centre, &radii, Some(&domain)).unwrap();
+            for kind in ATTACKS {
+                let settings = AttackSettings { queries: 100, steps: 20, ..with(kind) };
+                let go = || attack_ball(&net, &ball, &Property::margins(label, 4), &settings, seed, &|| false);
+                let found = go();
+                prop_assert_eq!(&found, &go(), "{} is a function of its seed", kind);
+                if let Some(found) = found {
+                    check(&net, &ball, label, &found);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_ball_of_the_max_norm_is_attacked_like_its_box() {
+    for seed in 0..10 {
+        let net = seeded::random_relu_net(&[6, 16, 16, 5], seed);
+        let centre = [0.5; 6];
+        let label = predicted(&net, &centre);
+        let ball = ball(Norm::Linf, &centre, "0.2");
+        let property = Property::classification(ball.region().clone(), label, 5);
+        for kind in ATTACKS {
+            let margins = Property::margins(label, 5);
+            let in_ball = attack_ball(&net, &ball, &margins, &with(kind), seed, &|| false);
+            let in_box = attack(&net, &property, 0, &with(kind), seed, &|| false);
+            assert_eq!(in_ball.is_some(), in_box.is_some(), "{kind} {seed}");
+        }
+    }
+}
+
+#[test]
+fn no_perturbation_is_smaller_than_the_certified_radius() {
+    let mut close = 0;
+    for seed in 0..8 {
+        let net = seeded::random_relu_net(&[3, 8, 8, 3], seed);
+        let centre = [0.5, 0.25, 0.75];
+        let label = predicted(&net, &centre);
+        let wide = ball(Norm::Linf, &centre, "2");
+        let settings = AttackSettings { steps: 100, restarts: 10, ..with(AttackKind::Fab) };
+        let margins = Property::margins(label, 3);
+        let Some(nearest) = minimum_norm(&net, &wide, &margins, &settings, 0, &|| false) else {
+            continue;
+        };
+        check(&net, &wide, label, &nearest.counterexample);
+        let radius = &nearest.size * q("2");
+        let verdict = |radius: &Rational| {
+            let centre: Vec<Rational> = centre.iter().map(|&c| exact(c)).collect();
+            let region = Region::ball(&centre, &vec![radius.clone(); 3], None).unwrap();
+            let attack = AttackSettings::default().with(&[]);
+            let settings = Settings {
+                method: Method::Complete,
+                attack,
+                seed: 0,
+                timeout: None,
+                memory: None,
+                lp_tighten: 0,
+            };
+            verify(&net, &Property::classification(region, label, 3), &settings, &|| false).verdict
+        };
+        assert!(!matches!(verdict(&radius), Verdict::Certified(_)), "{seed}: attained at {radius}");
+        // A local search may miss the nearest point, but not often: mostly its radius is the true one within two per cent.
+        close += usize::from(matches!(verdict(&(&radius * q("0.98"))), Verdict::Certified(_)));
+    }
+    assert!(close >= 6, "{close}");
+}
+
+#[test]
+fn the_smallest_euclidean_perturbation_of_a_linear_classifier_is_its_distance() {
+    let net = seeded::affine_net(&[&[3.0, 4.0, 0.0], &[0.0, 0.0, 0.0]], &[0.0, 0.0]);
+    let wide = ball(Norm::L2, &[1.0, 0.5, 9.0], "4");
+    let settings = with(AttackKind::Fab);
+    let found =
+        minimum_norm(&net, &wide, &Property::margins(0, 2), &settings, 0, &|| false).unwrap();
+    // 3 · 1 + 4 · 0.5 = 5, at distance 1 from the line 3 x + 4 y = 0: a quarter of the radius.
+    assert!(found.share >= 0.25 && found.share < 0.2501, "{}", found.share);
+    assert!(exact(found.share) * exact(found.share) >= found.size);
+    let none = ball(Norm::L2, &[1.0, 0.5, 9.0], "0.99");
+    assert_eq!(minimum_norm(&net, &none, &Property::margins(0, 2), &settings, 0, &|| false), None);
+}
+
+#[test]
+fn a_centre_that_is_wrong_needs_no_perturbation() {
+    let net = seeded::affine_net(&[&[1.0], &[-1.0]], &[0.0, 0.0]);
+    for norm in [Norm::Linf, Norm::L2] {
+        let ball = ball(norm, &[-1.0], "0.5");
+        let settings = with(AttackKind::Fab);
+        let found = minimum_norm(&net, &ball, &Property::margins(0, 2), &settings, 0, &|| false);
+        assert_eq!(found.unwrap().size, q("0"));
+    }
+}
+
+#[test]
+fn an_l2_counterexample_is_judged_exactly() {
+    // x ≥ 0.5 violates; the centre is 0.1, so that the distance is 0.4 exactly and no double is at 0.1.
+    let net = seeded::affine_net(&[&[-1.0], &[0.0]], &[0.5, 0.0]);
+    let at = |eps: &str| Ball::new(Norm::L2, &[q("0.1")], &[q(eps)], None).unwrap();
+    let margins = Property::margins(0, 2);
+    assert!(validate_in(&net, &at("0.4000001"), &margins, &[0.7]).is_some());
+    assert!(validate_in(&net, &at("0.3999999999999"), &margins, &[0.7]).is_none());
+    for kind in ATTACKS {
+        let found = attack_ball(&net, &at("0.3999999999999"), &margins, &with(kind), 0, &|| false);
+        assert_eq!(found, None, "{kind}");
+    }
+}
+
+#[test]
+fn budgets_are_kept_and_stop_is_obeyed() {
+    // No attack can succeed: one that went on for ever would hang, and `stop` counts how often each looks up.
+    let net = seeded::affine_net(&[&[0.0, 0.0], &[0.0, 0.0], &[0.0, 0.0]], &[1.0, 0.0, 0.0]);
+    for norm in [Norm::Linf, Norm::L2] {
+        let ball = ball(norm, &[0.0, 0.0], "1");
+        let margins = Property::margins(0, 3);
+        for kind in ATTACKS {
+            let looks = Cell::new(0);
+            let count = || {
+                looks.set(looks.get() + 1);
+                false
+            };
+            let settings = AttackSettings { steps: 10, queries: 50, restarts: 3, ..with(kind) };
+            assert_eq!(attack_ball(&net, &ball, &margins, &settings, 0, &count), None);
+            assert!((1..=60).contains(&looks.get()), "{kind}: {}", looks.get());
+            looks.set(0);
+            let at_once = || {
+                looks.set(looks.get() + 1);
+                true
+            };
+            assert_eq!(attack_ball(&net, &ball, &margins, &settings, 0, &at_once), None);
+            assert!(looks.get() <= 4, "{kind}: {}", looks.get());
+        }
+    }
+}
+
+/// Networks that no attack can cope with, or that a careless one divides by zero on.
+fn hostile() -> Vec<(&'static str, Network, usize)> {
+    let dead = Layers::new(2)
+        .affine(&[&[1.0, 0.0], &[0.0, 1.0]], &[-1e3, -1e3])
+        .relu()
+        .affine(&[&[1.0, 1.0], &[-1.0, 1.0], &[0.0, 0.0]], &[1.0, 0.0, 0.0])
+        .finish();
+    let huge = Layers::new(2)
+        .affine(&[&[1e300, -1e300], &[1e300, 1e300]], &[0.0, 0.0])
+        .affine(&[&[1e300, 1e300], &[1e300, -1e300]], &[1.0, 0.0])
+        .finish();
+    let tiny = seeded::affine_net(&[&[5e-324, 0.0], &[0.0, 5e-324], &[0.0, 0.0]], &[1.0, 0.0, 0.0]);
+    let equal =
+        seeded::affine_net(&[&[1.0, 1.0], &[1.0, 1.0], &[1.0, 1.0], &[1.0, 1.0]], &[0.0; 4]);
+    vec![
+        ("dead", dead, 3),
+        ("overflowing", huge, 2),
+        ("underflowing", tiny, 3),
+        ("always tied", equal, 4),
+        ("of one class", seeded::affine_net(&[&[1.0, 1.0]], &[0.0]), 1),
+        ("of two classes", seeded::affine_net(&[&[1.0, 1.0], &[0.0, 0.0]], &[5.0, 0.0]), 2),
+        (
+            "of three classes",
+            seeded::affine_net(&[&[1.0, 1.0], &[0.0, 0.0], &[0.0, 1.0]], &[5.0, 0.0, 0.0]),
+            3,
+        ),
+    ]
+}
+
+#[test]
+fn hostile_networks_and_regions_break_no_attack() {
+    let all = AttackSettings { queries: 60, steps: 12, ..AttackSettings::default().with(&ATTACKS) };
+    for (name, net, classes) in hostile() {
+        for eps in ["0", "1e-30", "1", "1e300"] {
+            for norm in [Norm::Linf, Norm::L2] {
+                let ball = ball(norm, &[0.0, 0.0], eps);
+                let margins = Property::margins(0, classes);
+                let found = attack_ball(&net, &ball, &margins, &all, 0, &|| false);
+                if let Some(found) = found {
+                    check(&net, &ball, 0, &found);
+                }
+                let nearest = minimum_norm(&net, &ball, &margins, &all, 0, &|| false);
+                if let Some(nearest) = nearest {
+                    check(&net, &ball, 0, &nearest.counterexample);
+                    assert!(classes > 1, "{name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_suite_says_who_broke_what() {
+    let net = staircase(16);
+    let region = ball(Norm::Linf, &[-0.5; 16], "1").region().clone();
+    let property = Property::classification(region, 0, 2);
+    let list = [AttackKind::Fgsm, AttackKind::Square];
+    let settings = AttackSettings { restarts: 1, ..AttackSettings::default().with(&list) };
+    let outcome = attack_suite(&net, &property, 0, &settings, 0, &|| false);
+    assert_eq!(outcome.broken_by(), [AttackKind::Square]);
+    assert!(outcome.broken() && outcome.worst().is_some());
+    assert_eq!(outcome.worst(), attack(&net, &property, 0, &settings, 0, &|| false).as_ref());
+    let none = attack_suite(&net, &property, 0, &settings, 0, &|| true);
+    assert_eq!((none.broken(), none.attacks.len()), (false, 2));
+}
