@@ -1,13 +1,11 @@
 //! The campaign: every input of a dataset classified, attacked and bounded, in parallel.
 
-use super::Row;
 use super::row::was_cancelled;
+use super::{Row, pool};
 use crate::attack::{self, Counterexample};
 use crate::net::{Matrix, Network};
 use crate::spec::{Property, Region, RegionError};
 use crate::verify::{Outcome, Settings, Verdict, verify};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 use thiserror::Error;
 
@@ -102,35 +100,14 @@ impl Campaign<'_> {
         cancel: &(dyn Fn() -> bool + Sync),
         sink: &(dyn Fn(Finished) -> Result<(), E> + Sync),
     ) -> Result<Ended, CampaignError<E>> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.jobs.max(1)).build()?;
-        let next = AtomicUsize::new(0);
-        let failed = AtomicBool::new(false);
-        let failure = Mutex::new(None);
-        let stop = || failed.load(Ordering::Relaxed) || cancel();
-        // One loop a thread, not a parallel iterator: a thread that waits for rayon work inside `verify` would steal
-        // another input there, and the first one's time limit would pay for it.
-        pool.broadcast(|_| {
-            let _guard = FailOnPanic(&failed);
-            while !stop() {
-                let Some(&index) = indices.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-                let done = match self.one(index, &stop) {
-                    Ok(None) => Ok(()),
-                    Ok(Some(finished)) => sink(finished).map_err(CampaignError::Sink),
-                    Err(source) => Err(CampaignError::Region { index, source }),
-                };
-                if let Err(error) = done {
-                    failed.store(true, Ordering::Relaxed);
-                    let mut first =
-                        failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                    first.get_or_insert(error);
-                }
+        pool::each(self.jobs, indices.len(), cancel, &|at, stop| {
+            let index = indices[at];
+            match self.one(index, stop) {
+                Ok(None) => Ok(()),
+                Ok(Some(finished)) => sink(finished).map_err(CampaignError::Sink),
+                Err(source) => Err(CampaignError::Region { index, source }),
             }
-        });
-        match failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
-            Some(error) => Err(error),
-            None if cancel() => Ok(Ended::Cancelled),
-            None => Ok(Ended::Complete),
-        }
+        })
     }
 
     /// One input; `None` where it was abandoned.
@@ -220,17 +197,6 @@ impl Campaign<'_> {
     }
 }
 
-/// Tells the other threads to stop when this one panics; rayon hands the panic on once all have.
-struct FailOnPanic<'a>(&'a AtomicBool);
-
-impl Drop for FailOnPanic<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
 /// The seed of an input: a hash (SplitMix64's finaliser) of the campaign's seed and the input's position, so that
 /// neither the order nor the number of threads matters.
 #[must_use]
@@ -256,6 +222,8 @@ mod tests {
     use crate::net::{LinearMap, NetworkBuilder};
     use crate::num::parse_rational;
     use crate::verify::Method;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn ties_and_nan_have_no_arg_max() {

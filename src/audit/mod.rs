@@ -9,17 +9,29 @@
 
 mod campaign;
 pub mod classification;
+mod entry;
+mod examine;
 pub mod interval;
 mod metrics;
 pub mod ood;
+mod plan;
+mod pool;
 mod prediction;
+mod results;
 mod row;
 pub mod shift;
 
 pub use campaign::{Campaign, CampaignError, Decide, Ended, Finished, Sample, Task, input_seed};
 pub use classification::Classification;
+pub use entry::{Entry, Evidence, Found, Step};
+pub use examine::{Audit, AuditError, Held, Subject};
 pub use interval::Interval;
 pub use metrics::{Breach, Share, Summary};
 pub use ood::OutOfDistribution;
+pub use plan::{
+    About, AttackPlan, Criterion, DataPlan, Measure, MethodPlan, ModelPlan, Place, Plan, PlanError,
+    TEMPLATE,
+};
 pub use prediction::{Prediction, predict};
+pub use results::{AtRadius, Clash, InputResult, Proof, SubjectResults, results};
 pub use row::{AttackResult, Finding, Row};

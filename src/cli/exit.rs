@@ -1,8 +1,8 @@
 //! Exit codes, and how errors map to them. Documented in docs/exit-codes.md and at the end of `certus --help`.
 
-use crate::audit::{Breach, CampaignError};
+use crate::audit::{AuditError, Breach, CampaignError, Clash, PlanError};
 use crate::load::{DatasetError, FileError, NetworkError, PropertyError};
-use crate::report::StoreError;
+use crate::report::{FolderError, StoreError};
 
 /// Done; for a single query: certified.
 pub(super) const DONE: u8 = 0;
@@ -95,6 +95,43 @@ impl From<StoreError> for Failure {
             StoreError::Journal { .. } => DATA,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        Self::new(if error.missing { NO_INPUT } else { DATA }, error.to_string())
+    }
+}
+
+impl From<FolderError> for Failure {
+    fn from(error: FolderError) -> Self {
+        let code = match &error {
+            FolderError::Create { .. } => CANNOT_CREATE,
+            FolderError::Read { .. } | FolderError::Write { .. } => OUTPUT,
+            FolderError::Unfinished(_) => NO_INPUT,
+            FolderError::Journal { .. }
+            | FolderError::Report { .. }
+            | FolderError::Altered { .. }
+            | FolderError::Evidence(_) => DATA,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<AuditError<FolderError>> for Failure {
+    fn from(error: AuditError<FolderError>) -> Self {
+        match error {
+            AuditError::Sink(error) => error.into(),
+            AuditError::Region { .. } => Self::new(DATA, error.to_string()),
+            AuditError::Threads(_) => Self::new(INTERNAL, error.to_string()),
+        }
+    }
+}
+
+impl From<Clash> for Failure {
+    fn from(clash: Clash) -> Self {
+        Self::new(INTERNAL, format!("internal error, no report is written: {clash}"))
     }
 }
 

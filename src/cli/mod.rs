@@ -2,6 +2,7 @@
 
 mod arguments;
 mod attack;
+mod audit;
 mod bench;
 mod campaign;
 mod certify;
@@ -14,6 +15,7 @@ mod interrupt;
 mod progress;
 mod proofs;
 mod prove;
+mod report;
 mod spec;
 mod verify;
 
@@ -42,6 +44,8 @@ enum Command {
     Bench(bench::Arguments),
     Check(check::Arguments),
     Spec(spec::Arguments),
+    Audit(audit::Arguments),
+    Report(report::Arguments),
 }
 
 /// The panic that ended the program, if one did.
@@ -92,6 +96,8 @@ fn run(arguments: Vec<std::ffi::OsString>) -> Result<u8, Failure> {
             Command::Bench(arguments) => bench::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),
             Command::Spec(arguments) => spec::run(&arguments),
+            Command::Audit(arguments) => audit::run(&arguments),
+            Command::Report(arguments) => report::run(&arguments),
         },
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {

@@ -8,7 +8,9 @@ mod nnet;
 mod onnx;
 mod vnnlib;
 
-pub use dataset::{DataSettings, Dataset, DatasetError, FIELDS as DATA_FIELDS};
+pub use dataset::{
+    DataSettings, Dataset, DatasetError, FIELDS as DATA_FIELDS, ReferenceOutputs, load_reference,
+};
 pub use file::{FileError, SourceFile, sha256_hex};
 pub use network::{FinalOperator, LayerInfo, LoadedNetwork, load_network, load_network_bytes};
 pub use network_error::{

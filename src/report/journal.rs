@@ -30,6 +30,14 @@ pub enum JournalError {
         /// What is missing.
         source: RowError,
     },
+    /// A field that does not fit the plan.
+    #[error("line {line}: '{field}' is missing or does not fit the plan")]
+    Field {
+        /// Its number, from 1.
+        line: usize,
+        /// The field.
+        field: &'static str,
+    },
     /// A row of an input that this campaign does not have, or has already.
     #[error("line {line}: input {index} {what}")]
     Index {
@@ -93,26 +101,31 @@ fn parse<T: serde::de::DeserializeOwned>(line: usize, text: &[u8]) -> Result<T, 
 
 fn compare(journal: &Value, now: &Header) -> Result<(), JournalError> {
     let now = serde_json::to_value(now).map_err(|source| JournalError::Line { line: 1, source })?;
-    match difference(String::new(), journal, &now) {
+    match difference(String::new(), journal, &now, &|path| MAY_DIFFER.contains(&path)) {
         None => Ok(()),
         Some((field, journal, now)) => Err(JournalError::Mismatch { field, journal, now }),
     }
 }
 
 /// The first field in which two values differ, with both values.
-fn difference(path: String, old: &Value, new: &Value) -> Option<(String, String, String)> {
+pub(super) fn difference(
+    path: String,
+    old: &Value,
+    new: &Value,
+    may_differ: &dyn Fn(&str) -> bool,
+) -> Option<(String, String, String)> {
     match (old, new) {
         (Value::Object(a), Value::Object(b)) => b.keys().chain(a.keys()).find_map(|key| {
             let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
             let get =
                 |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or(Value::Null);
-            difference(path, &get(a), &get(b))
+            difference(path, &get(a), &get(b), may_differ)
         }),
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
             let mut pairs = a.iter().zip(b).enumerate();
-            pairs.find_map(|(i, (a, b))| difference(format!("{path}[{i}]"), a, b))
+            pairs.find_map(|(i, (a, b))| difference(format!("{path}[{i}]"), a, b, may_differ))
         }
-        _ if old == new || MAY_DIFFER.contains(&path.as_str()) => None,
+        _ if old == new || may_differ(&path) => None,
         _ => Some((path, old.to_string(), new.to_string())),
     }
 }
@@ -126,11 +139,13 @@ mod tests {
     fn the_first_different_field_is_named() {
         let old = json!({"model": {"file": "a", "sha256": "1"}, "settings": {"epsilon": [{"exact": "1/10"}]}});
         let new = json!({"model": {"file": "b", "sha256": "1"}, "settings": {"epsilon": [{"exact": "1/5"}]}});
-        let (field, old_value, new_value) = difference(String::new(), &old, &new).unwrap();
+        let difference =
+            |new| difference(String::new(), &old, new, &|path| MAY_DIFFER.contains(&path));
+        let (field, old_value, new_value) = difference(&new).unwrap();
         assert_eq!(field, "settings.epsilon[0].exact");
         assert_eq!((old_value.as_str(), new_value.as_str()), ("\"1/10\"", "\"1/5\""));
-        assert_eq!(difference(String::new(), &old, &old), None);
+        assert_eq!(difference(&old), None);
         let gone = json!({"model": {"file": "a"}, "settings": old["settings"]});
-        assert_eq!(difference(String::new(), &old, &gone).unwrap().0, "model.sha256");
+        assert_eq!(difference(&gone).unwrap().0, "model.sha256");
     }
 }

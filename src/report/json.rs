@@ -332,11 +332,15 @@ impl Report {
     /// Where the serialiser fails, which it does for no value of this type.
     pub fn to_json(&self) -> serde_json::Result<String> {
         let head = serde_json::to_string_pretty(&Self { rows: Vec::new(), ..self.clone() })?;
-        let rows =
-            self.rows.iter().map(serde_json::to_string).collect::<serde_json::Result<Vec<_>>>()?;
-        let Some(head) = head.strip_suffix("[]\n}").filter(|_| !rows.is_empty()) else {
-            return Ok(head + "\n");
-        };
-        Ok(format!("{head}[\n    {}\n  ]\n}}\n", rows.join(",\n    ")))
+        with_rows(&head, &self.rows)
     }
+}
+
+/// Puts rows, each on one line, into the empty list that ends a pretty JSON object.
+pub(super) fn with_rows<R: Serialize>(head: &str, rows: &[R]) -> serde_json::Result<String> {
+    let rows = rows.iter().map(serde_json::to_string).collect::<serde_json::Result<Vec<_>>>()?;
+    let Some(head) = head.strip_suffix("[]\n}").filter(|_| !rows.is_empty()) else {
+        return Ok(format!("{head}\n"));
+    };
+    Ok(format!("{head}[\n    {}\n  ]\n}}\n", rows.join(",\n    ")))
 }

@@ -2,7 +2,9 @@
 //!
 //! The types here are the only ones that are serialised, so the format of every file is decided in this folder.
 
+mod audit;
 mod bench;
+mod html;
 mod inspection;
 mod journal;
 mod json;
@@ -12,6 +14,13 @@ mod row;
 mod store;
 mod terminal;
 
+pub use audit::{
+    AboutRecord, Agreement, Alteration, AttackSetup, AuditData, AuditFolder, AuditModel,
+    AuditReport, AuditRow, AverageRecord, Build, CellRecord, ClassRecord, ClassificationRecord,
+    CountRecord, CriterionRecord, Evidence, FinishedAudit, FolderError, IntervalRecord,
+    ManifestError, MethodSetup, Rendered, RunRecord, Sealed, Setup, ShownRecord, SubjectRecord,
+    Verdicts, foreign_renderings, render_again, verify_folder,
+};
 pub use bench::{Answer, BenchRow, BenchVerdict, bench_text, red};
 pub use inspection::{Inspection, Layer};
 pub use journal::JournalError;
@@ -23,4 +32,4 @@ pub use proofs::{CheckRow, IndexError, ProofEntry, ProofFolder, check_csv};
 pub use query::{CounterexampleRecord, ProofRecord, QueryReport, query_text};
 pub use row::{AttackName, Level, RowError, RowRecord, VerdictName};
 pub use store::{Mode, Store, StoreError};
-pub use terminal::{inspection_text, report_text};
+pub use terminal::{audit_text, inspection_text, report_text};

@@ -5,6 +5,7 @@ use crate::audit::{AttackResult, Finding, Row};
 use crate::verify::AssuranceLevel;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use thiserror::Error;
 
 /// The verdict's name.
@@ -19,6 +20,17 @@ pub enum VerdictName {
     Falsified,
     /// Neither was shown.
     Unknown,
+}
+
+impl fmt::Display for VerdictName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Misclassified => "misclassified",
+            Self::Certified => "certified",
+            Self::Falsified => "falsified",
+            Self::Unknown => "unknown",
+        })
+    }
 }
 
 /// What the attack achieved.
@@ -43,6 +55,16 @@ pub enum Level {
     Sound,
     /// The independent checker.
     Proved,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Solver => "solver",
+            Self::Sound => "sound",
+            Self::Proved => "proved",
+        })
+    }
 }
 
 impl From<AssuranceLevel> for Level {

@@ -1,6 +1,9 @@
 //! Reports as text for a terminal.
 
-use super::{AttackRecord, Decimal, Inspection, Level, Report, ShareRecord};
+use super::{
+    AttackRecord, AuditReport, CountRecord, Decimal, Inspection, Level, Rendered, Report,
+    ShareRecord,
+};
 use comfy_table::modifiers::UTF8_ROUND_CORNERS;
 use comfy_table::presets::{UTF8_BORDERS_ONLY, UTF8_FULL_CONDENSED};
 use comfy_table::{Attribute, Cell, CellAlignment, Color, Table};
@@ -143,6 +146,44 @@ fn figures(report: &Report, styled: bool) -> Table {
         "of the correct ones, broken",
     );
     table
+}
+
+/// An audit's figures, and where the report lies.
+#[must_use]
+pub fn audit_text(report: &AuditReport, rendered: &Rendered, styled: bool) -> String {
+    let mut table = Table::new();
+    table.load_preset(UTF8_FULL_CONDENSED).apply_modifier(UTF8_ROUND_CORNERS);
+    style(&mut table, styled);
+    let header = ["model", "data", "ε", "n", "clean", "not broken", "certified", "undecided"];
+    table.set_header(header.map(|name| Cell::new(name).add_attribute(Attribute::Bold)));
+    for subject in &report.subjects {
+        for cell in &subject.cells {
+            let share = |count: &CountRecord| {
+                let value =
+                    count.value.map_or_else(|| "–".to_owned(), |v| format!("{:.1} %", 100.0 * v));
+                Cell::new(value).set_alignment(CellAlignment::Right)
+            };
+            let exact = Decimal { exact: cell.epsilon.clone(), value: cell.epsilon_value };
+            table.add_row(vec![
+                Cell::new(&subject.model),
+                Cell::new(&subject.data),
+                Cell::new(decimal(&exact)).set_alignment(CellAlignment::Right),
+                Cell::new(cell.clean.total).set_alignment(CellAlignment::Right),
+                share(&cell.clean),
+                share(&cell.adversarial).fg(Color::Cyan),
+                share(&cell.certified).fg(Color::Green),
+                share(&cell.undecided).fg(Color::Yellow),
+            ]);
+        }
+    }
+    let mut text = format!("{table}\n");
+    let met = report.criteria.iter().filter(|criterion| criterion.met).count();
+    if !report.criteria.is_empty() {
+        let _ = writeln!(text, "criteria   {met} of {} met", report.criteria.len());
+    }
+    let _ = writeln!(text, "report     {}", rendered.page.display());
+    let _ = writeln!(text, "report id  {}", rendered.id);
+    text
 }
 
 /// What the two accuracies say together.

@@ -6,10 +6,12 @@ mod error;
 mod idx;
 mod npy;
 mod property;
+mod reference;
 mod settings;
 mod sidecar;
 
 pub use error::DatasetError;
+pub use reference::{ReferenceOutputs, load_reference};
 pub use settings::{DataSettings, FIELDS};
 
 use super::SourceFile;
@@ -255,6 +257,25 @@ impl Dataset {
     #[must_use]
     pub fn normalisation(&self) -> Option<(Vec<f64>, Vec<f64>)> {
         self.normalisation.clone()
+    }
+
+    /// Stored value × scale = the user's units.
+    #[must_use]
+    pub fn scale(&self) -> &Rational {
+        &self.scale
+    }
+
+    /// The range of valid values in the user's units, where all features have the same one.
+    #[must_use]
+    pub fn common_domain(&self) -> Option<(Rational, Rational)> {
+        let (first, others) = self.domain.as_ref()?.split_first()?;
+        others.iter().all(|range| range == first).then(|| first.clone())
+    }
+
+    /// Whether ε is multiplied by a factor for each feature.
+    #[must_use]
+    pub fn scaled_epsilon(&self) -> bool {
+        self.eps_per_feature.is_some()
     }
 
     /// Checks that a network with so many inputs and classes can be run on the set.

@@ -1,0 +1,251 @@
+//! One input of an audit, step by step: classified, attacked and bounded at every radius.
+
+use super::campaign::{arg_max, input_seed};
+use super::pool::{self, Stop};
+use super::row::was_cancelled;
+use super::{Ended, Entry, Evidence, Finding, Found, Plan, Step};
+use crate::attack::{self, AttackKind, AttackSettings, Counterexample};
+use crate::load::Dataset;
+use crate::net::{Matrix, Network};
+use crate::spec::{Property, Region, RegionError};
+use crate::verify::{Settings, Verdict, verify};
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Instant;
+use thiserror::Error;
+
+/// A model and the dataset that it is asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Position of the model in the plan.
+    pub model: usize,
+    /// Position of the dataset in the plan.
+    pub data: usize,
+    /// The network, with the dataset's normalisation folded in.
+    pub network: &'a Network,
+    /// The dataset.
+    pub dataset: &'a Dataset,
+    /// How many of its inputs are asked about, from the first.
+    pub inputs: usize,
+}
+
+/// The steps that are finished already, by subject and input.
+pub type Held = HashMap<(usize, usize), Vec<Entry>>;
+
+/// Takes over one finished step.
+pub type Sink<'a, E> = &'a (dyn Fn(Evidence) -> Result<(), E> + Sync);
+
+/// Why an audit ended early.
+#[derive(Debug, Error)]
+pub enum AuditError<E> {
+    /// An input has no region.
+    #[error("{}: input {index}: {source}", file.display())]
+    Region {
+        /// The dataset.
+        file: PathBuf,
+        /// Position in it.
+        index: usize,
+        /// Why.
+        source: RegionError,
+    },
+    /// The receiver of finished steps failed.
+    #[error(transparent)]
+    Sink(E),
+    /// The threads could not be started.
+    #[error("cannot start threads: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+}
+
+/// An audit ready to run.
+pub struct Audit<'a> {
+    /// What to do.
+    pub plan: &'a Plan,
+    /// With what, in the order of [`Plan::subjects`].
+    pub subjects: &'a [Subject<'a>],
+    /// Inputs handled at once.
+    pub jobs: usize,
+    /// Whether time is measured.
+    pub timed: bool,
+}
+
+impl Audit<'_> {
+    /// Does every step that `held` lacks and hands each to `sink` as soon as it is finished. What a step finds depends on
+    /// nothing but the plan, the model and the input (and, under a time limit, on the machine), so an audit that was
+    /// interrupted ends like one that was not.
+    ///
+    /// # Errors
+    /// The first failure of a region, of `sink`, or to start threads.
+    pub fn run<E: Send>(
+        &self,
+        held: &Held,
+        cancel: Stop,
+        sink: Sink<E>,
+    ) -> Result<Ended, AuditError<E>> {
+        let inputs = self.subjects.iter().enumerate();
+        let all: Vec<(usize, usize)> =
+            inputs.flat_map(|(at, s)| (0..s.inputs).map(move |index| (at, index))).collect();
+        pool::each(self.jobs, all.len(), cancel, &|at, stop| {
+            let (subject, index) = all[at];
+            let held = held.get(&(subject, index)).map_or(&[][..], Vec::as_slice);
+            let evidence = Cell::new(held.iter().any(|entry| entry.evidence));
+            Examination { audit: self, at: subject, index, held, stop, sink, evidence }.run()
+        })
+    }
+}
+
+/// One input under examination.
+struct Examination<'a, E> {
+    audit: &'a Audit<'a>,
+    at: usize,
+    index: usize,
+    held: &'a [Entry],
+    stop: Stop<'a>,
+    sink: Sink<'a, E>,
+    /// Whether a counterexample is kept already, or need not be.
+    evidence: Cell<bool>,
+}
+
+/// What a step yields: nothing where it was cancelled.
+type Yield = Option<(Found, Option<Counterexample>)>;
+
+impl<E> Examination<'_, E> {
+    /// All steps; where a step is cancelled, those behind it are left.
+    fn run(self) -> Result<(), AuditError<E>> {
+        let subject = self.audit.subjects[self.at];
+        let point = subject.dataset.point(self.index);
+        let outputs = self.step(Step::Clean, || {
+            let outputs = subject.network.evaluate(&Matrix::from_vec(point.len(), 1, point));
+            Some((Found::Outputs(outputs.as_slice().to_vec()), None))
+        })?;
+        let Some(Entry { found: Found::Outputs(outputs), .. }) = outputs else { return Ok(()) };
+        let Some(predicted) = arg_max(&outputs) else { return Ok(()) };
+        self.radii(&subject, predicted)
+    }
+
+    /// Attacks and methods, radius by radius. A counterexample at one radius is one at every larger; a method that leaves
+    /// an input undecided at one radius is not asked about it at a larger.
+    fn radii(&self, subject: &Subject, predicted: usize) -> Result<(), AuditError<E>> {
+        let plan = self.audit.plan;
+        let correct = predicted == subject.dataset.label(self.index);
+        if !correct {
+            self.evidence.set(true);
+        }
+        let mut broken = false;
+        let mut hopeful = vec![true; plan.methods.len()];
+        for (epsilon, radius) in plan.data[subject.data].epsilons.iter().enumerate() {
+            let region = subject.dataset.region(self.index, radius).map_err(|source| {
+                let file = subject.dataset.file().to_owned();
+                AuditError::Region { file, index: self.index, source }
+            })?;
+            if correct {
+                for attack in 0..plan.attacks.len() {
+                    let step = Step::Attack { attack, epsilon };
+                    let done =
+                        self.step(step, || self.attack(subject, &region, predicted, step))?;
+                    let Some(entry) = done else { return Ok(()) };
+                    broken |= entry.broken();
+                }
+            }
+            for (method, hopeful) in hopeful.iter_mut().enumerate() {
+                if broken || !*hopeful {
+                    continue;
+                }
+                let step = Step::Certify { method, epsilon };
+                let done =
+                    self.step(step, || self.certify(subject, &region, predicted, method, correct))?;
+                let Some(entry) = done else { return Ok(()) };
+                broken |= entry.broken();
+                *hopeful =
+                    matches!(&entry.found, Found::Verdict { finding: Finding::Certified(_), .. });
+            }
+        }
+        Ok(())
+    }
+
+    /// The step's entry: the one that is held, or a new one, handed to the sink.
+    fn step(
+        &self,
+        step: Step,
+        run: impl FnOnce() -> Yield,
+    ) -> Result<Option<Entry>, AuditError<E>> {
+        if let Some(held) = self.held.iter().find(|entry| entry.step == step) {
+            return Ok(Some(held.clone()));
+        }
+        if (self.stop)() {
+            return Ok(None);
+        }
+        let started = Instant::now();
+        let Some((found, counterexample)) = run() else { return Ok(None) };
+        let seconds = self.audit.timed.then(|| started.elapsed().as_secs_f64());
+        let evidence = counterexample.is_some() && !self.evidence.replace(true);
+        let entry = Entry { subject: self.at, index: self.index, step, found, evidence, seconds };
+        let counterexample = counterexample.filter(|_| evidence);
+        (self.sink)(Evidence { entry: entry.clone(), counterexample }).map_err(AuditError::Sink)?;
+        Ok(Some(entry))
+    }
+
+    fn seed(&self, step: Step) -> u64 {
+        let (kind, at) = match step {
+            Step::Clean => (0, 0),
+            Step::Attack { attack, epsilon } => (1, attack << 16 | epsilon),
+            Step::Certify { method, epsilon } => (2, method << 16 | epsilon),
+        };
+        input_seed(input_seed(self.audit.plan.seed ^ kind, at), self.index)
+    }
+
+    fn attack(&self, subject: &Subject, region: &Region, predicted: usize, step: Step) -> Yield {
+        let Step::Attack { attack, .. } = step else { return None };
+        let plan = self.audit.plan;
+        let property =
+            Property::classification(region.clone(), predicted, subject.network.outputs());
+        let deadline = plan.timeout.and_then(|limit| Instant::now().checked_add(limit));
+        let stop = || (self.stop)() || deadline.is_some_and(|end| Instant::now() >= end);
+        let settings = &plan.attacks[attack].settings;
+        let found = attack::attack(subject.network, &property, 0, settings, self.seed(step), &stop);
+        if found.is_none() && (self.stop)() {
+            return None;
+        }
+        let finding = match &found {
+            Some(_) => Finding::Falsified,
+            None => Finding::Unknown("survived".to_owned()),
+        };
+        Some((Found::Verdict { finding, stage: None, bound: None }, found))
+    }
+
+    /// Whether the predicted class is constant on the region. Only an input that no attack has seen is attacked here.
+    fn certify(
+        &self,
+        subject: &Subject,
+        region: &Region,
+        predicted: usize,
+        method: usize,
+        attacked: bool,
+    ) -> Yield {
+        let plan = self.audit.plan;
+        let kind = if attacked { AttackKind::None } else { AttackKind::Pgd };
+        let settings = Settings {
+            method: plan.methods[method].method,
+            attack: AttackSettings { kind, ..AttackSettings::default() },
+            seed: self.seed(Step::Certify { method, epsilon: 0 }),
+            timeout: plan.timeout,
+            memory: None,
+            lp_tighten: plan.methods[method].lp_tighten,
+        };
+        let property =
+            Property::classification(region.clone(), predicted, subject.network.outputs());
+        let outcome = verify(subject.network, &property, &settings, self.stop);
+        if was_cancelled(&outcome)
+            || ((self.stop)() && matches!(outcome.verdict, Verdict::Unknown(_)))
+        {
+            return None;
+        }
+        let stage = outcome.stage.map(|stage| stage.to_string());
+        let (finding, counterexample) = match outcome.verdict {
+            Verdict::Certified(proof) => (Finding::Certified(proof.level()), None),
+            Verdict::Falsified(found) => (Finding::Falsified, Some(*found)),
+            Verdict::Unknown(why) => (Finding::Unknown(why.reason.to_string()), None),
+        };
+        Some((Found::Verdict { finding, stage, bound: outcome.bound }, counterexample))
+    }
+}

@@ -1,0 +1,206 @@
+//! The plan of an audit: models × datasets × ε × attacks × methods × shifts, as one TOML file says it.
+
+mod located;
+mod read;
+
+pub use located::{Place, PlanError};
+
+use crate::attack::AttackSettings;
+use crate::load::DataSettings;
+use crate::num::Rational;
+use crate::verify::Method;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A commented plan to start from (`certus audit --init`).
+pub const TEMPLATE: &str = include_str!("template.toml");
+
+/// What is to be audited, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// What a reader should know that no measurement tells.
+    pub about: About,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Time limit of one step on one input.
+    pub timeout: Option<Duration>,
+    /// Counterexamples shown for each model and dataset.
+    pub shown: usize,
+    /// The datasets.
+    pub data: Vec<DataPlan>,
+    /// The models.
+    pub models: Vec<ModelPlan>,
+    /// The attacks, in the order in which they are tried.
+    pub attacks: Vec<AttackPlan>,
+    /// The certification methods.
+    pub methods: Vec<MethodPlan>,
+    /// What the results have to reach.
+    pub criteria: Vec<Criterion>,
+}
+
+/// Who asks, what for, and what is taken for granted: texts that the report repeats.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
+    /// The report's title.
+    pub title: String,
+    /// A number or code by which the organisation files it.
+    pub reference: String,
+    /// Who is responsible.
+    pub organisation: String,
+    /// Who ran it.
+    pub operator: String,
+    /// The date; empty for that of the run.
+    pub date: String,
+    /// What the models are for, and where.
+    pub intended_use: String,
+    /// What the adversary wants.
+    pub goal: String,
+    /// What the adversary knows.
+    pub knowledge: String,
+    /// What the adversary can do.
+    pub capability: String,
+    /// Assumptions beyond those of the method.
+    pub assumptions: Vec<String>,
+    /// Limitations beyond those of the method.
+    pub limitations: Vec<String>,
+    /// What the audit does not speak about.
+    pub out_of_scope: Vec<String>,
+}
+
+/// A dataset.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataPlan {
+    /// Its name in the report.
+    pub name: String,
+    /// Its file.
+    pub file: PathBuf,
+    /// How to read it, beyond what the settings beside the file say.
+    pub reading: DataSettings,
+    /// The same as texts, for the report.
+    pub reading_texts: Vec<(String, String)>,
+    /// How many inputs, from the first; `None` for all.
+    pub limit: Option<usize>,
+    /// Where the inputs come from, and that they were not trained on.
+    pub split: String,
+    /// What ε is measured in.
+    pub unit: String,
+    /// The radii, increasing.
+    pub epsilons: Vec<Rational>,
+    /// Another dataset whose inputs the models should be unsure about.
+    pub outside: Option<usize>,
+    /// Where the dataset stands in the plan.
+    pub place: Place,
+}
+
+/// A model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelPlan {
+    /// Its name in the report.
+    pub name: String,
+    /// Its file.
+    pub file: PathBuf,
+    /// The datasets that it is asked about.
+    pub data: Vec<usize>,
+    /// How it was trained.
+    pub training: String,
+    /// Inputs with outputs that another implementation computed.
+    pub reference: Option<PathBuf>,
+    /// Where the file's name stands in the plan.
+    pub place: Place,
+}
+
+/// An attack.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttackPlan {
+    /// Its name in the report.
+    pub name: String,
+    /// How it goes about it.
+    pub settings: AttackSettings,
+}
+
+/// A certification method.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MethodPlan {
+    /// Its name in the report.
+    pub name: String,
+    /// The method.
+    pub method: Method,
+    /// How many neurons are tightened by LP.
+    pub lp_tighten: usize,
+}
+
+/// What a criterion speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// The clean accuracy.
+    Clean,
+    /// The adversarial accuracy.
+    Adversarial,
+    /// The certified accuracy.
+    Certified,
+    /// The stability index.
+    Stability,
+}
+
+/// A share that must be reached.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Criterion {
+    /// The models, of those that are asked about the dataset.
+    pub models: Vec<usize>,
+    /// The dataset.
+    pub data: usize,
+    /// Which share.
+    pub measure: Measure,
+    /// At which of the dataset's radii; `None` for the clean accuracy.
+    pub epsilon: Option<usize>,
+    /// The least share.
+    pub at_least: Rational,
+}
+
+impl Plan {
+    /// Understands a plan. Names of files are relative to the folder of the plan's file.
+    ///
+    /// # Errors
+    /// Where the text is no TOML, a key is unknown, missing or of the wrong type, or values do not go together.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, PlanError> {
+        read::plan(located::Source { file, text })
+    }
+
+    /// (model, dataset) for everything that is asked, models first.
+    #[must_use]
+    pub fn subjects(&self) -> Vec<(usize, usize)> {
+        let pairs = |(at, model): (usize, &ModelPlan)| -> Vec<(usize, usize)> {
+            model.data.iter().map(|&data| (at, data)).collect()
+        };
+        self.models.iter().enumerate().flat_map(pairs).collect()
+    }
+}
+
+impl std::fmt::Display for Measure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Clean => "clean",
+            Self::Adversarial => "adversarial",
+            Self::Certified => "certified",
+            Self::Stability => "stability",
+        })
+    }
+}
+
+impl std::str::FromStr for Measure {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Clean, Self::Adversarial, Self::Certified, Self::Stability]
+            .into_iter()
+            .find(|measure| measure.to_string() == text)
+            .ok_or_else(|| {
+                format!(
+                    "'{text}' is no measure; there are clean, adversarial, certified and stability"
+                )
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,300 @@
+//! From TOML to a plan: every key understood or refused.
+
+use super::located::{Section, Source};
+use super::{
+    About, AttackPlan, Criterion, DataPlan, Measure, MethodPlan, ModelPlan, Plan, PlanError,
+};
+use crate::attack::{AttackKind, AttackSettings};
+use crate::load::{DATA_FIELDS, DataSettings};
+use crate::num::{Rational, to_f64_nearest};
+use crate::verify::Method;
+use num_traits::One;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The whole file.
+pub(super) fn plan(source: Source) -> Result<Plan, PlanError> {
+    let table = source.parse()?;
+    let root = Section::root(source, &table);
+    root.allow(&["report", "run", "data", "model", "attack", "method", "criterion"])?;
+    let folder = source.file.parent().unwrap_or(Path::new(""));
+    let run = root.section("run")?;
+    if let Some(run) = &run {
+        run.allow(&["seed", "timeout", "show"])?;
+    }
+    let number = |key: &str| run.as_ref().map_or(Ok(None), |run| run.whole(key));
+    let timeout = run.as_ref().map_or(Ok(None), timeout)?;
+    let data = data(&root, folder)?;
+    let models = models(&root, folder, &data)?;
+    Ok(Plan {
+        about: about(&root)?,
+        seed: number("seed")?.unwrap_or(0) as u64,
+        timeout,
+        shown: number("show")?.unwrap_or(3),
+        attacks: attacks(&root)?,
+        methods: methods(&root)?,
+        criteria: criteria(&root, &data, &models)?,
+        data,
+        models,
+    })
+}
+
+fn timeout(run: &Section) -> Result<Option<Duration>, PlanError> {
+    let Some(seconds) = run.positive("timeout")? else { return Ok(None) };
+    let duration = Duration::try_from_secs_f64(to_f64_nearest(&seconds)).ok();
+    let duration = duration.filter(|duration| !duration.is_zero());
+    duration.map(Some).ok_or_else(|| run.error("timeout", "no possible number of seconds"))
+}
+
+fn about(root: &Section) -> Result<About, PlanError> {
+    let Some(report) = root.section("report")? else {
+        return Err(root.error("report", "the section [report] with a title is missing"));
+    };
+    let known = [
+        "title",
+        "reference",
+        "organisation",
+        "operator",
+        "date",
+        "intended_use",
+        "goal",
+        "knowledge",
+        "capability",
+        "assumptions",
+        "limitations",
+        "out_of_scope",
+    ];
+    report.allow(&known)?;
+    let text = |key: &str| report.text(key).map(Option::unwrap_or_default);
+    let texts = |key: &str| report.texts(key).map(Option::unwrap_or_default);
+    Ok(About {
+        title: report.needed("title")?,
+        reference: text("reference")?,
+        organisation: text("organisation")?,
+        operator: text("operator")?,
+        date: report.date("date")?.unwrap_or_default(),
+        intended_use: text("intended_use")?,
+        goal: text("goal")?,
+        knowledge: text("knowledge")?,
+        capability: text("capability")?,
+        assumptions: texts("assumptions")?,
+        limitations: texts("limitations")?,
+        out_of_scope: texts("out_of_scope")?,
+    })
+}
+
+/// The tables of a kind, each with a name of its own.
+fn named<'a>(root: &Section<'a>, kind: &str) -> Result<Vec<(String, Section<'a>)>, PlanError> {
+    let sections = root.sections(kind)?;
+    if sections.is_empty() && ["data", "model"].contains(&kind) {
+        return Err(root.error(kind, format!("there must be at least one [[{kind}]]")));
+    }
+    let mut names = HashSet::new();
+    let mut all = Vec::new();
+    for section in sections {
+        let name = match section.text("name")?.filter(|name| !name.is_empty()) {
+            Some(name) => name,
+            // An attack or a method is named after its kind.
+            None if section.text("kind")?.is_some() => section.needed("kind")?,
+            None => section.needed("name")?,
+        };
+        if name.contains(['/', '\\']) || name.starts_with('.') || name.chars().any(char::is_control)
+        {
+            return Err(section.error("name", "names part of a file: no slash, no leading dot"));
+        }
+        if !names.insert(name.clone()) {
+            return Err(
+                section.error("name", format!("'{name}' is the name of another [[{kind}]]"))
+            );
+        }
+        all.push((name, section));
+    }
+    Ok(all)
+}
+
+/// A file's name, relative to the plan's folder; it must be there.
+fn file(section: &Section, key: &str, folder: &Path) -> Result<Option<PathBuf>, PlanError> {
+    let Some(name) = section.text(key)? else { return Ok(None) };
+    let file = folder.join(name);
+    match file.metadata() {
+        Ok(meta) if meta.is_file() => Ok(Some(file)),
+        Ok(_) => Err(section.error(key, format!("{} is no file", file.display()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let error = section.error(key, format!("{}: no such file", file.display()));
+            Err(PlanError { missing: true, ..error })
+        }
+        Err(error) => Err(section.error(key, format!("{}: {error}", file.display()))),
+    }
+}
+
+fn data(root: &Section, folder: &Path) -> Result<Vec<DataPlan>, PlanError> {
+    let sections = named(root, "data")?;
+    let names: Vec<String> = sections.iter().map(|(name, _)| name.clone()).collect();
+    let mut all = Vec::new();
+    for (name, section) in sections {
+        section
+            .allow(&["name", "file", "limit", "split", "unit", "epsilons", "outside", "read"])?;
+        let epsilons = section.numbers("epsilons")?.unwrap_or_default();
+        if epsilons.is_empty() {
+            return Err(section.error("epsilons", "at least one radius is needed"));
+        }
+        if epsilons.windows(2).any(|pair| pair[0] >= pair[1]) {
+            return Err(section.error("epsilons", "the radii must increase"));
+        }
+        let reading_texts = match section.section("read")? {
+            None => Vec::new(),
+            Some(read) => {
+                read.allow(&DATA_FIELDS)?;
+                read.typed()?
+            }
+        };
+        let mut reading = DataSettings::default();
+        for (key, text) in &reading_texts {
+            let set = reading.set(key, text);
+            set.map_err(|error| section.error("read", error.to_string()))?;
+        }
+        all.push(DataPlan {
+            name,
+            file: file(&section, "file", folder)?
+                .ok_or_else(|| section.error("file", "is missing"))?,
+            reading,
+            reading_texts,
+            limit: section.count("limit")?,
+            split: section.text("split")?.unwrap_or_default(),
+            unit: section.text("unit")?.unwrap_or_default(),
+            epsilons,
+            outside: one_of(&section, "outside", &names, "data")?,
+            place: section.at("file"),
+        });
+    }
+    Ok(all)
+}
+
+/// The position of the table that a key names.
+fn one_of(
+    section: &Section,
+    key: &str,
+    names: &[String],
+    kind: &str,
+) -> Result<Option<usize>, PlanError> {
+    let Some(name) = section.text(key)? else { return Ok(None) };
+    position(section, key, &name, names, kind).map(Some)
+}
+
+fn position(
+    section: &Section,
+    key: &str,
+    name: &str,
+    names: &[String],
+    kind: &str,
+) -> Result<usize, PlanError> {
+    names.iter().position(|known| known == name).ok_or_else(|| {
+        let known = names.join(", ");
+        section.error(key, format!("'{name}' is the name of no [[{kind}]]; there are {known}"))
+    })
+}
+
+/// The positions of the tables that a list names; of all where it is absent.
+fn some_of(
+    section: &Section,
+    key: &str,
+    names: &[String],
+    kind: &str,
+) -> Result<Vec<usize>, PlanError> {
+    let Some(wanted) = section.texts(key)? else { return Ok((0..names.len()).collect()) };
+    wanted.iter().map(|name| position(section, key, name, names, kind)).collect()
+}
+
+fn models(root: &Section, folder: &Path, data: &[DataPlan]) -> Result<Vec<ModelPlan>, PlanError> {
+    let names: Vec<String> = data.iter().map(|data| data.name.clone()).collect();
+    let mut all = Vec::new();
+    for (name, section) in named(root, "model")? {
+        section.allow(&["name", "file", "data", "training", "reference"])?;
+        let asked = some_of(&section, "data", &names, "data")?;
+        if asked.is_empty() {
+            return Err(section.error("data", "at least one dataset is needed"));
+        }
+        all.push(ModelPlan {
+            name,
+            file: file(&section, "file", folder)?
+                .ok_or_else(|| section.error("file", "is missing"))?,
+            data: asked,
+            training: section.text("training")?.unwrap_or_default(),
+            reference: file(&section, "reference", folder)?,
+            place: section.at("file"),
+        });
+    }
+    Ok(all)
+}
+
+fn attacks(root: &Section) -> Result<Vec<AttackPlan>, PlanError> {
+    let mut all = Vec::new();
+    for (name, section) in named(root, "attack")? {
+        section.allow(&["name", "kind", "restarts", "steps"])?;
+        let kind: AttackKind =
+            section.named("kind")?.ok_or_else(|| section.error("kind", "is missing"))?;
+        if kind == AttackKind::None {
+            return Err(section.error("kind", "an audit without attacks has no [[attack]]"));
+        }
+        let usual = AttackSettings { kind, ..AttackSettings::default() };
+        let settings = AttackSettings {
+            restarts: section.count("restarts")?.unwrap_or(usual.restarts),
+            steps: section.count("steps")?.unwrap_or(usual.steps),
+            ..usual
+        };
+        all.push(AttackPlan { name, settings });
+    }
+    Ok(all)
+}
+
+fn methods(root: &Section) -> Result<Vec<MethodPlan>, PlanError> {
+    let mut all = Vec::new();
+    for (name, section) in named(root, "method")? {
+        section.allow(&["name", "kind", "lp_tighten"])?;
+        let method: Method =
+            section.named("kind")?.ok_or_else(|| section.error("kind", "is missing"))?;
+        let lp_tighten = section.whole("lp_tighten")?.unwrap_or(0);
+        all.push(MethodPlan { name, method, lp_tighten });
+    }
+    Ok(all)
+}
+
+fn criteria(
+    root: &Section,
+    data: &[DataPlan],
+    models: &[ModelPlan],
+) -> Result<Vec<Criterion>, PlanError> {
+    let data_names: Vec<String> = data.iter().map(|data| data.name.clone()).collect();
+    let model_names: Vec<String> = models.iter().map(|model| model.name.clone()).collect();
+    let mut all = Vec::new();
+    for section in root.sections("criterion")? {
+        section.allow(&["data", "models", "measure", "epsilon", "at_least"])?;
+        let at = one_of(&section, "data", &data_names, "data")?
+            .ok_or_else(|| section.error("data", "is missing"))?;
+        let measure: Measure =
+            section.named("measure")?.ok_or_else(|| section.error("measure", "is missing"))?;
+        let at_least = section.positive("at_least")?.filter(|share| *share <= Rational::one());
+        let at_least =
+            at_least.ok_or_else(|| section.error("at_least", "a share above 0, at most 1"))?;
+        let epsilon =
+            match (section.numbers("epsilon")?.as_deref(), measure) {
+                (None, Measure::Clean) => None,
+                (None, _) => return Err(section.error("epsilon", "is missing")),
+                (Some(_), Measure::Clean) => {
+                    return Err(section.error("epsilon", "clean accuracy has no radius"));
+                }
+                (Some(given), _) => {
+                    let known = |given| data[at].epsilons.iter().position(|known| known == given);
+                    let found = if let [one] = given { known(one) } else { None };
+                    Some(found.ok_or_else(|| {
+                        section.error("epsilon", "is none of the dataset's epsilons")
+                    })?)
+                }
+            };
+        let chosen = some_of(&section, "models", &model_names, "model")?;
+        let models = chosen.into_iter().filter(|&m| models[m].data.contains(&at)).collect();
+        all.push(Criterion { models, data: at, measure, epsilon, at_least });
+    }
+    Ok(all)
+}

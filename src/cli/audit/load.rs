@@ -1,0 +1,177 @@
+//! The files that a plan names, read and checked against each other.
+
+use crate::audit::{DataPlan, ModelPlan, Place, Plan, Subject};
+use crate::cli::exit::{DATA, Failure};
+use crate::load::{Dataset, LoadedNetwork, load_network, load_reference};
+use crate::net::{Matrix, Network};
+use crate::num::to_f64_nearest;
+use crate::report::{Agreement, AuditData, AuditModel, FileRecord};
+use std::path::Path;
+
+/// What a plan's files hold.
+pub(super) struct Inventory {
+    datasets: Vec<Dataset>,
+    /// One network a subject, with the dataset's normalisation folded in.
+    networks: Vec<Network>,
+}
+
+impl Inventory {
+    /// Reads everything, and says what it is; an error names the place in the plan and the file.
+    pub fn load(
+        file: &Path,
+        plan: &Plan,
+    ) -> Result<(Self, Vec<AuditModel>, Vec<AuditData>), Failure> {
+        let at = |place: &Place, failure: Failure| {
+            let place = format!("{}:{}: '{}'", file.display(), place.line, place.key);
+            Failure::new(failure.code, format!("{place}: {}", failure.message))
+        };
+        let datasets = plan
+            .data
+            .iter()
+            .map(|data| {
+                Dataset::load(&data.file, &data.reading)
+                    .map_err(|error| at(&data.place, error.into()))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut networks = Vec::new();
+        let mut model_records = Vec::new();
+        let mut outputs = vec![0; datasets.len()];
+        for model in &plan.models {
+            let here = |failure| at(&model.place, failure);
+            let loaded = load_network(&model.file).map_err(|error| here(error.into()))?;
+            for &data in &model.data {
+                let network = fold(model, &loaded.network, &datasets[data]).map_err(here)?;
+                outputs[data] = outputs[data].max(network.outputs());
+                networks.push(network);
+            }
+            model_records.push(record(model, loaded).map_err(here)?);
+        }
+        let data_records = plan
+            .data
+            .iter()
+            .zip(&datasets)
+            .zip(&outputs)
+            .map(|((data, dataset), &outputs)| data_record(data, dataset, outputs))
+            .collect();
+        Ok((Self { datasets, networks }, model_records, data_records))
+    }
+
+    /// The subjects, in the plan's order.
+    pub fn subjects(&self, plan: &Plan) -> Vec<Subject<'_>> {
+        let pairs = plan.subjects().into_iter().zip(&self.networks);
+        pairs
+            .map(|((model, data), network)| {
+                let dataset = &self.datasets[data];
+                let inputs = used(&plan.data[data], dataset);
+                Subject { model, data, network, dataset, inputs }
+            })
+            .collect()
+    }
+}
+
+fn used(plan: &DataPlan, dataset: &Dataset) -> usize {
+    plan.limit.map_or(dataset.len(), |limit| dataset.len().min(limit))
+}
+
+/// The network on the dataset's own units.
+fn fold(model: &ModelPlan, network: &Network, data: &Dataset) -> Result<Network, Failure> {
+    if network.outputs() < 2 {
+        let what = "the network has one output, and a classifier has one for each class";
+        return Err(Failure::new(DATA, format!("{}: {what}", model.file.display())));
+    }
+    data.check_against(network.inputs(), network.outputs())?;
+    match data.normalisation() {
+        None => Ok(network.clone()),
+        Some((mean, inverse_std)) => {
+            network.clone().with_normalisation(&mean, &inverse_std).map_err(|error| {
+                Failure::new(DATA, format!("{}: normalisation: {error}", data.file().display()))
+            })
+        }
+    }
+}
+
+fn record(model: &ModelPlan, loaded: LoadedNetwork) -> Result<AuditModel, Failure> {
+    let network = &loaded.network;
+    let mut operators = std::collections::BTreeMap::new();
+    for layer in &loaded.layers {
+        *operators.entry(layer.op.clone()).or_default() += 1;
+    }
+    let agreement = model.reference.as_deref().map(|file| agreement(network, file)).transpose()?;
+    let external = loaded.external.iter().map(|(path, sha256)| FileRecord {
+        name: path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+        sha256: sha256.clone(),
+    });
+    Ok(AuditModel {
+        name: model.name.clone(),
+        file: model.file.display().to_string(),
+        sha256: loaded.sha256.clone(),
+        external: external.collect(),
+        training: model.training.clone(),
+        input_shape: loaded.input_shape.clone(),
+        output_shape: loaded.output_shape.clone(),
+        parameters: loaded.layers.iter().map(|layer| layer.parameters).sum(),
+        relus: network.relus().map(|(relu, _)| network.node(relu).len).sum(),
+        operators,
+        notes: loaded.notes,
+        agreement,
+    })
+}
+
+/// Our outputs against those that another implementation gave.
+fn agreement(network: &Network, file: &Path) -> Result<Agreement, Failure> {
+    let reference = load_reference(file, network.inputs(), network.outputs())?;
+    let (mut max_difference, mut max_output, mut same_class) = (0.0f64, 0.0f64, 0);
+    for (x, theirs) in &reference.pairs {
+        let ours = network.evaluate(&Matrix::from_column_slice(x.len(), 1, x));
+        let ours = ours.as_slice();
+        for (a, b) in ours.iter().zip(theirs) {
+            max_difference = max_difference.max((a - b).abs());
+            max_output = max_output.max(b.abs());
+        }
+        let best = |y: &[f64]| (0..y.len()).max_by(|&a, &b| y[a].total_cmp(&y[b]));
+        same_class += usize::from(best(ours) == best(theirs));
+    }
+    Ok(Agreement {
+        file: file.display().to_string(),
+        sha256: reference.sha256,
+        inputs: reference.pairs.len(),
+        max_difference,
+        max_output,
+        same_class,
+    })
+}
+
+fn data_record(plan: &DataPlan, data: &Dataset, outputs: usize) -> AuditData {
+    let used = used(plan, data);
+    let classes: Vec<String> = match data.label_names() {
+        Some(names) if names.len() >= outputs => names.to_vec(),
+        _ => (0..outputs).map(|class| class.to_string()).collect(),
+    };
+    let mut class_counts = vec![0; classes.len()];
+    for index in 0..used {
+        class_counts[data.label(index)] += 1;
+    }
+    let domain = data.common_domain().map(|(low, high)| [low, high].map(|x| to_f64_nearest(&x)));
+    AuditData {
+        name: plan.name.clone(),
+        file: plan.file.display().to_string(),
+        files: data
+            .sha256()
+            .into_iter()
+            .map(|(name, sha256)| FileRecord { name, sha256 })
+            .collect(),
+        overrides: plan.reading_texts.iter().cloned().collect(),
+        inputs: data.len(),
+        used,
+        shape: data.shape().to_vec(),
+        classes,
+        class_counts,
+        split: plan.split.clone(),
+        unit: plan.unit.clone(),
+        scale: data.scale().to_string(),
+        domain,
+        normalised: data.normalisation().is_some(),
+        scaled_epsilon: data.scaled_epsilon(),
+        epsilons: plan.epsilons.iter().map(Into::into).collect(),
+    }
+}

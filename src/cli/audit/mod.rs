@@ -1,0 +1,203 @@
+//! `certus audit`: models × datasets × ε × attacks × methods, from one file to a report that can be verified.
+
+mod host;
+mod load;
+mod progress;
+
+use super::exit::{CANNOT_CREATE, DATA, DONE, FALSIFIED, Failure, INTERRUPTED, NO_INPUT, USAGE};
+use super::{interrupt, print, styled};
+use crate::audit::{Audit, Ended, Entry, Evidence, Held, Plan, TEMPLATE, results};
+use crate::report::{
+    AuditFolder, AuditReport, FinishedAudit, FolderError, Mode, RunRecord, Setup, audit_text,
+    foreign_renderings, verify_folder,
+};
+use progress::Progress;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread::available_parallelism;
+
+/// A robustness audit: models, data, attacks and methods in one file; a report that a reviewer can sign
+///
+/// Runs everything that the plan asks for and writes report.html, report.json, rows.csv, the evidence and a manifest to the --out
+/// folder. Interrupted or killed, it goes on where it was when the same command is given again.
+#[derive(Debug, clap::Args)]
+#[command(after_help = super::exit::HELP)]
+pub(super) struct Arguments {
+    /// The plan; --init writes one to start from
+    #[arg(value_name = "AUDIT.toml", required_unless_present_any = ["init", "verify"])]
+    plan: Option<PathBuf>,
+
+    /// Folder for the report, the journal and the evidence
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["init", "verify"])]
+    out: Option<PathBuf>,
+
+    /// Write a commented plan to AUDIT.toml, or to the file named, and stop
+    #[arg(long, conflicts_with_all = ["out", "verify"])]
+    init: bool,
+
+    /// Compare the folder of a finished audit with its manifest: any altered, missing or extra file is found
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["plan", "out"])]
+    verify: Option<PathBuf>,
+
+    /// The report's id, as it was printed or published: --verify checks that this is the report
+    #[arg(long, value_name = "ID", requires = "verify")]
+    id: Option<String>,
+
+    /// Replace another audit in the --out folder
+    #[arg(long, requires = "out")]
+    overwrite: bool,
+
+    /// Leave out times, date and machine, so that a run anywhere gives the same report id
+    #[arg(long, requires = "out")]
+    reproducible: bool,
+
+    /// Exit with code 10 where a [[criterion]] of the plan is not met
+    #[arg(long, requires = "out")]
+    require_criteria: bool,
+
+    /// Inputs handled at once [default: the number of cores]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+
+    /// No progress on stderr
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    if arguments.init {
+        return init(arguments.plan.as_deref().unwrap_or(Path::new("AUDIT.toml")));
+    }
+    if let Some(dir) = &arguments.verify {
+        return verify(dir, arguments.id.as_deref());
+    }
+    let (Some(plan), Some(out)) = (&arguments.plan, &arguments.out) else {
+        return Err(Failure::new(USAGE, "a plan and --out are needed; see 'certus audit --help'"));
+    };
+    audit(arguments, plan, out)
+}
+
+/// Writes the template; a file that is there already is left alone.
+fn init(file: &Path) -> Result<u8, Failure> {
+    let mut created =
+        OpenOptions::new().write(true).create_new(true).open(file).map_err(|error| {
+            Failure::new(CANNOT_CREATE, format!("{}: cannot be created: {error}", file.display()))
+        })?;
+    created.write_all(TEMPLATE.as_bytes()).map_err(|error| {
+        Failure::new(super::exit::OUTPUT, format!("{}: cannot be written: {error}", file.display()))
+    })?;
+    print(&format!("{}: edit it, then: certus audit {0} --out DIR\n", file.display()))?;
+    Ok(DONE)
+}
+
+/// Compares a folder with its manifest.
+fn verify(dir: &Path, id: Option<&str>) -> Result<u8, Failure> {
+    let found = verify_folder(dir, id).map_err(FolderError::from)?;
+    let altered = match found {
+        Err(altered) => altered,
+        Ok(sealed) => {
+            let foreign = foreign_renderings(dir)?;
+            if foreign.is_empty() {
+                let (files, id) = (sealed.files, sealed.id);
+                print(&format!(
+                    "intact: {files} files are as the manifest says\nreport id {id}\n"
+                ))?;
+                return Ok(DONE);
+            }
+            foreign
+        }
+    };
+    let list: String = altered.iter().map(|what| format!("{what}\n")).collect();
+    print(&list)?;
+    let (first, more) = (&altered[0], altered.len() - 1);
+    let more = if more == 0 { String::new() } else { format!(", and {more} more") };
+    Err(Failure::new(DATA, format!("{}: altered: {first}{more}", dir.display())))
+}
+
+fn audit(arguments: &Arguments, file: &Path, out: &Path) -> Result<u8, Failure> {
+    let text = read_plan(file)?;
+    let plan = Plan::parse(file, &text)?;
+    let (inventory, models, data) = load::Inventory::load(file, &plan)?;
+    let subjects = inventory.subjects(&plan);
+    let setup = Setup::new(&plan, models, data);
+    let jobs = arguments.jobs.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    let now = if arguments.reproducible { RunRecord::default() } else { host::run_record(jobs) };
+    let mode = if arguments.overwrite { Mode::Overwrite } else { Mode::Resume };
+    let (folder, run, held) = AuditFolder::open(out, &plan, &setup, now, mode)?;
+    if arguments.reproducible && run.started.is_some() {
+        let message = "the audit in this folder was begun with times; --reproducible needs --overwrite or another --out";
+        return Err(Failure::new(CANNOT_CREATE, format!("{}: {message}", out.display())));
+    }
+    interrupt::watch(interrupt::KEPT)?;
+    let timed = run.started.is_some();
+    let audit = Audit { plan: &plan, subjects: &subjects, jobs, timed };
+    let (ended, mut entries) = steps(&audit, &folder, held, arguments.quiet)?;
+    if ended == Ended::Cancelled {
+        let message = format!(
+            "interrupted: {} steps are kept in {}; the same command goes on",
+            entries.len(),
+            out.display()
+        );
+        let _ = writeln!(io::stderr(), "certus: {message}");
+        return Ok(INTERRUPTED);
+    }
+    let results = results(&plan, &subjects, &entries)?;
+    let files = folder.close(&setup, &run, &mut entries, &text)?;
+    let finished = FinishedAudit {
+        plan: &plan,
+        subjects: &subjects,
+        setup,
+        run,
+        entries: &entries,
+        results: &results,
+        files,
+    };
+    let report = finished.report(&folder)?;
+    let rendered = folder.finish(&report)?;
+    print(&audit_text(&report, &rendered, styled()))?;
+    Ok(code(arguments, &report))
+}
+
+fn code(arguments: &Arguments, report: &AuditReport) -> u8 {
+    let met = report.criteria.iter().all(|criterion| criterion.met);
+    if arguments.require_criteria && !met { FALSIFIED } else { DONE }
+}
+
+fn read_plan(file: &Path) -> Result<String, Failure> {
+    let bytes = std::fs::read(file).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            Failure::new(NO_INPUT, format!("{}: no such file", file.display()))
+        }
+        _ => Failure::new(NO_INPUT, format!("{}: {error}", file.display())),
+    })?;
+    String::from_utf8(bytes)
+        .map_err(|error| Failure::new(DATA, format!("{}: {error}", file.display())))
+}
+
+/// The steps that `held` lacks, and all entries in the end.
+fn steps(
+    audit: &Audit,
+    folder: &AuditFolder,
+    held: Vec<Entry>,
+    quiet: bool,
+) -> Result<(Ended, Vec<Entry>), Failure> {
+    let progress = Progress::new(audit, &held, quiet);
+    let mut by_input = Held::new();
+    for entry in &held {
+        by_input.entry((entry.subject, entry.index)).or_default().push(entry.clone());
+    }
+    let entries = Mutex::new(held);
+    let sink = |evidence: Evidence| -> Result<(), FolderError> {
+        folder.append(&evidence)?;
+        progress.add(&evidence.entry);
+        entries.lock().unwrap_or_else(PoisonError::into_inner).push(evidence.entry);
+        Ok(())
+    };
+    let ended = audit.run(&by_input, &interrupt::stopped, &sink);
+    progress.finish();
+    Ok((ended?, entries.into_inner().unwrap_or_else(PoisonError::into_inner)))
+}

@@ -1,0 +1,374 @@
+//! From the verdicts of an audit to its report: counts, intervals, criteria, rows, pictures.
+
+use super::folder::{AuditFolder, FolderError, evidence_file};
+use super::record::{
+    AuditReport, AuditRow, AverageRecord, CellRecord, ClassRecord, ClassificationRecord,
+    CountRecord, CriterionRecord, Evidence, RunRecord, ShownRecord, SubjectRecord, Verdicts,
+};
+use super::setup::Setup;
+use crate::audit::classification::Averages;
+use crate::audit::interval::{LEVEL, clopper_pearson};
+use crate::audit::{
+    AtRadius, Classification, Entry, Finding, InputResult, Measure, Plan, Prediction, Share, Step,
+    Subject, SubjectResults,
+};
+use crate::num::{Rational, to_f64_nearest};
+use crate::report::{FileRecord, VerdictName};
+use std::collections::{BTreeMap, HashMap};
+
+/// The fields of a report that may differ between two runs of the same audit.
+const VARIES: [&str; 2] = ["run", "rows[].seconds"];
+
+impl From<Share> for CountRecord {
+    fn from(share: Share) -> Self {
+        let interval =
+            if share.total == 0 { None } else { clopper_pearson(share, LEVEL).map(Into::into) };
+        Self { count: share.count, total: share.total, value: share.value(), interval }
+    }
+}
+
+impl From<Averages> for AverageRecord {
+    fn from(averages: Averages) -> Self {
+        Self { precision: averages.precision, recall: averages.recall, f1: averages.f1 }
+    }
+}
+
+/// A finished audit, ready to be reported.
+pub struct FinishedAudit<'a> {
+    /// What was asked.
+    pub plan: &'a Plan,
+    /// With what.
+    pub subjects: &'a [Subject<'a>],
+    /// What it was set up to do.
+    pub setup: Setup,
+    /// When and where it was begun.
+    pub run: RunRecord,
+    /// The finished steps.
+    pub entries: &'a [Entry],
+    /// What follows from them.
+    pub results: &'a [SubjectResults],
+    /// The folder's files but those that are made of the report.
+    pub files: Vec<FileRecord>,
+}
+
+impl FinishedAudit<'_> {
+    /// The report.
+    ///
+    /// # Errors
+    /// Where a counterexample that is to be shown cannot be read.
+    pub fn report(mut self, folder: &AuditFolder) -> Result<AuditReport, FolderError> {
+        self.run.seconds = seconds(self.entries);
+        let hashes: HashMap<&str, &str> =
+            self.files.iter().map(|f| (f.name.as_str(), f.sha256.as_str())).collect();
+        let mut rows = Vec::new();
+        let mut subjects = Vec::new();
+        for (at, results) in self.results.iter().enumerate() {
+            subjects.push(self.subject(results));
+            for input in &results.inputs {
+                let row = |(epsilon, known)| self.row(at, input, epsilon, known, &hashes);
+                rows.extend(input.radii.iter().enumerate().map(row));
+            }
+        }
+        let shown = self.shown(folder)?;
+        let criteria = self.criteria();
+        Ok(AuditReport {
+            about: (&self.plan.about).into(),
+            criteria,
+            subjects,
+            shown,
+            varies_between_runs: VARIES.map(str::to_owned).to_vec(),
+            rows,
+            setup: self.setup,
+            run: self.run,
+            files: self.files,
+        })
+    }
+
+    fn subject(&self, results: &SubjectResults) -> SubjectRecord {
+        let (plan, setup) = (self.plan, &self.setup);
+        let classes = setup.data[results.data].classes.len();
+        let predictions: Vec<Prediction> = results
+            .inputs
+            .iter()
+            .map(|input| Prediction::new(input.label, input.outputs.clone()))
+            .collect();
+        let epsilons = &plan.data[results.data].epsilons;
+        let cells: Vec<CellRecord> = epsilons
+            .iter()
+            .enumerate()
+            .map(|(epsilon, radius)| self.cell(results, epsilon, radius, classes))
+            .collect();
+        let clean = classification(classes, &predictions);
+        SubjectRecord {
+            model: plan.models[results.model].name.clone(),
+            data: plan.data[results.data].name.clone(),
+            robustness_score: if plan.methods.is_empty() { None } else { score(&clean, &cells) },
+            clean,
+            cells,
+        }
+    }
+
+    fn cell(
+        &self,
+        results: &SubjectResults,
+        epsilon: usize,
+        radius: &Rational,
+        classes: usize,
+    ) -> CellRecord {
+        let inputs = &results.inputs;
+        let total = inputs.len();
+        let at = |input: &InputResult| input.radii[epsilon].clone();
+        let of_all = |holds: &dyn Fn(&AtRadius) -> bool| {
+            let count = inputs.iter().filter(|input| holds(&input.radii[epsilon])).count();
+            CountRecord::from(Share { count, total })
+        };
+        let correct = |known: &AtRadius| known.finding != Finding::Misclassified;
+        let certified = |known: &AtRadius| matches!(known.finding, Finding::Certified(_));
+        let unbroken = |known: &AtRadius| correct(known) && known.finding != Finding::Falsified;
+        let clean = of_all(&correct);
+        let attacks = self.plan.attacks.iter().enumerate().map(|(attack, plan)| {
+            let broke = |known: &AtRadius| known.attacks[attack] == Some(true);
+            let count = of_all(&broke).count;
+            (plan.name.clone(), Share { count, total: clean.count }.into())
+        });
+        let methods = self.plan.methods.iter().enumerate().map(|(method, plan)| {
+            let proved = |known: &AtRadius| correct(known) && known.methods[method].is_some();
+            (plan.name.clone(), of_all(&proved))
+        });
+        let mut decided_by = BTreeMap::new();
+        let mut reasons = BTreeMap::new();
+        let mut by_class = vec![[0; 4]; classes];
+        for input in inputs {
+            let known = at(input);
+            if let Some(by) = &known.by {
+                *decided_by.entry(by.clone()).or_default() += 1;
+            }
+            if let Finding::Unknown(reason) = &known.finding {
+                *reasons.entry(reason.clone()).or_default() += 1;
+            }
+            if let Some(counts) = by_class.get_mut(input.label) {
+                let holds = [true, correct(&known), unbroken(&known), certified(&known)];
+                counts.iter_mut().zip(holds).for_each(|(n, holds)| *n += usize::from(holds));
+            }
+        }
+        CellRecord {
+            epsilon: radius.to_string(),
+            epsilon_value: to_f64_nearest(radius),
+            clean,
+            adversarial: of_all(&unbroken),
+            certified: of_all(&certified),
+            undecided: of_all(&|known| matches!(known.finding, Finding::Unknown(_))),
+            stability: of_all(&|known| known.constant == Some(true)),
+            attacks: attacks.collect(),
+            methods: methods.collect(),
+            decided_by,
+            reasons,
+            classes: by_class,
+        }
+    }
+
+    fn row(
+        &self,
+        subject: usize,
+        input: &InputResult,
+        epsilon: usize,
+        known: &AtRadius,
+        hashes: &HashMap<&str, &str>,
+    ) -> AuditRow {
+        let plan = self.plan;
+        let (model, data) = plan.subjects()[subject];
+        let (verdict, assurance, reason) = match &known.finding {
+            Finding::Misclassified => (VerdictName::Misclassified, None, None),
+            Finding::Certified(level) => (VerdictName::Certified, Some((*level).into()), None),
+            Finding::Falsified => (VerdictName::Falsified, None, None),
+            Finding::Unknown(reason) => (VerdictName::Unknown, None, Some(reason.clone())),
+        };
+        let attacks: Verdicts = plan
+            .attacks
+            .iter()
+            .zip(&known.attacks)
+            .filter_map(|(plan, broke)| {
+                let word = if (*broke)? { "broken" } else { "survived" };
+                Some((plan.name.clone(), word.to_owned()))
+            })
+            .collect();
+        let methods = plan.methods.iter().zip(&known.methods).map(|(plan, proof)| {
+            let word = if proof.is_some() { "certified" } else { "not certified" };
+            (plan.name.clone(), word.to_owned())
+        });
+        let evidence = known.evidence.and_then(|at| {
+            let file = evidence_file(plan, subject, input.index, at);
+            let sha256 = (*hashes.get(file.as_str())?).to_owned();
+            Some(Evidence { file, sha256 })
+        });
+        AuditRow {
+            model: plan.models[model].name.clone(),
+            data: plan.data[data].name.clone(),
+            index: input.index,
+            label: input.label,
+            predicted: input.predicted,
+            epsilon: plan.data[data].epsilons[epsilon].to_string(),
+            verdict,
+            by: known.by.clone(),
+            assurance,
+            reason,
+            margin_bound: known.bound.filter(|bound| bound.is_finite()),
+            constant: known.constant,
+            attacks,
+            methods: if verdict == VerdictName::Misclassified {
+                Verdicts::new()
+            } else {
+                methods.collect()
+            },
+            evidence,
+            seconds: known.seconds,
+        }
+    }
+
+    /// Of each subject the first inputs that were broken, at the smallest radius.
+    fn shown(&self, folder: &AuditFolder) -> Result<Vec<ShownRecord>, FolderError> {
+        let mut shown = Vec::new();
+        for (at, results) in self.results.iter().enumerate() {
+            let mut broken: Vec<(usize, &InputResult)> = results
+                .inputs
+                .iter()
+                .filter_map(|input| {
+                    let last = input.radii.last()?;
+                    Some((last.evidence?, input))
+                })
+                .collect();
+            broken.sort_by_key(|(epsilon, input)| (*epsilon, input.index));
+            for (epsilon, input) in broken.into_iter().take(self.plan.shown) {
+                let (perturbed, outputs, file) = folder.evidence(at, input.index, epsilon)?;
+                shown.push(ShownRecord {
+                    model: self.plan.models[results.model].name.clone(),
+                    data: self.plan.data[results.data].name.clone(),
+                    index: input.index,
+                    epsilon: self.plan.data[results.data].epsilons[epsilon].to_string(),
+                    file: file.name,
+                    label: input.label,
+                    class: other_class(&outputs, input.label),
+                    outputs: input.outputs.clone(),
+                    perturbed_outputs: outputs,
+                    original: self.subjects[at].dataset.point(input.index),
+                    perturbed,
+                });
+            }
+        }
+        Ok(shown)
+    }
+
+    fn criteria(&self) -> Vec<CriterionRecord> {
+        let mut all = Vec::new();
+        for criterion in &self.plan.criteria {
+            let asked = |results: &&SubjectResults| {
+                results.data == criterion.data && criterion.models.contains(&results.model)
+            };
+            for results in self.results.iter().filter(asked) {
+                let share = share(results, criterion.measure, criterion.epsilon);
+                let whole = |n: usize| Rational::from_integer(n.into());
+                let met = share.total > 0
+                    && whole(share.count) >= &criterion.at_least * whole(share.total);
+                let epsilons = &self.plan.data[criterion.data].epsilons;
+                all.push(CriterionRecord {
+                    model: self.plan.models[results.model].name.clone(),
+                    data: self.plan.data[criterion.data].name.clone(),
+                    measure: criterion.measure.to_string(),
+                    epsilon: criterion.epsilon.map(|at| epsilons[at].to_string()),
+                    at_least: to_f64_nearest(&criterion.at_least),
+                    found: share.value(),
+                    met,
+                });
+            }
+        }
+        all
+    }
+}
+
+/// The share that a criterion speaks of.
+fn share(results: &SubjectResults, measure: Measure, epsilon: Option<usize>) -> Share {
+    let holds = |input: &&InputResult| {
+        let known = epsilon.map(|at| &input.radii[at]);
+        let finding = known.map(|known| &known.finding);
+        match measure {
+            Measure::Clean => input.predicted == Some(input.label),
+            Measure::Adversarial => {
+                matches!(finding, Some(Finding::Certified(_) | Finding::Unknown(_)))
+            }
+            Measure::Certified => matches!(finding, Some(Finding::Certified(_))),
+            Measure::Stability => known.is_some_and(|known| known.constant == Some(true)),
+        }
+    };
+    Share { count: results.inputs.iter().filter(holds).count(), total: results.inputs.len() }
+}
+
+fn classification(classes: usize, predictions: &[Prediction]) -> ClassificationRecord {
+    let found = Classification::of(classes, predictions);
+    let by_class = |class: usize| {
+        let counts = found.confusion.class(class);
+        ClassRecord {
+            support: counts.support,
+            precision: counts.precision(),
+            recall: counts.recall(),
+            f1: counts.f1(),
+            roc_auc: found.roc_auc.classes[class],
+        }
+    };
+    let row = |label| (0..classes).map(|class| found.confusion.count(label, class)).collect();
+    ClassificationRecord {
+        accuracy: found.confusion.accuracy().into(),
+        macro_average: found.macro_average.map(Into::into),
+        weighted_average: found.weighted_average.map(Into::into),
+        roc_auc_macro: found.roc_auc.macro_mean,
+        roc_auc_weighted: found.roc_auc.weighted_mean,
+        classes: (0..classes).map(by_class).collect(),
+        confusion: (0..classes).map(row).collect(),
+        undecided: (0..classes).map(|label| found.confusion.undecided(label)).collect(),
+    }
+}
+
+/// The class of the largest output but the label's: at a counterexample, where outputs may tie.
+fn other_class(outputs: &[f64], label: usize) -> usize {
+    let others = (0..outputs.len()).filter(|class| *class != label);
+    others.max_by(|&a, &b| outputs[a].total_cmp(&outputs[b])).unwrap_or(label)
+}
+
+/// Normalised area under certified accuracy over ε, by the trapezoidal rule from ε = 0 (where it is the clean accuracy) to
+/// the largest radius.
+fn score(clean: &ClassificationRecord, cells: &[CellRecord]) -> Option<f64> {
+    let mut last = (0.0, clean.accuracy.value?);
+    let mut area = 0.0;
+    for cell in cells {
+        let next = (cell.epsilon_value, cell.certified.value?);
+        area += 0.5 * (next.0 - last.0) * (next.1 + last.1);
+        last = next;
+    }
+    (last.0 > 0.0).then(|| area / last.0)
+}
+
+/// Time of all steps of a kind.
+fn seconds(entries: &[Entry]) -> BTreeMap<String, f64> {
+    let mut seconds = BTreeMap::new();
+    for entry in entries {
+        let kind = match entry.step {
+            Step::Clean => "clean",
+            Step::Attack { .. } => "attack",
+            Step::Certify { .. } => "certify",
+        };
+        if let Some(time) = entry.seconds {
+            *seconds.entry(kind.to_owned()).or_default() += time;
+        }
+    }
+    seconds
+}
+
+impl AuditReport {
+    /// The report as JSON text: indented, but a row on one line.
+    ///
+    /// # Errors
+    /// Where the serialiser fails, which it does for no value of this type.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        let head = serde_json::to_string_pretty(&Self { rows: Vec::new(), ..self.clone() })?;
+        crate::report::json::with_rows(&head, &self.rows)
+    }
+}

@@ -1,0 +1,270 @@
+//! report.json of an audit: what was run, what came out, every row.
+
+use super::setup::{AboutRecord, Setup};
+use crate::audit::Interval;
+use crate::report::{FileRecord, Level, VerdictName};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A whole audit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditReport {
+    /// What was run.
+    #[serde(flatten)]
+    pub setup: Setup,
+    /// Who asked and what for.
+    pub about: AboutRecord,
+    /// The criteria, and whether they are met.
+    pub criteria: Vec<CriterionRecord>,
+    /// A model on a dataset: one each.
+    pub subjects: Vec<SubjectRecord>,
+    /// Counterexamples to look at.
+    pub shown: Vec<ShownRecord>,
+    /// Every other file of the folder but those made of this one, with its hash.
+    pub files: Vec<FileRecord>,
+    /// The fields that may differ between two runs with equal setups.
+    pub varies_between_runs: Vec<String>,
+    /// When, where and how long.
+    pub run: RunRecord,
+    /// One row an input and radius.
+    pub rows: Vec<AuditRow>,
+}
+
+/// When, where, how long. Varies between runs.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// When it was begun, in UTC; null where the report is to be reproducible to the byte, as is everything below.
+    pub started: Option<String>,
+    /// The machine's name.
+    pub host: Option<String>,
+    /// Operating system and processor architecture.
+    pub system: Option<String>,
+    /// The processor.
+    pub processor: Option<String>,
+    /// Its logical cores.
+    pub cores: Option<usize>,
+    /// The machine's memory, in bytes.
+    pub memory: Option<u64>,
+    /// SHA-256 of the program's file.
+    pub program_sha256: Option<String>,
+    /// Inputs handled at once.
+    pub jobs: Option<usize>,
+    /// The command, as it was typed.
+    pub command_line: Option<String>,
+    /// Time of all steps of a kind, in seconds.
+    pub seconds: BTreeMap<String, f64>,
+}
+
+/// A count out of a total, with a 95 % interval for the share among all inputs of which these are a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CountRecord {
+    /// The count.
+    pub count: usize,
+    /// The total.
+    pub total: usize,
+    /// Their quotient; null for 0 / 0.
+    pub value: Option<f64>,
+    /// Clopper and Pearson's interval at 95 %; null for 0 / 0.
+    pub interval: Option<IntervalRecord>,
+}
+
+/// An interval of shares.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct IntervalRecord {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl From<Interval> for IntervalRecord {
+    fn from(interval: Interval) -> Self {
+        Self { low: interval.low, high: interval.high }
+    }
+}
+
+/// A criterion, and whether one model meets it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CriterionRecord {
+    /// The model's name.
+    pub model: String,
+    /// The dataset's name.
+    pub data: String,
+    /// `clean`, `adversarial`, `certified` or `stability`.
+    pub measure: String,
+    /// The radius, exact; null for the clean accuracy.
+    pub epsilon: Option<String>,
+    /// The least share.
+    pub at_least: f64,
+    /// The share that was found.
+    pub found: Option<f64>,
+    /// Whether it is met.
+    pub met: bool,
+}
+
+/// A model on a dataset.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SubjectRecord {
+    /// The model's name.
+    pub model: String,
+    /// The dataset's name.
+    pub data: String,
+    /// On the inputs as they are.
+    pub clean: ClassificationRecord,
+    /// At each radius.
+    pub cells: Vec<CellRecord>,
+    /// Normalised area under certified accuracy over ε from 0 to the largest radius; null without methods.
+    pub robustness_score: Option<f64>,
+}
+
+/// Accuracy on clean data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassificationRecord {
+    /// Correct / all.
+    pub accuracy: CountRecord,
+    /// Unweighted mean over the classes that occur.
+    pub macro_average: Option<AverageRecord>,
+    /// Mean weighted by how often classes occur.
+    pub weighted_average: Option<AverageRecord>,
+    /// Mean one-vs-rest area under the ROC curve.
+    pub roc_auc_macro: Option<f64>,
+    /// The same, weighted.
+    pub roc_auc_weighted: Option<f64>,
+    /// By class.
+    pub classes: Vec<ClassRecord>,
+    /// Rows: labels; columns: predictions.
+    pub confusion: Vec<Vec<usize>>,
+    /// Inputs of each class whose largest output is not unique.
+    pub undecided: Vec<usize>,
+}
+
+/// Precision, recall, F1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct AverageRecord {
+    /// Precision.
+    pub precision: f64,
+    /// Recall.
+    pub recall: f64,
+    /// F1.
+    pub f1: f64,
+}
+
+/// A class; null for 0 / 0.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ClassRecord {
+    /// Inputs of the class.
+    pub support: usize,
+    /// Precision.
+    pub precision: Option<f64>,
+    /// Recall.
+    pub recall: Option<f64>,
+    /// F1.
+    pub f1: Option<f64>,
+    /// One-vs-rest area under the ROC curve.
+    pub roc_auc: Option<f64>,
+}
+
+/// A model on a dataset at one radius.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellRecord {
+    /// The radius, exact.
+    pub epsilon: String,
+    /// The double nearest to it.
+    pub epsilon_value: f64,
+    /// Correct / all.
+    pub clean: CountRecord,
+    /// Correct and unbroken by every attack and method, here and at smaller radii / all.
+    pub adversarial: CountRecord,
+    /// Correct and certified / all.
+    pub certified: CountRecord,
+    /// Correct, neither broken nor certified / all.
+    pub undecided: CountRecord,
+    /// The predicted class, right or wrong, is proved constant / all: the stability index.
+    pub stability: CountRecord,
+    /// For each attack, by name: broken by it at this radius / correct.
+    pub attacks: BTreeMap<String, CountRecord>,
+    /// For each method, by name: correct and certified by it / all.
+    pub methods: BTreeMap<String, CountRecord>,
+    /// How many inputs each stage or attack decided.
+    pub decided_by: BTreeMap<String, usize>,
+    /// How many inputs are undecided for each reason.
+    pub reasons: BTreeMap<String, usize>,
+    /// For each class: [of the class, correct, unbroken, certified].
+    pub classes: Vec<[usize; 4]>,
+}
+
+/// Verdicts by the name of who gave them.
+pub type Verdicts = BTreeMap<String, String>;
+
+/// A file that shows a verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The file, relative to the report.
+    pub file: String,
+    /// SHA-256 of it.
+    pub sha256: String,
+}
+
+/// An input at a radius.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditRow {
+    /// The model's name.
+    pub model: String,
+    /// The dataset's name.
+    pub data: String,
+    /// Position in the dataset.
+    pub index: usize,
+    /// The dataset's class.
+    pub label: usize,
+    /// The network's class; null where the largest output is not unique or is NaN.
+    pub predicted: Option<usize>,
+    /// The radius, exact.
+    pub epsilon: String,
+    /// The verdict: all attacks and methods taken together.
+    pub verdict: VerdictName,
+    /// The attack or the stage that decided.
+    pub by: Option<String>,
+    /// What must be trusted, where certified.
+    pub assurance: Option<Level>,
+    /// Why, where unknown.
+    pub reason: Option<String>,
+    /// The least proven lower bound of a margin; null where none was computed.
+    pub margin_bound: Option<f64>,
+    /// Whether the predicted class, right or wrong, is constant on the region; null where that is open.
+    pub constant: Option<bool>,
+    /// For each attack: `broken` or `survived` at this radius.
+    pub attacks: Verdicts,
+    /// For each method: `certified` or `not certified`.
+    pub methods: Verdicts,
+    /// The counterexample, where falsified.
+    pub evidence: Option<Evidence>,
+    /// Time of the steps at this radius. Varies between runs.
+    pub seconds: Option<f64>,
+}
+
+/// A counterexample to look at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShownRecord {
+    /// The model's name.
+    pub model: String,
+    /// The dataset's name.
+    pub data: String,
+    /// Position in the dataset.
+    pub index: usize,
+    /// The radius at which it was found, exact.
+    pub epsilon: String,
+    /// Its file, relative to the report.
+    pub file: String,
+    /// The right class.
+    pub label: usize,
+    /// The network's class at the counterexample.
+    pub class: usize,
+    /// The network's outputs at the input as it is.
+    pub outputs: Vec<f64>,
+    /// The network's outputs at the counterexample.
+    pub perturbed_outputs: Vec<f64>,
+    /// The input as it is.
+    pub original: Vec<f64>,
+    /// The counterexample.
+    pub perturbed: Vec<f64>,
+}

@@ -1,0 +1,245 @@
+//! What an audit was set up to do: the head of its journal and of its report.
+
+use crate::audit::{About, AttackPlan, MethodPlan, Plan};
+use crate::report::{AttackRecord, Decimal, FileRecord, Tool};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The texts of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AboutRecord {
+    /// The report's title.
+    pub title: String,
+    /// The organisation's number for it.
+    pub reference: String,
+    /// Who is responsible.
+    pub organisation: String,
+    /// Who ran it.
+    pub operator: String,
+    /// The date that the plan gives; empty where it gives none.
+    pub date: String,
+    /// What the models are for.
+    pub intended_use: String,
+    /// What the adversary wants.
+    pub goal: String,
+    /// What the adversary knows.
+    pub knowledge: String,
+    /// What the adversary can do.
+    pub capability: String,
+    /// Assumptions beyond those of the method.
+    pub assumptions: Vec<String>,
+    /// Limitations beyond those of the method.
+    pub limitations: Vec<String>,
+    /// What the audit does not speak about.
+    pub out_of_scope: Vec<String>,
+}
+
+impl From<&About> for AboutRecord {
+    fn from(about: &About) -> Self {
+        Self {
+            title: about.title.clone(),
+            reference: about.reference.clone(),
+            organisation: about.organisation.clone(),
+            operator: about.operator.clone(),
+            date: about.date.clone(),
+            intended_use: about.intended_use.clone(),
+            goal: about.goal.clone(),
+            knowledge: about.knowledge.clone(),
+            capability: about.capability.clone(),
+            assumptions: about.assumptions.clone(),
+            limitations: about.limitations.clone(),
+            out_of_scope: about.out_of_scope.clone(),
+        }
+    }
+}
+
+/// How far our outputs are from given reference outputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// The file with the reference outputs.
+    pub file: String,
+    /// SHA-256 of it.
+    pub sha256: String,
+    /// How many inputs it has.
+    pub inputs: usize,
+    /// The largest |ours − theirs| over all outputs.
+    pub max_difference: f64,
+    /// The largest |theirs|.
+    pub max_output: f64,
+    /// On how many inputs both have the same arg max.
+    pub same_class: usize,
+}
+
+/// A model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditModel {
+    /// Its name in the plan.
+    pub name: String,
+    /// Its file, as the plan names it.
+    pub file: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Files with weights outside it.
+    pub external: Vec<FileRecord>,
+    /// How it was trained, as the plan says.
+    pub training: String,
+    /// Shape of the input tensor.
+    pub input_shape: Vec<usize>,
+    /// Shape of the output tensor.
+    pub output_shape: Vec<usize>,
+    /// Number of parameters.
+    pub parameters: usize,
+    /// Number of ReLU neurons.
+    pub relus: usize,
+    /// How often each operator occurs in the file.
+    pub operators: BTreeMap<String, usize>,
+    /// What the reader has to say.
+    pub notes: Vec<String>,
+    /// Agreement with reference outputs, where the plan gives some.
+    pub agreement: Option<Agreement>,
+}
+
+/// A dataset.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditData {
+    /// Its name in the plan.
+    pub name: String,
+    /// Its file, as the plan names it.
+    pub file: String,
+    /// Every file read, with its hash.
+    pub files: Vec<FileRecord>,
+    /// Settings in the plan, which go before those beside the data.
+    pub overrides: BTreeMap<String, String>,
+    /// Number of inputs in it.
+    pub inputs: usize,
+    /// How many of them were used: the first ones.
+    pub used: usize,
+    /// Shape of an input.
+    pub shape: Vec<usize>,
+    /// Names of the classes; their numbers where they have none.
+    pub classes: Vec<String>,
+    /// How often each class occurs among the inputs used.
+    pub class_counts: Vec<usize>,
+    /// Where the inputs come from, as the plan says.
+    pub split: String,
+    /// What ε is measured in, as the plan says.
+    pub unit: String,
+    /// Stored value × scale = these units.
+    pub scale: String,
+    /// The valid range, where all features have the same; null where there is none.
+    pub domain: Option<[f64; 2]>,
+    /// Whether normalisation was folded into the network.
+    pub normalised: bool,
+    /// Whether ε is scaled feature by feature.
+    pub scaled_epsilon: bool,
+    /// The radii.
+    pub epsilons: Vec<Decimal>,
+}
+
+/// An attack.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttackSetup {
+    /// Its name in the plan.
+    pub name: String,
+    /// How it goes about it.
+    pub settings: AttackRecord,
+}
+
+impl From<&AttackPlan> for AttackSetup {
+    fn from(plan: &AttackPlan) -> Self {
+        Self { name: plan.name.clone(), settings: (&plan.settings).into() }
+    }
+}
+
+/// A certification method.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MethodSetup {
+    /// Its name in the plan.
+    pub name: String,
+    /// The method.
+    pub method: String,
+    /// Whether it decides every query, given time.
+    pub complete: bool,
+    /// How many neurons are tightened by LP.
+    pub lp_tighten: usize,
+}
+
+impl From<&MethodPlan> for MethodSetup {
+    fn from(plan: &MethodPlan) -> Self {
+        Self {
+            name: plan.name.clone(),
+            method: plan.method.to_string(),
+            complete: matches!(
+                plan.method,
+                crate::verify::Method::Complete | crate::verify::Method::Milp
+            ),
+            lp_tighten: plan.lp_tighten,
+        }
+    }
+}
+
+/// The program, and what it was built from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// Name and version.
+    #[serde(flatten)]
+    pub tool: Tool,
+    /// The commit, where the build was told (`CERTUS_COMMIT`).
+    pub commit: Option<String>,
+    /// Cargo features that are on.
+    pub features: Vec<String>,
+}
+
+impl Build {
+    /// This program.
+    #[must_use]
+    pub fn this() -> Self {
+        let features = if cfg!(feature = "highs") { vec!["highs".to_owned()] } else { Vec::new() };
+        let commit = option_env!("CERTUS_COMMIT").filter(|commit| !commit.is_empty());
+        Self { tool: Tool::this(), commit: commit.map(str::to_owned), features }
+    }
+}
+
+/// Everything that results depend on. Equal setups give equal results.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Setup {
+    /// Version of the format.
+    pub schema_version: u32,
+    /// `audit`.
+    pub command: String,
+    /// The program.
+    pub build: Build,
+    /// What a network means: `real`, a function over the real numbers.
+    pub semantics: String,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Time limit of one step on one input, in seconds.
+    pub timeout: Option<f64>,
+    /// The models.
+    pub models: Vec<AuditModel>,
+    /// The datasets.
+    pub data: Vec<AuditData>,
+    /// The attacks.
+    pub attacks: Vec<AttackSetup>,
+    /// The methods.
+    pub methods: Vec<MethodSetup>,
+}
+
+impl Setup {
+    /// The setup of a plan whose files were read.
+    #[must_use]
+    pub fn new(plan: &Plan, models: Vec<AuditModel>, data: Vec<AuditData>) -> Self {
+        Self {
+            schema_version: crate::report::SCHEMA_VERSION,
+            command: "audit".to_owned(),
+            build: Build::this(),
+            semantics: "real".to_owned(),
+            seed: plan.seed,
+            timeout: plan.timeout.map(|limit| limit.as_secs_f64()),
+            models,
+            data,
+            attacks: plan.attacks.iter().map(Into::into).collect(),
+            methods: plan.methods.iter().map(Into::into).collect(),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Attacks and certification methods, and what must be trusted to believe them.
+
+use crate::report::html::Context;
+use maud::{Markup, html};
+
+pub(super) fn content(context: &Context) -> Option<Markup> {
+    let setup = &context.report.setup;
+    Some(html! {
+        div.scroll { table {
+            caption { "Certification methods: all sound, and deterministic unless a time limit strikes" }
+            thead { tr { th { "Name" } th { "Method" } th { "Complete" } th { "Assurance" } } }
+            tbody { @for method in &setup.methods {
+                tr {
+                    th { (method.name) }
+                    td { (describe(&method.method)) @if method.lp_tighten > 0 { "; " (method.lp_tighten) " neurons tightened by LP" } }
+                    td { @if method.complete { "yes, given time" } @else { "no: it may leave an input undecided" } }
+                    td { @if method.method == "milp" { "solver" } @else { "sound" } }
+                }
+            } }
+        } }
+        div.scroll { table {
+            caption { "Attacks: they can only refute. The worst of all counts" }
+            thead { tr { th { "Name" } th { "Attack" } th.r { "Starts" } th.r { "Steps" } th { "Loss" } } }
+            tbody { @for attack in &setup.attacks {
+                tr {
+                    th { (attack.name) } td { (attack.settings.kind) }
+                    td.r { (attack.settings.restarts) } td.r { (attack.settings.steps) } td { (attack.settings.loss) }
+                }
+            } }
+        } }
+        h3 { "Semantics" }
+        p {
+            "A network is a function over the " b { "real numbers" } "; its weights are exactly those of the file. Bounds are computed in double "
+            "precision, and every rounding error of this program is bounded and charged to them. A deployment in single precision computes "
+            "something slightly else, within about 10⁻⁶ relative: a margin smaller than that says nothing about it."
+        }
+        h3 { "Assurance levels" }
+        dl.pairs {
+            dt { "proved" } dd { "an independent checker, which shares no code with the verifier, accepted a proof" }
+            dt { "sound" } dd { "the verifier's own code, rounding accounted for" }
+            dt { "solver" } dd { "the word of an external floating-point solver (mixed-integer programming)" }
+        }
+        p { "A counterexample needs no trust in any of these: anyone can run it." }
+    })
+}
+
+fn describe(method: &str) -> &str {
+    match method {
+        "ibp" => "intervals, layer by layer (IBP)",
+        "crown" => "intervals, then linear bounds backwards through the network (CROWN)",
+        "lp" => "CROWN, optimised slopes, then linear programs whose duals are evaluated soundly",
+        "milp" => "the same, then mixed-integer programs",
+        "complete" => "CROWN, then branch and bound until decided",
+        "auto" => {
+            "CROWN, optimised slopes, LP where it can help, then branch and bound up to 256 domains an input"
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,71 @@
+//! Numbers as a reader likes them.
+
+use crate::report::audit::{CountRecord, IntervalRecord};
+use crate::report::terminal::grouped;
+
+/// A share in percent, with one digit.
+pub(super) fn percent(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{:.1} %", 100.0 * value))
+}
+
+/// A count's share in percent.
+pub(super) fn share(count: &CountRecord) -> String {
+    percent(count.value)
+}
+
+/// An interval in percent.
+pub(super) fn interval(interval: Option<&IntervalRecord>) -> String {
+    interval.map_or_else(
+        || "–".to_owned(),
+        |ends| format!("{:.1}–{:.1} %", 100.0 * ends.low, 100.0 * ends.high),
+    )
+}
+
+/// A count with everything: 93 / 100 = 93.0 % (95 % interval 86.1–97.1 %).
+pub(super) fn full(count: &CountRecord) -> String {
+    format!(
+        "{} of {}, {} (95 % interval {})",
+        grouped(count.count),
+        grouped(count.total),
+        share(count),
+        interval(count.interval.as_ref())
+    )
+}
+
+/// A number with three digits behind the point, or a dash.
+pub(super) fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"))
+}
+
+/// The first digits of a hash.
+pub(super) fn short(hash: &str) -> &str {
+    hash.get(..16).unwrap_or(hash)
+}
+
+/// A radius: a decimal where that is exact, a fraction such as 8/255 as it is.
+pub(super) fn radius(exact: &str, value: f64) -> String {
+    let decimal = format!("{value}");
+    let same = crate::num::parse_rational(&decimal).is_ok_and(|q| q.to_string() == exact);
+    if same { decimal } else { exact.to_owned() }
+}
+
+/// A radius given by its exact text alone.
+pub(super) fn radius_of(exact: &str) -> String {
+    let value = crate::num::parse_rational(exact).map(|q| crate::num::to_f64_nearest(&q));
+    value.map_or_else(|_| exact.to_owned(), |value| radius(exact, value))
+}
+
+/// "1 input", "2 inputs".
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
+/// A number of seconds.
+pub(super) fn seconds(seconds: f64) -> String {
+    crate::report::terminal::seconds(seconds)
+}
+
+/// Sides of a tensor: 1 × 28 × 28.
+pub(super) fn shape(shape: &[usize]) -> String {
+    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" × ")
+}
