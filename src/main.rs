@@ -1,5 +1,8 @@
 //! The `certus` command.
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     certus::cli::main()
 }

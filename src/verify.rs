@@ -354,10 +354,22 @@ fn by_bounds(net: &Network, property: &Property, settings: &Settings, limits: &L
     if !settings.method.branches() {
         return undecided(reason, least, Effort::default());
     }
+    // Where a short search decides, it is cheaper than a long attack.
+    let domains = ATTACK_BUDGET / 1000 / multiplications(net).max(1);
+    let short = domains < limits.domains && branch::suits_inputs(net, property);
+    if short && thorough(net, settings).is_some() {
+        let searched = branch::search(net, property, &Limits { domains, ..*limits });
+        if !matches!(searched.answer, Answer::Open(Reason::DomainLimit)) {
+            return concluded(searched, least);
+        }
+    }
     if let Some(found) = attack_again(net, property, settings, limits) {
         return falsified(Box::new(found), Stage::Attack, Effort::default());
     }
-    let searched = branch::search(net, property, limits);
+    concluded(branch::search(net, property, limits), least)
+}
+
+fn concluded(searched: branch::Searched, least: f64) -> Outcome {
     let effort = Effort { visited: searched.visited, open: searched.open };
     match searched.answer {
         Answer::Proved => certified(Some(Stage::Branch), searched.bound, effort),
@@ -391,15 +403,20 @@ const ATTACK_BUDGET: usize = 4_000_000_000;
 /// attack had.
 fn thorough(net: &Network, settings: &Settings) -> Option<Settings> {
     let thorough = AttackSettings::thorough();
+    // A step is an evaluation and a gradient.
+    let step = 2 * multiplications(net);
+    let restarts = (ATTACK_BUDGET / step.saturating_mul(thorough.steps).max(1)).min(500);
+    let more = !settings.attack.kinds().is_empty() && restarts > 4 * settings.attack.restarts;
+    more.then(|| Settings { attack: AttackSettings { restarts, ..thorough }, ..settings.clone() })
+}
+
+/// Multiplications of one evaluation, about.
+fn multiplications(net: &Network) -> usize {
     let size = |node: &Node| match &node.op {
         Op::Affine(affine) => affine.fan_in() * node.len,
         _ => node.len,
     };
-    // A step is an evaluation and a gradient.
-    let step: usize = 2 * net.nodes().iter().map(size).sum::<usize>();
-    let restarts = (ATTACK_BUDGET / step.saturating_mul(thorough.steps).max(1)).min(500);
-    let more = !settings.attack.kinds().is_empty() && restarts > 4 * settings.attack.restarts;
-    more.then(|| Settings { attack: AttackSettings { restarts, ..thorough }, ..settings.clone() })
+    net.nodes().iter().map(size).sum()
 }
 
 fn certified(stage: Option<Stage>, margin: f64, effort: Effort) -> Outcome {

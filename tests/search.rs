@@ -55,6 +55,66 @@ fn check(
     Ok(())
 }
 
+/// A random network with two unsafe polytopes of up to three half-spaces each, near sampled outputs.
+fn intersections(words: &[u32]) -> (Network, Property, Vec<Vec<f64>>) {
+    let mut choices = Choices::new(words);
+    let net = network(&mut choices, Kind::Relu);
+    let (lower, upper, points) = region(&mut choices, net.inputs());
+    let polytopes = (0..1 + choices.below(2)).map(|_| {
+        let near = &points[choices.below(points.len() as u32) as usize];
+        let y = net.evaluate(&Matrix::from_column_slice(near.len(), 1, near));
+        let count = 1 + choices.below(3) as usize;
+        let rows = functionals(&mut choices, net.outputs(), count);
+        let halves = rows.column_iter().map(|row| {
+            let bound = row.dot(&y.column(0)) + f64::from(choices.below(9)) / 16.0 - 0.375;
+            let coefficients: Vec<(usize, Rational)> =
+                row.iter().map(|&a| exact(a)).enumerate().collect();
+            let strict = choices.below(2) == 0;
+            HalfSpace::from_exact(&coefficients, &exact(bound), strict).unwrap()
+        });
+        halves.collect()
+    });
+    let unsafe_set = polytopes.collect();
+    let bounds: Vec<(Rational, Rational)> =
+        lower.iter().zip(&upper).map(|(&l, &u)| (exact(l), exact(u))).collect();
+    let claim = Claim { region: Region::from_bounds(&bounds).unwrap(), unsafe_set };
+    (net, Property { claims: vec![claim], uses_inputs: false }, points)
+}
+
+/// Whether an input's exact output lies in an unsafe polytope.
+fn violates(net: &Network, property: &Property, x: &[f64]) -> bool {
+    let x: Vec<Rational> = x.iter().map(|&x| exact(x)).collect();
+    let y = evaluate(net, &x).swap_remove(net.output());
+    let inside = |half: &HalfSpace| {
+        let terms = half.coefficients.iter().map(|&(j, a)| exact(a) * &y[j]);
+        let value = terms.fold(exact(0.0), |sum, term| sum + term);
+        // Right sides are doubles here, so both roundings are the number itself.
+        value < exact(half.bound_up) || (!half.strict && value == exact(half.bound_up))
+    };
+    property.claims[0].unsafe_set.iter().any(|polytope| polytope.iter().all(inside))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Combined half-spaces, their clips and optimised slopes exclude no point of an intersection.
+    #[test]
+    fn intersections_tell_the_truth(words in words()) {
+        let (net, property, points) = intersections(&words);
+        let never = || false;
+        let limits = Limits { domains: 2_000, ..Limits::starting_now(None, &never) };
+        match split_inputs(&net, &property, &limits).answer {
+            Answer::Proved => {
+                for x in &points {
+                    prop_assert!(!violates(&net, &property, x), "proved, but {x:?} violates");
+                }
+            }
+            Answer::Refuted(found) => prop_assert!(violates(&net, &property, found.input())),
+            Answer::Open(_) => {}
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 

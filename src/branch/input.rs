@@ -1,15 +1,13 @@
 //! Branching on inputs: boxes are bounded in batches, clipped by what their bounds already prove, and halved.
 
 use super::clip::{Cut, clip};
-use super::record::{
-    Known, Note, Record, SLACK, columns_of, known_of, known_size, rounding, size, slabs,
-};
+use super::inherit::Inherited;
+use super::leaf::{Bounder, Domain, Reach, Row, Undecided};
+use super::record::{Note, Record, known_of, known_size, slabs};
 use super::smear::{Subject, smears};
 use super::{Answer, Limits, Reason, Searched};
 use crate::attack::{Counterexample, validate};
-use crate::bound::{
-    Analysis, Charges, Functionals, Intermediate, Multipliers, OpenPolytope, Start,
-};
+use crate::bound::{Analysis, Charges, Functionals, Intermediate};
 use crate::net::{Boxes, Matrix, Network};
 use crate::spec::Property;
 use rayon::prelude::*;
@@ -17,24 +15,11 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-/// A sub-box of one claim's region that is not proved yet.
-#[derive(Debug, Clone)]
-struct Domain {
-    claim: u32,
-    /// Its step in the record, if there is one.
-    step: u32,
-    /// What the record's last `crown` above it found, which the checker knows too.
-    known: Option<Known>,
-    /// Margin proved of it or of the box it comes from.
-    bound: f64,
-    lower: Box<[f64]>,
-    upper: Box<[f64]>,
-}
-
 impl Domain {
     /// Bytes, with the allocations' own cost.
-    fn size(inputs: usize) -> usize {
-        size_of::<Self>() + 2 * (8 * inputs + 16)
+    fn size(net: &Network, recorded: bool) -> usize {
+        let kept = if recorded { known_size(net) } else { Inherited::size(net) / 2 };
+        size_of::<Self>() + 2 * (8 * net.inputs() + 16) + kept
     }
 }
 
@@ -126,8 +111,9 @@ fn run(
     let functionals: Vec<Functionals> =
         property.claims.iter().map(|claim| Functionals::of(claim, net.outputs())).collect();
     let charges = charges_of_hull(net, property);
-    let search =
-        Search { net, property, functionals: &functionals, charges, recorded: record.is_some() };
+    let recorded = record.is_some();
+    let bounder = Bounder { net, functionals: &functionals, charges, recorded };
+    let search = Search { net, property, bounder: &bounder };
     let mut open: BinaryHeap<Domain> = property
         .claims
         .iter()
@@ -136,13 +122,13 @@ fn run(
             claim: c as u32,
             step: c as u32,
             known: None,
+            inherited: None,
             bound: f64::NEG_INFINITY,
             lower: claim.region.lower().into(),
             upper: claim.region.upper().into(),
         })
         .collect();
-    let recorded = record.as_ref().map_or(0, |_| known_size(net));
-    let most = limits.memory / (Domain::size(net.inputs()) + recorded);
+    let most = limits.memory / Domain::size(net, recorded);
     let widest = net.nodes().iter().map(|n| n.len).max().unwrap_or(1);
     let batch = (BATCH_ENTRIES / (widest * 32)).clamp(1, BATCH);
     let mut searched =
@@ -206,101 +192,35 @@ fn charges_of_hull(net: &Network, property: &Property) -> Arc<Charges> {
 struct Search<'a> {
     net: &'a Network,
     property: &'a Property,
-    functionals: &'a [Functionals<'a>],
-    charges: Arc<Charges>,
-    recorded: bool,
+    bounder: &'a Bounder<'a>,
 }
 
 impl Search<'_> {
     /// Bounds a batch of domains and splits those that are not proved.
     fn batch(&self, domains: &[Domain]) -> Batch {
-        let n = self.net.inputs();
-        let gather = |end: fn(&Domain) -> &[f64]| {
-            Matrix::from_iterator(
-                n,
-                domains.len(),
-                domains.iter().flat_map(|d| end(d).iter().copied()),
-            )
-        };
-        let input = Boxes { lower: gather(|d| &d.lower), upper: gather(|d| &d.upper) };
-        let known = self.recorded.then(|| {
-            let known: Vec<_> = domains.iter().map(|d| d.known.as_deref()).collect();
-            columns_of(self.net, &known)
-        });
-        let analysis = Analysis::of_domains(
-            self.net,
-            &input,
-            Intermediate::Crown,
-            self.charges.clone(),
-            known.as_deref(),
-        );
-        // One column for every functional of every domain's claim.
-        let mut starts = vec![0];
-        let mut columns: Vec<usize> = Vec::new();
-        let mut rows: Vec<f64> = Vec::new();
-        for (d, domain) in domains.iter().enumerate() {
-            let functionals = &self.functionals[domain.claim as usize];
-            rows.extend_from_slice(functionals.matrix.as_slice());
-            columns.extend(std::iter::repeat_n(d, functionals.len()));
-            starts.push(columns.len());
-        }
-        let rows = Matrix::from_vec(self.net.outputs(), columns.len(), rows);
-        let start = Start::Dense(&rows);
-        let swept =
-            analysis.sweep().run(self.net.output(), &start, &columns, &Multipliers::none(), true);
-        let mut result = Batch { proved: f64::INFINITY, ..Batch::default() };
-        let (mut undecided, mut subjects) = (Vec::new(), Vec::new());
-        for (d, domain) in domains.iter().enumerate() {
-            let functionals = &self.functionals[domain.claim as usize];
-            let range = starts[d]..starts[d + 1];
-            let linear = Linear {
-                coefficients: &swept.coefficients.as_slice()[range.start * n..range.end * n],
-                constants: &swept.constants[range.clone()],
-                inputs: n,
-            };
-            let mut lows = swept.bounds[range].to_vec();
-            if self.recorded {
-                for (f, low) in lows.iter_mut().enumerate() {
-                    *low -= self.slack(domain, &linear, f);
-                }
-            }
-            let margin = functionals.margin(&lows);
-            if functionals.proved_by(&lows) {
-                result.proved = result.proved.min(margin);
-                continue;
-            }
-            let open = functionals.open_polytopes(&lows);
-            subjects.push(Subject { domain: d, functionals: weights(&open, &lows, starts[d]) });
-            undecided.push(Bounded { domain, column: d, margin, linear, open });
-        }
-        result.counterexample = self.probe(&undecided);
+        let bounded = self.bounder.bound(domains);
+        let mut result = Batch { proved: bounded.proved, ..Batch::default() };
+        result.counterexample = self.probe(&bounded.undecided);
         if result.counterexample.is_none() {
-            let smears = smears(&analysis, &swept, &subjects);
-            for (u, bounded) in undecided.iter().enumerate() {
-                self.split(&analysis, bounded, smears.column(u).as_slice(), &mut result);
+            let subjects: Vec<Subject> = bounded.undecided.iter().map(Undecided::subject).collect();
+            let smears = smears(&bounded.analysis, &bounded.sweeps, &subjects);
+            for (u, undecided) in bounded.undecided.iter().enumerate() {
+                let promise = smears.column(u);
+                self.split(&bounded.analysis, undecided, promise.as_slice(), &mut result);
             }
         }
         result
     }
 
-    /// By how much a recorded bound must exceed what it has to: for the checker's slopes, and for its charges on rounding,
-    /// which are some multiple of ours.
-    fn slack(&self, domain: &Domain, linear: &Linear, f: usize) -> f64 {
-        let functional = &self.functionals[domain.claim as usize].matrix.column(f);
-        let size = size(linear.row(f), linear.constants[f], &domain.lower, &domain.upper);
-        SLACK * size + rounding(self.net, &self.charges, functional.as_slice())
-    }
-
     /// Tries, for every undecided domain, its centre and the corners where its linear bounds are least.
-    fn probe(&self, undecided: &[Bounded]) -> Option<Counterexample> {
+    fn probe(&self, undecided: &[Undecided]) -> Option<Counterexample> {
         let mut owners = Vec::new();
         let mut points: Vec<f64> = Vec::new();
-        for (u, Bounded { domain, linear, open, .. }) in undecided.iter().enumerate() {
+        for (u, Undecided { domain, open, .. }) in undecided.iter().enumerate() {
             points.extend(domain.lower.iter().zip(&domain.upper).map(|(l, u)| 0.5 * l + 0.5 * u));
             owners.push(u);
-            for nearest in open.iter().filter_map(|p| p.nearest) {
-                let a = linear.row(nearest);
-                let corner = a.iter().zip(domain.lower.iter().zip(&domain.upper));
+            for row in open.iter().filter_map(Reach::nearest) {
+                let corner = row.coefficients.iter().zip(domain.lower.iter().zip(&domain.upper));
                 points.extend(corner.map(|(&a, (&l, &u))| if a >= 0.0 { l } else { u }));
                 owners.push(u);
             }
@@ -331,19 +251,19 @@ impl Search<'_> {
     }
 
     /// Clips a domain by the linear bounds of its open polytopes and halves it where that promises most.
-    fn split(&self, analysis: &Analysis, bounded: &Bounded, promise: &[f64], result: &mut Batch) {
-        let Bounded { domain, column, margin, linear, open } = bounded;
+    fn split(
+        &self,
+        analysis: &Analysis,
+        undecided: &Undecided,
+        promise: &[f64],
+        result: &mut Batch,
+    ) {
+        let Undecided { domain, column, margin, open } = undecided;
+        let recorded = self.bounder.recorded;
         let mut clips = Vec::new();
-        let remaining = if self.recorded {
-            let cuts = |p: &OpenPolytope| {
-                let cut = |&(f, bound): &(usize, f64)| Cut {
-                    coefficients: linear.row(f),
-                    constant: linear.constants[f],
-                    bound: bound + self.slack(domain, linear, f),
-                };
-                p.halves.iter().map(cut).collect::<Vec<_>>()
-            };
-            let polytopes: Vec<_> = open.iter().map(cuts).collect();
+        let remaining = if recorded {
+            let polytopes: Vec<Vec<Cut>> =
+                open.iter().map(|reach| reach.rows.iter().map(Row::cut).collect()).collect();
             clips = slabs(&domain.lower, &domain.upper, &polytopes);
             let (mut lower, mut upper) = (domain.lower.to_vec(), domain.upper.to_vec());
             for slab in &clips {
@@ -351,7 +271,7 @@ impl Search<'_> {
             }
             Some((lower, upper))
         } else {
-            clipped(domain, linear, open)
+            clipped(domain, open)
         };
         let Some((lower, upper)) = remaining else {
             // Nothing is left that any polytope could reach; the margin is no longer that of a bound, but is not below 0.
@@ -361,6 +281,7 @@ impl Search<'_> {
         let bound = margin.max(domain.bound);
         let known =
             if clips.is_empty() { domain.known.clone() } else { Some(known_of(analysis, *column)) };
+        let inherited = (!recorded).then(|| Inherited::of(analysis, *column));
         // The score is of the box before clipping: it shrinks with the width that clipping left.
         let total: f64 = promise.iter().sum::<f64>().max(f64::MIN_POSITIVE);
         let region = &self.property.claims[domain.claim as usize].region;
@@ -373,14 +294,15 @@ impl Search<'_> {
         let splittable = |&i: &usize| lower[i] < at(i) && at(i) < upper[i];
         let best =
             (0..lower.len()).filter(splittable).max_by(|&i, &j| score(i).total_cmp(&score(j)));
-        let whole = Domain { bound, lower: lower.into(), upper: upper.into(), known, ..**domain };
+        let (lower, upper) = (lower.into(), upper.into());
+        let whole = Domain { bound, lower, upper, known, inherited, ..**domain };
         match best {
             None => result.stuck.push(whole),
             Some(i) => {
                 let (mut left, mut right) = (whole.clone(), whole);
                 left.upper[i] = 0.5 * left.lower[i] + 0.5 * left.upper[i];
                 right.lower[i] = left.upper[i];
-                if self.recorded {
+                if recorded {
                     let (step, input, at) = (domain.step, i as u32, left.upper[i]);
                     result.notes.push(Note { step, clips, input, at });
                 }
@@ -390,58 +312,19 @@ impl Search<'_> {
     }
 }
 
-/// For each open polytope, the functional nearest to excluding it, weighted by the inverse of what is missing.
-fn weights(open: &[OpenPolytope], lows: &[f64], first: usize) -> Vec<(usize, f64)> {
-    let nearest = |p: &OpenPolytope| {
-        let f = p.nearest?;
-        let bound = p.halves.iter().find(|half| half.0 == f)?.1;
-        let gap = (bound - lows[f]).max(f64::MIN_POSITIVE);
-        Some((first + f, if gap.is_finite() { 1.0 / gap } else { 1.0 }))
-    };
-    open.iter().filter_map(nearest).collect()
-}
-
 /// Σ aⱼ yⱼ, rounded: only to pick candidates.
 fn value(half: &crate::spec::HalfSpace, y: &[f64]) -> f64 {
     half.coefficients.iter().map(|&(j, a)| a * y[j]).sum()
 }
 
-/// A domain that its bounds do not prove, in a column of its batch.
-struct Bounded<'a> {
-    domain: &'a Domain,
-    column: usize,
-    margin: f64,
-    linear: Linear<'a>,
-    open: Vec<OpenPolytope>,
-}
-
-/// Linear lower bounds of one domain's functionals.
-struct Linear<'a> {
-    coefficients: &'a [f64],
-    constants: &'a [f64],
-    inputs: usize,
-}
-
-impl<'a> Linear<'a> {
-    fn row(&self, functional: usize) -> &'a [f64] {
-        &self.coefficients[functional * self.inputs..][..self.inputs]
-    }
-}
-
 /// The smallest box that holds every point of the domain that an open polytope may still be reached from.
-fn clipped(
-    domain: &Domain,
-    linear: &Linear,
-    open: &[OpenPolytope],
-) -> Option<(Vec<f64>, Vec<f64>)> {
+fn clipped(domain: &Domain, open: &[Reach]) -> Option<(Vec<f64>, Vec<f64>)> {
     let mut hull: Option<(Vec<f64>, Vec<f64>)> = None;
-    for polytope in open {
+    for reach in open {
         let (mut lower, mut upper) = (domain.lower.to_vec(), domain.upper.to_vec());
         // Each half-space clips what the others left, so a second round still gains.
-        let alive = (0..CLIP_ROUNDS).flat_map(|_| &polytope.halves).all(|&(f, bound)| {
-            let cut = Cut { coefficients: linear.row(f), constant: linear.constants[f], bound };
-            clip(cut, &mut lower, &mut upper)
-        });
+        let mut rows = (0..CLIP_ROUNDS).flat_map(|_| &reach.rows);
+        let alive = rows.all(|row| clip(row.cut(), &mut lower, &mut upper));
         if !alive {
             continue;
         }

@@ -1,7 +1,11 @@
 //! Branch and bound: a query split into domains until each is proved, or a counterexample is found.
 
+mod ascend;
 mod clip;
+mod combine;
+mod inherit;
 mod input;
+mod leaf;
 mod limits;
 mod record;
 mod relu;

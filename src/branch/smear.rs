@@ -18,13 +18,13 @@ use crate::net::{Matrix, Op};
 pub struct Subject {
     /// Column of the domain.
     pub domain: usize,
-    /// (column of the sweep, weight).
-    pub functionals: Vec<(usize, f64)>,
+    /// (sweep, column of it, weight).
+    pub functionals: Vec<(usize, usize, f64)>,
 }
 
-/// For each subject, what halving each input promises (inputs × subjects). `swept` must have kept its trace.
+/// For each subject, what halving each input promises (inputs × subjects). Sweeps must have kept their traces.
 #[must_use]
-pub fn smears(analysis: &Analysis, swept: &Swept, subjects: &[Subject]) -> Matrix {
+pub fn smears(analysis: &Analysis, sweeps: &[Swept], subjects: &[Subject]) -> Matrix {
     let net = analysis.net;
     let n = net.inputs();
     let boxes = &analysis.layers.boxes;
@@ -58,8 +58,7 @@ pub fn smears(analysis: &Analysis, swept: &Swept, subjects: &[Subject]) -> Matri
                 let is_relu = matches!(node.op, Op::Relu(_));
                 let mut x = moved(*z, &moves);
                 for (s, subject) in subjects.iter().enumerate() {
-                    let costs =
-                        costs(swept.trace.get(id).and_then(Option::as_ref), subject, node.len);
+                    let costs = costs(sweeps, id, subject, node.len);
                     for j in 0..node.len {
                         let (l, u) = (
                             boxes[*z].lower[(j, subject.domain)],
@@ -98,8 +97,7 @@ pub fn smears(analysis: &Analysis, swept: &Swept, subjects: &[Subject]) -> Matri
                         0.5 * boxes[z].lower[(j, subject.domain)]
                             + 0.5 * boxes[z].upper[(j, subject.domain)]
                     };
-                    let costs =
-                        costs(swept.trace.get(id).and_then(Option::as_ref), subject, node.len);
+                    let costs = costs(sweeps, id, subject, node.len);
                     for j in 0..node.len {
                         for c in s * n..(s + 1) * n {
                             scores[(c - s * n, s)] += costs[j] * (x[(j, c)] * y[(j, c)]).abs();
@@ -116,10 +114,10 @@ pub fn smears(analysis: &Analysis, swept: &Swept, subjects: &[Subject]) -> Matri
 }
 
 /// Σ weight · |a| over a subject's functionals, for each element of a node; zeros where no functional met the node.
-fn costs(trace: Option<&Matrix>, subject: &Subject, len: usize) -> Vec<f64> {
+fn costs(sweeps: &[Swept], id: usize, subject: &Subject, len: usize) -> Vec<f64> {
     let mut costs = vec![0.0; len];
-    if let Some(trace) = trace {
-        for &(column, weight) in &subject.functionals {
+    for &(sweep, column, weight) in &subject.functionals {
+        if let Some(Some(trace)) = sweeps[sweep].trace.get(id) {
             costs
                 .iter_mut()
                 .zip(trace.column(column).iter())

@@ -1,0 +1,84 @@
+//! Bounds of pre-activations that a half inherits from the box it was cut from.
+
+use crate::bound::Analysis;
+use crate::net::{Boxes, Matrix, Network, Op};
+use std::sync::Arc;
+
+/// Lower and upper bounds of the operands of all nonlinear nodes in single precision, rounded outward; both halves of a box
+/// share them.
+#[derive(Debug, Clone)]
+pub(super) struct Inherited(Arc<[[f32; 2]]>);
+
+impl Inherited {
+    /// The bounds of one domain of an analysis.
+    pub fn of(analysis: &Analysis, domain: usize) -> Self {
+        let boxes = operands(analysis.net).map(|z| &analysis.layers.boxes[z]);
+        let ends = boxes.flat_map(|b| {
+            (0..b.lower.nrows())
+                .map(move |i| [down(b.lower[(i, domain)]), up(b.upper[(i, domain)])])
+        });
+        Self(ends.collect())
+    }
+
+    /// Bytes, of which each half bears one half.
+    pub fn size(net: &Network) -> usize {
+        operands(net).map(|z| net.node(z).len).sum::<usize>() * size_of::<[f32; 2]>() + 16
+    }
+
+    /// What is known of each node, one column a domain; nothing of nodes that only affine ones read.
+    pub fn columns(net: &Network, inherited: &[Option<&Self>]) -> Vec<Option<Boxes>> {
+        let mut all = vec![None; net.nodes().len()];
+        if inherited.iter().all(Option::is_none) {
+            return all;
+        }
+        let mut start = 0;
+        for z in operands(net) {
+            let len = net.node(z).len;
+            let mut lower = Matrix::repeat(len, inherited.len(), f64::NEG_INFINITY);
+            let mut upper = Matrix::repeat(len, inherited.len(), f64::INFINITY);
+            for (d, inherited) in inherited.iter().enumerate() {
+                let Some(Self(ends)) = inherited else { continue };
+                let (mut l, mut u) = (lower.column_mut(d), upper.column_mut(d));
+                for ((l, u), ends) in l.iter_mut().zip(u.iter_mut()).zip(&ends[start..][..len]) {
+                    (*l, *u) = (f64::from(ends[0]), f64::from(ends[1]));
+                }
+            }
+            all[z] = Some(Boxes { lower, upper });
+            start += len;
+        }
+        all
+    }
+}
+
+/// The operands of nonlinear nodes, each once.
+fn operands(net: &Network) -> impl Iterator<Item = usize> + '_ {
+    let read = |z: &usize| {
+        net.nodes()[*z..].iter().any(|node| {
+            !matches!(node.op, Op::Input | Op::Affine(_)) && node.op.operands().contains(z)
+        })
+    };
+    (1..net.nodes().len()).filter(read)
+}
+
+fn down(x: f64) -> f32 {
+    let single = x as f32;
+    if f64::from(single) > x { single.next_down() } else { single }
+}
+
+fn up(x: f64) -> f32 {
+    -down(-x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn single_precision_is_rounded_outward(x: f64) {
+            prop_assume!(!x.is_nan());
+            prop_assert!(f64::from(down(x)) <= x && x <= f64::from(up(x)));
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Bounds of a batch of sub-boxes: for each, linear bounds of its claim's half-spaces, then of the best combination of them
+//! for each polytope that no half-space excludes alone, with slopes optimised for it.
+
+use super::ascend::ascend;
+use super::clip::Cut;
+use super::combine::Rows;
+use super::inherit::Inherited;
+use super::record::{Known, SLACK, columns_of, rounding, size};
+use super::smear::Subject;
+use crate::bound::{
+    Analysis, Charges, Functionals, Intermediate, Multipliers, OpenPolytope, Start, Swept,
+};
+use crate::net::{Boxes, Matrix, Network, column};
+use crate::num::{add_up, gamma, inflate, mul_up, sub_down};
+use std::sync::Arc;
+
+/// A sub-box of one claim's region that is not proved yet.
+#[derive(Debug, Clone)]
+pub(super) struct Domain {
+    pub claim: u32,
+    /// Its step in the record, if there is one.
+    pub step: u32,
+    /// What the record's last `crown` above it found, which the checker knows too.
+    pub known: Option<Known>,
+    /// Bounds of pre-activations on the box that it is a half of.
+    pub inherited: Option<Inherited>,
+    /// Margin proved of it or of the box it comes from.
+    pub bound: f64,
+    pub lower: Box<[f64]>,
+    pub upper: Box<[f64]>,
+}
+
+/// A linear lower bound on a domain of a functional that must be at most `bound` for a point to matter.
+pub(super) struct Row {
+    pub coefficients: Vec<f64>,
+    pub constant: f64,
+    /// Rounded up.
+    pub bound: f64,
+    /// The functional's lower bound.
+    pub low: f64,
+    /// Its weights on the polytope's half-spaces.
+    weights: Vec<f64>,
+    /// (sweep, column) that it comes from.
+    at: (usize, usize),
+}
+
+impl Row {
+    /// The margin that it proves: positive where it excludes the polytope.
+    pub fn margin(&self) -> f64 {
+        self.low - self.bound
+    }
+
+    pub fn cut(&self) -> Cut<'_> {
+        let Self { coefficients, constant, bound, .. } = self;
+        Cut { coefficients, constant: *constant, bound: *bound }
+    }
+}
+
+/// A polytope that a domain may still reach: a row for each of its half-spaces, then combinations.
+pub(super) struct Reach {
+    pub rows: Vec<Row>,
+    /// Functionals of the half-spaces and their right sides.
+    halves: Vec<(usize, f64)>,
+}
+
+impl Reach {
+    /// The row that is nearest to excluding the polytope.
+    pub fn nearest(&self) -> Option<&Row> {
+        self.rows.iter().max_by(|a, b| a.margin().total_cmp(&b.margin()))
+    }
+
+    fn margin(&self) -> f64 {
+        self.nearest().map_or(f64::NEG_INFINITY, Row::margin)
+    }
+}
+
+/// A domain that its bounds do not prove.
+pub(super) struct Undecided<'a> {
+    pub domain: &'a Domain,
+    /// Its column in the analysis.
+    pub column: usize,
+    /// The least margin over its claim's polytopes.
+    pub margin: f64,
+    /// What it may still reach.
+    pub open: Vec<Reach>,
+}
+
+impl Undecided<'_> {
+    /// Where splitting should help: each open polytope's nearest row, weighted by the inverse of what is missing.
+    pub fn subject(&self) -> Subject {
+        let weighted = |reach: &Reach| {
+            let row = reach.nearest()?;
+            let gap = (-row.margin()).max(f64::MIN_POSITIVE);
+            Some((row.at.0, row.at.1, if gap.is_finite() { 1.0 / gap } else { 1.0 }))
+        };
+        let functionals = self.open.iter().filter_map(weighted).collect();
+        Subject { domain: self.column, functionals }
+    }
+}
+
+/// What bounds of a batch left.
+pub(super) struct Bounded<'a> {
+    pub analysis: Analysis<'a>,
+    pub sweeps: Vec<Swept>,
+    /// The least margin among the domains proved.
+    pub proved: f64,
+    pub undecided: Vec<Undecided<'a>>,
+}
+
+/// Weights of combinations are multiples of this, so that sums of a few of them are exact.
+const GRAIN: f64 = 1.0 / (1 << 20) as f64;
+
+/// What is asked of every batch.
+pub(super) struct Bounder<'a> {
+    pub net: &'a Network,
+    pub functionals: &'a [Functionals<'a>],
+    pub charges: Arc<Charges>,
+    pub recorded: bool,
+}
+
+impl<'a> Bounder<'a> {
+    /// Bounds a batch of domains.
+    pub fn bound(&'a self, domains: &'a [Domain]) -> Bounded<'a> {
+        let analysis = self.analyse(domains);
+        let (swept, starts) = self.sweep_halves(&analysis, domains);
+        let mut bounded =
+            Bounded { analysis, sweeps: vec![swept], proved: f64::INFINITY, undecided: Vec::new() };
+        for (d, domain) in domains.iter().enumerate() {
+            let functionals = &self.functionals[domain.claim as usize];
+            let swept = &bounded.sweeps[0];
+            let rows: Vec<Row> = (starts[d]..starts[d + 1])
+                .map(|c| self.row(domain, swept, (0, c), c - starts[d]))
+                .collect();
+            let lows: Vec<f64> = rows.iter().map(|row| row.low).collect();
+            let margin = functionals.margin(&lows);
+            if functionals.proved_by(&lows) {
+                bounded.proved = bounded.proved.min(margin);
+                continue;
+            }
+            let reach = |polytope: OpenPolytope| Reach::of(polytope, &rows);
+            let open = functionals.open_polytopes(&lows).into_iter().map(reach).collect();
+            bounded.undecided.push(Undecided { domain, column: d, margin, open });
+        }
+        if !self.recorded {
+            self.raise(&mut bounded);
+        }
+        bounded
+    }
+
+    fn analyse(&'a self, domains: &[Domain]) -> Analysis<'a> {
+        let gather = |end: fn(&Domain) -> &[f64]| {
+            let ends = domains.iter().flat_map(|d| end(d).iter().copied());
+            Matrix::from_iterator(self.net.inputs(), domains.len(), ends)
+        };
+        let input = Boxes { lower: gather(|d| &d.lower), upper: gather(|d| &d.upper) };
+        let known = if self.recorded {
+            let known: Vec<_> = domains.iter().map(|d| d.known.as_deref()).collect();
+            columns_of(self.net, &known)
+        } else {
+            let inherited: Vec<_> = domains.iter().map(|d| d.inherited.as_ref()).collect();
+            Inherited::columns(self.net, &inherited)
+        };
+        let charges = self.charges.clone();
+        Analysis::of_domains(self.net, &input, Intermediate::Crown, charges, Some(&known))
+    }
+
+    /// One column for every functional of every domain's claim; those of domain d begin at `starts[d]`.
+    fn sweep_halves(&self, analysis: &Analysis, domains: &[Domain]) -> (Swept, Vec<usize>) {
+        let mut starts = vec![0];
+        let mut columns: Vec<usize> = Vec::new();
+        let mut rows: Vec<f64> = Vec::new();
+        for (d, domain) in domains.iter().enumerate() {
+            let functionals = &self.functionals[domain.claim as usize];
+            rows.extend_from_slice(functionals.matrix.as_slice());
+            columns.extend(std::iter::repeat_n(d, functionals.len()));
+            starts.push(columns.len());
+        }
+        let rows = Matrix::from_vec(self.net.outputs(), columns.len(), rows);
+        (sweep(analysis, &rows, &columns), starts)
+    }
+
+    /// The row of functional f of a domain's claim. A recorded one keeps its distance from what the checker may find.
+    fn row(&self, domain: &Domain, swept: &Swept, at: (usize, usize), f: usize) -> Row {
+        let mut row = Row::of(swept, at, f64::NAN, Vec::new());
+        if self.recorded {
+            let functional = self.functionals[domain.claim as usize].matrix.column(f);
+            let size = size(&row.coefficients, row.constant, &domain.lower, &domain.upper);
+            let slack = SLACK * size + rounding(self.net, &self.charges, functional.as_slice());
+            row.constant -= slack;
+            row.low -= slack;
+        }
+        row
+    }
+
+    /// Adds to each open polytope the combination of its half-spaces that their rows suggest, with slopes of its own.
+    fn raise(&self, bounded: &mut Bounded) {
+        let mut owners = Vec::new();
+        let (mut columns, mut matrix, mut targets) = (Vec::new(), Vec::new(), Vec::new());
+        let magnitudes = self.charges.magnitudes(self.net.output());
+        for (u, Undecided { domain, column, open, .. }) in bounded.undecided.iter().enumerate() {
+            let functionals = &self.functionals[domain.claim as usize];
+            for (r, reach) in open.iter().enumerate() {
+                let Some(weights) = reach.weights(domain) else { continue };
+                let functional = reach.functional(functionals, &weights);
+                columns.push(*column);
+                matrix.extend_from_slice(&functional);
+                let (charge, bound) = reach.price(functionals, &weights, magnitudes);
+                targets.push(add_up(bound, charge));
+                owners.push((u, r, weights, charge, bound));
+            }
+        }
+        if owners.is_empty() {
+            return;
+        }
+        let matrix = Matrix::from_vec(self.net.outputs(), columns.len(), matrix);
+        let (sweeps, best) = ascend(&bounded.analysis, &matrix, &columns, &targets);
+        for (owner, (step, column)) in owners.into_iter().zip(best) {
+            let (u, r, weights, charge, bound) = owner;
+            let at = (bounded.sweeps.len() + step, column);
+            let mut row = Row::of(&sweeps[step], at, bound, weights);
+            row.constant = sub_down(row.constant, charge);
+            row.low = sub_down(row.low, charge);
+            bounded.undecided[u].open[r].rows.push(row);
+        }
+        bounded.sweeps.extend(sweeps);
+        bounded.settle();
+    }
+}
+
+fn sweep(analysis: &Analysis, functionals: &Matrix, columns: &[usize]) -> Swept {
+    let start = Start::Dense(functionals);
+    analysis.sweep().run(analysis.net.output(), &start, columns, &Multipliers::none(), true)
+}
+
+impl Bounded<'_> {
+    /// Takes away the polytopes that combinations excluded, and the domains that can reach none any more.
+    fn settle(&mut self) {
+        let proved = &mut self.proved;
+        self.undecided.retain_mut(|undecided| {
+            let mut closed = f64::INFINITY;
+            undecided.open.retain(|reach| {
+                let open = reach.margin() <= 0.0 || reach.margin().is_nan();
+                closed = if open { closed } else { closed.min(reach.margin()) };
+                open
+            });
+            let open = undecided.open.iter().map(Reach::margin).fold(f64::INFINITY, f64::min);
+            if undecided.open.is_empty() {
+                // Of the polytopes closed before, the margin is not known here any more; it is not below 0.
+                *proved = proved.min(closed);
+                return false;
+            }
+            undecided.margin = open;
+            true
+        });
+    }
+}
+
+impl Row {
+    fn of(swept: &Swept, at: (usize, usize), bound: f64, weights: Vec<f64>) -> Self {
+        Self {
+            coefficients: column(&swept.coefficients, at.1).to_vec(),
+            constant: swept.constants[at.1],
+            bound,
+            low: swept.bounds[at.1],
+            weights,
+            at,
+        }
+    }
+}
+
+impl Reach {
+    fn of(polytope: OpenPolytope, rows: &[Row]) -> Self {
+        let count = polytope.halves.len();
+        let row = |(h, &(f, bound)): (usize, &(usize, f64))| {
+            let mut weights = vec![0.0; count];
+            weights[h] = 1.0;
+            let Row { coefficients, constant, low, at, .. } = &rows[f];
+            let coefficients = coefficients.clone();
+            Row { coefficients, constant: *constant, bound, low: *low, weights, at: *at }
+        };
+        Self {
+            rows: polytope.halves.iter().enumerate().map(row).collect(),
+            halves: polytope.halves,
+        }
+    }
+
+    /// Weights of the half-spaces in the best mixture of the rows.
+    fn weights(&self, domain: &Domain) -> Option<Vec<f64>> {
+        let mut rows = Rows::default();
+        for row in &self.rows {
+            rows.push(&row.coefficients, row.constant - row.bound, &domain.lower, &domain.upper);
+        }
+        let (shares, _) = rows.mix()?;
+        let mut weights = vec![0.0; self.halves.len()];
+        for (row, share) in self.rows.iter().zip(shares) {
+            weights.iter_mut().zip(&row.weights).for_each(|(sum, w)| *sum += share * w);
+        }
+        weights.iter_mut().for_each(|w| *w = (*w / GRAIN).round().max(0.0) * GRAIN);
+        Some(weights)
+    }
+
+    /// Σ wₕ fₕ, rounded.
+    fn functional(&self, functionals: &Functionals, weights: &[f64]) -> Vec<f64> {
+        let mut sum = vec![0.0; functionals.matrix.nrows()];
+        for (&(f, _), w) in self.halves.iter().zip(weights) {
+            let half = column(&functionals.matrix, f);
+            sum.iter_mut().zip(half).for_each(|(sum, a)| *sum += w * a);
+        }
+        sum
+    }
+
+    /// What rounding the combined functional may cost, |y| being at most `magnitudes`, and Σ wₕ bₕ rounded up.
+    fn price(&self, functionals: &Functionals, weights: &[f64], magnitudes: &[f64]) -> (f64, f64) {
+        let (mut reach, mut bound) = (0.0, 0.0);
+        for (&(f, b), &w) in self.halves.iter().zip(weights) {
+            let half = column(&functionals.matrix, f);
+            reach += half.iter().zip(magnitudes).map(|(a, m)| w * a.abs() * m).sum::<f64>();
+            bound = add_up(bound, mul_up(w, b));
+        }
+        let terms = self.halves.len();
+        (inflate(inflate(reach, terms * magnitudes.len() + 2) * gamma(terms + 1), 2), bound)
+    }
+}
