@@ -2,12 +2,13 @@
 
 use super::{AttackResult, Finding, Row};
 use crate::attack::AttackKind;
+use crate::num::Rational;
 use std::collections::BTreeMap;
 use std::fmt;
 use thiserror::Error;
 
 /// A count out of a total.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Share {
     /// The numerator.
     pub count: usize,
@@ -52,6 +53,16 @@ pub enum Breach {
         unbroken: usize,
         /// Correct inputs.
         correct: usize,
+    },
+    /// A certified radius that is not below the distance of a counterexample.
+    #[error("input {index} is certified up to {certified} and has a counterexample at {attacked}")]
+    Radius {
+        /// The input.
+        index: usize,
+        /// The certified radius.
+        certified: Box<Rational>,
+        /// The counterexample's distance.
+        attacked: Box<Rational>,
     },
 }
 

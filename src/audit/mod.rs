@@ -17,8 +17,10 @@ pub mod ood;
 mod plan;
 mod pool;
 mod prediction;
+pub mod radius;
 mod results;
 mod row;
+pub mod score;
 pub mod shift;
 
 pub use campaign::{Campaign, CampaignError, Decide, Ended, Finished, Sample, Task, input_seed};
@@ -33,5 +35,6 @@ pub use plan::{
     TEMPLATE,
 };
 pub use prediction::{Prediction, predict};
+pub use radius::{Grid, RadiusRow, RadiusSearch, RadiusSummary};
 pub use results::{AtRadius, Clash, InputResult, Proof, SubjectResults, results};
 pub use row::{AttackResult, Finding, Row};

@@ -15,10 +15,10 @@ pub use reference::{ReferenceOutputs, load_reference};
 pub use settings::{DataSettings, FIELDS};
 
 use super::SourceFile;
-use crate::num::{Rational, round_nearest};
+use crate::num::{Rational, from_f64, round_nearest};
 use crate::spec::{Region, RegionError};
 use array::{Array, Values};
-use num_traits::{One, Zero};
+use num_traits::{One, Signed, Zero};
 use std::path::{Path, PathBuf};
 
 /// Labelled inputs.
@@ -244,6 +244,34 @@ impl Dataset {
     /// Where eps is negative or the ball misses the domain.
     pub fn region(&self, i: usize, eps: &Rational) -> Result<Region, RegionError> {
         Region::from_bounds(&self.bounds(i, eps)?)
+    }
+
+    /// The radius of the smallest ball around input i that contains the box [lower, upper], exact: the largest
+    /// |x − input| / factor over its corners and features, where the factor is that of `eps_per_feature` or 1. The domain plays
+    /// no part. `None` where lengths differ, an end is not finite, or a feature whose factor is 0 differs.
+    #[must_use]
+    pub fn distance(&self, i: usize, lower: &[f64], upper: &[f64]) -> Option<Rational> {
+        if lower.len() != self.features || upper.len() != self.features {
+            return None;
+        }
+        let mut farthest = Rational::zero();
+        for (at, centre) in self.exact(i).iter().enumerate() {
+            for end in [lower[at], upper[at]] {
+                let mut distance = (from_f64(end)? - centre).abs();
+                if let Some(factors) = &self.eps_per_feature {
+                    if !distance.is_zero() && factors[at].is_zero() {
+                        return None;
+                    }
+                    if !distance.is_zero() {
+                        distance /= &factors[at];
+                    }
+                }
+                if distance > farthest {
+                    farthest = distance;
+                }
+            }
+        }
+        Some(farthest)
     }
 
     /// The valid values of each feature in the user's units, exact, if the settings have them.

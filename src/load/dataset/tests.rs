@@ -310,3 +310,27 @@ proptest! {
         let _ = DataSettings::from_sidecar(&source("d.json", json));
     }
 }
+
+#[test]
+fn distances_are_exact_and_in_units_of_epsilon() {
+    let folder = Folder::with(&[
+        ("d.csv", b"a,b,c,label\n0.1,2,5,0\n"),
+        ("d.toml", b"label_column = \"label\"\neps_per_feature = [1, 4, 0]\n"),
+    ]);
+    let data = folder.load("d.csv").unwrap();
+    let distance = |lower: &[f64], upper: &[f64]| data.distance(0, lower, upper);
+    let point = |x: &[f64]| distance(x, x);
+    // 0.1 is no double, and the distance says so.
+    let off = q("0.1") - from_f64(0.1).unwrap();
+    assert_eq!(point(&[0.1, 2.0, 5.0]), Some(off.abs()));
+    assert_eq!(point(&[0.1, 0.0, 5.0]), Some(q("1/2")));
+    assert_eq!(distance(&[0.1, 1.0, 5.0], &[0.1, 6.0, 5.0]), Some(q("1")));
+    assert_eq!(point(&[0.1, 2.0, 5.5]), None, "the last feature cannot move");
+    assert_eq!(point(&[0.1, 2.0]), None);
+    assert_eq!(point(&[f64::NAN, 2.0, 5.0]), None);
+    // The ball of that radius holds the point, and no smaller one does.
+    let x = [0.625, 3.0, 5.0];
+    let radius = point(&x).unwrap();
+    assert!(data.region(0, &radius).unwrap().contains(&x));
+    assert!(!data.region(0, &(radius - q("1e-30"))).unwrap().contains(&x));
+}
