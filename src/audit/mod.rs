@@ -21,6 +21,7 @@ pub mod radius;
 mod results;
 mod row;
 pub mod score;
+pub mod semantic;
 pub mod shift;
 
 pub use campaign::{Campaign, CampaignError, Decide, Ended, Finished, Sample, Task, input_seed};

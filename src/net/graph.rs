@@ -365,7 +365,17 @@ impl Network {
         let scale = LinearMap::Sparse(super::Sparse::diagonal(inverse_std));
         let scale = vec![Term { source: shifted, map: scale }];
         let normalised = builder.affine(scale, vec![0.0; len], 1, "normalisation: std")?;
-        let mut renumbered = vec![normalised];
+        self.after(builder.finish(normalised)?)
+    }
+
+    /// The network x ↦ N(F(x)), F being the network in front.
+    ///
+    /// # Errors
+    /// Where F has another number of outputs than this one has inputs.
+    pub fn after(self, front: Self) -> Result<Self, BuildError> {
+        check_size("the output of the network in front", front.outputs(), self.inputs())?;
+        let mut renumbered = vec![front.output];
+        let mut builder = NetworkBuilder { nodes: front.nodes };
         for mut node in self.nodes.into_iter().skip(1) {
             node.op.renumber(&renumbered);
             builder.nodes.push(node);
