@@ -1,4 +1,4 @@
-//! The arguments that `certify` and `attack` share.
+//! The arguments that `certify`, `attack` and `radius` share.
 
 use super::exit::{Failure, USAGE};
 use crate::attack::{AttackKind, AttackSettings};
@@ -12,6 +12,26 @@ use std::time::Duration;
 /// A network, a dataset, an ε, and how to go about it.
 #[derive(Debug, clap::Args)]
 pub(super) struct CampaignArguments {
+    /// The largest perturbation of each feature, exactly as written: 0.1 or 8/255
+    #[arg(long, value_name = "EPS", allow_negative_numbers = true, value_parser = epsilon)]
+    pub eps: Rational,
+
+    #[command(flatten)]
+    pub common: CommonArguments,
+}
+
+/// What does not depend on ε is read as if it stood here.
+impl std::ops::Deref for CampaignArguments {
+    type Target = CommonArguments;
+
+    fn deref(&self) -> &CommonArguments {
+        &self.common
+    }
+}
+
+/// A network, a dataset, and how to go about it.
+#[derive(Debug, clap::Args)]
+pub(super) struct CommonArguments {
     /// The network: .onnx or .nnet, gzipped or not
     pub model: PathBuf,
 
@@ -21,10 +41,6 @@ pub(super) struct CampaignArguments {
 
     #[command(flatten)]
     pub reading: ReadingArguments,
-
-    /// The largest perturbation of each feature, exactly as written: 0.1 or 8/255
-    #[arg(long, value_name = "EPS", allow_negative_numbers = true, value_parser = epsilon)]
-    pub eps: Rational,
 
     /// Only the first N inputs
     #[arg(long, value_name = "N")]
@@ -187,6 +203,12 @@ pub(super) fn epsilon(text: &str) -> Result<Rational, String> {
     if eps.is_negative() { Err("epsilon must not be negative".to_owned()) } else { Ok(eps) }
 }
 
+/// A positive number.
+pub(super) fn positive(text: &str) -> Result<Rational, String> {
+    let positive = number(text)?;
+    if positive.is_positive() { Ok(positive) } else { Err("it must be positive".to_owned()) }
+}
+
 /// A share between 0 and 1.
 pub(super) fn share(text: &str) -> Result<Rational, String> {
     let share = number(text)?;
@@ -224,6 +246,7 @@ mod tests {
     fn numbers_are_checked() {
         assert!(epsilon("8/255").is_ok() && epsilon("0").is_ok());
         assert!(epsilon("-0.1").is_err() && epsilon("nan").is_err() && epsilon("").is_err());
+        assert!(positive("1/3").is_ok() && positive("0").is_err() && positive("-1").is_err());
         assert!(share("0.9").is_ok() && share("1.01").is_err());
         assert!(seconds("0.5").is_ok());
         assert!(seconds("0").is_err() && seconds("-1").is_err());

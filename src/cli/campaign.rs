@@ -1,8 +1,8 @@
 //! A campaign from files to report, for `certify` and `attack` alike.
 
-use super::arguments::CampaignArguments;
+use super::arguments::{CampaignArguments, CommonArguments};
 use super::exit::{DATA, Failure};
-use super::progress::Progress;
+use super::progress::{Progress, Verdicts};
 use super::proofs::Proofs;
 use super::{interrupt, print, styled};
 use crate::attack::AttackSettings;
@@ -10,8 +10,8 @@ use crate::audit::{Campaign, Ended, Finished, Row, Sample, Task};
 use crate::load::{Dataset, LoadedNetwork, load_network};
 use crate::net::Network;
 use crate::report::{
-    DataRecord, FileRecord, Header, Mode, ModelRecord, Report, SettingsRecord, Store, StoreError,
-    report_text,
+    DataRecord, FileRecord, Header, Mode, ModelRecord, Report, RowRecord, SettingsRecord, Store,
+    StoreError, report_text,
 };
 use crate::spec::Property;
 use crate::verify::Settings;
@@ -46,7 +46,7 @@ pub(super) fn run(request: &Request) -> Result<Option<Report>, Failure> {
     let (store, held) = match &common.out {
         None => (None, Vec::new()),
         Some(dir) => {
-            let (store, held) = Store::open(dir, &header, inputs, mode(common))?;
+            let (store, held) = Store::open::<RowRecord>(dir, &header, inputs, mode(common))?;
             (Some(store), held)
         }
     };
@@ -101,7 +101,7 @@ fn run_inputs(
 ) -> Result<(Ended, Vec<Row>), Failure> {
     let done: HashSet<usize> = held.iter().map(|row| row.index).collect();
     let open: Vec<usize> = (0..inputs).filter(|index| !done.contains(index)).collect();
-    let progress = Progress::new(inputs, &held, request.common.quiet);
+    let progress = Progress::<Verdicts>::new(inputs, &held, request.common.quiet);
     let rows = Mutex::new(held);
     let data = asked.data;
     let sample = |index| {
@@ -135,30 +135,31 @@ fn run_inputs(
     };
     let ended = campaign.run(&open, &interrupt::stopped, &sink);
     progress.finish();
-    let ended = ended.map_err(|error| {
-        let failure = Failure::from(error);
-        let about_data = failure.code == DATA;
-        let file = request.common.data.display();
-        if about_data {
-            Failure::new(DATA, format!("{file}: {}", failure.message))
-        } else {
-            failure
-        }
-    })?;
+    let ended = ended.map_err(|error| about_data(request.common, error.into()))?;
     Ok((ended, rows.into_inner().unwrap_or_else(PoisonError::into_inner)))
 }
 
+/// A failure that is about the data names their file.
+pub(super) fn about_data(common: &CommonArguments, failure: Failure) -> Failure {
+    if failure.code == DATA {
+        Failure::new(DATA, format!("{}: {}", common.data.display(), failure.message))
+    } else {
+        failure
+    }
+}
+
 /// A network and the data to ask it about.
-struct Question {
-    network: Network,
+pub(super) struct Question {
+    /// The network, with the data's normalisation folded in.
+    pub network: Network,
     /// The network as its file has it, where the data's normalisation is not folded in.
     own: Network,
-    model: ModelRecord,
-    data: Dataset,
+    pub model: ModelRecord,
+    pub data: Dataset,
 }
 
 /// Reads model and data, checks that they fit, and folds the data's normalisation into the network.
-fn load(common: &CampaignArguments) -> Result<Question, Failure> {
+pub(super) fn load(common: &CommonArguments) -> Result<Question, Failure> {
     let loaded = load_network(&common.model)?;
     let data = Dataset::load(&common.data, &common.reading.settings()?)?;
     let LoadedNetwork { network, sha256, notes, layers, .. } = loaded;
@@ -190,7 +191,7 @@ fn load(common: &CampaignArguments) -> Result<Question, Failure> {
     Ok(Question { network, own, model, data })
 }
 
-fn data_record(common: &CampaignArguments, data: &Dataset) -> DataRecord {
+pub(super) fn data_record(common: &CommonArguments, data: &Dataset) -> DataRecord {
     let files: Vec<FileRecord> =
         data.sha256().into_iter().map(|(name, sha256)| FileRecord { name, sha256 }).collect();
     DataRecord {
@@ -207,7 +208,7 @@ fn data_record(common: &CampaignArguments, data: &Dataset) -> DataRecord {
     }
 }
 
-fn mode(common: &CampaignArguments) -> Mode {
+pub(super) fn mode(common: &CommonArguments) -> Mode {
     if common.resume {
         Mode::Resume
     } else if common.overwrite {
@@ -217,7 +218,7 @@ fn mode(common: &CampaignArguments) -> Mode {
     }
 }
 
-fn how_to_go_on(common: &CampaignArguments, done: usize, inputs: usize) -> String {
+pub(super) fn how_to_go_on(common: &CommonArguments, done: usize, inputs: usize) -> String {
     let Some(dir) = &common.out else {
         return format!(
             "interrupted after {done} of {inputs} inputs; without --out nothing is kept"

@@ -1,5 +1,6 @@
 //! Exit codes, and how errors map to them. Documented in docs/exit-codes.md and at the end of `certus --help`.
 
+use crate::audit::radius::RadiusError;
 use crate::audit::{AuditError, Breach, CampaignError, Clash, PlanError};
 use crate::load::{DatasetError, FileError, NetworkError, PropertyError};
 use crate::report::{FolderError, StoreError};
@@ -141,6 +142,17 @@ impl From<CampaignError<StoreError>> for Failure {
             CampaignError::Sink(error) => error.into(),
             CampaignError::Region { .. } => Self::new(DATA, error.to_string()),
             CampaignError::Threads(_) => Self::new(INTERNAL, error.to_string()),
+        }
+    }
+}
+
+impl From<RadiusError<StoreError>> for Failure {
+    fn from(error: RadiusError<StoreError>) -> Self {
+        match error {
+            RadiusError::Sink(error) => error.into(),
+            RadiusError::Breach(breach) => breach.into(),
+            RadiusError::Region { .. } => Self::new(DATA, error.to_string()),
+            RadiusError::Threads(_) => Self::new(INTERNAL, error.to_string()),
         }
     }
 }

@@ -15,6 +15,7 @@ mod interrupt;
 mod progress;
 mod proofs;
 mod prove;
+mod radius;
 mod report;
 mod spec;
 mod verify;
@@ -39,6 +40,7 @@ struct Arguments {
 enum Command {
     Certify(certify::Arguments),
     Attack(attack::Arguments),
+    Radius(radius::Arguments),
     Inspect(inspect::Arguments),
     Verify(verify::Arguments),
     Bench(bench::Arguments),
@@ -91,6 +93,7 @@ fn run(arguments: Vec<std::ffi::OsString>) -> Result<u8, Failure> {
         Ok(Arguments { command }) => match command {
             Command::Certify(arguments) => certify::run(&arguments),
             Command::Attack(arguments) => attack::run(&arguments),
+            Command::Radius(arguments) => radius::run(&arguments),
             Command::Inspect(arguments) => inspect::run(&arguments),
             Command::Verify(arguments) => verify::run(arguments),
             Command::Bench(arguments) => bench::run(&arguments),

@@ -2,8 +2,9 @@
 //!
 //! A line is written at once, so that a killed process leaves whole lines and at most one torn last one.
 
-use super::{Header, RowError, RowRecord};
-use crate::audit::Row;
+use super::RowError;
+use super::row::Record;
+use serde::Serialize;
 use serde_json::Value;
 use std::collections::HashSet;
 use thiserror::Error;
@@ -62,7 +63,7 @@ pub enum JournalError {
 
 /// What a journal holds: whole lines only.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(super) struct Journal<Row> {
     /// Length in bytes of the whole lines; what follows is torn. 0 where not even the header is whole.
     pub whole: u64,
     /// The rows.
@@ -70,7 +71,11 @@ pub(super) struct Journal {
 }
 
 /// Reads a journal back and checks that it belongs to this campaign, whose inputs are `0..inputs`.
-pub(super) fn read(bytes: &[u8], header: &Header, inputs: usize) -> Result<Journal, JournalError> {
+pub(super) fn read<R: Record>(
+    bytes: &[u8],
+    header: &impl Serialize,
+    inputs: usize,
+) -> Result<Journal<R::Row>, JournalError> {
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
     let mut journal = Journal { whole: whole as u64, rows: Vec::new() };
     let mut lines = bytes[..whole].split_inclusive(|&byte| byte == b'\n').enumerate();
@@ -79,8 +84,8 @@ pub(super) fn read(bytes: &[u8], header: &Header, inputs: usize) -> Result<Journ
     let mut seen = HashSet::new();
     for (at, line) in lines {
         let line_number = at + 1;
-        let record: RowRecord = parse(line_number, line)?;
-        let index = record.index;
+        let record: R = parse(line_number, line)?;
+        let index = record.index();
         let bad = |what| JournalError::Index { line: line_number, index, what };
         if index >= inputs {
             return Err(bad("is not in this campaign"));
@@ -88,8 +93,8 @@ pub(super) fn read(bytes: &[u8], header: &Header, inputs: usize) -> Result<Journ
         if !seen.insert(index) {
             return Err(bad("has a row already"));
         }
-        let row = Row::try_from(record)
-            .map_err(|source| JournalError::Row { line: line_number, source })?;
+        let row = record.into_row();
+        let row = row.map_err(|source| JournalError::Row { line: line_number, source })?;
         journal.rows.push(row);
     }
     Ok(journal)
@@ -99,7 +104,7 @@ fn parse<T: serde::de::DeserializeOwned>(line: usize, text: &[u8]) -> Result<T, 
     serde_json::from_slice(text).map_err(|source| JournalError::Line { line, source })
 }
 
-fn compare(journal: &Value, now: &Header) -> Result<(), JournalError> {
+fn compare(journal: &Value, now: &impl Serialize) -> Result<(), JournalError> {
     let now = serde_json::to_value(now).map_err(|source| JournalError::Line { line: 1, source })?;
     match difference(String::new(), journal, &now, &|path| MAY_DIFFER.contains(&path)) {
         None => Ok(()),

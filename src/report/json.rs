@@ -179,12 +179,12 @@ impl SettingsRecord {
 
 /// What was run: the head of a report and the first line of its journal. Equal headers give equal reports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Header {
+pub struct Header<S = SettingsRecord> {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
     /// The program.
     pub tool: Tool,
-    /// `certify` or `attack`.
+    /// `certify`, `attack` or `radius`.
     pub command: String,
     /// What a network means: `real`, a function over the real numbers.
     pub semantics: String,
@@ -193,17 +193,25 @@ pub struct Header {
     /// The dataset.
     pub data: DataRecord,
     /// The choices.
-    pub settings: SettingsRecord,
+    pub settings: S,
 }
 
 impl Header {
-    /// The header of a run of this program.
+    /// The header of a campaign of this program.
     #[must_use]
     pub fn new(task: Task, model: ModelRecord, data: DataRecord, settings: SettingsRecord) -> Self {
         let command = match task {
             Task::Certify => "certify",
             Task::Attack => "attack",
         };
+        Self::of(command, model, data, settings)
+    }
+}
+
+impl<S> Header<S> {
+    /// The header of a run of this program.
+    #[must_use]
+    pub fn of(command: &str, model: ModelRecord, data: DataRecord, settings: S) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             tool: Tool::this(),

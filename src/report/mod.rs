@@ -10,6 +10,8 @@ mod journal;
 mod json;
 mod proofs;
 mod query;
+mod radius;
+mod radius_text;
 mod row;
 mod store;
 mod terminal;
@@ -30,6 +32,11 @@ pub use json::{
 };
 pub use proofs::{CheckRow, IndexError, ProofEntry, ProofFolder, check_csv};
 pub use query::{CounterexampleRecord, ProofRecord, QueryReport, query_text};
-pub use row::{AttackName, Level, RowError, RowRecord, VerdictName};
+pub use radius::{
+    QuantileRecord, RadiusDefinitions, RadiusFigures, RadiusRecord, RadiusReport, RadiusSettings,
+    SpreadRecord,
+};
+pub use radius_text::radius_text;
+pub use row::{AttackName, Level, Record, RowError, RowRecord, VerdictName};
 pub use store::{Mode, Store, StoreError};
 pub use terminal::{audit_text, inspection_text, report_text};

@@ -3,6 +3,7 @@
 use crate::attack::UnknownAttack;
 use crate::audit::{AttackResult, Finding, Row};
 use crate::verify::AssuranceLevel;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -118,11 +119,38 @@ pub struct RowRecord {
     pub seconds: f64,
 }
 
+/// A row as it is written.
+pub trait Record: Serialize + DeserializeOwned {
+    /// What it is a row of.
+    type Row;
+
+    /// Position of its input in the dataset.
+    fn index(&self) -> usize;
+
+    /// The row.
+    ///
+    /// # Errors
+    /// Where fields do not go together.
+    fn into_row(self) -> Result<Self::Row, RowError>;
+}
+
+impl Record for RowRecord {
+    type Row = Row;
+
+    fn index(&self) -> usize {
+        self.index
+    }
+
+    fn into_row(self) -> Result<Row, RowError> {
+        self.try_into()
+    }
+}
+
 /// A record whose fields do not go together.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RowError {
     /// A field is not there.
-    #[error("the row of input {index} has no '{field}' where its verdict needs one")]
+    #[error("the row of input {index} has no usable '{field}' where one is needed")]
     Missing {
         /// Position in the dataset.
         index: usize,
@@ -137,6 +165,12 @@ pub enum RowError {
         /// Why.
         source: UnknownAttack,
     },
+}
+
+impl RowError {
+    pub(super) fn new(index: usize, field: &'static str) -> Self {
+        Self::Missing { index, field }
+    }
 }
 
 /// Where the counterexample of an input lies, relative to the report.

@@ -1,9 +1,11 @@
 //! The folder of a campaign: journal.jsonl, report.json, counterexamples/.
 
 use super::journal::{self, JournalError};
-use super::row::counterexample_file;
-use super::{Header, Report, RowRecord};
-use crate::audit::{Finished, Row};
+use super::row::{Record, counterexample_file};
+use super::{Report, RowRecord};
+use crate::attack::Counterexample;
+use crate::audit::Finished;
+use serde::Serialize;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -89,12 +91,12 @@ impl Store {
     /// # Errors
     /// Where the folder cannot be used, holds a campaign and `mode` is [`Mode::Fresh`], or holds another campaign than
     /// this and `mode` is [`Mode::Resume`].
-    pub fn open(
+    pub fn open<R: Record>(
         dir: &Path,
-        header: &Header,
+        header: &impl Serialize,
         inputs: usize,
         mode: Mode,
-    ) -> Result<(Self, Vec<Row>), StoreError> {
+    ) -> Result<(Self, Vec<R::Row>), StoreError> {
         let at = |name: &str| dir.join(name);
         let exists = at(JOURNAL).exists() || at(REPORT).exists();
         if exists && mode == Mode::Fresh {
@@ -109,7 +111,7 @@ impl Store {
         let create = |source| StoreError::Create { file: file.clone(), source };
         let mut journal =
             OpenOptions::new().create(true).append(true).open(&file).map_err(create)?;
-        let held = if mode == Mode::Resume { take_over(&file, header, inputs)? } else { None };
+        let held = if mode == Mode::Resume { take_over::<R>(&file, header, inputs)? } else { None };
         let write = |source| StoreError::Write { file: file.clone(), source };
         let rows = match held {
             Some(held) => {
@@ -128,18 +130,30 @@ impl Store {
         ))
     }
 
-    /// Keeps one finished input: the counterexample first, so that a row in the journal always has its evidence.
+    /// Keeps one finished input of a campaign.
     ///
     /// # Errors
     /// Where a file cannot be written.
     pub fn append(&self, finished: &Finished) -> Result<(), StoreError> {
-        if let Some(counterexample) = &finished.counterexample {
-            let file = self.dir.join(counterexample_file(finished.row.index));
+        self.keep(&RowRecord::from(&finished.row), finished.counterexample.as_ref())
+    }
+
+    /// Keeps one row: the counterexample first, so that a row in the journal always has its evidence.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub fn keep(
+        &self,
+        record: &impl Record,
+        counterexample: Option<&Counterexample>,
+    ) -> Result<(), StoreError> {
+        if let Some(counterexample) = counterexample {
+            let file = self.dir.join(counterexample_file(record.index()));
             fs::write(&file, counterexample.write_vnncomp())
                 .map_err(|source| StoreError::Write { file, source })?;
         }
         let write = |source| StoreError::Write { file: self.journal_file(), source };
-        let line = line(&RowRecord::from(&finished.row)).map_err(write)?;
+        let line = line(record).map_err(write)?;
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         if journal.torn {
             return Err(write(io::Error::other("an earlier write failed")));
@@ -170,9 +184,17 @@ impl Store {
     /// # Errors
     /// Where it cannot be written.
     pub fn write_report(&self, report: &Report) -> Result<PathBuf, StoreError> {
+        self.write_json(report.to_json())
+    }
+
+    /// Writes report.json with the given text, whole or not at all, and returns where.
+    ///
+    /// # Errors
+    /// Where there is no text, or it cannot be written.
+    pub fn write_json(&self, text: serde_json::Result<String>) -> Result<PathBuf, StoreError> {
         let file = self.dir.join(REPORT);
         let write = |source| StoreError::Write { file: file.clone(), source };
-        let text = report.to_json().map_err(|error| write(error.into()))?;
+        let text = text.map_err(|error| write(error.into()))?;
         let unfinished = self.dir.join("report.json.unfinished");
         fs::write(&unfinished, text)
             .and_then(|()| fs::rename(&unfinished, &file))
@@ -204,14 +226,14 @@ impl Store {
 }
 
 /// What the journal holds; `None` where not even its header is whole.
-fn take_over(
+fn take_over<R: Record>(
     file: &Path,
-    header: &Header,
+    header: &impl Serialize,
     inputs: usize,
-) -> Result<Option<journal::Journal>, StoreError> {
+) -> Result<Option<journal::Journal<R::Row>>, StoreError> {
     let bytes =
         fs::read(file).map_err(|source| StoreError::Read { file: file.to_owned(), source })?;
-    let held = journal::read(&bytes, header, inputs)
+    let held = journal::read::<R>(&bytes, header, inputs)
         .map_err(|source| StoreError::Journal { file: file.to_owned(), source })?;
     Ok((held.whole > 0).then_some(held))
 }
@@ -254,6 +276,6 @@ fn numbered(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, StoreError>
     Ok(entries.flatten().map(|entry| entry.path()).filter(ours).collect())
 }
 
-fn line(record: &impl serde::Serialize) -> io::Result<String> {
+fn line(record: &impl Serialize) -> io::Result<String> {
     Ok(serde_json::to_string(record)? + "\n")
 }

@@ -2,7 +2,7 @@
 
 use super::{
     AttackRecord, AuditReport, CountRecord, Decimal, Inspection, Level, Rendered, Report,
-    ShareRecord,
+    ShareRecord, Timing,
 };
 use comfy_table::modifiers::UTF8_ROUND_CORNERS;
 use comfy_table::presets::{UTF8_BORDERS_ONLY, UTF8_FULL_CONDENSED};
@@ -52,7 +52,7 @@ pub fn report_text(report: &Report, dir: Option<&Path>, styled: bool) -> String 
     if !report.summary.attacks.is_empty() {
         line("broken by", &successes(&report.summary.attacks));
     }
-    line("time", &time(report));
+    line("time", &time_text(&report.timing, report.rows.len()));
     if let Some(dir) = dir {
         line("evidence", &evidence(report, dir));
     }
@@ -66,15 +66,18 @@ fn question(report: &Report) -> String {
 
 fn method(report: &Report) -> String {
     let settings = &report.header.settings;
-    let attack = &settings.attack;
+    method_text(&settings.attack, settings.method.as_deref(), settings.seed)
+}
+
+pub(super) fn method_text(attack: &AttackRecord, method: Option<&str>, seed: u64) -> String {
     let mut text = match attack.kind.as_str() {
         "none" => "no attack".to_owned(),
         kind => format!("attack {} ({})", kind.replace(',', ", "), budget(attack)),
     };
-    if let Some(method) = &settings.method {
+    if let Some(method) = method {
         let _ = write!(text, ", then bounds ({method})");
     }
-    let _ = write!(text, "; seed {}", settings.seed);
+    let _ = write!(text, "; seed {seed}");
     text
 }
 
@@ -102,7 +105,7 @@ fn budget(attack: &AttackRecord) -> String {
 }
 
 /// A fraction such as 8/255 as it is; a decimal as such.
-fn decimal(number: &Decimal) -> String {
+pub(super) fn decimal(number: &Decimal) -> String {
     let as_double = format!("{}", number.value);
     let same = crate::num::parse_rational(&as_double).is_ok_and(|q| q.to_string() == number.exact);
     if same { as_double } else { format!("{} ≈ {:.6}", number.exact, number.value) }
@@ -208,17 +211,16 @@ pub(super) fn assurance(level: Level) -> &'static str {
     }
 }
 
-fn time(report: &Report) -> String {
-    let timing = &report.timing;
-    let fresh = report.rows.len() - timing.resumed_rows;
+pub(super) fn time_text(timing: &Timing, rows: usize) -> String {
+    let fresh = rows - timing.resumed_rows;
     let mut text = format!(
         "{} with {} {}",
         seconds(timing.wall_seconds),
         timing.jobs,
         if timing.jobs == 1 { "job" } else { "jobs" }
     );
-    if !report.rows.is_empty() {
-        let mean = timing.input_seconds / report.rows.len() as f64;
+    if rows > 0 {
+        let mean = timing.input_seconds / rows as f64;
         let _ = write!(text, "; {} an input on average", seconds(mean));
     }
     if timing.resumed_rows > 0 {
@@ -300,7 +302,7 @@ fn counts(counts: &BTreeMap<String, usize>) -> String {
     parts.join(" · ")
 }
 
-fn percent(share: &ShareRecord) -> String {
+pub(super) fn percent(share: &ShareRecord) -> String {
     share.value.map_or_else(|| "–".to_owned(), |value| format!("{:.1} %", 100.0 * value))
 }
 

@@ -7,12 +7,21 @@ use serde_json::Value;
 fn help_lists_commands_and_exit_codes() {
     let bench = Bench::new(1);
     let help = bench.run("--help").exits(0).stdout;
-    for word in
-        ["certify", "attack", "inspect", "verify", "bench", "check", "spec", "Exit codes", "130"]
-    {
+    for word in [
+        "certify",
+        "attack",
+        "radius",
+        "inspect",
+        "verify",
+        "bench",
+        "check",
+        "spec",
+        "Exit codes",
+        "130",
+    ] {
         assert!(help.contains(word), "{word}: {help}");
     }
-    for command in ["certify", "attack", "inspect", "verify", "bench", "check", "spec"] {
+    for command in ["certify", "attack", "radius", "inspect", "verify", "bench", "check", "spec"] {
         let help = bench.run(&format!("{command} --help")).exits(0).stdout;
         assert!(help.contains("Exit codes"), "{help}");
     }

@@ -7,6 +7,7 @@ mod common;
 mod errors;
 mod help;
 mod proofs;
+mod radius;
 mod report;
 mod resume;
 mod support;

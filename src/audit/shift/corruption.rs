@@ -176,7 +176,7 @@ impl Corruption {
         let image = frame.image();
         Some(match self {
             Self::GaussianNoise => {
-                each(Box::new(|at, x| x + size * frame.width(at) * normal(&mut rng)))
+                each(Box::new(|at, x| x + size * frame.width(at) * rng.normal()))
             }
             Self::UniformNoise => {
                 each(Box::new(|at, x| x + size * frame.width(at) * (2.0 * rng.unit() - 1.0)))
@@ -230,12 +230,6 @@ impl FromStr for Corruption {
         let found = Self::ALL.into_iter().find(|kind| kind.to_string() == text);
         found.ok_or_else(|| UnknownCorruption(text.to_owned()))
     }
-}
-
-/// A standard normal number (Box and Muller 1958). libm's functions are the same code on every platform.
-fn normal(rng: &mut SplitMix64) -> f64 {
-    let (u, v) = (1.0 - rng.unit(), rng.unit());
-    libm::sqrt(-2.0 * libm::log(u)) * libm::cos(2.0 * std::f64::consts::PI * v)
 }
 
 fn channel_means(x: &[f64], image: Image) -> Vec<f64> {
@@ -370,13 +364,17 @@ mod tests {
 
     #[test]
     fn noise_has_the_spread_that_it_says() {
-        let mut rng = SplitMix64::new(5, 0);
-        let draws: Vec<f64> = (0..20_000).map(|_| normal(&mut rng)).collect();
-        let mean = draws.iter().sum::<f64>() / 20_000.0;
-        let variance = draws.iter().map(|x| x * x).sum::<f64>() / 20_000.0;
-        assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05, "{mean} {variance}");
-        let beyond = draws.iter().filter(|x| x.abs() > 1.959_964).count();
-        assert!((850..1150).contains(&beyond), "{beyond} of 1000");
+        let points = vec![vec![0.0; 5000], vec![10.0; 5000]];
+        let frame = Frame::of_points(None, points);
+        let spread = |kind: Corruption| {
+            let y = kind.apply(&vec![5.0; 5000], &frame, severity(3), 5, 0).unwrap();
+            (y.iter().map(|y| (y - 5.0) * (y - 5.0)).sum::<f64>() / 5000.0).sqrt()
+        };
+        assert!((spread(Corruption::GaussianNoise) - 1.8).abs() < 0.1);
+        assert!((spread(Corruption::UniformNoise) - 2.5 / 3f64.sqrt()).abs() < 0.1);
+        let lost = Corruption::Dropout.apply(&vec![5.0; 5000], &frame, severity(3), 5, 0).unwrap();
+        let lost = lost.iter().filter(|y| **y == 0.0).count();
+        assert!((900..1100).contains(&lost), "{lost} of 1000");
     }
 
     proptest! {
