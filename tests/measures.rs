@@ -1,7 +1,8 @@
-//! The measures of an audit: agreement with scikit-learn and SciPy on committed numbers.
+//! The measures of an audit: agreement with scikit-learn and SciPy on committed numbers, and what must always hold.
 
-use certus::audit::classification::{Averages, ClassCounts};
+use certus::audit::classification::{Averages, ClassCounts, Confusion, roc_auc};
 use certus::audit::{Classification, Interval, Prediction, Share, interval};
+use proptest::prelude::*;
 use serde_json::Value;
 
 const AGREEMENT: f64 = 1e-12;
@@ -90,6 +91,60 @@ fn intervals_agree_with_scipy() {
             let found = method(share, row["level"].as_f64().unwrap()).unwrap();
             for (end, expected) in [found.low, found.high].into_iter().zip(list(&row[name])) {
                 agree(Some(end), expected, &format!("{name} of {share}, {}", row["level"]));
+            }
+        }
+    }
+}
+
+/// Scores with many ties, and which are of the positive class.
+fn scored() -> impl Strategy<Value = Vec<(i8, bool)>> {
+    proptest::collection::vec((-6i8..6, any::<bool>()), 0..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// The area is the share of pairs in order, a tie counting ½; it does not depend on the scale, and mirrors.
+    #[test]
+    fn the_area_counts_pairs(scored in scored()) {
+        let positive: Vec<bool> = scored.iter().map(|s| s.1).collect();
+        let area = |score: &dyn Fn(f64) -> f64, positive: &[bool]| {
+            let scores: Vec<f64> = scored.iter().map(|s| score(f64::from(s.0))).collect();
+            roc_auc(&scores, positive)
+        };
+        let plain = area(&|s| s, &positive);
+        let (mut won, mut pairs) = (0, 0);
+        for (a, _) in scored.iter().filter(|s| s.1) {
+            for (b, _) in scored.iter().filter(|s| !s.1) {
+                won += 1 + i32::from(a.cmp(b) as i8);
+                pairs += 2;
+            }
+        }
+        prop_assert_eq!(plain, (pairs > 0).then(|| f64::from(won) / f64::from(pairs)));
+        prop_assert_eq!(plain, area(&|s| (s * 0.1).exp(), &positive));
+        let others: Vec<bool> = positive.iter().map(|p| !p).collect();
+        if let (Some(plain), Some(mirrored)) = (plain, area(&|s| s, &others)) {
+            prop_assert!((plain + mirrored - 1.0).abs() < 1e-15);
+        }
+    }
+
+    /// Counts add up; the weighted recall is the accuracy; F1 lies between precision and recall.
+    #[test]
+    fn figures_fit_together(pairs in proptest::collection::vec((0usize..4, proptest::option::weighted(0.9, 0usize..4)), 1..60)) {
+        let confusion = Confusion::of(4, pairs.iter().copied());
+        let classes: Vec<ClassCounts> = (0..4).map(|k| confusion.class(k)).collect();
+        prop_assert_eq!(classes.iter().map(|c| c.support).sum::<usize>(), pairs.len());
+        prop_assert_eq!(confusion.accuracy().total, pairs.len());
+        let given = pairs.iter().filter(|pair| pair.1.is_some()).count();
+        prop_assert_eq!(classes.iter().map(|c| c.predicted).sum::<usize>(), given);
+        let recall: f64 = classes.iter().map(|c| c.support as f64 * c.recall().unwrap_or(0.0)).sum();
+        let accuracy = confusion.accuracy().value().unwrap();
+        prop_assert!((recall / pairs.len() as f64 - accuracy).abs() < 1e-12);
+        for class in classes {
+            if let (Some(precision), Some(recall)) = (class.precision(), class.recall()) {
+                let (low, high) = (precision.min(recall), precision.max(recall));
+                let f1 = class.f1().unwrap();
+                prop_assert!(low - 1e-12 <= f1 && f1 <= high + 1e-12);
             }
         }
     }
