@@ -39,7 +39,9 @@ impl<'a> Analysis<'a> {
             // A sweep from this node needs its own charge; magnitudes before tightening are only larger.
             charges.push(net, &boxes);
             if how == Intermediate::Crown && gains_by_sweep(net, id) {
-                tighten(Sweep { net, layers: &layers, charges: &charges }, id, &mut boxes);
+                tighten(Sweep { net, layers: &layers, charges: &charges }, id, &mut boxes, |_| {
+                    true
+                });
                 charges.tighten(&boxes);
             }
             layers.push(boxes);
@@ -67,7 +69,38 @@ impl<'a> Analysis<'a> {
                 boxes.intersect(known);
             }
             if how == Intermediate::Crown && gains_by_sweep(net, id) {
-                tighten(Sweep { net, layers: &layers, charges: &charges }, id, &mut boxes);
+                tighten(Sweep { net, layers: &layers, charges: &charges }, id, &mut boxes, |_| {
+                    true
+                });
+            }
+            layers.push(boxes);
+        }
+        Self { net, layers, charges }
+    }
+
+    /// Analyses parts of a region whose charges are known: bounds that hold there (`known`, one column a part) are taken over, and
+    /// those of nodes after `from[d]` are swept anew for part d.
+    ///
+    /// # Panics
+    /// Where dimensions differ.
+    #[must_use]
+    pub fn of_parts(
+        net: &'a Network,
+        input: &Boxes,
+        known: &[Option<Boxes>],
+        from: &[NodeId],
+        charges: std::sync::Arc<Charges>,
+    ) -> Self {
+        let mut layers = Layers::default();
+        let first = from.iter().min().copied().unwrap_or(NodeId::MAX);
+        for id in 0..net.nodes().len() {
+            let mut boxes = net.enclose_node(id, input, &layers.boxes);
+            if let Some(known) = &known[id] {
+                boxes.intersect(known);
+            }
+            if id > first && gains_by_sweep(net, id) {
+                let sweep = Sweep { net, layers: &layers, charges: &charges };
+                tighten(sweep, id, &mut boxes, |d| from[d] < id);
             }
             layers.push(boxes);
         }
@@ -100,8 +133,8 @@ impl<'a> Analysis<'a> {
 }
 
 /// Replaces the bounds of a node by those of backward sweeps where these are better. Of a node that only ReLUs read, only
-/// elements of unknown sign are swept: the others' relaxation is exact.
-fn tighten(sweep: Sweep, id: NodeId, boxes: &mut Boxes) {
+/// elements of unknown sign are swept: the others' relaxation is exact. Only domains that are `wanted` are looked at.
+fn tighten(sweep: Sweep, id: NodeId, boxes: &mut Boxes, wanted: impl Fn(usize) -> bool) {
     let only_relus = sweep
         .net
         .nodes()
@@ -110,7 +143,7 @@ fn tighten(sweep: Sweep, id: NodeId, boxes: &mut Boxes) {
     // Upper bounds first: a neuron that they show inactive needs no lower bound.
     for negated in [true, false] {
         let (mut units, mut domains) = (Vec::new(), Vec::new());
-        for d in 0..boxes.domains() {
+        for d in (0..boxes.domains()).filter(|&d| wanted(d)) {
             for i in 0..boxes.lower.nrows() {
                 let (l, u) = (boxes.lower[(i, d)], boxes.upper[(i, d)]);
                 if if only_relus { l < 0.0 && u > 0.0 } else { l < u } {
@@ -134,7 +167,7 @@ fn tighten(sweep: Sweep, id: NodeId, boxes: &mut Boxes) {
 
 /// Whether a sweep can improve a node's interval, and something depends on it: affine operands of nonlinear nodes, unless the
 /// interval is already exact. (Of a nonlinear node the interval follows from its operand's.)
-fn gains_by_sweep(net: &Network, id: NodeId) -> bool {
+pub(super) fn gains_by_sweep(net: &Network, id: NodeId) -> bool {
     let relaxed = |node: &crate::net::Node| {
         !matches!(node.op, Op::Affine(_) | Op::Input) && node.op.operands().contains(&id)
     };

@@ -112,7 +112,7 @@ impl Multipliers {
 }
 
 /// The result of a sweep, one entry or column a functional.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Swept {
     /// Lower bounds over the domains.
     pub bounds: Vec<f64>,

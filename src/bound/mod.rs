@@ -9,6 +9,7 @@ mod backward;
 mod charge;
 mod claim;
 mod curve;
+mod intermediate;
 mod optimise;
 mod relax;
 
@@ -16,5 +17,6 @@ pub use analysis::{Analysis, Intermediate};
 pub use backward::{Layers, Lift, Multipliers, NodeRelaxation, Start, Sweep, Swept};
 pub use charge::Charges;
 pub use claim::{Functionals, OpenPolytope};
+pub use intermediate::{End, optimise_intermediate, work_of_intermediate};
 pub use optimise::{Climb, Climbed, Goal, SplitLift, climb, default_slopes, primal};
 pub use relax::{Line, ProductLines, Relaxation};

@@ -6,7 +6,7 @@
 //! with the multipliers that give it. Floating point decides nothing here: bounds come from [`Sweep::run`] alone.
 
 use super::backward::{Lift, Multipliers, NodeRelaxation, Start, Sweep, Swept};
-use crate::net::{Matrix, NodeId, Op};
+use crate::net::{Matrix, NodeId, Op, column};
 
 /// How long and how boldly to climb.
 #[derive(Debug, Clone, Copy)]
@@ -51,8 +51,10 @@ pub struct Climbed {
     pub slopes: Vec<Option<Matrix>>,
     /// Lifts that give it.
     pub lifts: Vec<SplitLift>,
-    /// The last sweep: linear bounds and the trace for branching decisions.
+    /// The last sweep, of the functionals that were not done before it: linear bounds and the trace for branching decisions.
     pub last: Swept,
+    /// The functionals of the last sweep, increasing.
+    pub last_columns: Vec<usize>,
 }
 
 /// Starting slopes: those of the default relaxation, one column a functional.
@@ -81,7 +83,8 @@ pub struct Goal<'a> {
     pub targets: &'a [f64],
 }
 
-/// Raises lower bounds from the given slopes and lifts.
+/// Raises lower bounds from the given slopes and lifts. A functional whose bound exceeds its target is done and takes no part
+/// in further iterations once enough others are done with it.
 ///
 /// # Panics
 /// Where the sizes of the goal differ.
@@ -93,60 +96,183 @@ pub fn climb(
     lifts: Vec<SplitLift>,
     how: Climb,
 ) -> Climbed {
-    let Goal { at, start, domains, targets } = goal;
-    let mut multipliers = Multipliers { slopes, lifts: Vec::new() };
-    let mut lifts = lifts;
-    let mut slope_moments: Vec<Option<Moments>> =
-        multipliers.slopes.iter().map(|s| s.as_ref().map(|s| Moments::zeros(s.len()))).collect();
-    let mut lift_moments = Moments::zeros(lifts.len());
-    let mut best: Option<Climbed> = None;
+    let mut best = Climbed {
+        bounds: vec![f64::NEG_INFINITY; goal.domains.len()],
+        slopes: slopes.clone(),
+        lifts: lifts.clone(),
+        last: Swept::default(),
+        last_columns: Vec::new(),
+    };
+    let mut front = Front::new(&goal, slopes, lifts);
     let (mut slope_step, mut lift_step) = (how.slope_step, how.lift_step);
     for iteration in 1..=how.iterations.max(1) {
-        multipliers.lifts = by_node(&lifts, at);
-        let swept = sweep.run(at, start, domains, &multipliers, true);
-        let best = keep_best(&mut best, swept, &multipliers.slopes, &lifts);
-        if iteration == how.iterations || best.bounds.iter().zip(targets).all(|(b, t)| b > t) {
+        let swept = front.sweep(sweep, goal.at);
+        front.keep_best(&mut best, &swept);
+        best.last_columns.clone_from(&front.columns);
+        best.last = swept;
+        let open = |c: &usize| !(best.bounds[*c] > goal.targets[*c]);
+        let undone = front.columns.iter().filter(|c| open(c)).count();
+        if iteration == how.iterations || undone == 0 {
             break;
         }
-        let primal = primal(sweep, at, &best.last, domains, &multipliers);
-        for (id, slopes) in multipliers.slopes.iter_mut().enumerate() {
-            let (Some(slopes), Some(moments), Op::Relu(z)) =
-                (slopes, &mut slope_moments[id], &sweep.net.node(id).op)
-            else {
-                continue;
-            };
-            let (Some(a), Some(values)) = (&best.last.trace[id], &primal[*z]) else { continue };
-            let boxes = &sweep.layers.boxes[*z];
-            let len = boxes.lower.nrows();
-            for (i, slope) in slopes.iter_mut().enumerate() {
-                let (row, domain) = (i % len, domains[i / len]);
-                if boxes.lower[(row, domain)] < 0.0 && boxes.upper[(row, domain)] > 0.0 {
-                    let gradient = if a[i] > 0.0 { a[i] * values[i] } else { 0.0 };
-                    *slope = short(*slope + slope_step * moments.direction(i, gradient, iteration));
+        front.step(sweep, goal.at, &best.last, iteration, (slope_step, lift_step));
+        if 4 * (front.columns.len() - undone) >= front.columns.len() {
+            let kept: Vec<usize> =
+                (0..front.columns.len()).filter(|&c| open(&front.columns[c])).collect();
+            front.keep(&kept);
+        }
+        slope_step *= how.decay;
+        lift_step *= how.decay;
+    }
+    best
+}
+
+/// The functionals that are still climbing, a column each, with their multipliers and the moments of these.
+struct Front {
+    /// Their columns in the goal.
+    columns: Vec<usize>,
+    domains: Vec<usize>,
+    start: Seeds,
+    multipliers: Multipliers,
+    slope_moments: Vec<Option<Moments>>,
+    lifts: Vec<SplitLift>,
+    /// Which of the goal's lifts each one is.
+    lift_names: Vec<usize>,
+    lift_moments: Moments,
+}
+
+/// [`Start`], owned.
+enum Seeds {
+    Units(Vec<(usize, bool)>),
+    Dense(Matrix),
+}
+
+impl Front {
+    fn new(goal: &Goal, slopes: Vec<Option<Matrix>>, lifts: Vec<SplitLift>) -> Self {
+        let start = match goal.start {
+            Start::Units(units) => Seeds::Units(units.to_vec()),
+            Start::Dense(matrix) => Seeds::Dense((*matrix).clone()),
+        };
+        let moments = |s: &Option<Matrix>| s.as_ref().map(|s| Moments::zeros(s.nrows(), s.ncols()));
+        Self {
+            columns: (0..goal.domains.len()).collect(),
+            domains: goal.domains.to_vec(),
+            start,
+            slope_moments: slopes.iter().map(moments).collect(),
+            multipliers: Multipliers { slopes, lifts: Vec::new() },
+            lift_names: (0..lifts.len()).collect(),
+            lift_moments: Moments::zeros(lifts.len(), 1),
+            lifts,
+        }
+    }
+
+    fn sweep(&mut self, sweep: &Sweep, at: NodeId) -> Swept {
+        self.multipliers.lifts = by_node(&self.lifts, at);
+        let start = match &self.start {
+            Seeds::Units(units) => Start::Units(units),
+            Seeds::Dense(matrix) => Start::Dense(matrix),
+        };
+        sweep.run(at, &start, &self.domains, &self.multipliers, true)
+    }
+
+    /// Takes over the functionals whose bound improved.
+    fn keep_best(&self, best: &mut Climbed, swept: &Swept) {
+        let mut better = vec![false; self.columns.len()];
+        for (c, (&column, &bound)) in self.columns.iter().zip(&swept.bounds).enumerate() {
+            if bound > best.bounds[column] {
+                best.bounds[column] = bound;
+                better[c] = true;
+            }
+        }
+        for (kept, new) in best.slopes.iter_mut().zip(&self.multipliers.slopes) {
+            if let (Some(kept), Some(new)) = (kept, new) {
+                for c in (0..better.len()).filter(|&c| better[c]) {
+                    kept.column_mut(self.columns[c]).copy_from(&new.column(c));
                 }
             }
         }
-        for (i, lift) in lifts.iter_mut().enumerate() {
+        for (&name, lift) in self.lift_names.iter().zip(&self.lifts) {
+            if better[lift.column] {
+                best.lifts[name].size = lift.size;
+            }
+        }
+    }
+
+    /// One step of Adam, projected.
+    fn step(
+        &mut self,
+        sweep: &Sweep,
+        at: NodeId,
+        swept: &Swept,
+        iteration: usize,
+        (slope_step, lift_step): (f64, f64),
+    ) {
+        let primal = primal(sweep, at, swept, &self.domains, &self.multipliers);
+        let correction = correction(iteration);
+        for (id, slopes) in self.multipliers.slopes.iter_mut().enumerate() {
+            let (Some(slopes), Some(moments), Op::Relu(z)) =
+                (slopes, &mut self.slope_moments[id], &sweep.net.node(id).op)
+            else {
+                continue;
+            };
+            let (Some(a), Some(values)) = (&swept.trace[id], &primal[*z]) else { continue };
+            let boxes = &sweep.layers.boxes[*z];
+            let len = boxes.lower.nrows();
+            for (c, &d) in self.domains.iter().enumerate() {
+                let (l, u) = (column(&boxes.lower, d), column(&boxes.upper, d));
+                for row in 0..len {
+                    if l[row] < 0.0 && u[row] > 0.0 {
+                        let i = c * len + row;
+                        let gradient = if a[i] > 0.0 { a[i] * values[i] } else { 0.0 };
+                        let slope = &mut slopes[i];
+                        *slope = (*slope + slope_step * moments.direction(i, gradient, correction))
+                            .clamp(0.0, 1.0);
+                    }
+                }
+            }
+        }
+        for (i, lift) in self.lifts.iter_mut().enumerate() {
             let Some(values) = &primal[lift.node] else { continue };
             let boxes = &sweep.layers.boxes[lift.node];
-            let (z, d) = (values[(lift.element, lift.column)], domains[lift.column]);
+            let (z, d) = (values[(lift.element, lift.column)], self.domains[lift.column]);
             let gradient = if lift.lower {
                 boxes.lower[(lift.element, d)] - z
             } else {
                 z - boxes.upper[(lift.element, d)]
             };
-            lift.size =
-                (lift.size + lift_step * lift_moments.direction(i, gradient, iteration)).max(0.0);
+            let direction = self.lift_moments.direction(i, gradient, correction);
+            lift.size = (lift.size + lift_step * direction).max(0.0);
         }
-        slope_step *= how.decay;
-        lift_step *= how.decay;
     }
-    best.expect("at least one iteration")
-}
 
-/// The nearest multiple of 2⁻¹⁰ in [0, 1]: finer slopes gain nothing, and these are short in a proof.
-fn short(slope: f64) -> f64 {
-    (slope * 1024.0).round().clamp(0.0, 1024.0) / 1024.0
+    /// Drops all functionals but those in the columns `kept`.
+    fn keep(&mut self, kept: &[usize]) {
+        let mut place = vec![None; self.columns.len()];
+        kept.iter().enumerate().for_each(|(new, &old)| place[old] = Some(new));
+        self.columns = kept.iter().map(|&c| self.columns[c]).collect();
+        self.domains = kept.iter().map(|&c| self.domains[c]).collect();
+        self.start = match &self.start {
+            Seeds::Units(units) => Seeds::Units(kept.iter().map(|&c| units[c]).collect()),
+            Seeds::Dense(matrix) => Seeds::Dense(matrix.select_columns(kept)),
+        };
+        for slopes in self.multipliers.slopes.iter_mut().flatten() {
+            *slopes = slopes.select_columns(kept);
+        }
+        for moments in self.slope_moments.iter_mut().flatten() {
+            moments.first = moments.first.select_columns(kept);
+            moments.second = moments.second.select_columns(kept);
+        }
+        let stay: Vec<usize> =
+            (0..self.lifts.len()).filter(|&i| place[self.lifts[i].column].is_some()).collect();
+        self.lift_names = stay.iter().map(|&i| self.lift_names[i]).collect();
+        self.lift_moments.first = self.lift_moments.first.select_rows(&stay);
+        self.lift_moments.second = self.lift_moments.second.select_rows(&stay);
+        let moved = |&i: &usize| SplitLift {
+            column: place[self.lifts[i].column].expect("it stays"),
+            ..self.lifts[i]
+        };
+        self.lifts = stay.iter().map(moved).collect();
+    }
 }
 
 fn by_node(lifts: &[SplitLift], at: NodeId) -> Vec<Vec<Lift>> {
@@ -158,67 +284,36 @@ fn by_node(lifts: &[SplitLift], at: NodeId) -> Vec<Vec<Lift>> {
     nodes
 }
 
-/// Takes over the columns whose bound improved.
-fn keep_best<'a>(
-    best: &'a mut Option<Climbed>,
-    swept: Swept,
-    slopes: &[Option<Matrix>],
-    lifts: &[SplitLift],
-) -> &'a Climbed {
-    match best {
-        None => {
-            *best = Some(Climbed {
-                bounds: swept.bounds.clone(),
-                slopes: slopes.to_vec(),
-                lifts: lifts.to_vec(),
-                last: swept,
-            });
-        }
-        Some(best) => {
-            let better: Vec<bool> =
-                best.bounds.iter().zip(&swept.bounds).map(|(old, new)| new > old).collect();
-            for (kept, new) in best.slopes.iter_mut().zip(slopes) {
-                if let (Some(kept), Some(new)) = (kept, new) {
-                    let better = better.iter().enumerate().filter(|(_, better)| **better);
-                    better.for_each(|(c, _)| kept.column_mut(c).copy_from(&new.column(c)));
-                }
-            }
-            for (kept, new) in
-                best.lifts.iter_mut().zip(lifts).filter(|(kept, _)| better[kept.column])
-            {
-                *kept = *new;
-            }
-            best.bounds.iter_mut().zip(&swept.bounds).for_each(|(b, s)| *b = b.max(*s));
-            best.last = swept;
-        }
-    }
-    best.as_ref().expect("just set")
+/// Decay of the moments.
+const B1: f64 = 0.9;
+const B2: f64 = 0.999;
+
+/// What corrects the bias of first moment / √second moment in iteration t = 1, 2, …
+fn correction(t: usize) -> f64 {
+    let t = t as i32;
+    (1.0 - B2.powi(t)).sqrt() / (1.0 - B1.powi(t))
 }
 
-/// First and second moments of Adam (Kingma and Ba 2015).
+/// First and second moments of Adam (Kingma and Ba 2015), one an entry.
 struct Moments {
-    first: Vec<f64>,
-    second: Vec<f64>,
+    first: Matrix,
+    second: Matrix,
 }
 
 impl Moments {
-    fn zeros(n: usize) -> Self {
-        Self { first: vec![0.0; n], second: vec![0.0; n] }
+    fn zeros(rows: usize, columns: usize) -> Self {
+        Self { first: Matrix::zeros(rows, columns), second: Matrix::zeros(rows, columns) }
     }
 
-    /// The bias-corrected direction, of size about 1.
-    fn direction(&mut self, i: usize, gradient: f64, iteration: usize) -> f64 {
-        const B1: f64 = 0.9;
-        const B2: f64 = 0.999;
+    /// The direction of entry i, of size about 1; `correction` is that of the iteration.
+    fn direction(&mut self, i: usize, gradient: f64, correction: f64) -> f64 {
         if !gradient.is_finite() {
             return 0.0;
         }
         self.first[i] = B1 * self.first[i] + (1.0 - B1) * gradient;
         self.second[i] = B2 * self.second[i] + (1.0 - B2) * gradient * gradient;
-        let t = iteration as i32;
-        let first = self.first[i] / (1.0 - B1.powi(t));
-        let second = self.second[i] / (1.0 - B2.powi(t));
-        if second > 0.0 { first / second.sqrt() } else { 0.0 }
+        let second = self.second[i];
+        if second > 0.0 { correction * self.first[i] / second.sqrt() } else { 0.0 }
     }
 }
 

@@ -9,16 +9,15 @@ mod leaf;
 mod limits;
 mod record;
 mod relu;
-mod relu_record;
 mod smear;
 
 pub use clip::{Cut, clip};
 pub use input::{split_inputs, split_inputs_recorded};
 pub use limits::{Limits, Reason};
 pub use record::{Halves, Record, Slab, Step};
-pub use relu::{split_relus, split_relus_recorded};
-pub use relu_record::{
+pub use relu::{
     Care, ClaimRecord, Hints, Improve, Neuron, Refutation, ReluSplit, ReluStep, Tree, hints_of,
+    split_relus, split_relus_recorded,
 };
 
 use crate::attack::Counterexample;

@@ -81,8 +81,12 @@ pub fn prospect(analysis: &Analysis, functionals: &Functionals, lows: &mut [f64]
     let slopes = default_slopes(&sweep, at, &domains);
     let climbed = climb(&sweep, goal, slopes, Vec::new(), Climb::default());
     let mut attained = vec![f64::INFINITY; functionals.len()];
-    for swept in [&plain, &climbed.last] {
-        for (&c, value) in open.iter().zip(reached(&sweep, at, &rows, swept, &domains)) {
+    let all: Vec<usize> = (0..open.len()).collect();
+    for (swept, columns) in [(&plain, &all), (&climbed.last, &climbed.last_columns)] {
+        let rows = rows.select_columns(columns);
+        let values = reached(&sweep, at, &rows, swept, &vec![0; columns.len()]);
+        for (&column, value) in columns.iter().zip(values) {
+            let c = open[column];
             attained[c] = attained[c].min(value);
         }
     }

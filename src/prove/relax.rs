@@ -36,7 +36,7 @@ pub(super) fn by_relaxations(
         let default = if boxes.upper[i] >= -boxes.lower[i] { 1.0 } else { 0.0 };
         !care.complete && slope == default
     };
-    let mut record = ClaimRecord { lines: vec![Improve::Crown], ..ClaimRecord::default() };
+    let mut record = ClaimRecord { lines: vec![Improve::CROWN], ..ClaimRecord::default() };
     let open = functionals.open_polytopes(&lows);
     let closed = |index: &usize| open.iter().all(|polytope| polytope.index != *index);
     let all = 0..claim.unsafe_set.len();

@@ -25,6 +25,12 @@ impl Names {
         Self { blocks }
     }
 
+    /// The blocks from the first one on whose pre-activation comes after a node.
+    fn after(&self, node: NodeId) -> Option<std::ops::Range<usize>> {
+        let first = self.blocks.iter().filter(|(z, _)| **z > node).map(|(_, k)| *k).min()?;
+        Some(first..self.blocks.values().max()? + 1)
+    }
+
     fn element(&self, node: NodeId, element: impl Display) -> String {
         match self.blocks.get(&node) {
             Some(k) => format!("r{k}.{element}"),
@@ -166,7 +172,13 @@ impl Proof {
     fn improve(&self, lines: &[Improve], out: &mut Out) -> io::Result<()> {
         for line in lines {
             match line {
-                Improve::Crown => out.line("crown")?,
+                Improve::Crown { after: None } => out.line("crown")?,
+                Improve::Crown { after: Some(node) } => {
+                    // Nothing stands after the last block.
+                    if let Some(blocks) = self.names.after(*node) {
+                        out.line(&format!("crown {}..{}", blocks.start, blocks.end))?;
+                    }
+                }
                 Improve::Tighten { node, elements, upper, hints } => {
                     let elements: Vec<usize> = elements.iter().map(|&i| i as usize).collect();
                     let name = self.names.element(*node, set(&elements));

@@ -2,8 +2,8 @@
 //!
 //! A search fills in one [`ClaimRecord`] a claim. Bounds are not recorded: whoever checks a proof computes them anew.
 
-use super::record::{SLACK, rounding, size};
-use crate::bound::{Charges, SplitLift, Swept};
+use crate::bound::{Charges, End, SplitLift, Swept};
+use crate::branch::record::{SLACK, rounding, size};
 use crate::net::{Matrix, Network, NodeId};
 use crate::spec::Region;
 
@@ -54,7 +54,10 @@ pub struct Hints {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Improve {
     /// Backward sweeps for all neurons of unknown sign, block by block, at default slopes.
-    Crown,
+    Crown {
+        /// Only for pre-activations after this node.
+        after: Option<NodeId>,
+    },
     /// Backward sweeps for some elements of one pre-activation.
     Tighten {
         /// The pre-activation's node.
@@ -66,6 +69,23 @@ pub enum Improve {
         /// Multipliers.
         hints: Hints,
     },
+}
+
+impl Improve {
+    /// For all pre-activations.
+    pub const CROWN: Self = Self::Crown { after: None };
+
+    /// One end of one interval.
+    #[must_use]
+    pub fn end(net: &Network, end: &End) -> Self {
+        let slope = |&(relu, element, slope): &(NodeId, usize, f64)| {
+            let operand = net.node(relu).op.operands().first().copied().unwrap_or(relu);
+            (operand as u32, element as u32, slope as f32)
+        };
+        let hints = Hints { slopes: end.slopes.iter().map(slope).collect(), lifts: Box::default() };
+        let elements = vec![end.element as u32];
+        Self::Tighten { node: end.node, elements, upper: Some(end.upper), hints }
+    }
 }
 
 /// Why a polytope is not reached: a sweep.
@@ -123,6 +143,12 @@ impl Tree {
         self.steps.extend([ReluStep::default(), ReluStep::default()]);
         self.steps[step as usize].split = Some(ReluSplit { node, element, below });
         [below, below + 1]
+    }
+
+    /// Notes that intervals were improved at a step.
+    pub fn improve(&mut self, step: u32, line: Improve) {
+        self.heap += size_of::<Improve>();
+        self.steps[step as usize].lines.push(line);
     }
 
     /// Notes what refuted a step.

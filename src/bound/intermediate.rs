@@ -1,0 +1,154 @@
+//! Intermediate bounds by optimised slopes: each end of each unstable neuron's interval by multipliers of its own.
+
+use super::analysis::{Analysis, gains_by_sweep};
+use super::backward::{Layers, Multipliers, Start, Sweep};
+use super::optimise::{Climb, Goal, climb, default_slopes};
+use crate::net::{Boxes, Matrix, Network, NodeId, Op};
+use rayon::prelude::*;
+
+/// An end of a neuron's interval that slopes improved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct End {
+    /// The pre-activation's node.
+    pub node: NodeId,
+    /// The element.
+    pub element: usize,
+    /// Whether it is the upper end.
+    pub upper: bool,
+    /// Slopes of its sweep that are not the default: (ReLU node, element, α).
+    pub slopes: Vec<(NodeId, usize, f64)>,
+}
+
+/// Columns that are optimised together, and the unit of parallel work.
+const CHUNK: usize = 32;
+
+/// An end is moved if that takes at least this share off the interval.
+const WORTH: f64 = 0.01;
+
+/// Tightens, node by node, the interval of every unstable pre-activation of one region by slopes optimised for each end (α-CROWN
+/// with intermediate bounds, Xu et al. 2021, section 3.2). Returns the better bounds and, in order, the ends that moved; each
+/// is what a sweep at its slopes gives once all the ends before it have moved. Stops early, with what it has, where `stop` says so.
+#[must_use]
+pub fn optimise_intermediate<'a>(
+    root: &Analysis<'a>,
+    how: Climb,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> (Analysis<'a>, Vec<End>) {
+    let net = root.net;
+    let mut layers = Layers::default();
+    let mut ends = Vec::new();
+    for id in 0..net.nodes().len() {
+        let mut boxes = net.enclose_node(id, &root.layers.boxes[0], &layers.boxes);
+        boxes.intersect(&root.layers.boxes[id]);
+        if read_by_relu(net, id) && gains_by_sweep(net, id) {
+            let sweep = Sweep { net, layers: &layers, charges: &root.charges };
+            for upper in [true, false] {
+                let units = unstable(&boxes).map(|i| (i, upper)).collect::<Vec<_>>();
+                let climbed: Vec<Option<Raised>> = units
+                    .par_chunks(CHUNK)
+                    .map(|units| (!stop()).then(|| raise(&sweep, id, units, how)))
+                    .collect();
+                for (units, climbed) in units.chunks(CHUNK).zip(&climbed) {
+                    let Some(climbed) = climbed else { continue };
+                    for (c, &(i, _)) in units.iter().enumerate() {
+                        if moves(&mut boxes, i, upper, climbed.bounds[c]) {
+                            let slopes = slopes_of(&sweep, climbed, c);
+                            ends.push(End { node: id, element: i, upper, slopes });
+                        }
+                    }
+                }
+            }
+        }
+        layers.push(boxes);
+    }
+    (Analysis { net, layers, charges: root.charges.clone() }, ends)
+}
+
+/// Multiplications that [`optimise_intermediate`] takes an iteration, about.
+#[must_use]
+pub fn work_of_intermediate(root: &Analysis) -> f64 {
+    let net = root.net;
+    let (mut below, mut work) = (0.0, 0.0);
+    for (id, node) in net.nodes().iter().enumerate() {
+        if let Op::Affine(affine) = &node.op {
+            below += (affine.fan_in() * node.len) as f64;
+        }
+        if read_by_relu(net, id) && gains_by_sweep(net, id) {
+            // Both ends, backward and forward.
+            work += 4.0 * unstable(&root.layers.boxes[id]).count() as f64 * below;
+        }
+    }
+    work
+}
+
+/// Bounds of some ends, and their slopes.
+struct Raised {
+    bounds: Vec<f64>,
+    slopes: Vec<Option<Matrix>>,
+}
+
+fn read_by_relu(net: &Network, id: NodeId) -> bool {
+    net.relus().any(|(_, z)| z == id)
+}
+
+fn unstable(boxes: &Boxes) -> impl Iterator<Item = usize> + '_ {
+    (0..boxes.lower.nrows()).filter(|&i| boxes.lower[i] < 0.0 && boxes.upper[i] > 0.0)
+}
+
+/// Climbs, and bounds once more with the slopes found, rounded to single precision: what is written down is what was used.
+fn raise(sweep: &Sweep, at: NodeId, units: &[(usize, bool)], how: Climb) -> Raised {
+    let start = Start::Units(units);
+    let domains = vec![0; units.len()];
+    // A neuron of known sign needs no better bound.
+    let targets = vec![0.0; units.len()];
+    let slopes = default_slopes(sweep, at, &domains);
+    let goal = Goal { at, start: &start, domains: &domains, targets: &targets };
+    let mut slopes = climb(sweep, goal, slopes, Vec::new(), how).slopes;
+    slopes.iter_mut().flatten().for_each(|s| s.apply(|s| *s = f64::from(*s as f32)));
+    let multipliers = Multipliers { slopes, lifts: Vec::new() };
+    let bounds = sweep.run(at, &start, &domains, &multipliers, false).bounds;
+    Raised { bounds, slopes: multipliers.slopes }
+}
+
+/// Moves an end of element i, of which ± the value is at least `bound`, if that is worth it.
+fn moves(boxes: &mut Boxes, i: usize, upper: bool, bound: f64) -> bool {
+    let (l, u) = (boxes.lower[i], boxes.upper[i]);
+    let gain = if upper { u + bound } else { bound - l };
+    let worth = gain > WORTH * (u - l) || (gain > 0.0 && bound >= 0.0);
+    if worth && upper {
+        boxes.upper[i] = -bound;
+    } else if worth {
+        boxes.lower[i] = bound;
+    }
+    worth
+}
+
+fn slopes_of(sweep: &Sweep, raised: &Raised, column: usize) -> Vec<(NodeId, usize, f64)> {
+    let mut found = Vec::new();
+    for (relu, slopes) in raised.slopes.iter().enumerate() {
+        let (Some(slopes), Op::Relu(z)) = (slopes, &sweep.net.node(relu).op) else { continue };
+        let boxes = &sweep.layers.boxes[*z];
+        found.extend(unstable(boxes).filter_map(|i| {
+            let default = if boxes.upper[i] >= -boxes.lower[i] { 1.0 } else { 0.0 };
+            let slope = slopes[(i, column)];
+            (slope != default).then_some((relu, i, slope))
+        }));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_gains_are_left_alone() {
+        let mut boxes = Boxes {
+            lower: Matrix::from_column_slice(1, 1, &[-1.0]),
+            upper: Matrix::from_column_slice(1, 1, &[1.0]),
+        };
+        assert!(!moves(&mut boxes, 0, true, -0.99) && boxes.upper[0] == 1.0);
+        assert!(moves(&mut boxes, 0, true, -0.5) && boxes.upper[0] == 0.5);
+        assert!(moves(&mut boxes, 0, false, 0.0) && boxes.lower[0] == 0.0);
+    }
+}
