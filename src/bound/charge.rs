@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 /// For a node z with real values |zᵢ| ≤ mᵢ on the region, and for an affine node z = b + Σ Wₖ xₖ additionally
 ///
 /// ```text
-/// v = γ · (Σ |Wₖ| mₓ + |b|)      (γ for the row length of the product Wᵀ a, i.e. the length of z, and the roundings in W)
+/// v = γ · (Σ |Wₖ| mₓ + |b|) + slack      (γ for the row length of the product Wᵀ a, i.e. the length of z, and the roundings in W)
 /// ```
 ///
 /// so that replacing Σ aᵢ zᵢ by the computed fl(Wᵀ a), fl(bᵀ a) errs by at most Σ |aᵢ| vᵢ. Magnitudes of a region hold
@@ -91,7 +91,9 @@ impl Charges {
             }
             let terms = affine.fan_in();
             let g = gamma(rows + 2 + affine.roundings);
-            reach.iter().map(|&r| inflate(inflate(r, terms) * g, 4)).collect()
+            let slack = |i: usize| affine.slack.get(i).copied().unwrap_or(0.0);
+            let charge = |(i, &r): (usize, &f64)| inflate(inflate(r, terms) * g + slack(i), 5);
+            reach.iter().enumerate().map(charge).collect()
         })
     }
 }

@@ -11,6 +11,7 @@ mod claim;
 mod curve;
 mod intermediate;
 mod optimise;
+mod reduce;
 mod relax;
 
 pub use analysis::{Analysis, Intermediate};
@@ -19,4 +20,5 @@ pub use charge::Charges;
 pub use claim::{Functionals, OpenPolytope};
 pub use intermediate::{End, optimise_intermediate, work_of_intermediate};
 pub use optimise::{Climb, Climbed, Goal, SplitLift, climb, default_slopes, primal};
+pub use reduce::Reduced;
 pub use relax::{Line, ProductLines, Relaxation};

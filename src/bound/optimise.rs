@@ -110,7 +110,7 @@ pub fn climb(
         front.keep_best(&mut best, &swept);
         best.last_columns.clone_from(&front.columns);
         best.last = swept;
-        let open = |c: &usize| !(best.bounds[*c] > goal.targets[*c]);
+        let open = |c: &usize| best.bounds[*c] <= goal.targets[*c];
         let undone = front.columns.iter().filter(|c| open(c)).count();
         if iteration == how.iterations || undone == 0 {
             break;

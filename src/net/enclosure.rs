@@ -135,8 +135,10 @@ fn enclose_affine(affine: &Affine, earlier: &[Boxes], domains: usize) -> Boxes {
     }
     // Underflow: each of the products in a row may lose TINY, in the centre and in the radius.
     let underflow = terms as f64 * TINY * 2.0;
-    for (c, r) in centres.iter_mut().zip(radii.iter_mut()) {
-        let radius = add_up(inflate(*r, terms), underflow);
+    let rows = affine.bias.len();
+    for (i, (c, r)) in centres.iter_mut().zip(radii.iter_mut()).enumerate() {
+        let slack = affine.slack.get(i % rows).copied().unwrap_or(0.0);
+        let radius = add_up(add_up(inflate(*r, terms), underflow), slack);
         (*c, *r) = (sub_down(*c, radius), add_up(*c, radius));
     }
     Boxes {

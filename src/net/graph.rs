@@ -26,6 +26,9 @@ pub struct Affine {
     /// number that the file defines: 0 for weights taken from a file, positive where the loader divided or took a root
     /// (batch norm, averages, 1/std). Every bound charges it.
     pub roundings: usize,
+    /// By how much each element may differ from the real number that it stands for, at the inputs of interest; empty for not at
+    /// all. Only networks that stand for others on a region ([`NetworkBuilder::approximate`]) have any.
+    pub slack: Vec<f64>,
 }
 
 impl Affine {
@@ -162,7 +165,31 @@ impl NetworkBuilder {
         }
         check_finite("bias", &bias)?;
         let len = bias.len();
-        self.push(Op::Affine(Affine { terms, bias, roundings }), len, name.into())
+        self.push(
+            Op::Affine(Affine { terms, bias, roundings, slack: Vec::new() }),
+            len,
+            name.into(),
+        )
+    }
+
+    /// Adds an affine map whose real values are within `slack` of bias + Σ Wₖ xₖ, see [`Affine::slack`].
+    ///
+    /// # Errors
+    /// As [`Self::affine`].
+    pub fn approximate(
+        &mut self,
+        terms: Vec<Term>,
+        bias: Vec<f64>,
+        slack: Vec<f64>,
+        name: impl Into<String>,
+    ) -> Result<NodeId, BuildError> {
+        check_size("the slack", slack.len(), bias.len())?;
+        check_finite("slack", &slack)?;
+        let id = self.affine(terms, bias, 0, name)?;
+        if let Op::Affine(affine) = &mut self.nodes[id].op {
+            affine.slack = slack;
+        }
+        Ok(id)
     }
 
     /// Adds the linear map W x without a bias.
@@ -238,7 +265,15 @@ impl NetworkBuilder {
     ///
     /// # Errors
     /// Where `output` does not exist.
-    pub fn finish(mut self, output: NodeId) -> Result<Network, BuildError> {
+    pub fn finish(self, output: NodeId) -> Result<Network, BuildError> {
+        self.finish_numbered(output).map(|(net, _)| net)
+    }
+
+    /// As [`Self::finish`]; says of each node whether it was kept.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    pub fn finish_numbered(mut self, output: NodeId) -> Result<(Network, Vec<bool>), BuildError> {
         self.len(output)?;
         let mut needed = vec![false; self.nodes.len()];
         (needed[0], needed[output]) = (true, true);
@@ -255,7 +290,7 @@ impl NetworkBuilder {
             kept.push(node);
         }
         // What follows the output cannot be needed, so the output is the last node, unless it is the input itself.
-        Ok(Network { output: renumbered[output], nodes: kept })
+        Ok((Network { output: renumbered[output], nodes: kept }, needed))
     }
 }
 

@@ -13,8 +13,8 @@ pub use record::{
 use super::{Answer, Limits, Reason, Searched};
 use crate::attack::{Counterexample, validate};
 use crate::bound::{
-    Analysis, Climb, Climbed, End, Functionals, Goal, Intermediate, OpenPolytope, SplitLift, Start,
-    climb, default_slopes, optimise_intermediate, work_of_intermediate,
+    Analysis, Climb, Climbed, End, Functionals, Goal, Intermediate, OpenPolytope, Reduced,
+    SplitLift, Start, climb, default_slopes, optimise_intermediate, work_of_intermediate,
 };
 use crate::net::{Boxes, Matrix, Network, NodeId, Op};
 use crate::spec::{Claim, Property};
@@ -66,7 +66,20 @@ fn run(
     let care = records.as_ref().map(|(_, care)| *care);
     let mut total = Searched { answer: Answer::Proved, bound: f64::INFINITY, visited: 0, open: 0 };
     for (c, claim) in property.claims.iter().enumerate() {
-        let root = Root::new(net, claim, care, limits);
+        let functionals = Functionals::of(claim, net.outputs());
+        let analysis = Analysis::of_region(net, &claim.region.boxes(), Intermediate::Crown);
+        let mut root = Root::new(analysis, functionals, claim, care);
+        // A second attempt at a proof does without: the checker has the whole network.
+        let reduce = !root.open.is_empty() && care != Some(Care::MORE);
+        let small = (reduce && Reduced::pays(&root.analysis))
+            .then(|| Reduced::new(&root.analysis))
+            .flatten();
+        if let Some(small) = &small {
+            root = Root { analysis: small.carry(&root.analysis), ..root };
+        }
+        if limits.domains > 1 {
+            root.optimise(claim, care, limits);
+        }
         total.bound = total.bound.min(root.proved);
         let mut trees = Vec::new();
         let mut ended = Answer::Proved;
@@ -87,7 +100,11 @@ fn run(
             }
         }
         if let Some((records, _)) = &mut records {
-            records.push(root.record(claim, trees));
+            let mut record = root.record(claim, trees);
+            if let Some(small) = &small {
+                record.rename(|node, element| small.original(node, element));
+            }
+            records.push(record);
         }
         if !matches!(ended, Answer::Proved) {
             return Searched { answer: ended, ..total };
@@ -98,49 +115,51 @@ fn run(
 
 /// What is known of one claim's region before it is split.
 struct Root<'a> {
+    /// Of the network, or of a smaller one that stands for it there.
     analysis: Analysis<'a>,
     functionals: Functionals<'a>,
     /// Ends of intermediate intervals that optimised slopes moved, after CROWN.
     ends: Vec<End>,
     /// Polytopes that default slopes do not exclude.
     open: Vec<OpenPolytope>,
-    /// The least margin of the others.
+    /// The least margin where all are excluded.
     proved: f64,
     /// By how much a bound of each functional must exceed its target: 0 unless the search is recorded.
     spare: Vec<f64>,
 }
 
 impl<'a> Root<'a> {
-    fn new(net: &'a Network, claim: &'a Claim, care: Option<Care>, limits: &Limits) -> Self {
-        let functionals = Functionals::of(claim, net.outputs());
-        let analysis = Analysis::of_region(net, &claim.region.boxes(), Intermediate::Crown);
-        let mut root = Self {
-            analysis,
-            functionals,
-            ends: Vec::new(),
-            open: Vec::new(),
-            proved: f64::INFINITY,
-            spare: Vec::new(),
-        };
-        root.bound(net, claim, care);
-        let work = ENDS.iterations as f64 * work_of_intermediate(&root.analysis);
-        if !root.open.is_empty() && work < MOST_WORK && limits.domains > 1 {
-            let stop = || limits.passed().is_some();
-            (root.analysis, root.ends) = optimise_intermediate(&root.analysis, ENDS, &stop);
-            root.bound(net, claim, care);
-        }
+    fn new(
+        analysis: Analysis<'a>,
+        functionals: Functionals<'a>,
+        claim: &Claim,
+        care: Option<Care>,
+    ) -> Self {
+        let (ends, open, spare) = (Vec::new(), Vec::new(), Vec::new());
+        let mut root = Self { analysis, functionals, ends, open, proved: f64::INFINITY, spare };
+        root.bound(claim, care);
         root
     }
 
+    /// Optimises intermediate bounds where something is open and that does not take too long.
+    fn optimise(&mut self, claim: &Claim, care: Option<Care>, limits: &Limits) {
+        let work = ENDS.iterations as f64 * work_of_intermediate(&self.analysis);
+        if !self.open.is_empty() && work < MOST_WORK {
+            let stop = || limits.passed().is_some();
+            (self.analysis, self.ends) = optimise_intermediate(&self.analysis, ENDS, &stop);
+            self.bound(claim, care);
+        }
+    }
+
     /// Bounds all functionals at default slopes.
-    fn bound(&mut self, net: &Network, claim: &Claim, care: Option<Care>) {
+    fn bound(&mut self, claim: &Claim, care: Option<Care>) {
         let matrix = &self.functionals.matrix;
         let swept = self.analysis.lower(matrix, &vec![0; self.functionals.len()]);
         let spare = |column: usize| {
             let functional = matrix.column(column);
-            let (charges, region) = (&self.analysis.charges, &claim.region);
+            let (net, charges) = (self.analysis.net, &self.analysis.charges);
             care.map_or(0.0, |care| {
-                care.spare(net, charges, region, &swept, column, functional.as_slice())
+                care.spare(net, charges, &claim.region, &swept, column, functional.as_slice())
             })
         };
         self.spare = (0..self.functionals.len()).map(spare).collect();
@@ -164,7 +183,9 @@ impl<'a> Root<'a> {
 
 /// One functional over one region.
 struct Search<'a> {
+    /// The network of the bounds, and the one that the property is about.
     net: &'a Network,
+    whole: &'a Network,
     property: &'a Property,
     claim: usize,
     root: &'a Analysis<'a>,
@@ -216,13 +237,14 @@ impl Batch {
 impl<'a> Search<'a> {
     /// `None` where the polytope has no half-space, so that no functional can exclude it.
     fn new(
-        net: &'a Network,
+        whole: &'a Network,
         property: &'a Property,
         claim: usize,
         root: &'a Root<'a>,
         polytope: &OpenPolytope,
         care: Option<Care>,
     ) -> Option<Self> {
+        let net = root.analysis.net;
         let nearest = polytope.nearest?;
         let target = polytope.halves.iter().find(|half| half.0 == nearest)?.1;
         let functional = root.functionals.matrix.column(nearest);
@@ -238,7 +260,7 @@ impl<'a> Search<'a> {
         }
         let spare = root.spare[nearest];
         let root = &root.analysis;
-        Some(Self { net, property, claim, root, row, target, unstable, care, spare })
+        Some(Self { net, whole, property, claim, root, row, target, unstable, care, spare })
     }
 
     fn run(&self, limits: &Limits, visited_before: usize, mut tree: Option<&mut Tree>) -> Searched {
@@ -422,7 +444,7 @@ impl<'a> Search<'a> {
             let least_at_lower = climbed.last.coefficients[(i, last[c])] >= 0.0;
             if least_at_lower { input.lower[i] } else { input.upper[i] }
         });
-        let outputs = self.net.evaluate(&points);
+        let outputs = self.whole.evaluate(&points);
         let mut in_doubt = None;
         for c in 0..undecided.len() {
             let f = self.row.column(0).dot(&outputs.column(c));
@@ -430,7 +452,7 @@ impl<'a> Search<'a> {
                 continue;
             }
             let point: Vec<f64> = points.column(c).iter().copied().collect();
-            match validate(self.net, self.property, self.claim, &point) {
+            match validate(self.whole, self.property, self.claim, &point) {
                 Some(found) if found.holds_in_f32() => return Some(found),
                 found => in_doubt = in_doubt.or(found),
             }

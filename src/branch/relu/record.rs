@@ -50,6 +50,17 @@ pub struct Hints {
     pub lifts: Box<[(u32, u32, f64)]>,
 }
 
+impl Hints {
+    fn rename(&mut self, name: &impl Fn(NodeId, usize) -> (NodeId, usize)) {
+        let moved = |node: &mut u32, element: &mut u32| {
+            let (n, e) = name(*node as usize, *element as usize);
+            (*node, *element) = (n as u32, e as u32);
+        };
+        self.slopes.iter_mut().for_each(|(node, element, _)| moved(node, element));
+        self.lifts.iter_mut().for_each(|(node, element, _)| moved(node, element));
+    }
+}
+
 /// A line of a proof that improves intervals, for the node that it stands at and all below.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Improve {
@@ -74,6 +85,20 @@ pub enum Improve {
 impl Improve {
     /// For all pre-activations.
     pub const CROWN: Self = Self::Crown { after: None };
+
+    fn rename(&mut self, name: &impl Fn(NodeId, usize) -> (NodeId, usize)) {
+        match self {
+            Self::Crown { after } => *after = after.map(|node| name(node, 0).0),
+            Self::Tighten { node, elements, hints, .. } => {
+                let at = *node;
+                for element in elements {
+                    let (n, e) = name(at, *element as usize);
+                    (*node, *element) = (n, e as u32);
+                }
+                hints.rename(name);
+            }
+        }
+    }
 
     /// One end of one interval.
     #[must_use]
@@ -174,6 +199,23 @@ pub struct ClaimRecord {
     pub refuted: Vec<(usize, Refutation)>,
     /// The others.
     pub trees: Vec<Tree>,
+}
+
+impl ClaimRecord {
+    /// Gives every (node, element) another name.
+    pub fn rename(&mut self, name: impl Fn(NodeId, usize) -> (NodeId, usize)) {
+        self.lines.iter_mut().for_each(|line| line.rename(&name));
+        self.refuted.iter_mut().for_each(|(_, how)| how.hints.rename(&name));
+        for step in self.trees.iter_mut().flat_map(|tree| &mut tree.steps) {
+            step.lines.iter_mut().for_each(|line| line.rename(&name));
+            if let Some(split) = &mut step.split {
+                (split.node, split.element) = name(split.node, split.element);
+            }
+            if let Some(how) = &mut step.refuted {
+                how.hints.rename(&name);
+            }
+        }
+    }
 }
 
 /// The neurons of unknown sign of a region: (ReLU's node, pre-activation's node, element).

@@ -1,0 +1,269 @@
+//! A smaller network that stands for another one on a region: neurons of known sign are folded into affine maps.
+//!
+//! On a region where the bounds prove zⱼ ≥ 0 (or ≤ 0), relu(zⱼ) is zⱼ (or 0). What is left are the unstable neurons, each an
+//! affine function of the inputs and of unstable neurons before it:
+//!
+//! ```text
+//! z = A x + Σ Bₖ relu(zₖ) + c ± slack
+//! ```
+//!
+//! The coefficients are sums of products of weights, computed in floating point: row i of W·M has an error of at most
+//! γ · Σ |Wᵢⱼ| Σ |Mⱼₖ| mₖ for |xₖ| ≤ mₖ, which, with what the operands had already, is the slack (see
+//! [`crate::net::Affine::slack`]). A sweep through the smaller network bounds the same functional over the same relaxations.
+
+use super::analysis::Analysis;
+use super::backward::Layers;
+use super::charge::Charges;
+use crate::net::{Affine, Boxes, LinearMap, Matrix, Network, NetworkBuilder, NodeId, Op, Term};
+use crate::num::{gamma, inflate};
+
+/// A network that stands for another one on a region.
+#[derive(Debug, Clone)]
+pub struct Reduced {
+    /// The smaller network.
+    pub net: Network,
+    /// Per node: the node of the other network and its elements, for inputs, pre-activations and ReLUs.
+    origins: Vec<Option<(NodeId, Vec<usize>)>>,
+}
+
+/// Matrix entries that affine forms may take.
+const MOST_ENTRIES: usize = 1 << 24;
+
+/// By which factor the multiplications of a sweep must shrink.
+const WORTH: f64 = 1.5;
+
+/// What a node's elements are: affine functions of inputs and ReLUs of the smaller network.
+#[derive(Clone)]
+struct Form {
+    /// (node of the smaller network, coefficients: elements × its length).
+    terms: Vec<(NodeId, Matrix)>,
+    bias: Vec<f64>,
+    /// How far from the truth.
+    slack: Vec<f64>,
+    /// At least Σ |coefficient| · magnitude + |bias|.
+    reach: Vec<f64>,
+    /// x itself: no terms are stored.
+    is_input: bool,
+}
+
+impl Reduced {
+    /// Reduces the network of an analysis of one region, where only ReLUs are nonlinear.
+    #[must_use]
+    pub fn new(analysis: &Analysis) -> Option<Self> {
+        let net = analysis.net;
+        let mut builder = Builder {
+            analysis,
+            network: NetworkBuilder::new(net.inputs(), "input").ok()?,
+            origins: vec![Some((0, (0..net.inputs()).collect()))],
+            forms: Vec::with_capacity(net.nodes().len()),
+        };
+        for (id, node) in net.nodes().iter().enumerate() {
+            let form = match &node.op {
+                Op::Input => builder.input(),
+                Op::Affine(affine) => builder.affine(affine),
+                Op::Relu(z) => builder.relu(id, *z)?,
+                _ => return None,
+            };
+            builder.forms.push(form);
+        }
+        let output = builder.forms.swap_remove(net.output());
+        builder.finish(&output)
+    }
+
+    /// Whether a sweep through the smaller network takes fewer multiplications, and its forms fit into memory.
+    #[must_use]
+    pub fn pays(analysis: &Analysis) -> bool {
+        let net = analysis.net;
+        let (mut before, mut after, mut entries) = (0usize, 0usize, 0usize);
+        let mut sources = net.inputs();
+        for node in net.nodes() {
+            match &node.op {
+                Op::Affine(affine) => {
+                    before += affine.fan_in() * node.len;
+                    entries = entries.max(node.len * sources);
+                }
+                Op::Relu(z) => {
+                    let unstable = unstable_of(&analysis.layers.boxes[*z]).len();
+                    after += unstable * sources;
+                    sources += unstable;
+                }
+                _ => {}
+            }
+        }
+        after += net.outputs() * sources;
+        entries <= MOST_ENTRIES && WORTH * (after as f64) < before as f64
+    }
+
+    /// The element of the other network that an element of an input, a pre-activation or a ReLU is.
+    #[must_use]
+    pub fn original(&self, node: NodeId, element: usize) -> (NodeId, usize) {
+        self.origins[node].as_ref().map_or((node, element), |(id, all)| (*id, all[element]))
+    }
+
+    /// The analysis of the same region for the smaller network.
+    #[must_use]
+    pub fn carry<'a>(&'a self, analysis: &Analysis) -> Analysis<'a> {
+        let (mut layers, mut charges) = (Layers::default(), Charges::new());
+        let input = &analysis.layers.boxes[0];
+        for id in 0..self.net.nodes().len() {
+            let mut boxes = self.net.enclose_node(id, input, &layers.boxes);
+            if let Some((from, elements)) = &self.origins[id] {
+                let known = &analysis.layers.boxes[*from];
+                let part = |m: &Matrix| m.select_rows(elements);
+                boxes.intersect(&Boxes { lower: part(&known.lower), upper: part(&known.upper) });
+            }
+            charges.push(&self.net, &boxes);
+            layers.push(boxes);
+        }
+        Analysis { net: &self.net, layers, charges: charges.into() }
+    }
+}
+
+fn unstable_of(boxes: &Boxes) -> Vec<usize> {
+    (0..boxes.lower.nrows()).filter(|&i| boxes.lower[i] < 0.0 && boxes.upper[i] > 0.0).collect()
+}
+
+struct Builder<'a> {
+    analysis: &'a Analysis<'a>,
+    network: NetworkBuilder,
+    origins: Vec<Option<(NodeId, Vec<usize>)>>,
+    forms: Vec<Form>,
+}
+
+impl Builder<'_> {
+    fn magnitudes(&self, node: NodeId) -> Vec<f64> {
+        let boxes = &self.analysis.layers.boxes[node];
+        let ends = boxes.lower.iter().zip(boxes.upper.iter());
+        ends.map(|(l, u)| l.abs().max(u.abs())).collect()
+    }
+
+    fn input(&self) -> Form {
+        let n = self.analysis.net.inputs();
+        let reach = self.magnitudes(0);
+        Form { terms: Vec::new(), bias: vec![0.0; n], slack: vec![0.0; n], reach, is_input: true }
+    }
+
+    fn affine(&self, affine: &Affine) -> Form {
+        let rows = affine.bias.len();
+        let mut terms: Vec<(NodeId, Matrix)> = Vec::new();
+        let mut bias = Matrix::from_column_slice(rows, 1, &affine.bias);
+        let (mut slack, mut reach) = (Matrix::zeros(rows, 1), bias.abs());
+        let vector = |v: &[f64]| Matrix::from_column_slice(v.len(), 1, v);
+        for Term { source, map } in &affine.terms {
+            let form = &self.forms[*source];
+            if form.is_input {
+                add_dense(map, entry(&mut terms, 0, rows, map.inputs()));
+            }
+            for (node, coefficients) in &form.terms {
+                map.add_apply(coefficients, entry(&mut terms, *node, rows, coefficients.ncols()));
+            }
+            map.add_apply(&vector(&form.bias), &mut bias);
+            map.add_apply_abs(&vector(&form.slack), &mut slack);
+            map.add_apply_abs(&vector(&form.reach), &mut reach);
+        }
+        // Every coefficient is a sum of at most `fan_in` products, with weights that are rounded themselves.
+        let count = affine.fan_in() + affine.terms.len();
+        let g = gamma(count + affine.roundings + 2);
+        let tiny = f64::MIN_POSITIVE * (1.0 + self.span());
+        let total = |(s, r): (&f64, &f64)| {
+            let rounding = g * inflate(*r, count);
+            inflate(inflate(*s, count) + rounding + count as f64 * tiny, 6)
+        };
+        let slack = slack.iter().zip(reach.iter()).map(total).collect();
+        // Computed coefficients may be larger than the true ones by their rounding.
+        let reach = reach.iter().map(|r| inflate(inflate(*r, count) * (1.0 + g), 4)).collect();
+        Form { terms, bias: bias.as_slice().to_vec(), slack, reach, is_input: false }
+    }
+
+    /// The sum of all magnitudes, for underflow.
+    fn span(&self) -> f64 {
+        let boxes = self.analysis.layers.boxes.iter();
+        boxes.map(|b| b.magnitudes().sum()).sum()
+    }
+
+    fn relu(&mut self, id: NodeId, z: NodeId) -> Option<Form> {
+        let boxes = &self.analysis.layers.boxes[z];
+        let unstable = unstable_of(boxes);
+        let active = |i: usize| boxes.lower[i] >= 0.0;
+        let form = self.forms[z].clone();
+        let len = form.bias.len();
+        let mask = |v: &[f64]| -> Vec<f64> {
+            v.iter().enumerate().map(|(i, &v)| if active(i) { v } else { 0.0 }).collect()
+        };
+        let mut out = Form {
+            terms: Vec::new(),
+            bias: mask(&form.bias),
+            slack: mask(&form.slack),
+            reach: mask(&form.reach),
+            is_input: false,
+        };
+        let masked = |m: &Matrix| {
+            Matrix::from_fn(len, m.ncols(), |i, j| if active(i) { m[(i, j)] } else { 0.0 })
+        };
+        if form.is_input {
+            // A ReLU of the input itself: rare, and not worth a form of its own.
+            return None;
+        }
+        if (0..len).any(active) {
+            out.terms.extend(form.terms.iter().map(|(node, m)| (*node, masked(m))));
+        }
+        if !unstable.is_empty() {
+            let node = self.place(&form, &unstable, z)?;
+            let relu = self.network.relu(node, "").ok()?;
+            let mut selection = Matrix::zeros(len, unstable.len());
+            for (k, &i) in unstable.iter().enumerate() {
+                selection[(i, k)] = 1.0;
+                out.reach[i] = boxes.upper[i].max(0.0);
+            }
+            out.terms.push((relu, selection));
+            self.origins.push(Some((id, unstable)));
+        }
+        Some(out)
+    }
+
+    /// A node for some elements of a form.
+    fn place(&mut self, form: &Form, elements: &[usize], of: NodeId) -> Option<NodeId> {
+        let pick = |v: &[f64]| elements.iter().map(|&i| v[i]).collect::<Vec<f64>>();
+        let term = |(source, m): &(NodeId, Matrix)| Term {
+            source: *source,
+            map: LinearMap::from_matrix(m.select_rows(elements)),
+        };
+        let terms = form.terms.iter().map(term).collect();
+        let (bias, slack) = (pick(&form.bias), pick(&form.slack));
+        let node = self.network.approximate(terms, bias, slack, "").ok()?;
+        self.origins.push(Some((of, elements.to_vec())));
+        Some(node)
+    }
+
+    fn finish(mut self, output: &Form) -> Option<Reduced> {
+        if output.is_input {
+            return None;
+        }
+        let net = self.analysis.net;
+        let all: Vec<usize> = (0..net.outputs()).collect();
+        let node = self.place(output, &all, net.output())?;
+        let (net, kept) = self.network.finish_numbered(node).ok()?;
+        let origins = self.origins.into_iter().zip(kept).filter(|(_, kept)| *kept);
+        Some(Reduced { net, origins: origins.map(|(origin, _)| origin).collect() })
+    }
+}
+
+fn entry(
+    terms: &mut Vec<(NodeId, Matrix)>,
+    node: NodeId,
+    rows: usize,
+    columns: usize,
+) -> &mut Matrix {
+    let at = terms.iter().position(|(known, _)| *known == node).unwrap_or_else(|| {
+        terms.push((node, Matrix::zeros(rows, columns)));
+        terms.len() - 1
+    });
+    &mut terms[at].1
+}
+
+/// out += W.
+fn add_dense(map: &LinearMap, out: &mut Matrix) {
+    for row in 0..map.outputs() {
+        map.for_each_in_row(row, |column, weight| out[(row, column)] += weight);
+    }
+}
