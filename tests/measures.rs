@@ -1,7 +1,10 @@
 //! The measures of an audit: agreement with scikit-learn and SciPy on committed numbers, and what must always hold.
 
 use certus::audit::classification::{Averages, ClassCounts, Confusion, roc_auc};
-use certus::audit::{Classification, Interval, Prediction, Share, interval};
+use certus::audit::shift::{Corruption, Frame, Image, Severity, Shift};
+use certus::audit::{Classification, Interval, Prediction, Share, interval, predict};
+use certus::load::{DataSettings, Dataset, load_network};
+use certus::num::Rational;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -93,6 +96,65 @@ fn intervals_agree_with_scipy() {
                 agree(Some(end), expected, &format!("{name} of {share}, {}", row["level"]));
             }
         }
+    }
+}
+
+#[test]
+fn blur_agrees_with_scipy() {
+    let image = Image { channels: 1, height: 6, width: 5 };
+    let unit = || (Rational::from_integer(0.into()), Rational::from_integer(1.into()));
+    let frame = Frame::with_domain(Some(image), &vec![unit(); image.len()]);
+    for row in fixture("blur.json") {
+        let numbers = |field: &str| -> Vec<f64> {
+            list(&row[field]).iter().map(|x| x.as_f64().unwrap()).collect()
+        };
+        let severity = Severity::new(row["severity"].as_u64().unwrap() as u8).unwrap();
+        let found = Corruption::Blur.apply(&numbers("image"), &frame, severity, 0, 0).unwrap();
+        for (found, expected) in found.iter().zip(list(&row["blurred"])) {
+            agree(Some(*found), expected, "a blurred pixel");
+        }
+    }
+}
+
+/// A committed network with its data, normalisation folded in, and the shape of its input.
+fn committed(network: &str, data: &str) -> (certus::net::Network, Dataset, Vec<usize>) {
+    let at =
+        |file: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(file);
+    let loaded = load_network(&at(network)).unwrap();
+    let data = Dataset::load(&at(data), &DataSettings::default()).unwrap();
+    let network = match data.normalisation() {
+        None => loaded.network,
+        Some((mean, std)) => loaded.network.with_normalisation(&mean, &std).unwrap(),
+    };
+    (network, data, loaded.input_shape)
+}
+
+#[test]
+fn images_suffer_from_every_corruption_and_tables_from_noise() {
+    let count = 60;
+    for (network, data, image) in [
+        ("mnist/mlp_plain.onnx", "mnist/test.npz", Some((1, 28, 28))),
+        ("breast_cancer/mlp_plain.onnx", "breast_cancer/test.csv", None),
+    ] {
+        let (network, data, shape) = committed(network, data);
+        let frame = Frame::of_dataset(&data, &shape);
+        assert_eq!(frame.image().map(|i| (i.channels, i.height, i.width)), image);
+        assert_eq!(frame.cuts(), image.is_some());
+        let sample = |index: usize| (data.label(index), data.point(index));
+        let clean = predict(&network, count, &sample, &|| false).unwrap();
+        let clean = clean.iter().filter(|p| p.correct()).count();
+        assert!(clean > 50, "{clean}");
+        let shift = Shift { network: &network, sample: &sample, count, frame: &frame, seed: 1 };
+        for kind in Corruption::ALL {
+            let at = |severity| shift.accuracy(kind, severity, &|| false).map(|s| s.accuracy);
+            let worst = at(Severity::ALL[4]);
+            assert_eq!(worst.is_some(), image.is_some() || !kind.needs_image(), "{kind}");
+            if let Some(worst) = worst {
+                assert_eq!((worst.total, Some(worst)), (count, at(Severity::ALL[4])), "{kind}");
+                assert!(worst.count < clean, "{kind}: {worst} where {clean} were correct");
+            }
+        }
+        assert!(shift.accuracy(Corruption::Dropout, Severity::ALL[0], &|| true).is_none());
     }
 }
 
