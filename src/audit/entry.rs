@@ -1,7 +1,8 @@
 //! What an audit finds out, one step on one input at a time: the smallest thing that is kept when it is interrupted.
 
 use super::Finding;
-use crate::attack::Counterexample;
+use super::radius::Bracket;
+use crate::attack::{Counterexample, Gradients};
 
 /// One step on one input of one subject (a model with a dataset).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,6 +23,26 @@ pub enum Step {
         /// Position of the radius.
         epsilon: usize,
     },
+    /// The input of the same position in another dataset, which the network should be unsure about.
+    Outside,
+    /// The input under every corruption at every severity.
+    Shifts,
+    /// One attack of the plan's Euclidean ones, at one of the dataset's Euclidean radii.
+    L2 {
+        /// Position of the attack.
+        attack: usize,
+        /// Position of the radius.
+        epsilon: usize,
+    },
+    /// One semantic perturbation, by its position in the plan.
+    Semantic {
+        /// Position of the perturbation.
+        semantic: usize,
+    },
+    /// The certified and the attacked radius, by bisection.
+    Radius,
+    /// Signs of masked gradients.
+    Masking,
 }
 
 /// What a step found.
@@ -29,6 +50,18 @@ pub enum Step {
 pub enum Found {
     /// The outputs in double precision.
     Outputs(Vec<f64>),
+    /// The predicted class under each corruption and severity, in the plan's order; corruptions that do not apply are left
+    /// out.
+    Classes(Vec<Option<usize>>),
+    /// What is known of the input's robust radius.
+    Radius(Bracket),
+    /// The gradient at the input, and what a strong attack does at growing radii.
+    Gradients {
+        /// The gradient of the margin.
+        gradients: Gradients,
+        /// Whether the input was broken at each radius of the ladder.
+        broken: Vec<bool>,
+    },
     /// What became of the claim that the predicted class is constant on the region.
     Verdict {
         /// The verdict; an attack that found nothing says so in its reason.
@@ -51,7 +84,7 @@ pub struct Entry {
     pub step: Step,
     /// What it found.
     pub found: Found,
-    /// Whether its counterexample is kept: the first of its input.
+    /// Whether its counterexample is kept.
     pub evidence: bool,
     /// How long it took; `None` where time is not measured.
     pub seconds: Option<f64>,
@@ -62,17 +95,33 @@ pub struct Entry {
 pub struct Evidence {
     /// The step.
     pub entry: Entry,
-    /// The counterexample: the first of its input, at the smallest radius.
+    /// The counterexample; see [`Step::evidence_name`].
     pub counterexample: Option<Counterexample>,
 }
 
 impl Step {
-    /// Position of the radius that the step is about, if it is about one.
+    /// Position of the radius that an attack or a method was asked about in the max norm.
     #[must_use]
     pub fn epsilon(self) -> Option<usize> {
         match self {
-            Self::Clean => None,
             Self::Attack { epsilon, .. } | Self::Certify { epsilon, .. } => Some(epsilon),
+            _ => None,
+        }
+    }
+}
+
+impl Step {
+    /// What the file with the step's counterexample is called, behind the input's position; `None` for steps that look for
+    /// none. Of each kind of attack only the first counterexample of an input is kept, at the smallest radius.
+    #[must_use]
+    pub fn evidence_name(self) -> Option<String> {
+        match self {
+            Self::Attack { epsilon, .. } | Self::Certify { epsilon, .. } => {
+                Some(format!("radius{}", epsilon + 1))
+            }
+            Self::L2 { epsilon, .. } => Some(format!("l2-radius{}", epsilon + 1)),
+            Self::Semantic { semantic } => Some(format!("semantic{}", semantic + 1)),
+            _ => None,
         }
     }
 }

@@ -3,7 +3,9 @@
 use super::campaign::{arg_max, input_seed};
 use super::pool::{self, Stop};
 use super::row::was_cancelled;
-use super::{Ended, Entry, Evidence, Finding, Found, Plan, Step};
+use super::semantic::SemanticError;
+use super::shift::{Frame, Severity};
+use super::{Clash, Ended, Entry, Evidence, Finding, Found, Plan, Step};
 use crate::attack::{self, AttackKind, AttackSettings, Counterexample};
 use crate::load::Dataset;
 use crate::net::{Matrix, Network};
@@ -28,6 +30,10 @@ pub struct Subject<'a> {
     pub dataset: &'a Dataset,
     /// How many of its inputs are asked about, from the first.
     pub inputs: usize,
+    /// What the dataset's numbers are.
+    pub frame: &'a Frame,
+    /// Another dataset, whose inputs the network should be unsure about.
+    pub outside: Option<&'a Dataset>,
 }
 
 /// The steps that are finished already, by subject and input.
@@ -49,6 +55,19 @@ pub enum AuditError<E> {
         /// Why.
         source: RegionError,
     },
+    /// A semantic perturbation makes no question.
+    #[error("{}: input {index}: {source}", file.display())]
+    Semantic {
+        /// The dataset.
+        file: PathBuf,
+        /// Position in it.
+        index: usize,
+        /// Why.
+        source: SemanticError,
+    },
+    /// A certificate and a counterexample contradict each other.
+    #[error(transparent)]
+    Clash(Clash),
     /// The receiver of finished steps failed.
     #[error(transparent)]
     Sink(E),
@@ -88,26 +107,33 @@ impl Audit<'_> {
         pool::each(self.jobs, all.len(), cancel, &|at, stop| {
             let (subject, index) = all[at];
             let held = held.get(&(subject, index)).map_or(&[][..], Vec::as_slice);
-            let evidence = Cell::new(held.iter().any(|entry| entry.evidence));
-            Examination { audit: self, at: subject, index, held, stop, sink, evidence }.run()
+            let kept = |of: fn(Step) -> bool| {
+                Cell::new(held.iter().any(|entry| entry.evidence && of(entry.step)))
+            };
+            let evidence = kept(|step| step.epsilon().is_some());
+            let euclidean = kept(|step| matches!(step, Step::L2 { .. }));
+            let at = subject;
+            Examination { audit: self, at, index, held, stop, sink, evidence, euclidean }.run()
         })
     }
 }
 
 /// One input under examination.
-struct Examination<'a, E> {
-    audit: &'a Audit<'a>,
+pub(super) struct Examination<'a, E> {
+    pub audit: &'a Audit<'a>,
     at: usize,
-    index: usize,
+    pub index: usize,
     held: &'a [Entry],
-    stop: Stop<'a>,
+    pub stop: Stop<'a>,
     sink: Sink<'a, E>,
     /// Whether a counterexample is kept already, or need not be.
     evidence: Cell<bool>,
+    /// The same for the Euclidean norm.
+    euclidean: Cell<bool>,
 }
 
 /// What a step yields: nothing where it was cancelled.
-type Yield = Option<(Found, Option<Counterexample>)>;
+pub(super) type Yield = Option<(Found, Option<Counterexample>)>;
 
 impl<E> Examination<'_, E> {
     /// All steps; where a step is cancelled, those behind it are left.
@@ -119,31 +145,77 @@ impl<E> Examination<'_, E> {
             Some((Found::Outputs(outputs.as_slice().to_vec()), None))
         })?;
         let Some(Entry { found: Found::Outputs(outputs), .. }) = outputs else { return Ok(()) };
+        if !self.outside(&subject)? || !self.shifts(&subject)? {
+            return Ok(());
+        }
         let Some(predicted) = arg_max(&outputs) else { return Ok(()) };
-        self.radii(&subject, predicted)
+        let correct = predicted == subject.dataset.label(self.index);
+        if self.radii(&subject, predicted, correct)? && correct {
+            self.further(&subject, predicted)?;
+        }
+        Ok(())
+    }
+
+    /// Whether this and what follows are finished or to be done.
+    fn outside(&self, subject: &Subject) -> Result<bool, AuditError<E>> {
+        let Some(outside) = subject.outside.filter(|outside| self.index < outside.len()) else {
+            return Ok(true);
+        };
+        let done = self.step(Step::Outside, || {
+            let point = outside.point(self.index);
+            let outputs = subject.network.evaluate(&Matrix::from_vec(point.len(), 1, point));
+            Some((Found::Outputs(outputs.as_slice().to_vec()), None))
+        })?;
+        Ok(done.is_some())
+    }
+
+    fn shifts(&self, subject: &Subject) -> Result<bool, AuditError<E>> {
+        let plan = self.audit.plan;
+        if plan.shifts.is_empty() {
+            return Ok(true);
+        }
+        let done = self.step(Step::Shifts, || {
+            let point = subject.dataset.point(self.index);
+            let mut classes = Vec::new();
+            for corruption in &plan.shifts {
+                for severity in Severity::ALL {
+                    let shifted =
+                        corruption.apply(&point, subject.frame, severity, plan.seed, self.index);
+                    let Some(shifted) = shifted else { continue };
+                    let shifted = Matrix::from_vec(shifted.len(), 1, shifted);
+                    classes.push(arg_max(subject.network.evaluate(&shifted).as_slice()));
+                }
+            }
+            Some((Found::Classes(classes), None))
+        })?;
+        Ok(done.is_some())
     }
 
     /// Attacks and methods, radius by radius. A counterexample at one radius is one at every larger; a method that leaves
     /// an input undecided at one radius is not asked about it at a larger.
-    fn radii(&self, subject: &Subject, predicted: usize) -> Result<(), AuditError<E>> {
+    fn radii(
+        &self,
+        subject: &Subject,
+        predicted: usize,
+        correct: bool,
+    ) -> Result<bool, AuditError<E>> {
         let plan = self.audit.plan;
-        let correct = predicted == subject.dataset.label(self.index);
         if !correct {
             self.evidence.set(true);
         }
         let mut broken = false;
         let mut hopeful = vec![true; plan.methods.len()];
         for (epsilon, radius) in plan.data[subject.data].epsilons.iter().enumerate() {
-            let region = subject.dataset.region(self.index, radius).map_err(|source| {
-                let file = subject.dataset.file().to_owned();
-                AuditError::Region { file, index: self.index, source }
-            })?;
+            let region = subject
+                .dataset
+                .region(self.index, radius)
+                .map_err(|source| self.no_region(subject, source))?;
             if correct {
                 for attack in 0..plan.attacks.len() {
                     let step = Step::Attack { attack, epsilon };
                     let done =
                         self.step(step, || self.attack(subject, &region, predicted, step))?;
-                    let Some(entry) = done else { return Ok(()) };
+                    let Some(entry) = done else { return Ok(false) };
                     broken |= entry.broken();
                 }
             }
@@ -154,17 +226,22 @@ impl<E> Examination<'_, E> {
                 let step = Step::Certify { method, epsilon };
                 let done =
                     self.step(step, || self.certify(subject, &region, predicted, method, correct))?;
-                let Some(entry) = done else { return Ok(()) };
+                let Some(entry) = done else { return Ok(false) };
                 broken |= entry.broken();
                 *hopeful =
                     matches!(&entry.found, Found::Verdict { finding: Finding::Certified(_), .. });
             }
         }
-        Ok(())
+        Ok(true)
+    }
+
+    pub(super) fn no_region(&self, subject: &Subject, source: RegionError) -> AuditError<E> {
+        let file = subject.dataset.file().to_owned();
+        AuditError::Region { file, index: self.index, source }
     }
 
     /// The step's entry: the one that is held, or a new one, handed to the sink.
-    fn step(
+    pub(super) fn step(
         &self,
         step: Step,
         run: impl FnOnce() -> Yield,
@@ -178,16 +255,25 @@ impl<E> Examination<'_, E> {
         let started = Instant::now();
         let Some((found, counterexample)) = run() else { return Ok(None) };
         let seconds = self.audit.timed.then(|| started.elapsed().as_secs_f64());
-        let evidence = counterexample.is_some() && !self.evidence.replace(true);
+        let evidence = counterexample.is_some()
+            && match step {
+                Step::Attack { .. } | Step::Certify { .. } => !self.evidence.replace(true),
+                Step::L2 { .. } => !self.euclidean.replace(true),
+                _ => true,
+            };
         let entry = Entry { subject: self.at, index: self.index, step, found, evidence, seconds };
         let counterexample = counterexample.filter(|_| evidence);
         (self.sink)(Evidence { entry: entry.clone(), counterexample }).map_err(AuditError::Sink)?;
         Ok(Some(entry))
     }
 
-    fn seed(&self, step: Step) -> u64 {
+    pub(super) fn seed(&self, step: Step) -> u64 {
         let (kind, at) = match step {
-            Step::Clean => (0, 0),
+            Step::Clean | Step::Outside | Step::Shifts => (0, 0),
+            Step::L2 { attack, epsilon } => (3, attack << 16 | epsilon),
+            Step::Semantic { semantic } => (4, semantic),
+            Step::Radius => (5, 0),
+            Step::Masking => (6, 0),
             Step::Attack { attack, epsilon } => (1, attack << 16 | epsilon),
             Step::Certify { method, epsilon } => (2, method << 16 | epsilon),
         };
@@ -203,14 +289,7 @@ impl<E> Examination<'_, E> {
         let stop = || (self.stop)() || deadline.is_some_and(|end| Instant::now() >= end);
         let settings = &plan.attacks[attack].settings;
         let found = attack::attack(subject.network, &property, 0, settings, self.seed(step), &stop);
-        if found.is_none() && (self.stop)() {
-            return None;
-        }
-        let finding = match &found {
-            Some(_) => Finding::Falsified,
-            None => Finding::Unknown("survived".to_owned()),
-        };
-        Some((Found::Verdict { finding, stage: None, bound: None }, found))
+        self.attacked(found)
     }
 
     /// Whether the predicted class is constant on the region. Only an input that no attack has seen is attacked here.

@@ -11,6 +11,7 @@ mod campaign;
 pub mod classification;
 mod entry;
 mod examine;
+mod further;
 pub mod interval;
 mod metrics;
 pub mod ood;
@@ -33,7 +34,7 @@ pub use metrics::{Breach, Share, Summary};
 pub use ood::OutOfDistribution;
 pub use plan::{
     About, AttackPlan, Criterion, DataPlan, Measure, MethodPlan, ModelPlan, Place, Plan, PlanError,
-    TEMPLATE,
+    RadiusPlan, SemanticKind, SemanticPlan, TEMPLATE,
 };
 pub use prediction::{Prediction, predict};
 pub use radius::{Grid, RadiusRow, RadiusSearch, RadiusSummary};

@@ -4,7 +4,10 @@
 //! ε' holds at every ε ≤ ε', and a certificate at ε' with a counterexample at ε ≤ ε' is a contradiction, whoever found them.
 
 use super::campaign::arg_max;
+use super::radius::Bracket;
 use super::{Entry, Finding, Found, Plan, Step, Subject};
+use crate::attack::Gradients;
+use crate::num::Rational;
 use crate::verify::AssuranceLevel;
 use thiserror::Error;
 
@@ -55,6 +58,20 @@ pub struct InputResult {
     pub outputs: Vec<f64>,
     /// One for each radius of the dataset.
     pub radii: Vec<AtRadius>,
+    /// The outputs at the input of the same position in the outside dataset.
+    pub outside: Option<Vec<f64>>,
+    /// The predicted class under each corruption and severity.
+    pub shifted: Option<Vec<Option<usize>>>,
+    /// For each Euclidean radius and attack, whether it found a counterexample; empty where none was run.
+    pub euclidean: Vec<Vec<bool>>,
+    /// For each semantic perturbation what was found.
+    pub semantics: Vec<Option<Finding>>,
+    /// What bisection found.
+    pub radius: Option<Bracket>,
+    /// The gradient at the input, and whether it was broken at each radius of the ladder.
+    pub gradients: Option<(Gradients, Vec<bool>)>,
+    /// The robust radius lies between: the largest certified radius, by any step, and the smallest broken one.
+    pub bracket: [Option<Rational>; 2],
 }
 
 /// What is known of a model on a dataset.
@@ -131,7 +148,64 @@ fn input(
     let radii = (0..count)
         .map(|epsilon| steps.at(epsilon, count, predicted == Some(label)))
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(InputResult { index, label, predicted, outputs: outputs.clone(), radii })
+    let radius = find(Step::Radius).and_then(|entry| match &entry.found {
+        Found::Radius(bracket) => Some(bracket.clone()),
+        _ => None,
+    });
+    let correct = predicted == Some(label);
+    let epsilons = &plan.data[subject.data].epsilons;
+    let bracket =
+        if correct { bracket(epsilons, &radii, radius.as_ref())? } else { [const { None }; 2] };
+    Ok(InputResult {
+        index,
+        label,
+        predicted,
+        outputs: outputs.clone(),
+        outside: find(Step::Outside).and_then(|entry| match &entry.found {
+            Found::Outputs(outputs) => Some(outputs.clone()),
+            _ => None,
+        }),
+        shifted: find(Step::Shifts).and_then(|entry| match &entry.found {
+            Found::Classes(classes) => Some(classes.clone()),
+            _ => None,
+        }),
+        euclidean: steps.euclidean(plan.data[subject.data].l2_epsilons.len()),
+        semantics: (0..plan.semantics.len())
+            .map(|semantic| steps.verdict(Step::Semantic { semantic }).map(|v| v.0.clone()))
+            .collect(),
+        gradients: find(Step::Masking).and_then(|entry| match &entry.found {
+            Found::Gradients { gradients, broken } => Some((*gradients, broken.clone())),
+            _ => None,
+        }),
+        radius,
+        radii,
+        bracket,
+    })
+}
+
+/// The largest radius with a certificate and the smallest with a counterexample, by all steps together.
+fn bracket(
+    epsilons: &[Rational],
+    radii: &[AtRadius],
+    search: Option<&Bracket>,
+) -> Result<[Option<Rational>; 2], String> {
+    let at = epsilons.iter().zip(radii);
+    let certified = at.clone().filter(|(_, known)| matches!(known.finding, Finding::Certified(_)));
+    let broken = at.filter(|(_, known)| known.finding == Finding::Falsified);
+    let certified = certified
+        .map(|(epsilon, _)| epsilon.clone())
+        .chain(search.and_then(|bracket| bracket.certified.clone()))
+        .max();
+    let broken = broken
+        .map(|(epsilon, _)| epsilon.clone())
+        .chain(search.and_then(|bracket| bracket.attacked.clone()))
+        .min();
+    match (&certified, &broken) {
+        (Some(low), Some(high)) if low >= high => {
+            Err(format!("it is certified up to {low} and broken at {high}"))
+        }
+        _ => Ok([certified, broken]),
+    }
 }
 
 /// The steps on one input.
@@ -145,8 +219,21 @@ impl Steps<'_> {
         let entry = self.entries.iter().find(|entry| entry.step == step)?;
         match &entry.found {
             Found::Verdict { finding, stage, bound } => Some((finding, stage.as_ref(), *bound)),
-            Found::Outputs(_) => None,
+            _ => None,
         }
+    }
+
+    /// Whether Euclidean attacks broke the input, by radius and attack.
+    fn euclidean(&self, radii: usize) -> Vec<Vec<bool>> {
+        let broke = |epsilon| {
+            let attacks = (0..self.plan.l2_attacks.len()).map(move |attack| {
+                let verdict = self.verdict(Step::L2 { attack, epsilon })?;
+                Some(*verdict.0 == Finding::Falsified)
+            });
+            attacks.collect::<Option<Vec<bool>>>()
+        };
+        let all: Option<Vec<_>> = (0..radii).map(broke).collect();
+        all.filter(|_| !self.plan.l2_attacks.is_empty()).unwrap_or_default()
     }
 
     /// The certificate of a method at a radius: found there, or at a larger one.

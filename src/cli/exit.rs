@@ -124,7 +124,10 @@ impl From<AuditError<FolderError>> for Failure {
     fn from(error: AuditError<FolderError>) -> Self {
         match error {
             AuditError::Sink(error) => error.into(),
-            AuditError::Region { .. } => Self::new(DATA, error.to_string()),
+            AuditError::Clash(clash) => clash.into(),
+            AuditError::Region { .. } | AuditError::Semantic { .. } => {
+                Self::new(DATA, error.to_string())
+            }
             AuditError::Threads(_) => Self::new(INTERNAL, error.to_string()),
         }
     }

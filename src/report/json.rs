@@ -49,6 +49,15 @@ impl From<&Rational> for Decimal {
     }
 }
 
+impl std::fmt::Display for Decimal {
+    /// A decimal where that is exact, else the fraction: 0.1, 8/255.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let decimal = self.value.to_string();
+        let same = crate::num::parse_rational(&decimal).is_ok_and(|q| q.to_string() == self.exact);
+        f.pad(if same { &decimal } else { &self.exact })
+    }
+}
+
 /// The network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelRecord {

@@ -19,9 +19,10 @@ mod terminal;
 pub use audit::{
     AboutRecord, Agreement, Alteration, AttackSetup, AuditData, AuditFolder, AuditModel,
     AuditReport, AuditRow, AverageRecord, Build, CellRecord, ClassRecord, ClassificationRecord,
-    CountRecord, CriterionRecord, Evidence, FinishedAudit, FolderError, IntervalRecord,
-    ManifestError, MethodSetup, Rendered, RunRecord, Sealed, Setup, ShownRecord, SubjectRecord,
-    Verdicts, foreign_renderings, render_again, verify_folder,
+    CountRecord, CriterionRecord, EuclideanRecord, Evidence, FinishedAudit, FolderError,
+    IntervalRecord, ManifestError, MethodSetup, OutsideRecord, RadiusRecord, RadiusSetup, Rendered,
+    RunRecord, Sealed, SemanticRecord, SemanticSetup, Setup, ShiftRecord, ShownRecord, SignRecord,
+    SpreadRecord, SubjectRecord, Verdicts, foreign_renderings, render_again, verify_folder,
 };
 pub use bench::{Answer, BenchRow, BenchVerdict, bench_text, red};
 pub use inspection::{Inspection, Layer};

@@ -2,6 +2,7 @@
 
 mod audit;
 mod bench;
+mod browser;
 #[path = "../common/mod.rs"]
 mod common;
 mod errors;

@@ -1,12 +1,16 @@
 //! The plan of an audit: models × datasets × ε × attacks × methods × shifts, as one TOML file says it.
 
+mod further;
 mod located;
 mod read;
 
 pub use located::{Place, PlanError};
 
+use super::further::ladder;
+use super::semantic::{Fill, Patch, Perturbation};
+use super::shift::{Corruption, Image};
 use crate::attack::AttackSettings;
-use crate::load::DataSettings;
+use crate::load::{DataSettings, Dataset};
 use crate::num::Rational;
 use crate::verify::Method;
 use std::path::{Path, PathBuf};
@@ -34,6 +38,16 @@ pub struct Plan {
     pub attacks: Vec<AttackPlan>,
     /// The certification methods.
     pub methods: Vec<MethodPlan>,
+    /// Attacks in the Euclidean norm.
+    pub l2_attacks: Vec<AttackPlan>,
+    /// Corruptions, each at five severities.
+    pub shifts: Vec<Corruption>,
+    /// Semantic perturbations to be certified.
+    pub semantics: Vec<SemanticPlan>,
+    /// Whether and how certified and attacked radii are searched.
+    pub radius: Option<RadiusPlan>,
+    /// On how many inputs of each dataset signs of masked gradients are looked for.
+    pub masking: usize,
     /// What the results have to reach.
     pub criteria: Vec<Criterion>,
 }
@@ -86,6 +100,10 @@ pub struct DataPlan {
     pub unit: String,
     /// The radii, increasing.
     pub epsilons: Vec<Rational>,
+    /// The radii of Euclidean attacks, increasing.
+    pub l2_epsilons: Vec<Rational>,
+    /// The largest radius that bisection asks about.
+    pub radius_up_to: Rational,
     /// Another dataset whose inputs the models should be unsure about.
     pub outside: Option<usize>,
     /// Where the dataset stands in the plan.
@@ -129,6 +147,68 @@ pub struct MethodPlan {
     pub lp_tighten: usize,
 }
 
+/// A semantic perturbation to be certified.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SemanticPlan {
+    /// Its name in the report.
+    pub name: String,
+    /// What is done to an image.
+    pub kind: SemanticKind,
+    /// How many inputs of each dataset are asked about, from the first.
+    pub inputs: usize,
+    /// The certification method.
+    pub method: Method,
+}
+
+/// What is done to an image; see [`Perturbation`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum SemanticKind {
+    /// One perturbation, the same for every image.
+    One(Perturbation),
+    /// A square covered, wherever it lies: all squares of a side that are `stride` apart.
+    Squares {
+        /// Side in pixels.
+        side: usize,
+        /// Distance of neighbouring squares in pixels.
+        stride: usize,
+        /// With what.
+        fill: Fill,
+    },
+}
+
+impl SemanticKind {
+    /// The perturbations of an image, all of which must leave the class alone.
+    #[must_use]
+    pub fn perturbations(&self, image: Image) -> Vec<Perturbation> {
+        match *self {
+            Self::One(ref perturbation) => vec![perturbation.clone()],
+            Self::Squares { side, stride, fill } => Patch::squares(image, side, stride)
+                .into_iter()
+                .map(|patch| Perturbation::Occlusion { patch, fill })
+                .collect(),
+        }
+    }
+}
+
+/// How radii are searched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RadiusPlan {
+    /// How many inputs of each dataset, from the first.
+    pub inputs: usize,
+    /// Radii from 0 to the largest in so many steps.
+    pub steps: u64,
+    /// The certification method.
+    pub method: Method,
+}
+
+impl DataPlan {
+    /// The distance of neighbouring radii where there are so many.
+    #[must_use]
+    pub fn radius_step(&self, steps: u64) -> Rational {
+        &self.radius_up_to / Rational::from_integer(steps.into())
+    }
+}
+
 /// What a criterion speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
@@ -164,6 +244,16 @@ impl Plan {
     /// Where the text is no TOML, a key is unknown, missing or of the wrong type, or values do not go together.
     pub fn parse(file: &Path, text: &str) -> Result<Self, PlanError> {
         read::plan(located::Source { file, text })
+    }
+
+    /// Growing radii up to which attacks should break everything: multiples of the dataset's largest radius, at last as wide
+    /// as the range of its values.
+    #[must_use]
+    pub fn ladder(&self, data: usize, dataset: &Dataset) -> Vec<Rational> {
+        let width = dataset.common_domain().map(|(low, high)| high - low);
+        let width = width.filter(|_| !dataset.scaled_epsilon());
+        let largest = self.data[data].epsilons.iter().max();
+        largest.map_or_else(Vec::new, |largest| ladder(largest, width))
     }
 
     /// (model, dataset) for everything that is asked, models first.

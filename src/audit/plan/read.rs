@@ -1,5 +1,6 @@
 //! From TOML to a plan: every key understood or refused.
 
+use super::further;
 use super::located::{Section, Source};
 use super::{
     About, AttackPlan, Criterion, DataPlan, Measure, MethodPlan, ModelPlan, Plan, PlanError,
@@ -7,6 +8,7 @@ use super::{
 use crate::attack::{AttackKind, AttackSettings};
 use crate::load::{DATA_FIELDS, DataSettings};
 use crate::num::{Rational, to_f64_nearest};
+use crate::spec::Norm;
 use crate::verify::Method;
 use num_traits::One;
 use std::collections::HashSet;
@@ -17,7 +19,19 @@ use std::time::Duration;
 pub(super) fn plan(source: Source) -> Result<Plan, PlanError> {
     let table = source.parse()?;
     let root = Section::root(source, &table);
-    root.allow(&["report", "run", "data", "model", "attack", "method", "criterion"])?;
+    root.allow(&[
+        "report",
+        "run",
+        "data",
+        "model",
+        "attack",
+        "method",
+        "shift",
+        "semantic",
+        "radius",
+        "masking",
+        "criterion",
+    ])?;
     let folder = source.file.parent().unwrap_or(Path::new(""));
     let run = root.section("run")?;
     if let Some(run) = &run {
@@ -27,13 +41,25 @@ pub(super) fn plan(source: Source) -> Result<Plan, PlanError> {
     let timeout = run.as_ref().map_or(Ok(None), timeout)?;
     let data = data(&root, folder)?;
     let models = models(&root, folder, &data)?;
+    let (attacks, l2_attacks) = attacks(&root)?;
+    if let (false, Some(data)) =
+        (l2_attacks.is_empty(), data.iter().find(|data| data.l2_epsilons.is_empty()))
+    {
+        let problem = format!("[[data]] '{}' has no l2_epsilons for attacks in l2", data.name);
+        return Err(data.place.error(source.file, problem));
+    }
     Ok(Plan {
         about: about(&root)?,
         seed: number("seed")?.unwrap_or(0) as u64,
         timeout,
         shown: number("show")?.unwrap_or(3),
-        attacks: attacks(&root)?,
+        attacks,
+        l2_attacks,
         methods: methods(&root)?,
+        shifts: further::shifts(&root)?,
+        semantics: further::semantics(&root)?,
+        radius: further::radius(&root)?,
+        masking: further::masking(&root)?,
         criteria: criteria(&root, &data, &models)?,
         data,
         models,
@@ -85,7 +111,10 @@ fn about(root: &Section) -> Result<About, PlanError> {
 }
 
 /// The tables of a kind, each with a name of its own.
-fn named<'a>(root: &Section<'a>, kind: &str) -> Result<Vec<(String, Section<'a>)>, PlanError> {
+pub(super) fn named<'a>(
+    root: &Section<'a>,
+    kind: &str,
+) -> Result<Vec<(String, Section<'a>)>, PlanError> {
     let sections = root.sections(kind)?;
     if sections.is_empty() && ["data", "model"].contains(&kind) {
         return Err(root.error(kind, format!("there must be at least one [[{kind}]]")));
@@ -133,15 +162,23 @@ fn data(root: &Section, folder: &Path) -> Result<Vec<DataPlan>, PlanError> {
     let names: Vec<String> = sections.iter().map(|(name, _)| name.clone()).collect();
     let mut all = Vec::new();
     for (name, section) in sections {
-        section
-            .allow(&["name", "file", "limit", "split", "unit", "epsilons", "outside", "read"])?;
-        let epsilons = section.numbers("epsilons")?.unwrap_or_default();
-        if epsilons.is_empty() {
+        section.allow(&[
+            "name",
+            "file",
+            "limit",
+            "split",
+            "unit",
+            "epsilons",
+            "l2_epsilons",
+            "radius_up_to",
+            "outside",
+            "read",
+        ])?;
+        let epsilons = increasing(&section, "epsilons")?;
+        let Some(largest) = epsilons.last().cloned() else {
             return Err(section.error("epsilons", "at least one radius is needed"));
-        }
-        if epsilons.windows(2).any(|pair| pair[0] >= pair[1]) {
-            return Err(section.error("epsilons", "the radii must increase"));
-        }
+        };
+        let radius_up_to = section.positive("radius_up_to")?.unwrap_or(largest);
         let reading_texts = match section.section("read")? {
             None => Vec::new(),
             Some(read) => {
@@ -164,11 +201,22 @@ fn data(root: &Section, folder: &Path) -> Result<Vec<DataPlan>, PlanError> {
             split: section.text("split")?.unwrap_or_default(),
             unit: section.text("unit")?.unwrap_or_default(),
             epsilons,
+            l2_epsilons: increasing(&section, "l2_epsilons")?,
+            radius_up_to,
             outside: one_of(&section, "outside", &names, "data")?,
             place: section.at("file"),
         });
     }
     Ok(all)
+}
+
+/// Radii, increasing.
+fn increasing(section: &Section, key: &str) -> Result<Vec<Rational>, PlanError> {
+    let radii = section.numbers(key)?.unwrap_or_default();
+    if radii.windows(2).any(|pair| pair[0] >= pair[1]) {
+        return Err(section.error(key, "the radii must increase"));
+    }
+    Ok(radii)
 }
 
 /// The position of the table that a key names.
@@ -228,10 +276,11 @@ fn models(root: &Section, folder: &Path, data: &[DataPlan]) -> Result<Vec<ModelP
     Ok(all)
 }
 
-fn attacks(root: &Section) -> Result<Vec<AttackPlan>, PlanError> {
-    let mut all = Vec::new();
+/// Attacks in the max norm, and in the Euclidean norm.
+fn attacks(root: &Section) -> Result<(Vec<AttackPlan>, Vec<AttackPlan>), PlanError> {
+    let (mut max, mut euclidean) = (Vec::new(), Vec::new());
     for (name, section) in named(root, "attack")? {
-        section.allow(&["name", "kind", "restarts", "steps"])?;
+        section.allow(&["name", "kind", "norm", "restarts", "steps", "queries"])?;
         let kind: AttackKind =
             section.named("kind")?.ok_or_else(|| section.error("kind", "is missing"))?;
         if kind == AttackKind::None {
@@ -241,11 +290,16 @@ fn attacks(root: &Section) -> Result<Vec<AttackPlan>, PlanError> {
         let settings = AttackSettings {
             restarts: section.count("restarts")?.unwrap_or(usual.restarts),
             steps: section.count("steps")?.unwrap_or(usual.steps),
+            queries: section.count("queries")?.unwrap_or(usual.queries),
             ..usual
         };
-        all.push(AttackPlan { name, settings });
+        let plan = AttackPlan { name, settings };
+        match section.named::<Norm>("norm")?.unwrap_or_default() {
+            Norm::Linf => max.push(plan),
+            Norm::L2 => euclidean.push(plan),
+        }
     }
-    Ok(all)
+    Ok((max, euclidean))
 }
 
 fn methods(root: &Section) -> Result<Vec<MethodPlan>, PlanError> {

@@ -1,5 +1,6 @@
 //! The files that a plan names, read and checked against each other.
 
+use crate::audit::shift::Frame;
 use crate::audit::{DataPlan, ModelPlan, Place, Plan, Subject};
 use crate::cli::exit::{DATA, Failure};
 use crate::load::{Dataset, LoadedNetwork, load_network, load_reference};
@@ -11,8 +12,8 @@ use std::path::Path;
 /// What a plan's files hold.
 pub(super) struct Inventory {
     datasets: Vec<Dataset>,
-    /// One network a subject, with the dataset's normalisation folded in.
-    networks: Vec<Network>,
+    /// One network a subject, with the dataset's normalisation folded in, and what the dataset's numbers are.
+    networks: Vec<(Network, Frame)>,
 }
 
 impl Inventory {
@@ -42,7 +43,20 @@ impl Inventory {
             for &data in &model.data {
                 let network = fold(model, &loaded.network, &datasets[data]).map_err(here)?;
                 outputs[data] = outputs[data].max(network.outputs());
-                networks.push(network);
+                if let Some(outside) = plan.data[data].outside {
+                    let outside = &datasets[outside];
+                    if outside.features() != network.inputs() {
+                        let message = format!(
+                            "{}: its inputs have {} values where the network takes {}",
+                            outside.file().display(),
+                            outside.features(),
+                            network.inputs()
+                        );
+                        return Err(at(&plan.data[data].place, Failure::new(DATA, message)));
+                    }
+                }
+                let frame = Frame::of_dataset(&datasets[data], &loaded.input_shape);
+                networks.push((network, frame));
             }
             model_records.push(record(model, loaded).map_err(here)?);
         }
@@ -51,7 +65,10 @@ impl Inventory {
             .iter()
             .zip(&datasets)
             .zip(&outputs)
-            .map(|((data, dataset), &outputs)| data_record(data, dataset, outputs))
+            .map(|((data, dataset), &outputs)| {
+                let outside = data.outside.map(|outside| plan.data[outside].name.as_str());
+                data_record(data, dataset, outputs, outside)
+            })
             .collect();
         Ok((Self { datasets, networks }, model_records, data_records))
     }
@@ -60,10 +77,11 @@ impl Inventory {
     pub fn subjects(&self, plan: &Plan) -> Vec<Subject<'_>> {
         let pairs = plan.subjects().into_iter().zip(&self.networks);
         pairs
-            .map(|((model, data), network)| {
+            .map(|((model, data), (network, frame))| {
                 let dataset = &self.datasets[data];
                 let inputs = used(&plan.data[data], dataset);
-                Subject { model, data, network, dataset, inputs }
+                let outside = plan.data[data].outside.map(|outside| &self.datasets[outside]);
+                Subject { model, data, network, dataset, inputs, frame, outside }
             })
             .collect()
     }
@@ -141,7 +159,12 @@ fn agreement(network: &Network, file: &Path) -> Result<Agreement, Failure> {
     })
 }
 
-fn data_record(plan: &DataPlan, data: &Dataset, outputs: usize) -> AuditData {
+fn data_record(
+    plan: &DataPlan,
+    data: &Dataset,
+    outputs: usize,
+    outside: Option<&str>,
+) -> AuditData {
     let used = used(plan, data);
     let classes: Vec<String> = match data.label_names() {
         Some(names) if names.len() >= outputs => names.to_vec(),
@@ -173,5 +196,8 @@ fn data_record(plan: &DataPlan, data: &Dataset, outputs: usize) -> AuditData {
         normalised: data.normalisation().is_some(),
         scaled_epsilon: data.scaled_epsilon(),
         epsilons: plan.epsilons.iter().map(Into::into).collect(),
+        l2_epsilons: plan.l2_epsilons.iter().map(Into::into).collect(),
+        radius_up_to: (&plan.radius_up_to).into(),
+        outside: outside.map(str::to_owned),
     }
 }

@@ -16,7 +16,7 @@ pub use settings::{DataSettings, FIELDS};
 
 use super::SourceFile;
 use crate::num::{Rational, from_f64, round_nearest};
-use crate::spec::{Region, RegionError};
+use crate::spec::{Ball, Norm, Region, RegionError};
 use array::{Array, Values};
 use num_traits::{One, Signed, Zero};
 use std::path::{Path, PathBuf};
@@ -231,11 +231,24 @@ impl Dataset {
         i: usize,
         eps: &Rational,
     ) -> Result<Vec<(Rational, Rational)>, RegionError> {
-        let radius = match &self.eps_per_feature {
+        Region::ball_bounds(&self.exact(i), &self.radii(eps), self.domain.as_deref())
+    }
+
+    /// The radius of each feature: eps × `eps_per_feature`.
+    fn radii(&self, eps: &Rational) -> Vec<Rational> {
+        match &self.eps_per_feature {
             Some(factors) => factors.iter().map(|factor| eps * factor).collect(),
             None => vec![eps.clone(); self.features],
-        };
-        Region::ball_bounds(&self.exact(i), &radius, self.domain.as_deref())
+        }
+    }
+
+    /// The ball around input i in the user's units, of radius eps in features divided by `eps_per_feature`, cut to the
+    /// domain.
+    ///
+    /// # Errors
+    /// Where eps is negative or the ball misses the domain.
+    pub fn ball(&self, i: usize, norm: Norm, eps: &Rational) -> Result<Ball, RegionError> {
+        Ball::new(norm, &self.exact(i), &self.radii(eps), self.domain.as_deref())
     }
 
     /// The L∞ ball of [`Dataset::bounds`] as a region.

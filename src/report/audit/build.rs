@@ -1,6 +1,7 @@
 //! From the verdicts of an audit to its report: counts, intervals, criteria, rows, pictures.
 
-use super::folder::{AuditFolder, FolderError, evidence_file};
+use super::folder::{AuditFolder, FolderError, evidence_at};
+use super::further;
 use super::record::{
     AuditReport, AuditRow, AverageRecord, CellRecord, ClassRecord, ClassificationRecord,
     CountRecord, CriterionRecord, Evidence, RunRecord, ShownRecord, SubjectRecord, Verdicts,
@@ -10,7 +11,7 @@ use crate::audit::classification::Averages;
 use crate::audit::interval::{LEVEL, clopper_pearson};
 use crate::audit::{
     AtRadius, Classification, Entry, Finding, InputResult, Measure, Plan, Prediction, Share, Step,
-    Subject, SubjectResults,
+    Subject, SubjectResults, score::robustness_score,
 };
 use crate::num::{Rational, to_f64_nearest};
 use crate::report::{FileRecord, VerdictName};
@@ -102,10 +103,21 @@ impl FinishedAudit<'_> {
         SubjectRecord {
             model: plan.models[results.model].name.clone(),
             data: plan.data[results.data].name.clone(),
-            robustness_score: if plan.methods.is_empty() { None } else { score(&clean, &cells) },
+            robustness_score: score(plan, results, &cells),
+            shifts: further::shifts(plan, self.subject_of(results), results),
+            outside: further::outside(plan, results, &predictions),
+            euclidean: further::euclidean(plan, results),
+            semantics: further::semantics(plan, results),
+            radius: further::radius(plan, results),
+            masking: further::masking(plan, self.subject_of(results), results),
             clean,
             cells,
         }
+    }
+
+    fn subject_of(&self, results: &SubjectResults) -> &Subject<'_> {
+        let same = |s: &&Subject| (s.model, s.data) == (results.model, results.data);
+        self.subjects.iter().find(same).expect("results are of subjects")
     }
 
     fn cell(
@@ -197,7 +209,7 @@ impl FinishedAudit<'_> {
             (plan.name.clone(), word.to_owned())
         });
         let evidence = known.evidence.and_then(|at| {
-            let file = evidence_file(plan, subject, input.index, at);
+            let file = evidence_at(plan, subject, input.index, at);
             let sha256 = (*hashes.get(file.as_str())?).to_owned();
             Some(Evidence { file, sha256 })
         });
@@ -214,6 +226,8 @@ impl FinishedAudit<'_> {
             reason,
             margin_bound: known.bound.filter(|bound| bound.is_finite()),
             constant: known.constant,
+            certified_radius: input.bracket[0].as_ref().map(to_f64_nearest),
+            attacked_radius: input.bracket[1].as_ref().map(to_f64_nearest),
             attacks,
             methods: if verdict == VerdictName::Misclassified {
                 Verdicts::new()
@@ -333,17 +347,12 @@ fn other_class(outputs: &[f64], label: usize) -> usize {
     others.max_by(|&a, &b| outputs[a].total_cmp(&outputs[b])).unwrap_or(label)
 }
 
-/// Normalised area under certified accuracy over ε, by the trapezoidal rule from ε = 0 (where it is the clean accuracy) to
-/// the largest radius.
-fn score(clean: &ClassificationRecord, cells: &[CellRecord]) -> Option<f64> {
-    let mut last = (0.0, clean.accuracy.value?);
-    let mut area = 0.0;
-    for cell in cells {
-        let next = (cell.epsilon_value, cell.certified.value?);
-        area += 0.5 * (next.0 - last.0) * (next.1 + last.1);
-        last = next;
-    }
-    (last.0 > 0.0).then(|| area / last.0)
+/// The robustness score of the cells; none without methods.
+fn score(plan: &Plan, results: &SubjectResults, cells: &[CellRecord]) -> Option<f64> {
+    let epsilons = plan.data[results.data].epsilons.iter().cloned();
+    let shares = cells.iter().map(|c| Share { count: c.certified.count, total: c.certified.total });
+    let curve: Vec<(Rational, Share)> = epsilons.zip(shares).collect();
+    if plan.methods.is_empty() { None } else { robustness_score(&curve) }
 }
 
 /// Time of all steps of a kind.
@@ -354,6 +363,12 @@ fn seconds(entries: &[Entry]) -> BTreeMap<String, f64> {
             Step::Clean => "clean",
             Step::Attack { .. } => "attack",
             Step::Certify { .. } => "certify",
+            Step::Outside => "other data",
+            Step::Shifts => "corruptions",
+            Step::L2 { .. } => "attack in l2",
+            Step::Semantic { .. } => "semantic perturbations",
+            Step::Radius => "radius",
+            Step::Masking => "signs of masking",
         };
         if let Some(time) = entry.seconds {
             *seconds.entry(kind.to_owned()).or_default() += time;

@@ -5,7 +5,7 @@ use super::manifest::{self, MANIFEST, ManifestError, REPORT};
 use super::record::{AuditReport, RunRecord};
 use super::setup::Setup;
 use super::table;
-use crate::audit::{Entry, Evidence, Plan};
+use crate::audit::{Entry, Evidence, Plan, Step};
 use crate::load::sha256_hex;
 use crate::report::html;
 use crate::report::{FileRecord, JournalError, Mode};
@@ -114,11 +114,17 @@ struct Tail {
     torn: bool,
 }
 
-/// Where the counterexample of an input lies, relative to the report; `epsilon` counts radii from 0.
-pub(super) fn evidence_file(plan: &Plan, subject: usize, index: usize, epsilon: usize) -> String {
+/// Where the counterexample that a step found lies, relative to the report; `None` for steps that look for none.
+fn evidence_file(plan: &Plan, subject: usize, index: usize, step: Step) -> Option<String> {
     let (model, data) = plan.subjects()[subject];
     let (model, data) = (&plan.models[model].name, &plan.data[data].name);
-    format!("{EVIDENCE}/{model} on {data}/{index}-radius{}.txt", epsilon + 1)
+    Some(format!("{EVIDENCE}/{model} on {data}/{index}-{}.txt", step.evidence_name()?))
+}
+
+/// Where the counterexample of an input at a radius in the max norm lies; `epsilon` counts radii from 0.
+pub(super) fn evidence_at(plan: &Plan, subject: usize, index: usize, epsilon: usize) -> String {
+    let step = Step::Attack { attack: 0, epsilon };
+    evidence_file(plan, subject, index, step).unwrap_or_default()
 }
 
 impl<'a> AuditFolder<'a> {
@@ -170,14 +176,10 @@ impl<'a> AuditFolder<'a> {
     /// # Errors
     /// Where a file cannot be written.
     pub fn append(&self, evidence: &Evidence) -> Result<(), FolderError> {
-        if let (Some(found), Some(epsilon)) =
-            (&evidence.counterexample, evidence.entry.step.epsilon())
-        {
-            let Entry { subject, index, .. } = evidence.entry;
-            self.put(
-                &evidence_file(self.plan, subject, index, epsilon),
-                found.write_vnncomp().as_bytes(),
-            )?;
+        let Entry { subject, index, step, .. } = evidence.entry;
+        let file = evidence_file(self.plan, subject, index, step);
+        if let (Some(found), Some(file)) = (&evidence.counterexample, file) {
+            self.put(&file, found.write_vnncomp().as_bytes())?;
         }
         let file = self.dir.join(JOURNAL);
         let write = |source| FolderError::Write { file: file.clone(), source };
@@ -207,7 +209,7 @@ impl<'a> AuditFolder<'a> {
         index: usize,
         epsilon: usize,
     ) -> Result<(Vec<f64>, Vec<f64>, FileRecord), FolderError> {
-        let name = evidence_file(self.plan, subject, index, epsilon);
+        let name = evidence_at(self.plan, subject, index, epsilon);
         let file = self.dir.join(&name);
         let bytes =
             fs::read(&file).map_err(|source| FolderError::Read { file: file.clone(), source })?;
@@ -250,10 +252,7 @@ impl<'a> AuditFolder<'a> {
         let mut ours: Vec<String> = entries
             .iter()
             .filter(|entry| entry.evidence)
-            .filter_map(|entry| {
-                let epsilon = entry.step.epsilon()?;
-                Some(evidence_file(self.plan, entry.subject, entry.index, epsilon))
-            })
+            .filter_map(|entry| evidence_file(self.plan, entry.subject, entry.index, entry.step))
             .collect();
         let known: HashSet<&String> = ours.iter().collect();
         for name in manifest::files(&self.dir)? {

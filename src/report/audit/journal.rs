@@ -2,7 +2,10 @@
 
 use super::record::RunRecord;
 use super::setup::Setup;
+use crate::attack::Gradients;
+use crate::audit::radius::Bracket;
 use crate::audit::{Entry, Finding, Found, Plan, Step};
+use crate::num::{Rational, parse_rational};
 use crate::report::journal::difference;
 use crate::report::{JournalError, Level, VerdictName};
 use serde::{Deserialize, Serialize};
@@ -31,6 +34,56 @@ impl From<f64> for Double {
     }
 }
 
+/// A bracket of the robust radius, its ends as exact fractions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RadiusLine {
+    certified: Option<String>,
+    assurance: Option<Level>,
+    attacked: Option<String>,
+    reason: Option<String>,
+    questions: usize,
+}
+
+impl From<&Bracket> for RadiusLine {
+    fn from(bracket: &Bracket) -> Self {
+        Self {
+            certified: bracket.certified.as_ref().map(ToString::to_string),
+            assurance: bracket.assurance.map(Into::into),
+            attacked: bracket.attacked.as_ref().map(ToString::to_string),
+            reason: bracket.reason.clone(),
+            questions: bracket.questions,
+        }
+    }
+}
+
+impl TryFrom<RadiusLine> for Bracket {
+    type Error = &'static str;
+
+    fn try_from(line: RadiusLine) -> Result<Self, &'static str> {
+        let exact = |text: Option<String>| {
+            text.map(|text| parse_rational(&text)).transpose().map_err(|_| "radius")
+        };
+        Ok(Self {
+            certified: exact(line.certified)?,
+            assurance: line.assurance.map(Into::into),
+            attacked: exact(line.attacked)?,
+            reason: line.reason,
+            questions: line.questions,
+        })
+    }
+}
+
+/// Gradients at an input, and what the ladder of growing radii gave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GradientsLine {
+    points: usize,
+    zero: usize,
+    not_finite: usize,
+    broken: Vec<bool>,
+}
+
 /// A finished step as a line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +98,12 @@ pub(super) struct EntryRecord {
     epsilon: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     outputs: Option<Vec<Double>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    classes: Option<Vec<Option<usize>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    radius: Option<RadiusLine>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gradients: Option<GradientsLine>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     verdict: Option<VerdictName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,6 +127,18 @@ impl EntryRecord {
         let epsilon = |at: usize| Some(plan.data[data].epsilons[at].to_string());
         let (step, name, epsilon) = match entry.step {
             Step::Clean => ("clean", None, None),
+            Step::Outside => ("outside", None, None),
+            Step::Shifts => ("shifts", None, None),
+            Step::Radius => ("radius", None, None),
+            Step::Masking => ("masking", None, None),
+            Step::Semantic { semantic } => {
+                ("semantic", Some(plan.semantics[semantic].name.clone()), None)
+            }
+            Step::L2 { attack, epsilon: at } => (
+                "l2",
+                Some(plan.l2_attacks[attack].name.clone()),
+                Some(plan.data[data].l2_epsilons[at].to_string()),
+            ),
             Step::Attack { attack, epsilon: at } => {
                 ("attack", Some(plan.attacks[attack].name.clone()), epsilon(at))
             }
@@ -83,6 +154,9 @@ impl EntryRecord {
             name,
             epsilon,
             outputs: None,
+            classes: None,
+            radius: None,
+            gradients: None,
             verdict: None,
             stage: None,
             assurance: None,
@@ -94,6 +168,16 @@ impl EntryRecord {
         match &entry.found {
             Found::Outputs(outputs) => {
                 record.outputs = Some(outputs.iter().map(|&y| y.into()).collect());
+            }
+            Found::Classes(classes) => record.classes = Some(classes.clone()),
+            Found::Radius(bracket) => record.radius = Some(bracket.into()),
+            Found::Gradients { gradients, broken } => {
+                record.gradients = Some(GradientsLine {
+                    points: gradients.points,
+                    zero: gradients.zero,
+                    not_finite: gradients.not_finite,
+                    broken: broken.clone(),
+                });
             }
             Found::Verdict { finding, stage, bound } => record.put(finding, stage.as_ref(), *bound),
         }
@@ -118,48 +202,81 @@ impl EntryRecord {
     }
 
     /// The entry of a line; the name of the field that does not fit the plan where one does not.
-    fn entry(self, names: &Names) -> Result<Entry, &'static str> {
-        let subject = *names.subjects.get(&(self.model, self.data)).ok_or("model")?;
+    fn entry(mut self, names: &Names) -> Result<Entry, &'static str> {
+        let key = (std::mem::take(&mut self.model), std::mem::take(&mut self.data));
+        let subject = *names.subjects.get(&key).ok_or("model")?;
         let data = names.plan.subjects()[subject].1;
-        let epsilon = || {
-            let wanted = self.epsilon.as_ref().ok_or("epsilon")?;
-            let all = &names.plan.data[data].epsilons;
-            all.iter().position(|known| known.to_string() == *wanted).ok_or("epsilon")
-        };
-        let name = self.name.as_deref();
-        let step = match self.step.as_str() {
-            "clean" => Step::Clean,
-            "attack" => {
-                let mut all = names.plan.attacks.iter();
-                let attack = all.position(|plan| Some(plan.name.as_str()) == name).ok_or("name")?;
-                Step::Attack { attack, epsilon: epsilon()? }
+        let step = self.step(names.plan, data)?;
+        let found = match step {
+            Step::Clean | Step::Outside => {
+                let outputs = self.outputs.ok_or("outputs")?.into_iter().map(|y| match y {
+                    Double::Finite(y) => Ok(y),
+                    Double::Other(name) => name.parse().map_err(|_| "outputs"),
+                });
+                Found::Outputs(outputs.collect::<Result<_, _>>()?)
             }
-            "certify" => {
-                let mut all = names.plan.methods.iter();
-                let method = all.position(|plan| Some(plan.name.as_str()) == name).ok_or("name")?;
-                Step::Certify { method, epsilon: epsilon()? }
+            Step::Shifts => Found::Classes(self.classes.ok_or("classes")?),
+            Step::Radius => Found::Radius(self.radius.ok_or("radius")?.try_into()?),
+            Step::Masking => {
+                let GradientsLine { points, zero, not_finite, broken } =
+                    self.gradients.ok_or("gradients")?;
+                Found::Gradients { gradients: Gradients { points, zero, not_finite }, broken }
             }
-            _ => return Err("step"),
-        };
-        let found = if step == Step::Clean {
-            let outputs = self.outputs.ok_or("outputs")?.into_iter().map(|y| match y {
-                Double::Finite(y) => Ok(y),
-                Double::Other(name) => name.parse().map_err(|_| "outputs"),
-            });
-            Found::Outputs(outputs.collect::<Result<_, _>>()?)
-        } else {
-            let finding = match self.verdict.ok_or("verdict")? {
-                VerdictName::Misclassified => Finding::Misclassified,
-                VerdictName::Falsified => Finding::Falsified,
-                VerdictName::Certified => {
-                    Finding::Certified(self.assurance.ok_or("assurance")?.into())
-                }
-                VerdictName::Unknown => Finding::Unknown(self.reason.ok_or("reason")?),
-            };
-            Found::Verdict { finding, stage: self.stage, bound: self.margin_bound }
+            Step::Attack { .. }
+            | Step::Certify { .. }
+            | Step::L2 { .. }
+            | Step::Semantic { .. } => {
+                let finding = match self.verdict.ok_or("verdict")? {
+                    VerdictName::Misclassified => Finding::Misclassified,
+                    VerdictName::Falsified => Finding::Falsified,
+                    VerdictName::Certified => {
+                        Finding::Certified(self.assurance.ok_or("assurance")?.into())
+                    }
+                    VerdictName::Unknown => Finding::Unknown(self.reason.ok_or("reason")?),
+                };
+                Found::Verdict { finding, stage: self.stage, bound: self.margin_bound }
+            }
         };
         let (index, evidence, seconds) = (self.index, self.evidence, self.seconds);
         Ok(Entry { subject, index, step, found, evidence, seconds })
+    }
+}
+
+impl EntryRecord {
+    /// The step of a line about a dataset of the plan.
+    fn step(&self, plan: &Plan, data: usize) -> Result<Step, &'static str> {
+        let radius = |all: &[Rational]| {
+            let wanted = self.epsilon.as_ref().ok_or("epsilon")?;
+            all.iter().position(|known| known.to_string() == *wanted).ok_or("epsilon")
+        };
+        let named = |names: Vec<&String>| {
+            let wanted = self.name.as_ref().ok_or("name")?;
+            names.iter().position(|name| *name == wanted).ok_or("name")
+        };
+        let data = &plan.data[data];
+        Ok(match self.step.as_str() {
+            "clean" => Step::Clean,
+            "outside" => Step::Outside,
+            "shifts" => Step::Shifts,
+            "radius" => Step::Radius,
+            "masking" => Step::Masking,
+            "semantic" => Step::Semantic {
+                semantic: named(plan.semantics.iter().map(|s| &s.name).collect())?,
+            },
+            "attack" => Step::Attack {
+                attack: named(plan.attacks.iter().map(|a| &a.name).collect())?,
+                epsilon: radius(&data.epsilons)?,
+            },
+            "l2" => Step::L2 {
+                attack: named(plan.l2_attacks.iter().map(|a| &a.name).collect())?,
+                epsilon: radius(&data.l2_epsilons)?,
+            },
+            "certify" => Step::Certify {
+                method: named(plan.methods.iter().map(|m| &m.name).collect())?,
+                epsilon: radius(&data.epsilons)?,
+            },
+            _ => return Err("step"),
+        })
     }
 }
 

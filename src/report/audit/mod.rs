@@ -4,6 +4,7 @@
 
 mod build;
 mod folder;
+mod further;
 mod journal;
 mod manifest;
 mod record;
@@ -15,9 +16,11 @@ pub use folder::{AuditFolder, FolderError, Rendered, foreign_renderings, render_
 pub use manifest::{Alteration, ManifestError, Sealed, verify_folder};
 pub use record::{
     AuditReport, AuditRow, AverageRecord, CellRecord, ClassRecord, ClassificationRecord,
-    CountRecord, CriterionRecord, Evidence, IntervalRecord, RunRecord, ShownRecord, SubjectRecord,
-    Verdicts,
+    CountRecord, CriterionRecord, EuclideanRecord, Evidence, IntervalRecord, OutsideRecord,
+    RadiusRecord, RunRecord, SemanticRecord, ShiftRecord, ShownRecord, SignRecord, SpreadRecord,
+    SubjectRecord, Verdicts,
 };
 pub use setup::{
-    AboutRecord, Agreement, AttackSetup, AuditData, AuditModel, Build, MethodSetup, Setup,
+    AboutRecord, Agreement, AttackSetup, AuditData, AuditModel, Build, MethodSetup, RadiusSetup,
+    SemanticSetup, Setup,
 };

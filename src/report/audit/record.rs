@@ -115,6 +115,115 @@ pub struct SubjectRecord {
     pub cells: Vec<CellRecord>,
     /// Normalised area under certified accuracy over ε from 0 to the largest radius; null without methods.
     pub robustness_score: Option<f64>,
+    /// Under every corruption and severity.
+    pub shifts: Vec<ShiftRecord>,
+    /// Confidence on inputs of another kind.
+    pub outside: Option<OutsideRecord>,
+    /// At each Euclidean radius.
+    pub euclidean: Vec<EuclideanRecord>,
+    /// Semantic perturbations.
+    pub semantics: Vec<SemanticRecord>,
+    /// Certified and attacked radii.
+    pub radius: Option<RadiusRecord>,
+    /// Signs of masked gradients.
+    pub masking: Vec<SignRecord>,
+}
+
+/// Accuracy under one corruption at one severity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShiftRecord {
+    /// The corruption.
+    pub corruption: String,
+    /// 1 to 5.
+    pub severity: u8,
+    /// How strong that is.
+    pub parameter: f64,
+    /// Correct / all.
+    pub accuracy: CountRecord,
+    /// Clean accuracy minus this.
+    pub absolute_drop: Option<f64>,
+    /// The same over the clean accuracy.
+    pub relative_drop: Option<f64>,
+}
+
+/// Confidence on inputs of another kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutsideRecord {
+    /// The other dataset's name.
+    pub data: String,
+    /// How many of its inputs were used.
+    pub inputs: usize,
+    /// Mean largest softmax probability on the own inputs.
+    pub confidence_inside: Option<f64>,
+    /// The same on the others.
+    pub confidence_outside: Option<f64>,
+    /// The probability that an own input has the larger one, ties ½.
+    pub auroc: Option<f64>,
+}
+
+/// Euclidean attacks at one radius.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EuclideanRecord {
+    /// The radius, exact.
+    pub epsilon: String,
+    /// The double nearest to it.
+    pub epsilon_value: f64,
+    /// Correct and unbroken, here and at smaller radii / all.
+    pub adversarial: CountRecord,
+    /// For each attack, by name: broken by it at this radius / correct.
+    pub attacks: BTreeMap<String, CountRecord>,
+}
+
+/// A semantic perturbation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SemanticRecord {
+    /// Its name.
+    pub name: String,
+    /// Correct and certified / asked about.
+    pub certified: CountRecord,
+    /// Correct and neither / asked about.
+    pub undecided: CountRecord,
+    /// Correct and broken / asked about.
+    pub broken: CountRecord,
+}
+
+/// Certified and attacked radii.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RadiusRecord {
+    /// How many inputs were asked about.
+    pub inputs: usize,
+    /// The largest radius asked about.
+    pub up_to: f64,
+    /// Certified radii.
+    pub certified: SpreadRecord,
+    /// Distances of counterexamples.
+    pub attacked: SpreadRecord,
+    /// Of every correct input: [certified, attacked], null beyond the largest.
+    pub brackets: Vec<[Option<f64>; 2]>,
+}
+
+/// One kind of radius over all inputs; what is beyond the largest radius counts as the largest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SpreadRecord {
+    /// Mean, misclassified inputs counting 0.
+    pub mean: Option<f64>,
+    /// Mean over the correct inputs.
+    pub mean_of_correct: Option<f64>,
+    /// [order, value] of quantiles.
+    pub quantiles: Vec<[f64; 2]>,
+    /// Inputs beyond the largest radius.
+    pub censored: usize,
+}
+
+/// One sign of masked gradients.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignRecord {
+    /// Its name.
+    pub name: String,
+    /// Whether it shows; null where it was not checked.
+    pub raised: Option<bool>,
+    /// What was compared.
+    pub evidence: String,
 }
 
 /// Accuracy on clean data.
@@ -232,6 +341,10 @@ pub struct AuditRow {
     pub margin_bound: Option<f64>,
     /// Whether the predicted class, right or wrong, is constant on the region; null where that is open.
     pub constant: Option<bool>,
+    /// The largest radius with a certificate, by any step; null where there is none.
+    pub certified_radius: Option<f64>,
+    /// The smallest radius with a counterexample; null where there is none.
+    pub attacked_radius: Option<f64>,
     /// For each attack: `broken` or `survived` at this radius.
     pub attacks: Verdicts,
     /// For each method: `certified` or `not certified`.

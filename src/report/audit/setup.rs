@@ -1,6 +1,7 @@
 //! What an audit was set up to do: the head of its journal and of its report.
 
-use crate::audit::{About, AttackPlan, MethodPlan, Plan};
+use crate::audit::semantic::{Fill, Perturbation};
+use crate::audit::{About, AttackPlan, MethodPlan, Plan, RadiusPlan, SemanticKind, SemanticPlan};
 use crate::report::{AttackRecord, Decimal, FileRecord, Tool};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -134,6 +135,106 @@ pub struct AuditData {
     pub scaled_epsilon: bool,
     /// The radii.
     pub epsilons: Vec<Decimal>,
+    /// The radii of Euclidean attacks.
+    pub l2_epsilons: Vec<Decimal>,
+    /// The largest radius that bisection asks about.
+    pub radius_up_to: Decimal,
+    /// The dataset whose inputs the models should be unsure about.
+    pub outside: Option<String>,
+}
+
+/// A semantic perturbation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SemanticSetup {
+    /// Its name in the plan.
+    pub name: String,
+    /// What is done, in words.
+    pub what: String,
+    /// How many inputs of each dataset are asked about; null for all.
+    pub inputs: Option<usize>,
+    /// The certification method.
+    pub method: String,
+}
+
+impl From<&SemanticPlan> for SemanticSetup {
+    fn from(plan: &SemanticPlan) -> Self {
+        let inputs = (plan.inputs != usize::MAX).then_some(plan.inputs);
+        Self {
+            name: plan.name.clone(),
+            what: words(&plan.kind),
+            inputs,
+            method: plan.method.to_string(),
+        }
+    }
+}
+
+/// A semantic perturbation in words.
+fn words(kind: &SemanticKind) -> String {
+    let number = |q: &crate::num::Rational| Decimal::from(q).to_string();
+    match kind {
+        SemanticKind::One(Perturbation::Brightness { by }) => {
+            format!("all values together brighter or darker by at most {}", number(by))
+        }
+        SemanticKind::One(Perturbation::Contrast { by }) => {
+            format!(
+                "contrast around the channel's mean changed by a factor within 1 ± {}",
+                number(by)
+            )
+        }
+        SemanticKind::One(Perturbation::Light { brightness, contrast }) => format!(
+            "brightness by at most {} and contrast within 1 ± {}, in every combination",
+            number(brightness),
+            number(contrast)
+        ),
+        SemanticKind::One(Perturbation::Haze { up_to }) => {
+            format!("even fog from none to a share of {}", number(up_to))
+        }
+        SemanticKind::One(Perturbation::Occlusion { patch, fill }) => format!(
+            "{} × {} pixels covered at row {}, column {}, {}",
+            patch.height,
+            patch.width,
+            patch.top,
+            patch.left,
+            filled(*fill)
+        ),
+        SemanticKind::Squares { side, stride, fill } => {
+            format!(
+                "a square of {side} × {side} pixels covered, at every {} place, {}",
+                ordinal(*stride),
+                filled(*fill)
+            )
+        }
+    }
+}
+
+fn filled(fill: Fill) -> &'static str {
+    match fill {
+        Fill::Anything => "with any values",
+        Fill::Colour => "with any one colour",
+        Fill::Shadow => "by a shadow from none to black",
+    }
+}
+
+fn ordinal(stride: usize) -> String {
+    if stride == 1 { "single".to_owned() } else { format!("{stride}-th") }
+}
+
+/// How radii are searched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RadiusSetup {
+    /// How many inputs of each dataset are asked about; null for all.
+    pub inputs: Option<usize>,
+    /// Steps from 0 to the largest radius.
+    pub steps: u64,
+    /// The certification method.
+    pub method: String,
+}
+
+impl From<&RadiusPlan> for RadiusSetup {
+    fn from(plan: &RadiusPlan) -> Self {
+        let inputs = (plan.inputs != usize::MAX).then_some(plan.inputs);
+        Self { inputs, steps: plan.steps, method: plan.method.to_string() }
+    }
 }
 
 /// An attack.
@@ -221,8 +322,18 @@ pub struct Setup {
     pub data: Vec<AuditData>,
     /// The attacks.
     pub attacks: Vec<AttackSetup>,
+    /// Attacks in the Euclidean norm.
+    pub l2_attacks: Vec<AttackSetup>,
     /// The methods.
     pub methods: Vec<MethodSetup>,
+    /// Corruptions, by name.
+    pub shifts: Vec<String>,
+    /// Semantic perturbations.
+    pub perturbations: Vec<SemanticSetup>,
+    /// How radii are searched; null where they are not.
+    pub radius: Option<RadiusSetup>,
+    /// On how many inputs of each dataset signs of masked gradients are looked for.
+    pub masking: usize,
 }
 
 impl Setup {
@@ -239,7 +350,12 @@ impl Setup {
             models,
             data,
             attacks: plan.attacks.iter().map(Into::into).collect(),
+            l2_attacks: plan.l2_attacks.iter().map(Into::into).collect(),
             methods: plan.methods.iter().map(Into::into).collect(),
+            shifts: plan.shifts.iter().map(ToString::to_string).collect(),
+            perturbations: plan.semantics.iter().map(Into::into).collect(),
+            radius: plan.radius.as_ref().map(Into::into),
+            masking: plan.masking,
         }
     }
 }

@@ -3,8 +3,10 @@
 pub(super) mod bars;
 pub(super) mod bracket;
 pub(super) mod confusion;
+pub(super) mod heat;
 pub(super) mod outcomes;
 pub(super) mod picture;
+pub(super) mod radii;
 pub(super) mod time;
 pub(super) mod tradeoff;
 

@@ -110,12 +110,14 @@ fn columns<'a>(context: &Context) -> Vec<Column<'a>> {
         words("Decided by", rows, true, false, &|row| row.by.clone()),
         words("Reason", rows, true, false, &|row| row.reason.clone()),
         plain("Margin ≥", "number", rows.iter().map(|row| row.margin_bound.into()).collect()),
+        plain("Radius ≥", "number", rows.iter().map(|row| row.certified_radius.into()).collect()),
+        plain("Radius <", "number", rows.iter().map(|row| row.attacked_radius.into()).collect()),
         words("Evidence", rows, false, false, &|row| {
             row.evidence.as_ref().map(|e| e.sha256.clone())
         }),
     ];
     all[6].kind = "verdict";
-    all[10].kind = "hash";
+    all[12].kind = "hash";
     all
 }
 

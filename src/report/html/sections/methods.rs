@@ -20,11 +20,14 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
         } }
         div.scroll { table {
             caption { "Attacks: they can only refute. The worst of all counts" }
-            thead { tr { th { "Name" } th { "Attack" } th.r { "Starts" } th.r { "Steps" } th { "Loss" } } }
-            tbody { @for attack in &setup.attacks {
+            thead { tr { th { "Name" } th { "Attack" } th { "Norm" } th.r { "Starts" } th.r { "Steps each" } } }
+            tbody { @for (norm, attack) in setup.attacks.iter().map(|a| ("L∞", a)).chain(setup.l2_attacks.iter().map(|a| ("L2", a))) {
+                @let (settings, kind) = (&attack.settings, attack.settings.kind.as_str());
+                @let random_search = kind == "square";
                 tr {
-                    th { (attack.name) } td { (attack.settings.kind) }
-                    td.r { (attack.settings.restarts) } td.r { (attack.settings.steps) } td { (attack.settings.loss) }
+                    th { (attack.name) } td { (describe_attack(kind)) } td { (norm) }
+                    td.r { (settings.restarts) }
+                    td.r { @if random_search { (settings.queries) " queries" } @else if kind == "fgsm" { "1" } @else { (settings.steps) } }
                 }
             } }
         } }
@@ -42,6 +45,18 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
         }
         p { "A counterexample needs no trust in any of these: anyone can run it." }
     })
+}
+
+fn describe_attack(kind: &str) -> &str {
+    match kind {
+        "fgsm" => "one step along the gradient's sign (FGSM)",
+        "pgd" => "projected gradient descent with momentum on the margin, then targeted (PGD)",
+        "apgd-ce" => "Auto-PGD on the cross-entropy",
+        "apgd-dlr" => "Auto-PGD on the difference of logits ratio, then targeted",
+        "fab" => "steps along linearised decision boundaries, for the smallest perturbation (FAB)",
+        "square" => "random search on outputs alone, without gradients (Square)",
+        other => other,
+    }
 }
 
 fn describe(method: &str) -> &str {

@@ -13,9 +13,12 @@ mod methods;
 mod models;
 mod proofs;
 mod property;
+mod radius;
 mod reproduction;
 mod robustness;
 mod run;
+mod semantic;
+mod shift;
 mod summary;
 mod threat;
 
@@ -33,7 +36,7 @@ pub(super) struct Section {
 }
 
 /// All of them.
-pub(super) const ALL: [Section; 18] = [
+pub(super) const ALL: [Section; 21] = [
     Section { id: "summary", title: "Summary", content: summary::content },
     Section { id: "identification", title: "Identification", content: identification::content },
     Section { id: "models", title: "Models", content: models::content },
@@ -43,6 +46,9 @@ pub(super) const ALL: [Section; 18] = [
     Section { id: "methods", title: "Methods and assurance", content: methods::content },
     Section { id: "accuracy", title: "Accuracy on clean data", content: accuracy::content },
     Section { id: "robustness", title: "Robustness", content: robustness::content },
+    Section { id: "radius", title: "Radii", content: radius::content },
+    Section { id: "shift", title: "Shift and noise", content: shift::content },
+    Section { id: "semantic", title: "Certified shifts", content: semantic::content },
     Section { id: "details", title: "Classes, model by model", content: details::content },
     Section { id: "inputs", title: "Every input", content: inputs::content },
     Section { id: "examples", title: "Counterexamples", content: counterexamples::content },

@@ -23,11 +23,63 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
         p.note { "n inputs each; 95 % Clopper–Pearson intervals in small. Stability index and robustness score: see " a href="#definitions" { "Definitions" } "." }
         (attacks(report))
         (methods(report))
+        (euclidean(report))
+        (masking(report))
     })
 }
 
+fn euclidean(report: &AuditReport) -> Markup {
+    let names: Vec<&String> = report.setup.l2_attacks.iter().map(|attack| &attack.name).collect();
+    html! {
+        @if !names.is_empty() {
+            h3 { "Euclidean norm" }
+            p.note { "Attacks only, with perturbations of Euclidean length at most ε; nothing is certified here. Success rates of the correctly classified inputs." }
+            div.scroll { table {
+                thead { tr { th { "Model" } th { "Dataset" } th.r { "ε (L2)" } @for name in &names { th.r { (name) } } th.r { "Not broken" } } }
+                tbody { @for subject in &report.subjects {
+                    @for (at, cell) in subject.euclidean.iter().enumerate() {
+                        tr {
+                            @if at == 0 { th rowspan=(subject.euclidean.len()) { (subject.model) } td rowspan=(subject.euclidean.len()) { (subject.data) } }
+                            td.r { (text::radius(&cell.epsilon, cell.epsilon_value)) }
+                            @for name in &names {
+                                td.r { @if let Some(count) = cell.attacks.get(*name) { (text::share(count)) span.ci { (count.count) " of " (count.total) } } }
+                            }
+                            td.r { (text::share(&cell.adversarial)) span.ci { (text::interval(cell.adversarial.interval.as_ref())) } }
+                        }
+                    }
+                } }
+            } }
+        }
+    }
+}
+
+fn masking(report: &AuditReport) -> Markup {
+    html! {
+        @if report.subjects.iter().any(|subject| !subject.masking.is_empty()) {
+            h3 { "Signs of masked gradients" }
+            p.note {
+                "Where gradients mislead, attacks that follow them fail, and what they did not break is worth little. A sign is no proof; certificates do not depend on it. "
+                "Looked for on the first " (report.setup.masking) " inputs of each dataset; attacks are compared on all correct inputs at the radius that breaks about half of them."
+            }
+            div.scroll { table {
+                thead { tr { th { "Model" } th { "Dataset" } th { "Sign" } th { "Seen" } th { "What was compared" } } }
+                tbody { @for subject in &report.subjects {
+                    @for (at, sign) in subject.masking.iter().enumerate() {
+                        tr {
+                            @if at == 0 { th rowspan=(subject.masking.len()) { (subject.model) } td rowspan=(subject.masking.len()) { (subject.data) } }
+                            td { (sign.name) }
+                            td { @match sign.raised { Some(true) => span.badge.bad { "yes" }, Some(false) => span.badge.good { "no" }, None => span.badge.plain { "not checked" } } }
+                            td { (sign.evidence) }
+                        }
+                    }
+                } }
+            } }
+        }
+    }
+}
+
 /// What ε is measured in.
-fn unit<'a>(report: &'a AuditReport, subject: &SubjectRecord) -> &'a str {
+pub(super) fn unit<'a>(report: &'a AuditReport, subject: &SubjectRecord) -> &'a str {
     let data = report.setup.data.iter().find(|data| data.name == subject.data);
     data.map_or("", |data| data.unit.as_str())
 }

@@ -1,0 +1,202 @@
+//! The further steps on an input that is classified correctly: Euclidean attacks, semantic perturbations, radii, masked gradients.
+
+use super::examine::{AuditError, Examination, Subject, Yield};
+use super::radius::{Grid, NoBracket, RadiusSearch};
+use super::semantic::{self, Scene};
+use super::{Clash, Finding, Found, Step};
+use crate::attack::{self, AttackKind, AttackSettings, Gradients};
+use crate::net::Matrix;
+use crate::num::Rational;
+use crate::spec::{Norm, Property};
+use crate::verify::{Method, Settings};
+use std::time::Instant;
+
+impl<E> Examination<'_, E> {
+    /// All further steps that the plan asks for; where one is cancelled, those behind it are left.
+    pub(super) fn further(&self, subject: &Subject, label: usize) -> Result<(), AuditError<E>> {
+        let _ = self.euclidean(subject, label)?
+            && self.semantics(subject, label)?
+            && self.radius(subject)?
+            && self.masking(subject, label)?;
+        Ok(())
+    }
+
+    /// The time at which a step that begins now has to end, and whether it should stop.
+    fn settings(&self, method: Method, attack: AttackSettings, step: Step) -> Settings {
+        let timeout = self.audit.plan.timeout;
+        Settings { method, attack, seed: self.seed(step), timeout, memory: None, lp_tighten: 0 }
+    }
+
+    fn euclidean(&self, subject: &Subject, label: usize) -> Result<bool, AuditError<E>> {
+        let plan = self.audit.plan;
+        for (epsilon, radius) in plan.data[subject.data].l2_epsilons.iter().enumerate() {
+            if plan.l2_attacks.is_empty() {
+                break;
+            }
+            let ball = subject
+                .dataset
+                .ball(self.index, Norm::L2, radius)
+                .map_err(|source| self.no_region(subject, source))?;
+            for (attack, chosen) in plan.l2_attacks.iter().enumerate() {
+                let step = Step::L2 { attack, epsilon };
+                let done = self.step(step, || {
+                    let deadline = plan.timeout.and_then(|limit| Instant::now().checked_add(limit));
+                    let stop =
+                        || (self.stop)() || deadline.is_some_and(|end| Instant::now() >= end);
+                    let unsafe_set = Property::margins(label, subject.network.outputs());
+                    let (network, settings) = (subject.network, &chosen.settings);
+                    let seed = self.seed(step);
+                    let found =
+                        attack::attack_ball(network, &ball, &unsafe_set, settings, seed, &stop);
+                    self.attacked(found)
+                })?;
+                if done.is_none() {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// What an attack gave; nothing where it was cancelled.
+    pub(super) fn attacked(&self, found: Option<attack::Counterexample>) -> Yield {
+        if found.is_none() && (self.stop)() {
+            return None;
+        }
+        let finding = match &found {
+            Some(_) => Finding::Falsified,
+            None => Finding::Unknown("survived".to_owned()),
+        };
+        Some((Found::Verdict { finding, stage: None, bound: None }, found))
+    }
+
+    fn semantics(&self, subject: &Subject, label: usize) -> Result<bool, AuditError<E>> {
+        let Some(image) = subject.frame.image() else { return Ok(true) };
+        for (at, plan) in self.audit.plan.semantics.iter().enumerate() {
+            if self.index >= plan.inputs {
+                continue;
+            }
+            let step = Step::Semantic { semantic: at };
+            let mut failure = None;
+            let done = self.step(step, || {
+                let values = subject.dataset.exact(self.index);
+                let scene = Scene { image, values: &values, domain: subject.dataset.domain() };
+                let perturbations = plan.kind.perturbations(image);
+                let settings = self.settings(plan.method, AttackSettings::default(), step);
+                let found = semantic::certify(
+                    subject.network,
+                    &scene,
+                    label,
+                    &perturbations,
+                    &settings,
+                    self.stop,
+                );
+                match found {
+                    Ok(found) => {
+                        let found = found?;
+                        let (finding, stage, bound) = (found.finding, found.stage, found.bound);
+                        let counterexample = found.broken.map(|broken| broken.counterexample);
+                        Some((Found::Verdict { finding, stage, bound }, counterexample))
+                    }
+                    Err(source) => {
+                        failure = Some(source);
+                        None
+                    }
+                }
+            })?;
+            if let Some(source) = failure {
+                let file = subject.dataset.file().to_owned();
+                return Err(AuditError::Semantic { file, index: self.index, source });
+            }
+            if done.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn radius(&self, subject: &Subject) -> Result<bool, AuditError<E>> {
+        let plan = self.audit.plan;
+        let Some(wish) = plan.radius.as_ref().filter(|wish| self.index < wish.inputs) else {
+            return Ok(true);
+        };
+        let data = &plan.data[subject.data];
+        let Ok(grid) = Grid::new(&data.radius_up_to, &data.radius_step(wish.steps)) else {
+            return Ok(true);
+        };
+        let settings = self.settings(wish.method, AttackSettings::default(), Step::Radius);
+        let search = RadiusSearch {
+            network: subject.network,
+            balls: subject.dataset,
+            grid: &grid,
+            settings: &settings,
+            jobs: 1,
+        };
+        let mut failure = None;
+        let done = self.step(Step::Radius, || match search.one(self.index, self.stop) {
+            Ok(found) => Some((Found::Radius(found.row.bracket?), None)),
+            Err(NoBracket::Stopped) => None,
+            Err(NoBracket::Failed(source)) => {
+                failure = Some(self.no_region(subject, source));
+                None
+            }
+            Err(NoBracket::Contradiction { certified, attacked }) => {
+                failure = Some(AuditError::Clash(Clash {
+                    model: plan.models[subject.model].name.clone(),
+                    data: data.name.clone(),
+                    index: self.index,
+                    what: format!("it is certified up to {certified} and broken at {attacked}"),
+                }));
+                None
+            }
+        })?;
+        match failure {
+            Some(failure) => Err(failure),
+            None => Ok(done.is_some()),
+        }
+    }
+
+    fn masking(&self, subject: &Subject, label: usize) -> Result<bool, AuditError<E>> {
+        let plan = self.audit.plan;
+        if self.index >= plan.masking {
+            return Ok(true);
+        }
+        let mut balls = Vec::new();
+        for radius in plan.ladder(subject.data, subject.dataset) {
+            let region = subject.dataset.region(self.index, &radius);
+            balls.push(region.map_err(|source| self.no_region(subject, source))?);
+        }
+        let done = self.step(Step::Masking, || {
+            let point = subject.dataset.point(self.index);
+            let points = Matrix::from_vec(point.len(), 1, point);
+            let gradients: Gradients = attack::probe_gradients(subject.network, &points, &[label]);
+            let settings = AttackSettings { kind: AttackKind::Pgd, ..AttackSettings::default() };
+            let mut broken = Vec::new();
+            for region in &balls {
+                let property =
+                    Property::classification(region.clone(), label, subject.network.outputs());
+                let seed = self.seed(Step::Masking);
+                let found =
+                    attack::attack(subject.network, &property, 0, &settings, seed, &self.stop);
+                if found.is_none() && (self.stop)() {
+                    return None;
+                }
+                broken.push(found.is_some());
+            }
+            Some((Found::Gradients { gradients, broken }, None))
+        })?;
+        Ok(done.is_some())
+    }
+}
+
+/// How many times the largest radius the ladder of [`super::Plan::ladder`] goes on, where the data have no domain.
+pub(super) const LADDER: [i32; 5] = [1, 2, 4, 8, 16];
+
+/// The ladder's radii: multiples of the largest, up to the widest range of a value where that is known.
+pub(super) fn ladder(largest: &Rational, width: Option<Rational>) -> Vec<Rational> {
+    let multiples = LADDER.iter().map(|&n| largest * Rational::from_integer(n.into()));
+    match width {
+        None => multiples.collect(),
+        Some(width) => multiples.filter(|radius| *radius < width).chain([width.clone()]).collect(),
+    }
+}

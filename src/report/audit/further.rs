@@ -1,0 +1,197 @@
+//! The further figures of a subject: shifts, confidence elsewhere, Euclidean attacks, semantic perturbations, radii, masking.
+
+use super::record::{
+    EuclideanRecord, OutsideRecord, RadiusRecord, SemanticRecord, ShiftRecord, SignRecord,
+    SpreadRecord,
+};
+use crate::attack::{AttackKind, Gradients, Ladder, Masking};
+use crate::audit::radius::{RadiusRow, RadiusSummary, Spread};
+use crate::audit::shift::{Severity, Shifted};
+use crate::audit::{
+    Finding, InputResult, OutOfDistribution, Plan, Prediction, Share, Subject, SubjectResults,
+};
+use crate::num::to_f64_nearest;
+
+fn correct(input: &InputResult) -> bool {
+    input.predicted == Some(input.label)
+}
+
+/// Accuracy under every corruption that applies, at every severity.
+pub(super) fn shifts(plan: &Plan, subject: &Subject, results: &SubjectResults) -> Vec<ShiftRecord> {
+    let kinds = plan.shifts.iter().filter(|corruption| corruption.applies_to(subject.frame));
+    let all = kinds.flat_map(|&kind| Severity::ALL.map(|severity| (kind, severity)));
+    let total = results.inputs.len();
+    let clean =
+        Share { count: results.inputs.iter().filter(|input| correct(input)).count(), total };
+    let record = |(at, (corruption, severity))| {
+        let right = |input: &&InputResult| {
+            let class = input.shifted.as_ref().and_then(|classes| *classes.get(at)?);
+            class == Some(input.label)
+        };
+        let count = results.inputs.iter().filter(right).count();
+        let shifted = Shifted { corruption, severity, accuracy: Share { count, total } };
+        ShiftRecord {
+            corruption: corruption.to_string(),
+            severity: severity.number(),
+            parameter: corruption.parameter(severity),
+            accuracy: shifted.accuracy.into(),
+            absolute_drop: shifted.absolute_drop(clean),
+            relative_drop: shifted.relative_drop(clean),
+        }
+    };
+    all.enumerate().map(record).collect()
+}
+
+/// Confidence on inputs of another kind.
+pub(super) fn outside(
+    plan: &Plan,
+    results: &SubjectResults,
+    inside: &[Prediction],
+) -> Option<OutsideRecord> {
+    let data = plan.data[results.data].outside?;
+    let outputs = results.inputs.iter().filter_map(|input| input.outside.clone());
+    let outside: Vec<Prediction> = outputs.map(|outputs| Prediction::new(0, outputs)).collect();
+    let found = OutOfDistribution::of(inside, &outside);
+    Some(OutsideRecord {
+        data: plan.data[data].name.clone(),
+        inputs: outside.len(),
+        confidence_inside: found.confidence_inside,
+        confidence_outside: found.confidence_outside,
+        auroc: found.auroc,
+    })
+}
+
+/// What Euclidean attacks achieved.
+pub(super) fn euclidean(plan: &Plan, results: &SubjectResults) -> Vec<EuclideanRecord> {
+    if plan.l2_attacks.is_empty() {
+        return Vec::new();
+    }
+    let inputs: Vec<&InputResult> = results.inputs.iter().filter(|input| correct(input)).collect();
+    let radii = plan.data[results.data].l2_epsilons.iter().enumerate();
+    let record = |(epsilon, radius): (usize, &crate::num::Rational)| {
+        let broke = |input: &InputResult, at: usize, attack: usize| {
+            input.euclidean.get(at).is_some_and(|attacks| attacks[attack])
+        };
+        let attacks = plan.l2_attacks.iter().enumerate().map(|(attack, plan)| {
+            let count = inputs.iter().filter(|input| broke(input, epsilon, attack)).count();
+            (plan.name.clone(), Share { count, total: inputs.len() }.into())
+        });
+        let unbroken = |input: &&&InputResult| {
+            let mut all =
+                (0..=epsilon).flat_map(|at| (0..plan.l2_attacks.len()).map(move |a| (at, a)));
+            !all.any(|(at, attack)| broke(input, at, attack))
+        };
+        let count = inputs.iter().filter(unbroken).count();
+        EuclideanRecord {
+            epsilon: radius.to_string(),
+            epsilon_value: to_f64_nearest(radius),
+            adversarial: Share { count, total: results.inputs.len() }.into(),
+            attacks: attacks.collect(),
+        }
+    };
+    radii.map(record).collect()
+}
+
+/// Semantic perturbations, over the inputs that were asked about: misclassified ones among them.
+pub(super) fn semantics(plan: &Plan, results: &SubjectResults) -> Vec<SemanticRecord> {
+    let record = |(at, semantic): (usize, &crate::audit::SemanticPlan)| {
+        let asked = results.inputs.iter().take(semantic.inputs);
+        let total = asked.len();
+        let found: Vec<&Finding> = asked.filter_map(|input| input.semantics[at].as_ref()).collect();
+        let count = |holds: fn(&Finding) -> bool| {
+            let count = found.iter().filter(|finding| holds(finding)).count();
+            Share { count, total }.into()
+        };
+        (!found.is_empty()).then(|| SemanticRecord {
+            name: semantic.name.clone(),
+            certified: count(|finding| matches!(finding, Finding::Certified(_))),
+            undecided: count(|finding| matches!(finding, Finding::Unknown(_))),
+            broken: count(|finding| *finding == Finding::Falsified),
+        })
+    };
+    plan.semantics.iter().enumerate().filter_map(record).collect()
+}
+
+/// Radii, over the inputs that were asked about.
+pub(super) fn radius(plan: &Plan, results: &SubjectResults) -> Option<RadiusRecord> {
+    let wish = plan.radius.as_ref()?;
+    let up_to = &plan.data[results.data].radius_up_to;
+    let row = |input: &InputResult| RadiusRow {
+        index: input.index,
+        label: input.label,
+        predicted: input.predicted,
+        bracket: input.radius.clone(),
+        seconds: 0.0,
+    };
+    let rows: Vec<RadiusRow> = results.inputs.iter().take(wish.inputs).map(row).collect();
+    // Contradictions ended the audit before this.
+    let summary = RadiusSummary::of(&rows, up_to).ok()?;
+    let brackets = rows.iter().filter_map(|row| row.bracket.as_ref()).map(|bracket| {
+        [&bracket.certified, &bracket.attacked].map(|end| end.as_ref().map(to_f64_nearest))
+    });
+    Some(RadiusRecord {
+        inputs: rows.len(),
+        up_to: to_f64_nearest(up_to),
+        certified: (&summary.certified).into(),
+        attacked: (&summary.attacked).into(),
+        brackets: brackets.collect(),
+    })
+}
+
+impl From<&Spread> for SpreadRecord {
+    fn from(spread: &Spread) -> Self {
+        let quantiles = spread.quantiles.iter().map(|q| [q.order, to_f64_nearest(&q.value)]);
+        Self {
+            mean: spread.mean,
+            mean_of_correct: spread.mean_of_correct,
+            quantiles: quantiles.collect(),
+            censored: spread.censored,
+        }
+    }
+}
+
+/// Signs of masked gradients: attacks compared at the radius where they differ most, the ladder, gradients.
+pub(super) fn masking(plan: &Plan, subject: &Subject, results: &SubjectResults) -> Vec<SignRecord> {
+    let probed: Vec<&(Gradients, Vec<bool>)> =
+        results.inputs.iter().filter_map(|input| input.gradients.as_ref()).collect();
+    if probed.is_empty() {
+        return Vec::new();
+    }
+    let mut gradients = Gradients::default();
+    for (found, _) in &probed {
+        gradients.points += found.points;
+        gradients.zero += found.zero;
+        gradients.not_finite += found.not_finite;
+    }
+    let radii = plan.ladder(results.data, subject.dataset);
+    let steps = radii.iter().enumerate().map(|(at, radius)| {
+        (to_f64_nearest(radius), probed.iter().filter(|(_, broken)| broken[at]).count())
+    });
+    let ladder = Ladder { inputs: probed.len(), steps: steps.collect() };
+    // The radius at which attacks break about half of the inputs tells them apart best.
+    let inputs: Vec<&InputResult> = results.inputs.iter().filter(|input| correct(input)).collect();
+    let epsilons = plan.data[results.data].epsilons.len();
+    let broken_at = |epsilon: usize| {
+        let broke = |i: &&&InputResult| i.radii[epsilon].attacks.contains(&Some(true));
+        inputs.iter().filter(broke).count()
+    };
+    let best = (0..epsilons).min_by_key(|&at| broken_at(at).abs_diff(inputs.len() / 2));
+    let outcomes: Vec<(AttackKind, Vec<bool>)> = plan
+        .attacks
+        .iter()
+        .enumerate()
+        .map(|(attack, plan)| {
+            let broke = |input: &&InputResult| {
+                best.is_some_and(|at| input.radii[at].attacks[attack] == Some(true))
+            };
+            (plan.settings.kind, inputs.iter().map(broke).collect())
+        })
+        .collect();
+    let masking = Masking::of(&outcomes, Some(&ladder), Some(gradients));
+    let record = |sign: &crate::attack::Sign| SignRecord {
+        name: sign.name.to_owned(),
+        raised: sign.raised,
+        evidence: sign.evidence.clone(),
+    };
+    masking.signs().map(record).to_vec()
+}
