@@ -39,6 +39,11 @@ pub enum Step {
         /// Position of the perturbation.
         semantic: usize,
     },
+    /// A proof for the largest radius at which the input is certified, checked by the independent checker.
+    Proof {
+        /// Position of the radius.
+        epsilon: usize,
+    },
     /// The certified and the attacked radius, by bisection.
     Radius,
     /// Signs of masked gradients.
@@ -84,7 +89,7 @@ pub struct Entry {
     pub step: Step,
     /// What it found.
     pub found: Found,
-    /// Whether its counterexample is kept.
+    /// Whether its counterexample or its proof is kept.
     pub evidence: bool,
     /// How long it took; `None` where time is not measured.
     pub seconds: Option<f64>,
@@ -97,6 +102,17 @@ pub struct Evidence {
     pub entry: Entry,
     /// The counterexample; see [`Step::evidence_name`].
     pub counterexample: Option<Counterexample>,
+    /// The proof that the checker accepted.
+    pub proof: Option<ProofText>,
+}
+
+/// A proof as files: what was proved, as VNN-LIB about the network as its file has it, and the proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProofText {
+    /// The property.
+    pub property: String,
+    /// The proof.
+    pub proof: Vec<u8>,
 }
 
 impl Step {
@@ -111,8 +127,8 @@ impl Step {
 }
 
 impl Step {
-    /// What the file with the step's counterexample is called, behind the input's position; `None` for steps that look for
-    /// none. Of each kind of attack only the first counterexample of an input is kept, at the smallest radius.
+    /// What the file with the step's counterexample or proof is called, behind the input's position; `None` for steps that
+    /// look for none. Of each kind of attack only the first counterexample of an input is kept, at the smallest radius.
     #[must_use]
     pub fn evidence_name(self) -> Option<String> {
         match self {
@@ -121,6 +137,7 @@ impl Step {
             }
             Self::L2 { epsilon, .. } => Some(format!("l2-radius{}", epsilon + 1)),
             Self::Semantic { semantic } => Some(format!("semantic{}", semantic + 1)),
+            Self::Proof { epsilon } => Some(format!("radius{}", epsilon + 1)),
             _ => None,
         }
     }

@@ -5,10 +5,11 @@ use super::pool::{self, Stop};
 use super::row::was_cancelled;
 use super::semantic::SemanticError;
 use super::shift::{Frame, Severity};
-use super::{Clash, Ended, Entry, Evidence, Finding, Found, Plan, Step};
+use super::{Clash, Ended, Entry, Evidence, Finding, Found, Plan, ProofText, Step};
 use crate::attack::{self, AttackKind, AttackSettings, Counterexample};
 use crate::load::Dataset;
 use crate::net::{Matrix, Network};
+use crate::prove::Model;
 use crate::spec::{Property, Region, RegionError};
 use crate::verify::{Settings, Verdict, verify};
 use std::cell::Cell;
@@ -26,6 +27,10 @@ pub struct Subject<'a> {
     pub data: usize,
     /// The network, with the dataset's normalisation folded in.
     pub network: &'a Network,
+    /// The network as its file has it, which proofs are about.
+    pub own: &'a Network,
+    /// The network as the proof checker reads it; `None` where it cannot, or proofs are not asked for.
+    pub checked: Option<&'a Model>,
     /// The dataset.
     pub dataset: &'a Dataset,
     /// How many of its inputs are asked about, from the first.
@@ -112,8 +117,10 @@ impl Audit<'_> {
             };
             let evidence = kept(|step| step.epsilon().is_some());
             let euclidean = kept(|step| matches!(step, Step::L2 { .. }));
-            let at = subject;
-            Examination { audit: self, at, index, held, stop, sink, evidence, euclidean }.run()
+            let (audit, at, certified) = (self, subject, Cell::new(None));
+            let input =
+                Examination { audit, at, index, held, stop, sink, evidence, euclidean, certified };
+            input.run()
         })
     }
 }
@@ -130,10 +137,25 @@ pub(super) struct Examination<'a, E> {
     evidence: Cell<bool>,
     /// The same for the Euclidean norm.
     euclidean: Cell<bool>,
+    /// The largest radius that some method certified.
+    pub certified: Cell<Option<usize>>,
 }
 
 /// What a step yields: nothing where it was cancelled.
-pub(super) type Yield = Option<(Found, Option<Counterexample>)>;
+pub(super) type Yield = Option<(Found, Kept)>;
+
+/// What may be kept of a step beside its entry.
+pub(super) enum Kept {
+    Nothing,
+    Counterexample(Box<Counterexample>),
+    Proof(ProofText),
+}
+
+impl From<Option<Counterexample>> for Kept {
+    fn from(found: Option<Counterexample>) -> Self {
+        found.map_or(Self::Nothing, |found| Self::Counterexample(Box::new(found)))
+    }
+}
 
 impl<E> Examination<'_, E> {
     /// All steps; where a step is cancelled, those behind it are left.
@@ -142,7 +164,7 @@ impl<E> Examination<'_, E> {
         let point = subject.dataset.point(self.index);
         let outputs = self.step(Step::Clean, || {
             let outputs = subject.network.evaluate(&Matrix::from_vec(point.len(), 1, point));
-            Some((Found::Outputs(outputs.as_slice().to_vec()), None))
+            Some((Found::Outputs(outputs.as_slice().to_vec()), Kept::Nothing))
         })?;
         let Some(Entry { found: Found::Outputs(outputs), .. }) = outputs else { return Ok(()) };
         if !self.outside(&subject)? || !self.shifts(&subject)? {
@@ -164,7 +186,7 @@ impl<E> Examination<'_, E> {
         let done = self.step(Step::Outside, || {
             let point = outside.point(self.index);
             let outputs = subject.network.evaluate(&Matrix::from_vec(point.len(), 1, point));
-            Some((Found::Outputs(outputs.as_slice().to_vec()), None))
+            Some((Found::Outputs(outputs.as_slice().to_vec()), Kept::Nothing))
         })?;
         Ok(done.is_some())
     }
@@ -186,7 +208,7 @@ impl<E> Examination<'_, E> {
                     classes.push(arg_max(subject.network.evaluate(&shifted).as_slice()));
                 }
             }
-            Some((Found::Classes(classes), None))
+            Some((Found::Classes(classes), Kept::Nothing))
         })?;
         Ok(done.is_some())
     }
@@ -230,6 +252,9 @@ impl<E> Examination<'_, E> {
                 broken |= entry.broken();
                 *hopeful =
                     matches!(&entry.found, Found::Verdict { finding: Finding::Certified(_), .. });
+                if *hopeful {
+                    self.certified.set(Some(epsilon));
+                }
             }
         }
         Ok(true)
@@ -253,17 +278,22 @@ impl<E> Examination<'_, E> {
             return Ok(None);
         }
         let started = Instant::now();
-        let Some((found, counterexample)) = run() else { return Ok(None) };
+        let Some((found, kept)) = run() else { return Ok(None) };
         let seconds = self.audit.timed.then(|| started.elapsed().as_secs_f64());
-        let evidence = counterexample.is_some()
-            && match step {
-                Step::Attack { .. } | Step::Certify { .. } => !self.evidence.replace(true),
-                Step::L2 { .. } => !self.euclidean.replace(true),
-                _ => true,
-            };
+        let evidence = match (&kept, step) {
+            (Kept::Nothing, _) => false,
+            (_, Step::Attack { .. } | Step::Certify { .. }) => !self.evidence.replace(true),
+            (_, Step::L2 { .. }) => !self.euclidean.replace(true),
+            _ => true,
+        };
         let entry = Entry { subject: self.at, index: self.index, step, found, evidence, seconds };
-        let counterexample = counterexample.filter(|_| evidence);
-        (self.sink)(Evidence { entry: entry.clone(), counterexample }).map_err(AuditError::Sink)?;
+        let (counterexample, proof) = match kept {
+            Kept::Counterexample(found) if evidence => (Some(*found), None),
+            Kept::Proof(proof) => (None, Some(proof)),
+            _ => (None, None),
+        };
+        (self.sink)(Evidence { entry: entry.clone(), counterexample, proof })
+            .map_err(AuditError::Sink)?;
         Ok(Some(entry))
     }
 
@@ -274,6 +304,7 @@ impl<E> Examination<'_, E> {
             Step::Semantic { semantic } => (4, semantic),
             Step::Radius => (5, 0),
             Step::Masking => (6, 0),
+            Step::Proof { epsilon } => (7, epsilon),
             Step::Attack { attack, epsilon } => (1, attack << 16 | epsilon),
             Step::Certify { method, epsilon } => (2, method << 16 | epsilon),
         };
@@ -325,6 +356,6 @@ impl<E> Examination<'_, E> {
             Verdict::Falsified(found) => (Finding::Falsified, Some(*found)),
             Verdict::Unknown(why) => (Finding::Unknown(why.reason.to_string()), None),
         };
-        Some((Found::Verdict { finding, stage, bound: outcome.bound }, counterexample))
+        Some((Found::Verdict { finding, stage, bound: outcome.bound }, counterexample.into()))
     }
 }

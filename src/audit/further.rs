@@ -1,20 +1,22 @@
 //! The further steps on an input that is classified correctly: Euclidean attacks, semantic perturbations, radii, masked gradients.
 
-use super::examine::{AuditError, Examination, Subject, Yield};
+use super::examine::{AuditError, Examination, Kept, Subject, Yield};
 use super::radius::{Grid, NoBracket, RadiusSearch};
 use super::semantic::{self, Scene};
-use super::{Clash, Finding, Found, Step};
+use super::{Clash, Finding, Found, ProofText, Step};
 use crate::attack::{self, AttackKind, AttackSettings, Gradients};
+use crate::load::parse_statement;
 use crate::net::Matrix;
 use crate::num::Rational;
 use crate::spec::{Norm, Property};
-use crate::verify::{Method, Settings};
+use crate::verify::{AssuranceLevel, Method, ProofWish, Settings, verify_with_proof};
 use std::time::Instant;
 
 impl<E> Examination<'_, E> {
     /// All further steps that the plan asks for; where one is cancelled, those behind it are left.
     pub(super) fn further(&self, subject: &Subject, label: usize) -> Result<(), AuditError<E>> {
-        let _ = self.euclidean(subject, label)?
+        let _ = self.prove(subject)?
+            && self.euclidean(subject, label)?
             && self.semantics(subject, label)?
             && self.radius(subject)?
             && self.masking(subject, label)?;
@@ -25,6 +27,64 @@ impl<E> Examination<'_, E> {
     fn settings(&self, method: Method, attack: AttackSettings, step: Step) -> Settings {
         let timeout = self.audit.plan.timeout;
         Settings { method, attack, seed: self.seed(step), timeout, memory: None, lp_tighten: 0 }
+    }
+
+    /// A proof for the largest certified radius, where proofs are asked for.
+    fn prove(&self, subject: &Subject) -> Result<bool, AuditError<E>> {
+        let plan = self.audit.plan;
+        let (Some(wish), Some(epsilon)) = (&plan.proofs, self.certified.get()) else {
+            return Ok(true);
+        };
+        if self.index >= wish.inputs {
+            return Ok(true);
+        }
+        let step = Step::Proof { epsilon };
+        let radius = &plan.data[subject.data].epsilons[epsilon];
+        let outputs = subject.own.outputs();
+        let property = subject
+            .dataset
+            .vnnlib(self.index, radius, outputs)
+            .map_err(|source| self.no_region(subject, source))?;
+        let done = self.step(step, || {
+            let attack = AttackSettings { kind: AttackKind::None, ..AttackSettings::default() };
+            let settings = self.settings(wish.method, attack, step);
+            let found = self.proof(subject, property, &settings);
+            let cut_short = (self.stop)() && found.is_err();
+            (!cut_short).then(|| match found {
+                Ok(proof) => {
+                    let finding = Finding::Certified(AssuranceLevel::Proved);
+                    let stage = Some("checked proof".to_owned());
+                    (Found::Verdict { finding, stage, bound: None }, Kept::Proof(proof))
+                }
+                Err(why) => {
+                    let finding = Finding::Unknown(why);
+                    (Found::Verdict { finding, stage: None, bound: None }, Kept::Nothing)
+                }
+            })
+        })?;
+        Ok(done.is_some())
+    }
+
+    /// The proof that the checker accepted, or why there is none.
+    fn proof(
+        &self,
+        subject: &Subject,
+        property: String,
+        settings: &Settings,
+    ) -> Result<ProofText, String> {
+        let model = subject.checked.ok_or("the checker cannot read the network")?;
+        let (inputs, outputs) = (subject.own.inputs(), subject.own.outputs());
+        let statement = parse_statement("the property", property.as_bytes(), inputs, outputs)
+            .map_err(|error| error.to_string())?;
+        let question = model.ask(property.as_bytes()).map_err(|error| error.to_string())?;
+        let wish = ProofWish { keep: None, watch: &|_| () };
+        let (_, proved) =
+            verify_with_proof(&question, subject.own, &statement, settings, wish, self.stop);
+        match proved {
+            Some(Ok(proved)) => Ok(ProofText { property, proof: proved.proof.to_bytes() }),
+            Some(Err(why)) => Err(why.to_string()),
+            None => Err("a counterexample was found".to_owned()),
+        }
     }
 
     fn euclidean(&self, subject: &Subject, label: usize) -> Result<bool, AuditError<E>> {
@@ -67,7 +127,7 @@ impl<E> Examination<'_, E> {
             Some(_) => Finding::Falsified,
             None => Finding::Unknown("survived".to_owned()),
         };
-        Some((Found::Verdict { finding, stage: None, bound: None }, found))
+        Some((Found::Verdict { finding, stage: None, bound: None }, found.into()))
     }
 
     fn semantics(&self, subject: &Subject, label: usize) -> Result<bool, AuditError<E>> {
@@ -96,7 +156,7 @@ impl<E> Examination<'_, E> {
                         let found = found?;
                         let (finding, stage, bound) = (found.finding, found.stage, found.bound);
                         let counterexample = found.broken.map(|broken| broken.counterexample);
-                        Some((Found::Verdict { finding, stage, bound }, counterexample))
+                        Some((Found::Verdict { finding, stage, bound }, counterexample.into()))
                     }
                     Err(source) => {
                         failure = Some(source);
@@ -134,7 +194,7 @@ impl<E> Examination<'_, E> {
         };
         let mut failure = None;
         let done = self.step(Step::Radius, || match search.one(self.index, self.stop) {
-            Ok(found) => Some((Found::Radius(found.row.bracket?), None)),
+            Ok(found) => Some((Found::Radius(found.row.bracket?), Kept::Nothing)),
             Err(NoBracket::Stopped) => None,
             Err(NoBracket::Failed(source)) => {
                 failure = Some(self.no_region(subject, source));
@@ -183,7 +243,7 @@ impl<E> Examination<'_, E> {
                 }
                 broken.push(found.is_some());
             }
-            Some((Found::Gradients { gradients, broken }, None))
+            Some((Found::Gradients { gradients, broken }, Kept::Nothing))
         })?;
         Ok(done.is_some())
     }

@@ -27,14 +27,14 @@ pub mod shift;
 
 pub use campaign::{Campaign, CampaignError, Decide, Ended, Finished, Sample, Task, input_seed};
 pub use classification::Classification;
-pub use entry::{Entry, Evidence, Found, Step};
+pub use entry::{Entry, Evidence, Found, ProofText, Step};
 pub use examine::{Audit, AuditError, Held, Subject};
 pub use interval::Interval;
 pub use metrics::{Breach, Share, Summary};
 pub use ood::OutOfDistribution;
 pub use plan::{
     About, AttackPlan, Criterion, DataPlan, Measure, MethodPlan, ModelPlan, Place, Plan, PlanError,
-    RadiusPlan, SemanticKind, SemanticPlan, TEMPLATE,
+    ProofPlan, RadiusPlan, SemanticKind, SemanticPlan, TEMPLATE,
 };
 pub use prediction::{Prediction, predict};
 pub use radius::{Grid, RadiusRow, RadiusSearch, RadiusSummary};

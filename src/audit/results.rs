@@ -39,6 +39,8 @@ pub struct AtRadius {
     pub bound: Option<f64>,
     /// Position of the radius whose counterexample is kept as evidence: this one, or a smaller one.
     pub evidence: Option<usize>,
+    /// Position of the radius whose proof was checked and is kept: this one, or a larger one.
+    pub checked: Option<usize>,
     /// Whether the predicted class, right or wrong, is constant on the region; `None` where that is open.
     pub constant: Option<bool>,
     /// Time of the steps at this radius.
@@ -236,6 +238,15 @@ impl Steps<'_> {
         all.filter(|_| !self.plan.l2_attacks.is_empty()).unwrap_or_default()
     }
 
+    /// The position of the radius whose proof was checked: this one, or a larger one.
+    fn checked(&self, epsilon: usize, count: usize) -> Option<usize> {
+        let accepted = |at: &usize| {
+            let verdict = self.verdict(Step::Proof { epsilon: *at });
+            matches!(verdict, Some((Finding::Certified(_), _, _)))
+        };
+        (epsilon..count).find(accepted)
+    }
+
     /// The certificate of a method at a radius: found there, or at a larger one.
     fn proof(&self, method: usize, epsilon: usize, count: usize) -> Result<Option<Proof>, String> {
         for at in epsilon..count {
@@ -282,6 +293,7 @@ impl Steps<'_> {
             .collect::<Result<Vec<_>, _>>()?;
         let broken = self.broken(epsilon);
         let proof = methods.iter().flatten().next().cloned();
+        let checked = self.checked(epsilon, count).filter(|_| correct);
         let (finding, by, bound) = match (&broken, &proof) {
             (Some((name, _)), Some(proof)) => {
                 let stage = proof.stage.as_deref().unwrap_or("a method");
@@ -289,7 +301,8 @@ impl Steps<'_> {
             }
             (Some((name, _)), None) => (Finding::Falsified, Some(name.clone()), None),
             (None, Some(proof)) => {
-                (Finding::Certified(proof.level), proof.stage.clone(), proof.bound)
+                let level = if checked.is_some() { AssuranceLevel::Proved } else { proof.level };
+                (Finding::Certified(level), proof.stage.clone(), proof.bound)
             }
             (None, None) => {
                 let (reason, bound) = self.why(epsilon);
@@ -306,7 +319,7 @@ impl Steps<'_> {
             if correct { (finding, by, bound) } else { (Finding::Misclassified, None, None) };
         let here = self.entries.iter().filter(|entry| entry.step.epsilon() == Some(epsilon));
         let seconds = here.filter_map(|entry| entry.seconds).reduce(|a, b| a + b);
-        Ok(AtRadius { attacks, methods, finding, by, bound, evidence, constant, seconds })
+        Ok(AtRadius { attacks, methods, finding, by, bound, evidence, checked, constant, seconds })
     }
 
     /// Why an input is undecided at a radius, and its best bound there.

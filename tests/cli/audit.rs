@@ -11,17 +11,20 @@ const ATTACKS: &str = "[[attack]]\nkind = \"fgsm\"\n[[attack]]\nkind = \"pgd\"\n
 /// Slow enough to be caught in the middle.
 const SLOW: &str = "[[attack]]\nkind = \"pgd\"\nrestarts = 60\nsteps = 300\n";
 const METHODS: &str = "[[method]]\nkind = \"ibp\"\n[[method]]\nkind = \"crown\"\n";
+/// Everything that is asked beyond attacks and bounds in the max norm.
+const FURTHER: &str = "[shift]\n[radius]\nsteps = 4\ninputs = 8\nmethod = \"crown\"\n[masking]\ninputs = 5\n\
+                       [[attack]]\nname = \"far\"\nkind = \"pgd\"\nnorm = \"l2\"\nsteps = 5\n";
 const MODEL: &str = "[[model]]\nname = \"net\"\nfile = \"net.nnet\"\n";
 
 fn data(inputs: usize, epsilons: &str) -> String {
     format!(
         "[[data]]\nname = \"points\"\nfile = \"data.csv\"\nlimit = {inputs}\nepsilons = {epsilons}\n\
-         [data.read]\nlabel_column = \"label\"\n"
+         l2_epsilons = [0.1, 0.3]\noutside = \"points\"\n[data.read]\nlabel_column = \"label\"\n"
     )
 }
 
 fn plan(inputs: usize, attacks: &str) -> String {
-    [REPORT, &data(inputs, "[0.05, 0.15]"), MODEL, attacks, METHODS].concat()
+    [REPORT, &data(inputs, "[0.05, 0.15]"), MODEL, attacks, METHODS, FURTHER].concat()
 }
 
 /// A folder with a plan, and the finished audit `out`.
@@ -101,6 +104,26 @@ fn an_audit_brackets_the_robust_accuracy() {
         assert_eq!(row["evidence"].is_object(), row["verdict"] == "falsified", "{row}");
         if let Some(file) = row["evidence"]["file"].as_str() {
             assert!(bench.text(&format!("out/{file}")).starts_with("sat\n((X_0 "));
+        }
+    }
+    let names = |list: &str, key: &str| -> Vec<String> {
+        let list = subject[list].as_array().unwrap();
+        list.iter().map(|entry| entry[key].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(
+        names("shifts", "corruption").len(),
+        20,
+        "four kinds that tables have, at five severities"
+    );
+    assert_eq!(names("masking", "name").len(), 4);
+    assert_eq!(names("euclidean", "epsilon"), ["1/10", "3/10"]);
+    assert_eq!(subject["outside"]["auroc"], 0.5, "the same inputs are not told apart");
+    assert_eq!(subject["radius"]["inputs"], 8);
+    for row in rows {
+        if let (Some(low), Some(high)) =
+            (row["certified_radius"].as_f64(), row["attacked_radius"].as_f64())
+        {
+            assert!(low < high, "{row}");
         }
     }
     let mut table = csv::Reader::from_path(bench.path("out/rows.csv")).unwrap();
@@ -272,11 +295,11 @@ fn bad_plans_name_file_line_and_key() {
     for (text, code, words) in [
         (swap("title", "titel"), 65, ["audit.toml:2:", "'report.titel'", "title"]),
         (swap("limit = 5", "limit = \"5\""), 65, ["audit.toml:6:", "'data[0].limit'", "\"5\""]),
-        (swap("net.nnet", "none.nnet"), 66, ["audit.toml:12:", "'model[0].file'", "no such file"]),
+        (swap("net.nnet", "none.nnet"), 66, ["audit.toml:14:", "'model[0].file'", "no such file"]),
         (swap("data.csv", "net.nnet"), 65, ["audit.toml:5:", "'data[0].file'", "net.nnet"]),
-        (swap("net.nnet", "data.csv"), 65, ["audit.toml:12:", "'model[0].file'", "data.csv"]),
+        (swap("net.nnet", "data.csv"), 65, ["audit.toml:14:", "'model[0].file'", "data.csv"]),
         (swap("\"label\"", "\"class\""), 65, ["audit.toml:5:", "'data[0].file'", "class"]),
-        (swap("[[model]]", "[[model"), 65, ["audit.toml:10:", "audit.toml", ""]),
+        (swap("[[model]]", "[[model"), 65, ["audit.toml:12:", "audit.toml", ""]),
     ] {
         bench.write("audit.toml", &text);
         let ran = bench.run("audit audit.toml --out out").exits(code);
@@ -337,4 +360,57 @@ fn criteria_decide_the_exit_code_when_asked() {
     bench.run("audit high.toml --out high --quiet").exits(0);
     bench.run("audit high.toml --out high --quiet --require-criteria").exits(10);
     assert_eq!(bench.report("high")["criteria"][0]["met"], false);
+}
+
+#[test]
+fn images_are_shown_their_light_is_certified_and_outputs_agree() {
+    let bench = Bench::new(1);
+    let models = crate::support::committed("models/mnist");
+    let plan = format!(
+        "{REPORT}[[data]]\nname = \"digits\"\nfile = \"{0}/test.npz\"\nlimit = 3\nepsilons = [0.1]\n\
+         [[model]]\nname = \"plain\"\nfile = \"{0}/mlp_plain.onnx\"\n\
+         reference = \"{0}/mlp_plain.reference.npz\"\n\
+         [[model]]\nname = \"certified\"\nfile = \"{0}/mlp_cert.onnx\"\n\
+         [[attack]]\nkind = \"pgd\"\n[[method]]\nkind = \"ibp\"\n\
+         [proofs]\ninputs = 1\nmethod = \"ibp\"\n\
+         [[semantic]]\nkind = \"brightness\"\nby = 0.05\nmethod = \"crown\"\n\
+         [[semantic]]\nkind = \"haze\"\nup_to = 1\nmethod = \"crown\"\n",
+        models.display()
+    );
+    bench.write("audit.toml", &plan);
+    bench.run("audit audit.toml --out out --quiet").exits(0);
+    let report = bench.report("out");
+    let count = |subject: usize, semantic: usize, what: &str| {
+        report["subjects"][subject]["semantics"][semantic][what]["count"].as_u64().unwrap()
+    };
+    assert!(
+        count(1, 0, "certified") == 3 && count(1, 1, "certified") == 0,
+        "white fog hides any digit"
+    );
+    assert!(count(0, 1, "broken") > 0);
+    let page = bench.text("out/report.html");
+    assert!(
+        page.matches("data:image/png;base64,").count()
+            >= 3 * report["shown"].as_array().unwrap().len()
+    );
+    assert!(files(&bench.path("out")).keys().any(|name| name.contains("-semantic2.txt")));
+    let row = &report["rows"][3];
+    assert_eq!(
+        (&row["model"], &row["assurance"]),
+        (&"certified".into(), &"proved".into()),
+        "{row}"
+    );
+    assert_eq!(row["evidence"]["file"], "evidence/certified on digits/0-radius1.proof");
+    verify(&bench, 0);
+}
+
+#[test]
+fn damaged_reference_outputs_are_refused() {
+    let bench = Bench::new(3);
+    bench.write("reference.npz", "no archive");
+    let text = plan(3, ATTACKS)
+        .replace("file = \"net.nnet\"", "file = \"net.nnet\"\nreference = \"reference.npz\"");
+    bench.write("audit.toml", &text);
+    let ran = bench.run("audit audit.toml --out out --quiet").exits(65);
+    assert!(ran.stderr.contains("reference.npz"), "{}", ran.stderr);
 }

@@ -2,10 +2,11 @@
 
 use super::located::Section;
 use super::read::named;
-use super::{PlanError, RadiusPlan, SemanticKind, SemanticPlan};
+use super::{PlanError, ProofPlan, RadiusPlan, SemanticKind, SemanticPlan};
 use crate::audit::semantic::{Fill, Perturbation};
 use crate::audit::shift::Corruption;
 use crate::num::Rational;
+use crate::verify::Method;
 use num_traits::One;
 
 /// [shift]: which corruptions.
@@ -100,6 +101,14 @@ pub(super) fn radius(root: &Section) -> Result<Option<RadiusPlan>, PlanError> {
         steps: steps as u64,
         method: section.named("method")?.unwrap_or_default(),
     }))
+}
+
+/// [proofs]: for how many inputs.
+pub(super) fn proofs(root: &Section) -> Result<Option<ProofPlan>, PlanError> {
+    let Some(section) = root.section("proofs")? else { return Ok(None) };
+    section.allow(&["inputs", "method"])?;
+    let inputs = section.count("inputs")?.unwrap_or(usize::MAX);
+    Ok(Some(ProofPlan { inputs, method: section.named("method")?.unwrap_or(Method::Crown) }))
 }
 
 /// [masking]: on how many inputs.

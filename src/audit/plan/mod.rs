@@ -46,6 +46,8 @@ pub struct Plan {
     pub semantics: Vec<SemanticPlan>,
     /// Whether and how certified and attacked radii are searched.
     pub radius: Option<RadiusPlan>,
+    /// Whether and how proofs are written and checked.
+    pub proofs: Option<ProofPlan>,
     /// On how many inputs of each dataset signs of masked gradients are looked for.
     pub masking: usize,
     /// What the results have to reach.
@@ -198,6 +200,15 @@ pub struct RadiusPlan {
     /// Radii from 0 to the largest in so many steps.
     pub steps: u64,
     /// The certification method.
+    pub method: Method,
+}
+
+/// How proofs are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProofPlan {
+    /// For how many inputs of each dataset, from the first; each at the largest radius at which it is certified.
+    pub inputs: usize,
+    /// The method that looks for them.
     pub method: Method,
 }
 

@@ -29,6 +29,7 @@ pub(super) fn plan(source: Source) -> Result<Plan, PlanError> {
         "shift",
         "semantic",
         "radius",
+        "proofs",
         "masking",
         "criterion",
     ])?;
@@ -59,6 +60,7 @@ pub(super) fn plan(source: Source) -> Result<Plan, PlanError> {
         shifts: further::shifts(&root)?,
         semantics: further::semantics(&root)?,
         radius: further::radius(&root)?,
+        proofs: further::proofs(&root)?,
         masking: further::masking(&root)?,
         criteria: criteria(&root, &data, &models)?,
         data,

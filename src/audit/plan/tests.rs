@@ -59,6 +59,7 @@ fn the_template_is_a_plan() {
     let plan = parse(TEMPLATE).unwrap();
     assert_eq!((plan.models.len(), plan.data.len(), plan.methods.len()), (1, 1, 2));
     assert_eq!(plan.data[0].epsilons.len(), 3);
+    assert_eq!((plan.shifts.len(), plan.semantics.len(), plan.masking), (9, 1, 20));
     assert!(plan.about.title.contains("digit"));
 }
 
@@ -111,6 +112,13 @@ fn errors_name_line_and_key() {
         (swap("at_least = 0.9", "at_least = 90"), 24, "criterion[0].at_least", "share"),
         (swap("[report]", "[reprot]"), 1, "reprot", "unknown key"),
         (format!("{text}[[model]]\nname = \"m\"\nfile = \"a.onnx\"\n"), 26, "model[1].name", "'m'"),
+        (format!("{text}[shift]\nkinds = [\"rain\"]\n"), 26, "shift.kinds", "rain"),
+        (format!("{text}[[semantic]]\nkind = \"rain\"\n"), 26, "semantic[0].kind", "haze"),
+        (format!("{text}[[semantic]]\nkind = \"haze\"\nby = 1\n"), 27, "semantic[0].by", "up_to"),
+        (format!("{text}[[semantic]]\nkind = \"haze\"\nup_to = 2\n"), 27, "semantic[0].up_to", "1"),
+        (format!("{text}[radius]\nsteps = 0\n"), 26, "radius.steps", "0"),
+        (swap("steps = 9", "norm = \"l2\""), 7, "data[0].file", "l2_epsilons"),
+        (swap("steps = 9", "norm = \"l3\""), 17, "attack[0].norm", "l3"),
         (swap("seed = 7", "seed = "), 4, "", ""),
         (swap("seed = 7", "seed = 7\nseed = 8"), 5, "", "duplicate"),
     ] {

@@ -3,9 +3,10 @@
 use crate::audit::shift::Frame;
 use crate::audit::{DataPlan, ModelPlan, Place, Plan, Subject};
 use crate::cli::exit::{DATA, Failure};
-use crate::load::{Dataset, LoadedNetwork, load_network, load_reference};
+use crate::load::{Dataset, LoadedNetwork, SourceFile, load_network, load_reference};
 use crate::net::{Matrix, Network};
 use crate::num::to_f64_nearest;
+use crate::prove::Model;
 use crate::report::{Agreement, AuditData, AuditModel, FileRecord};
 use std::path::Path;
 
@@ -14,6 +15,8 @@ pub(super) struct Inventory {
     datasets: Vec<Dataset>,
     /// One network a subject, with the dataset's normalisation folded in, and what the dataset's numbers are.
     networks: Vec<(Network, Frame)>,
+    /// One a model: the network as its file has it, and as the proof checker reads it, where proofs are asked for.
+    own: Vec<(Network, Option<Model>)>,
 }
 
 impl Inventory {
@@ -35,6 +38,7 @@ impl Inventory {
             })
             .collect::<Result<Vec<_>, _>>()?;
         let mut networks = Vec::new();
+        let mut own = Vec::new();
         let mut model_records = Vec::new();
         let mut outputs = vec![0; datasets.len()];
         for model in &plan.models {
@@ -58,6 +62,7 @@ impl Inventory {
                 let frame = Frame::of_dataset(&datasets[data], &loaded.input_shape);
                 networks.push((network, frame));
             }
+            own.push((loaded.network.clone(), checked(model, plan)));
             model_records.push(record(model, loaded).map_err(here)?);
         }
         let data_records = plan
@@ -70,7 +75,7 @@ impl Inventory {
                 data_record(data, dataset, outputs, outside)
             })
             .collect();
-        Ok((Self { datasets, networks }, model_records, data_records))
+        Ok((Self { datasets, networks, own }, model_records, data_records))
     }
 
     /// The subjects, in the plan's order.
@@ -81,7 +86,9 @@ impl Inventory {
                 let dataset = &self.datasets[data];
                 let inputs = used(&plan.data[data], dataset);
                 let outside = plan.data[data].outside.map(|outside| &self.datasets[outside]);
-                Subject { model, data, network, dataset, inputs, frame, outside }
+                let (own, checked) = &self.own[model];
+                let checked = checked.as_ref();
+                Subject { model, data, network, own, checked, dataset, inputs, frame, outside }
             })
             .collect()
     }
@@ -89,6 +96,13 @@ impl Inventory {
 
 fn used(plan: &DataPlan, dataset: &Dataset) -> usize {
     plan.limit.map_or(dataset.len(), |limit| dataset.len().min(limit))
+}
+
+/// The network as the proof checker reads it, where proofs are asked for and it can.
+fn checked(model: &ModelPlan, plan: &Plan) -> Option<Model> {
+    plan.proofs.as_ref()?;
+    let source = SourceFile::read(&model.file).ok()?;
+    Model::new(&source.bytes).ok()
 }
 
 /// The network on the dataset's own units.

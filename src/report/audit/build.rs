@@ -1,6 +1,6 @@
 //! From the verdicts of an audit to its report: counts, intervals, criteria, rows, pictures.
 
-use super::folder::{AuditFolder, FolderError, evidence_at};
+use super::folder::{AuditFolder, FolderError, evidence_at, proof_at};
 use super::further;
 use super::record::{
     AuditReport, AuditRow, AverageRecord, CellRecord, ClassRecord, ClassificationRecord,
@@ -208,8 +208,9 @@ impl FinishedAudit<'_> {
             let word = if proof.is_some() { "certified" } else { "not certified" };
             (plan.name.clone(), word.to_owned())
         });
-        let evidence = known.evidence.and_then(|at| {
-            let file = evidence_at(plan, subject, input.index, at);
+        let counterexample = known.evidence.map(|at| evidence_at(plan, subject, input.index, at));
+        let proof = known.checked.map(|at| proof_at(plan, subject, input.index, at));
+        let evidence = counterexample.or(proof).and_then(|file| {
             let sha256 = (*hashes.get(file.as_str())?).to_owned();
             Some(Evidence { file, sha256 })
         });
@@ -369,6 +370,7 @@ fn seconds(entries: &[Entry]) -> BTreeMap<String, f64> {
             Step::Semantic { .. } => "semantic perturbations",
             Step::Radius => "radius",
             Step::Masking => "signs of masking",
+            Step::Proof { .. } => "proofs",
         };
         if let Some(time) = entry.seconds {
             *seconds.entry(kind.to_owned()).or_default() += time;

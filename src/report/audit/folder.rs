@@ -114,17 +114,25 @@ struct Tail {
     torn: bool,
 }
 
-/// Where the counterexample that a step found lies, relative to the report; `None` for steps that look for none.
-fn evidence_file(plan: &Plan, subject: usize, index: usize, step: Step) -> Option<String> {
+/// Where the evidence of a step lies, relative to the report; empty for steps that have none. A proof lies beside its property.
+fn evidence_files(plan: &Plan, subject: usize, index: usize, step: Step) -> Vec<String> {
     let (model, data) = plan.subjects()[subject];
     let (model, data) = (&plan.models[model].name, &plan.data[data].name);
-    Some(format!("{EVIDENCE}/{model} on {data}/{index}-{}.txt", step.evidence_name()?))
+    let Some(name) = step.evidence_name() else { return Vec::new() };
+    let endings: &[&str] =
+        if matches!(step, Step::Proof { .. }) { &["proof", "vnnlib"] } else { &["txt"] };
+    let file = |ending: &&str| format!("{EVIDENCE}/{model} on {data}/{index}-{name}.{ending}");
+    endings.iter().map(file).collect()
 }
 
 /// Where the counterexample of an input at a radius in the max norm lies; `epsilon` counts radii from 0.
 pub(super) fn evidence_at(plan: &Plan, subject: usize, index: usize, epsilon: usize) -> String {
-    let step = Step::Attack { attack: 0, epsilon };
-    evidence_file(plan, subject, index, step).unwrap_or_default()
+    evidence_files(plan, subject, index, Step::Attack { attack: 0, epsilon }).concat()
+}
+
+/// Where the proof of an input at a radius lies.
+pub(super) fn proof_at(plan: &Plan, subject: usize, index: usize, epsilon: usize) -> String {
+    evidence_files(plan, subject, index, Step::Proof { epsilon }).swap_remove(0)
 }
 
 impl<'a> AuditFolder<'a> {
@@ -177,9 +185,14 @@ impl<'a> AuditFolder<'a> {
     /// Where a file cannot be written.
     pub fn append(&self, evidence: &Evidence) -> Result<(), FolderError> {
         let Entry { subject, index, step, .. } = evidence.entry;
-        let file = evidence_file(self.plan, subject, index, step);
-        if let (Some(found), Some(file)) = (&evidence.counterexample, file) {
-            self.put(&file, found.write_vnncomp().as_bytes())?;
+        let files = evidence_files(self.plan, subject, index, step);
+        let contents = match (&evidence.counterexample, &evidence.proof) {
+            (Some(found), _) => vec![found.write_vnncomp().into_bytes()],
+            (None, Some(text)) => vec![text.proof.clone(), text.property.clone().into_bytes()],
+            (None, None) => Vec::new(),
+        };
+        for (file, bytes) in files.iter().zip(&contents) {
+            self.put(file, bytes)?;
         }
         let file = self.dir.join(JOURNAL);
         let write = |source| FolderError::Write { file: file.clone(), source };
@@ -252,7 +265,7 @@ impl<'a> AuditFolder<'a> {
         let mut ours: Vec<String> = entries
             .iter()
             .filter(|entry| entry.evidence)
-            .filter_map(|entry| evidence_file(self.plan, entry.subject, entry.index, entry.step))
+            .flat_map(|entry| evidence_files(self.plan, entry.subject, entry.index, entry.step))
             .collect();
         let known: HashSet<&String> = ours.iter().collect();
         for name in manifest::files(&self.dir)? {
@@ -376,7 +389,7 @@ fn put(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
 fn remove_audit(dir: &Path) -> Result<(), FolderError> {
     for name in manifest::files(dir)? {
         let ours = [JOURNAL, PLAN, PAGE, TABLE, REPORT].contains(&name.as_str())
-            || (name.starts_with(EVIDENCE) && name.ends_with(".txt"))
+            || name.starts_with(EVIDENCE)
             || name.ends_with(UNFINISHED);
         if ours {
             remove(&dir.join(name))?;

@@ -131,6 +131,7 @@ impl EntryRecord {
             Step::Shifts => ("shifts", None, None),
             Step::Radius => ("radius", None, None),
             Step::Masking => ("masking", None, None),
+            Step::Proof { epsilon: at } => ("proof", None, epsilon(at)),
             Step::Semantic { semantic } => {
                 ("semantic", Some(plan.semantics[semantic].name.clone()), None)
             }
@@ -225,7 +226,8 @@ impl EntryRecord {
             Step::Attack { .. }
             | Step::Certify { .. }
             | Step::L2 { .. }
-            | Step::Semantic { .. } => {
+            | Step::Semantic { .. }
+            | Step::Proof { .. } => {
                 let finding = match self.verdict.ok_or("verdict")? {
                     VerdictName::Misclassified => Finding::Misclassified,
                     VerdictName::Falsified => Finding::Falsified,
@@ -260,6 +262,7 @@ impl EntryRecord {
             "shifts" => Step::Shifts,
             "radius" => Step::Radius,
             "masking" => Step::Masking,
+            "proof" => Step::Proof { epsilon: radius(&data.epsilons)? },
             "semantic" => Step::Semantic {
                 semantic: named(plan.semantics.iter().map(|s| &s.name).collect())?,
             },

@@ -21,6 +21,6 @@ pub use record::{
     SubjectRecord, Verdicts,
 };
 pub use setup::{
-    AboutRecord, Agreement, AttackSetup, AuditData, AuditModel, Build, MethodSetup, RadiusSetup,
-    SemanticSetup, Setup,
+    AboutRecord, Agreement, AttackSetup, AuditData, AuditModel, Build, MethodSetup, ProofSetup,
+    RadiusSetup, SemanticSetup, Setup,
 };

@@ -349,7 +349,7 @@ pub struct AuditRow {
     pub attacks: Verdicts,
     /// For each method: `certified` or `not certified`.
     pub methods: Verdicts,
-    /// The counterexample, where falsified.
+    /// The counterexample, where falsified; the proof, where one was checked.
     pub evidence: Option<Evidence>,
     /// Time of the steps at this radius. Varies between runs.
     pub seconds: Option<f64>,

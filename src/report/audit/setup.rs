@@ -1,7 +1,9 @@
 //! What an audit was set up to do: the head of its journal and of its report.
 
 use crate::audit::semantic::{Fill, Perturbation};
-use crate::audit::{About, AttackPlan, MethodPlan, Plan, RadiusPlan, SemanticKind, SemanticPlan};
+use crate::audit::{
+    About, AttackPlan, MethodPlan, Plan, ProofPlan, RadiusPlan, SemanticKind, SemanticPlan,
+};
 use crate::report::{AttackRecord, Decimal, FileRecord, Tool};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -279,6 +281,22 @@ impl From<&MethodPlan> for MethodSetup {
     }
 }
 
+/// How proofs are made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProofSetup {
+    /// For how many inputs of each dataset; null for all.
+    pub inputs: Option<usize>,
+    /// The method that looks for them.
+    pub method: String,
+}
+
+impl From<&ProofPlan> for ProofSetup {
+    fn from(plan: &ProofPlan) -> Self {
+        let inputs = (plan.inputs != usize::MAX).then_some(plan.inputs);
+        Self { inputs, method: plan.method.to_string() }
+    }
+}
+
 /// The program, and what it was built from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Build {
@@ -332,6 +350,8 @@ pub struct Setup {
     pub perturbations: Vec<SemanticSetup>,
     /// How radii are searched; null where they are not.
     pub radius: Option<RadiusSetup>,
+    /// How proofs are made; null where they are not.
+    pub proofs: Option<ProofSetup>,
     /// On how many inputs of each dataset signs of masked gradients are looked for.
     pub masking: usize,
 }
@@ -355,6 +375,7 @@ impl Setup {
             shifts: plan.shifts.iter().map(ToString::to_string).collect(),
             perturbations: plan.semantics.iter().map(Into::into).collect(),
             radius: plan.radius.as_ref().map(Into::into),
+            proofs: plan.proofs.as_ref().map(Into::into),
             masking: plan.masking,
         }
     }

@@ -50,7 +50,7 @@ impl Picture {
         html! {
             figure {
                 figcaption { (self.caption) }
-                svg viewBox=(format!("0 0 {width} {height}")) role="img" aria-labelledby=(format!("{title} {words}")) {
+                svg viewBox=(format!("0 0 {width} {height}")) style=(format!("max-width:{:.0}px", 1.35 * width)) role="img" aria-labelledby=(format!("{title} {words}")) {
                     title id=(title) { (self.title) }
                     desc id=(words) { (self.words) }
                     (self.drawing)

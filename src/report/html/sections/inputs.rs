@@ -111,7 +111,7 @@ fn columns<'a>(context: &Context) -> Vec<Column<'a>> {
         words("Reason", rows, true, false, &|row| row.reason.clone()),
         plain("Margin ≥", "number", rows.iter().map(|row| row.margin_bound.into()).collect()),
         plain("Radius ≥", "number", rows.iter().map(|row| row.certified_radius.into()).collect()),
-        plain("Radius <", "number", rows.iter().map(|row| row.attacked_radius.into()).collect()),
+        plain("Radius ≤", "number", rows.iter().map(|row| row.attacked_radius.into()).collect()),
         words("Evidence", rows, false, false, &|row| {
             row.evidence.as_ref().map(|e| e.sha256.clone())
         }),

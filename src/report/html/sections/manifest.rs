@@ -16,7 +16,7 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
                     tr { th { (file.name) } td { code { (file.sha256) } } td { (describe(&file.name)) } }
                 }
                 tr { th { "report.html, rows.csv" } td { "in manifest.sha256" } td { "made of report.json" } }
-                tr { th { "evidence/" } td { "in manifest.sha256 and report.json" } td { (text::counted(evidence.len(), "counterexample")) ", one for each broken input" } }
+                tr { th { "evidence/" } td { "in manifest.sha256 and report.json" } td { (text::counted(evidence.len(), "file")) ": counterexamples, and proofs with their properties" } }
             }
         } }
         p.note {

@@ -106,23 +106,35 @@ fn by_cell(
 }
 
 fn cells(report: &AuditReport) -> Markup {
-    let columns = |subject: &SubjectRecord, cell: &CellRecord, first: bool| {
+    let columns = |_: &SubjectRecord, cell: &CellRecord, _: bool| {
         html! {
             td.r { (cell.clean.total) }
             @for count in [&cell.clean, &cell.adversarial, &cell.certified, &cell.undecided, &cell.stability] {
                 td.r { (text::share(count)) span.ci { (text::interval(count.interval.as_ref())) } }
             }
-            @if first { td.r rowspan=(subject.cells.len()) { (text::number(subject.robustness_score)) } }
         }
     };
     html! {
         div.scroll { table {
             thead { tr {
                 th { "Model" } th { "Dataset" } th.r { "ε" } th.r { "n" } th.r { "Clean" } th.r { "Not broken" } th.r { "Certified" }
-                th.r { "Undecided" } th.r { "Stability" br; "index" } th.r { "Robustness" br; "score" }
+                th.r { "Undecided" } th.r { "Stability index" }
             } }
             tbody { (by_cell(report, &columns)) }
         } }
+        @if report.subjects.iter().any(|subject| subject.robustness_score.is_some()) {
+            h3 { "Robustness score" }
+            div.scroll { table {
+                thead { tr { th { "Model" } th { "Dataset" } th.r { "ε from 0 to" } th.r { "Robustness score" } } }
+                tbody { @for subject in &report.subjects {
+                    tr {
+                        th { (subject.model) } td { (subject.data) }
+                        td.r { @if let Some(cell) = subject.cells.last() { (text::radius(&cell.epsilon, cell.epsilon_value)) } }
+                        td.r { (text::number(subject.robustness_score)) }
+                    }
+                } }
+            } }
+        }
     }
 }
 

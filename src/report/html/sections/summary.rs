@@ -54,7 +54,7 @@ fn on<'a>(report: &'a AuditReport, data: &str) -> Vec<&'a SubjectRecord> {
 }
 
 /// The criteria and whether they are met.
-pub(super) fn criteria(criteria: &[CriterionRecord]) -> Markup {
+fn criteria(criteria: &[CriterionRecord]) -> Markup {
     let met = criteria.iter().filter(|criterion| criterion.met).count();
     html! {
         @if !criteria.is_empty() {
@@ -78,7 +78,7 @@ pub(super) fn criteria(criteria: &[CriterionRecord]) -> Markup {
 }
 
 /// A word in green or red; the word tells, the colour helps.
-pub(super) fn badge(good: bool, yes: &str, no: &str) -> Markup {
+fn badge(good: bool, yes: &str, no: &str) -> Markup {
     html! {
         @if good { span.badge.good { "✓ " (yes) } } @else { span.badge.bad { "✗ " (no) } }
     }
