@@ -20,9 +20,9 @@ pub use audit::{
     AboutRecord, Agreement, Alteration, AttackSetup, AuditData, AuditFolder, AuditModel,
     AuditReport, AuditRow, AverageRecord, Build, CellRecord, ClassRecord, ClassificationRecord,
     CountRecord, CriterionRecord, EuclideanRecord, Evidence, FinishedAudit, FolderError,
-    IntervalRecord, ManifestError, MethodSetup, OutsideRecord, ProofSetup, RadiusRecord,
-    RadiusSetup, Rendered, RunRecord, Sealed, SemanticRecord, SemanticSetup, Setup, ShiftRecord,
-    ShownRecord, SignRecord, SpreadRecord, SubjectRecord, Verdicts, foreign_renderings,
+    IntervalRecord, ManifestError, MethodSetup, OutsideRecord, ProofSetup, RadiiRecord,
+    RadiiSpread, RadiusSetup, Rendered, RunRecord, Sealed, SemanticRecord, SemanticSetup, Setup,
+    ShiftRecord, ShownRecord, SignRecord, SubjectRecord, Verdicts, foreign_renderings,
     render_again, verify_folder,
 };
 pub use bench::{Answer, BenchRow, BenchVerdict, bench_text, red};

@@ -1,8 +1,8 @@
 //! The further figures of a subject: shifts, confidence elsewhere, Euclidean attacks, semantic perturbations, radii, masking.
 
 use super::record::{
-    EuclideanRecord, OutsideRecord, RadiusRecord, SemanticRecord, ShiftRecord, SignRecord,
-    SpreadRecord,
+    EuclideanRecord, OutsideRecord, RadiiRecord, RadiiSpread, SemanticRecord, ShiftRecord,
+    SignRecord,
 };
 use crate::attack::{AttackKind, Gradients, Ladder, Masking};
 use crate::audit::radius::{RadiusRow, RadiusSummary, Spread};
@@ -113,7 +113,7 @@ pub(super) fn semantics(plan: &Plan, results: &SubjectResults) -> Vec<SemanticRe
 }
 
 /// Radii, over the inputs that were asked about.
-pub(super) fn radius(plan: &Plan, results: &SubjectResults) -> Option<RadiusRecord> {
+pub(super) fn radius(plan: &Plan, results: &SubjectResults) -> Option<RadiiRecord> {
     let wish = plan.radius.as_ref()?;
     let up_to = &plan.data[results.data].radius_up_to;
     let row = |input: &InputResult| RadiusRow {
@@ -129,7 +129,7 @@ pub(super) fn radius(plan: &Plan, results: &SubjectResults) -> Option<RadiusReco
     let brackets = rows.iter().filter_map(|row| row.bracket.as_ref()).map(|bracket| {
         [&bracket.certified, &bracket.attacked].map(|end| end.as_ref().map(to_f64_nearest))
     });
-    Some(RadiusRecord {
+    Some(RadiiRecord {
         inputs: rows.len(),
         up_to: to_f64_nearest(up_to),
         certified: (&summary.certified).into(),
@@ -138,7 +138,7 @@ pub(super) fn radius(plan: &Plan, results: &SubjectResults) -> Option<RadiusReco
     })
 }
 
-impl From<&Spread> for SpreadRecord {
+impl From<&Spread> for RadiiSpread {
     fn from(spread: &Spread) -> Self {
         let quantiles = spread.quantiles.iter().map(|q| [q.order, to_f64_nearest(&q.value)]);
         Self {

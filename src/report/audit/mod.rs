@@ -17,7 +17,7 @@ pub use manifest::{Alteration, ManifestError, Sealed, verify_folder};
 pub use record::{
     AuditReport, AuditRow, AverageRecord, CellRecord, ClassRecord, ClassificationRecord,
     CountRecord, CriterionRecord, EuclideanRecord, Evidence, IntervalRecord, OutsideRecord,
-    RadiusRecord, RunRecord, SemanticRecord, ShiftRecord, ShownRecord, SignRecord, SpreadRecord,
+    RadiiRecord, RadiiSpread, RunRecord, SemanticRecord, ShiftRecord, ShownRecord, SignRecord,
     SubjectRecord, Verdicts,
 };
 pub use setup::{

@@ -124,7 +124,7 @@ pub struct SubjectRecord {
     /// Semantic perturbations.
     pub semantics: Vec<SemanticRecord>,
     /// Certified and attacked radii.
-    pub radius: Option<RadiusRecord>,
+    pub radius: Option<RadiiRecord>,
     /// Signs of masked gradients.
     pub masking: Vec<SignRecord>,
 }
@@ -189,22 +189,22 @@ pub struct SemanticRecord {
 
 /// Certified and attacked radii.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RadiusRecord {
+pub struct RadiiRecord {
     /// How many inputs were asked about.
     pub inputs: usize,
     /// The largest radius asked about.
     pub up_to: f64,
     /// Certified radii.
-    pub certified: SpreadRecord,
+    pub certified: RadiiSpread,
     /// Distances of counterexamples.
-    pub attacked: SpreadRecord,
+    pub attacked: RadiiSpread,
     /// Of every correct input: [certified, attacked], null beyond the largest.
     pub brackets: Vec<[Option<f64>; 2]>,
 }
 
 /// One kind of radius over all inputs; what is beyond the largest radius counts as the largest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SpreadRecord {
+pub struct RadiiSpread {
     /// Mean, misclassified inputs counting 0.
     pub mean: Option<f64>,
     /// Mean over the correct inputs.

@@ -1,7 +1,7 @@
 //! The distribution of radii: how many inputs are certified, and how many unbroken, up to every radius.
 
 use super::{Axis, Frame, Picture, at};
-use crate::report::audit::{RadiusRecord, SubjectRecord};
+use crate::report::audit::{RadiiRecord, SubjectRecord};
 use crate::report::html::text;
 use maud::html;
 
@@ -59,7 +59,7 @@ pub(in crate::report::html) fn radii(
 }
 
 /// The corners of a staircase, from radius 0 to the largest; end 0 is certified, end 1 attacked.
-fn stairs(found: &RadiusRecord, end: usize) -> Vec<(f64, f64)> {
+fn stairs(found: &RadiiRecord, end: usize) -> Vec<(f64, f64)> {
     let missing = if end == 0 { 0.0 } else { f64::INFINITY };
     let mut radii: Vec<f64> =
         found.brackets.iter().map(|bracket| bracket[end].unwrap_or(missing)).collect();
