@@ -39,7 +39,7 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
     let data = serde_json::to_string(&table).ok()?.replace('<', "\\u003c");
     Some(html! {
         p {
-            (text::counted(rows.len(), "row")) ": every input of every model at every radius. Click a column to sort, choose to filter. The same rows, with the outcome of "
+            (text::counted(rows.len(), "row")) ": every input of every model at every radius. Click a column to sort, choose to filter. By, or why: what decided, or why an input is unknown; margin ≥: the proven margin; r ≥, r ≤: the bracket of the robust radius; evidence: SHA-256 of the counterexample or proof. The same rows, with the outcome of "
             "every attack and method, are in rows.csv and report.json."
         }
         noscript { p.note { "This table needs the script in the page; rows.csv has everything." } }
@@ -107,17 +107,18 @@ fn columns<'a>(context: &Context) -> Vec<Column<'a>> {
         words("Label", rows, false, false, &|row| Some(class(row, row.label))),
         words("Predicted", rows, false, false, &|row| row.predicted.map(|p| class(row, p))),
         words("Verdict", rows, true, false, &|row| Some(row.verdict.to_string())),
-        words("Decided by", rows, true, false, &|row| row.by.clone()),
-        words("Reason", rows, true, false, &|row| row.reason.clone()),
+        words("By, or why", rows, true, false, &|row| {
+            row.by.clone().or_else(|| row.reason.clone())
+        }),
         plain("Margin ≥", "number", rows.iter().map(|row| row.margin_bound.into()).collect()),
-        plain("Radius ≥", "number", rows.iter().map(|row| row.certified_radius.into()).collect()),
-        plain("Radius ≤", "number", rows.iter().map(|row| row.attacked_radius.into()).collect()),
+        plain("r ≥", "number", rows.iter().map(|row| row.certified_radius.into()).collect()),
+        plain("r ≤", "number", rows.iter().map(|row| row.attacked_radius.into()).collect()),
         words("Evidence", rows, false, false, &|row| {
             row.evidence.as_ref().map(|e| e.sha256.clone())
         }),
     ];
     all[6].kind = "verdict";
-    all[12].kind = "hash";
+    all[11].kind = "hash";
     all
 }
 

@@ -42,7 +42,11 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
                                 td { (name) }
                                 td.r { (digits(spread.mean)) } td.r { (digits(spread.mean_of_correct)) }
                                 @for [_, value] in &spread.quantiles {
-                                    td.r { @if *value >= found.up_to { "≥ " } (digits(Some(*value))) }
+                                    td.r {
+                                        @if *value < found.up_to { (digits(Some(*value))) }
+                                        @else if at == 0 { "≥ " (digits(Some(*value))) }
+                                        @else { "none found" }
+                                    }
                                 }
                                 td.r { (spread.censored) }
                             }
