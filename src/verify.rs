@@ -201,7 +201,8 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// The stage that decided (of the claim decided last, where there are several).
     pub stage: Option<Stage>,
-    /// The least margin proved over all claims: positive where all are certified; `None` where no bound was computed.
+    /// The least margin proved over all claims: positive where all are certified (0 where search clipped away every point that
+    /// could violate one, and knows no bound of the rest); `None` where no bound was computed.
     pub bound: Option<f64>,
     /// The work of branch and bound, where it was needed.
     pub effort: Effort,

@@ -3,6 +3,7 @@
 use super::{AttackResult, Finding, Row};
 use crate::attack::AttackKind;
 use crate::num::Rational;
+use crate::verify::Stage;
 use std::collections::BTreeMap;
 use std::fmt;
 use thiserror::Error;
@@ -147,7 +148,7 @@ fn check(row: &Row) -> Result<(), Breach> {
         Finding::Certified(_) if row.attack == AttackResult::Broken => {
             Err(Breach::Contradiction(row.index))
         }
-        Finding::Certified(_) if row.bound.is_some() && !positive => {
+        Finding::Certified(_) if unproved(row.bound, row.stage.as_deref()) => {
             Err(Breach::Unproved(row.index))
         }
         Finding::Certified(_) | Finding::Unknown(_) if row.attacks.values().any(|broke| *broke) => {
@@ -156,6 +157,13 @@ fn check(row: &Row) -> Result<(), Breach> {
         Finding::Falsified if positive => Err(Breach::Contradiction(row.index)),
         _ => Ok(()),
     }
+}
+
+/// Whether a margin bound contradicts a certificate: it must be positive, or 0 where search decided. Search may clip away all
+/// points of a domain that could violate the claim; every margin left is positive then, but 0 is the best bound known.
+pub(super) fn unproved(bound: Option<f64>, stage: Option<&str>) -> bool {
+    let emptied = bound == Some(0.0) && stage == Some(Stage::Branch.to_string().as_str());
+    bound.is_some_and(|bound| bound.is_nan() || bound <= 0.0) && !emptied
 }
 
 #[cfg(test)]
@@ -218,7 +226,11 @@ mod tests {
         let broken = Row { attack: AttackResult::Broken, ..certified.clone() };
         assert_eq!(Summary::of(&[broken]), Err(Breach::Contradiction(0)));
         let unproved = Row { bound: Some(0.0), ..certified.clone() };
-        assert_eq!(Summary::of(&[unproved]), Err(Breach::Unproved(0)));
+        assert_eq!(Summary::of(std::slice::from_ref(&unproved)), Err(Breach::Unproved(0)));
+        let emptied = Row { stage: Some(Stage::Branch.to_string()), ..unproved };
+        assert!(Summary::of(std::slice::from_ref(&emptied)).is_ok());
+        let below = Row { bound: Some(-1e-300), ..emptied };
+        assert_eq!(Summary::of(&[below]), Err(Breach::Unproved(0)));
         let refuted = Row { attacks: [(AttackKind::Square, true)].into(), ..certified.clone() };
         assert_eq!(Summary::of(&[refuted]), Err(Breach::Contradiction(0)));
         let refuted = Row { bound: Some(0.1), ..row(0, Finding::Falsified) };

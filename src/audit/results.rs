@@ -4,6 +4,7 @@
 //! ε' holds at every ε ≤ ε', and a certificate at ε' with a counterexample at ε ≤ ε' is a contradiction, whoever found them.
 
 use super::campaign::arg_max;
+use super::metrics::unproved;
 use super::radius::Bracket;
 use super::{Entry, Finding, Found, Plan, Step, Subject};
 use crate::attack::Gradients;
@@ -252,7 +253,7 @@ impl Steps<'_> {
         for at in epsilon..count {
             let verdict = self.verdict(Step::Certify { method, epsilon: at });
             if let Some((Finding::Certified(level), stage, bound)) = verdict {
-                if bound.is_some_and(|bound| bound <= 0.0 || bound.is_nan()) {
+                if unproved(bound, stage.map(String::as_str)) {
                     return Err("it is certified with a margin that is not positive".to_owned());
                 }
                 let stage = stage.cloned();
