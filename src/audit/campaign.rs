@@ -2,9 +2,9 @@
 
 use super::row::was_cancelled;
 use super::{Row, pool};
-use crate::attack::{self, Counterexample};
+use crate::attack::{self, Counterexample, attack_ball, attack_suite, attack_suite_ball};
 use crate::net::{Matrix, Network};
-use crate::spec::{Property, Region, RegionError};
+use crate::spec::{Ball, Property, Region, RegionError};
 use crate::verify::{Outcome, Settings, Verdict, verify};
 use std::time::Instant;
 use thiserror::Error;
@@ -27,6 +27,8 @@ pub struct Sample {
     pub point: Vec<f64>,
     /// The region.
     pub region: Region,
+    /// Where the attack alone is to look instead, if not in the region.
+    pub ball: Option<Ball>,
 }
 
 /// One finished input: its row, and the evidence where it was broken.
@@ -117,12 +119,12 @@ impl Campaign<'_> {
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Finished>, RegionError> {
         let started = Instant::now();
-        let Sample { label, point, region } = (self.sample)(index)?;
+        let Sample { label, point, region, ball } = (self.sample)(index)?;
         let output = self.network.evaluate(&Matrix::from_vec(point.len(), 1, point));
         let predicted = arg_max(output.as_slice());
         let (mut row, counterexample) = if predicted == Some(label) {
             let property = Property::classification(region, label, self.network.outputs());
-            match self.verdict(index, label, &property, stop) {
+            match self.verdict(index, label, &property, ball.as_ref(), stop) {
                 Some(found) => found,
                 None => return Ok(None),
             }
@@ -138,6 +140,7 @@ impl Campaign<'_> {
         index: usize,
         label: usize,
         property: &Property,
+        ball: Option<&Ball>,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Option<(Row, Option<Counterexample>)> {
         let seed = input_seed(self.settings.seed, index);
@@ -165,35 +168,32 @@ impl Campaign<'_> {
             Task::Attack => {
                 let deadline = self.settings.timeout.and_then(|t| Instant::now().checked_add(t));
                 let stop_attack = || stop() || deadline.is_some_and(|d| Instant::now() >= d);
-                let attack = &self.settings.attack;
-                if attack.kinds().len() > 1 {
-                    return self.suite(index, label, property, seed, stop, &stop_attack);
-                }
-                let found = attack::attack(self.network, property, 0, attack, seed, &stop_attack);
+                let (net, attack) = (self.network, &self.settings.attack);
+                let unsafe_set = &property.claims[0].unsafe_set;
+                // Several attacks run side by side; those that the time limit leaves no turn have not broken the input.
+                let (row, found) = if attack.kinds().len() > 1 {
+                    let outcome = match ball {
+                        Some(ball) => {
+                            attack_suite_ball(net, ball, unsafe_set, attack, seed, &stop_attack)
+                        }
+                        None => attack_suite(net, property, 0, attack, seed, &stop_attack),
+                    };
+                    (Row::of_suite(index, label, &outcome), outcome.into_worst())
+                } else {
+                    let found = match ball {
+                        Some(ball) => {
+                            attack_ball(net, ball, unsafe_set, attack, seed, &stop_attack)
+                        }
+                        None => attack::attack(net, property, 0, attack, seed, &stop_attack),
+                    };
+                    (Row::of_attack(index, label, found.as_ref()), found)
+                };
                 if found.is_none() && stop() {
                     return None;
                 }
-                Some((Row::of_attack(index, label, found.as_ref()), found))
+                Some((row, found))
             }
         }
-    }
-
-    /// Several attacks side by side; those that the time limit leaves no turn have not broken the input.
-    fn suite(
-        &self,
-        index: usize,
-        label: usize,
-        property: &Property,
-        seed: u64,
-        cancelled: &dyn Fn() -> bool,
-        stop: &dyn Fn() -> bool,
-    ) -> Option<(Row, Option<Counterexample>)> {
-        let attack = &self.settings.attack;
-        let outcome = attack::attack_suite(self.network, property, 0, attack, seed, stop);
-        if cancelled() && !outcome.broken() {
-            return None;
-        }
-        Some((Row::of_suite(index, label, &outcome), outcome.into_worst()))
     }
 }
 
@@ -251,7 +251,7 @@ mod tests {
             let (centre, radius) = (parse_rational(x).unwrap(), parse_rational("0.1").unwrap());
             let region = Region::ball(std::slice::from_ref(&centre), &[radius], None)?;
             let point = vec![crate::num::to_f64_nearest(&centre)];
-            Ok(Sample { label: usize::from(index % 4 == 2), point, region })
+            Ok(Sample { label: usize::from(index % 4 == 2), point, region, ball: None })
         };
         let attack = AttackSettings { kind: AttackKind::Pgd, ..AttackSettings::default() };
         let settings = Settings {
@@ -306,7 +306,7 @@ mod tests {
         let sample = |_| {
             let one = crate::num::from_f64(1.0).unwrap();
             let region = Region::from_bounds(&[(one.clone(), one)])?;
-            Ok(Sample { label: 1, point: vec![1.0], region })
+            Ok(Sample { label: 1, point: vec![1.0], region, ball: None })
         };
         let attack = AttackSettings { kind: AttackKind::None, ..AttackSettings::default() };
         let settings = Settings {

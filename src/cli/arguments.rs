@@ -92,6 +92,10 @@ pub(super) struct BudgetArguments {
     /// Queries of square from each starting point [default: 1000]
     #[arg(long, value_name = "N")]
     queries: Option<NonZeroUsize>,
+
+    /// Leave out the attacks on single classes that follow where pgd, fgsm or apgd-dlr fail on all classes at once
+    #[arg(long)]
+    untargeted: bool,
 }
 
 impl BudgetArguments {
@@ -113,6 +117,7 @@ impl BudgetArguments {
             restarts: or(self.restarts, defaults.restarts),
             steps: or(self.steps, defaults.steps),
             queries: or(self.queries, defaults.queries),
+            targeted: defaults.targeted && !self.untargeted,
             ..defaults
         })
     }

@@ -5,6 +5,7 @@ use super::campaign::{self, Request};
 use super::exit::{DONE, Failure, INTERRUPTED, USAGE};
 use crate::attack::AttackKind;
 use crate::audit::Task;
+use crate::spec::Norm;
 use crate::verify::{Method, Settings};
 
 /// Attack success over a dataset, without any proof
@@ -17,6 +18,10 @@ pub(super) struct Arguments {
     /// The attacks, each run on every input: pgd, fgsm, apgd-ce, apgd-dlr, fab, square
     #[arg(long, default_value = "pgd", value_name = "ATTACK,…", value_delimiter = ',')]
     attack: Vec<AttackKind>,
+
+    /// How perturbations are measured: linf, or l2 for their Euclidean length
+    #[arg(long, default_value = "linf", value_name = "NORM")]
+    norm: Norm,
 }
 
 /// Runs the command.
@@ -38,6 +43,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         memory: None,
         lp_tighten: 0,
     };
-    let report = campaign::run(&Request { task: Task::Attack, settings, common, proofs: false })?;
+    let report = campaign::run(&Request {
+        task: Task::Attack,
+        settings,
+        common,
+        norm: arguments.norm,
+        proofs: false,
+    })?;
     Ok(if report.is_some() { DONE } else { INTERRUPTED })
 }

@@ -13,7 +13,7 @@ use crate::report::{
     DataRecord, FileRecord, Header, Mode, ModelRecord, Report, RowRecord, SettingsRecord, Store,
     StoreError, report_text,
 };
-use crate::spec::Property;
+use crate::spec::{Norm, Property};
 use crate::verify::Settings;
 use std::collections::HashSet;
 use std::io::{self, Write as _};
@@ -27,6 +27,8 @@ pub(super) struct Request<'a> {
     pub task: Task,
     pub settings: Settings,
     pub common: &'a CampaignArguments,
+    /// How perturbations are measured; where it is not the max norm, there are attacks only.
+    pub norm: Norm,
     pub proofs: bool,
 }
 
@@ -41,6 +43,7 @@ pub(super) fn run(request: &Request) -> Result<Option<Report>, Failure> {
     let settings = Settings { attack, ..request.settings.clone() };
     let mut record = SettingsRecord::new(request.task, &settings, &common.eps, limit);
     record.proofs = request.proofs;
+    record.norm = request.norm.to_string();
     let header = Header::new(request.task, model, data_record(common, &data), record);
 
     let (store, held) = match &common.out {
@@ -106,7 +109,11 @@ fn run_inputs(
     let data = asked.data;
     let sample = |index| {
         let region = data.region(index, &request.common.eps)?;
-        Ok(Sample { label: data.label(index), point: data.point(index), region })
+        let ball = match request.norm {
+            Norm::Linf => None,
+            norm => Some(data.ball(index, norm, &request.common.eps)?),
+        };
+        Ok(Sample { label: data.label(index), point: data.point(index), region, ball })
     };
     let sink = |finished: Finished| -> Result<(), StoreError> {
         if let Some(store) = store {

@@ -6,6 +6,7 @@ use super::exit::{DONE, FALSIFIED, Failure};
 use crate::attack::AttackKind;
 use crate::audit::Task;
 use crate::num::Rational;
+use crate::spec::Norm;
 use crate::verify::{Method, Settings};
 
 /// Certified accuracy beside attack success, over a dataset
@@ -55,6 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         settings,
         common,
         proofs: arguments.proofs,
+        norm: Norm::Linf,
     })?
     else {
         return Ok(super::exit::INTERRUPTED);

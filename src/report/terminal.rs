@@ -61,7 +61,12 @@ pub fn report_text(report: &Report, dir: Option<&Path>, styled: bool) -> String 
 
 fn question(report: &Report) -> String {
     let epsilon = decimal(&report.header.settings.epsilon);
-    format!("does the label hold under every L∞ perturbation up to ε = {epsilon}?")
+    let norm = match report.header.settings.norm.as_str() {
+        "linf" => "L∞",
+        "l2" => "L2",
+        other => other,
+    };
+    format!("does the label hold under every {norm} perturbation up to ε = {epsilon}?")
 }
 
 fn method(report: &Report) -> String {

@@ -62,6 +62,8 @@ fn command_lines_that_make_no_sense() {
     }
     let attack = "attack net.nnet --data data.csv --label-column label --eps 0.1 --attack none";
     fails(&bench, attack, 64, &["needs an attack"]);
+    let norm = "attack net.nnet --data data.csv --label-column label --eps 0.1 --norm l3";
+    fails(&bench, norm, 64, &["l3", "linf and l2"]);
 }
 
 #[test]

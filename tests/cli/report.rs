@@ -209,6 +209,34 @@ fn every_attack_is_counted_and_the_worst_case_is_all_of_them() {
 }
 
 #[test]
+fn euclidean_attacks_stay_in_the_euclidean_ball() {
+    let bench = Bench::new(30);
+    let base = "attack net.nnet --data data.csv --label-column label --eps 0.25";
+    for list in ["pgd,apgd-ce,apgd-dlr,fab,square", "pgd"] {
+        let arguments = format!("{base} --norm l2 --attack {list} --out out --overwrite");
+        let ran = bench.run(&arguments).exits(0);
+        assert!(ran.stdout.contains("L2 perturbation"), "{}", ran.stdout);
+        let report = bench.report("out");
+        assert_eq!(report["settings"]["norm"], "l2");
+        assert!(report["summary"]["attack_success_rate"]["numerator"].as_u64().unwrap() > 0);
+        let data = bench.text("data.csv");
+        let numbers = |text: &str, split: char| -> Vec<f64> {
+            text.split(split).filter_map(|word| word.trim_end_matches(')').parse().ok()).collect()
+        };
+        for row in report["rows"].as_array().unwrap() {
+            let Some(file) = row["counterexample"].as_str() else { continue };
+            let line = data.lines().nth(1 + row["index"].as_u64().unwrap() as usize).unwrap();
+            let inputs = bench.text(&format!("out/{file}"));
+            let inputs = inputs.lines().filter(|line| line.contains("X_"));
+            let point: Vec<f64> = inputs.flat_map(|line| numbers(line, ' ')).collect();
+            let squares = numbers(line, ',').into_iter().zip(point).map(|(c, x)| (x - c).powi(2));
+            let length = squares.sum::<f64>().sqrt();
+            assert!(length > 0.0 && length <= 0.25 + 1e-12, "{length}");
+        }
+    }
+}
+
+#[test]
 fn attacks_before_bounds_take_turns() {
     let bench = Bench::new(20);
     bench.certify("--eps 0.2 --out out --attack square,pgd --method crown").exits(0);
