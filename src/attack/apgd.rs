@@ -18,10 +18,10 @@ const PROGRESS: f64 = 0.75;
 /// Parameter-free Attacks*, ICML 2020, algorithm 1), with the loss L to descend on and Π the projection:
 ///
 /// ```text
-/// z  ← Π(x − η h ⊙ sign ∇L(x))           x' ← Π(x + α (z − x) + (1 − α)(x − x₋))       α = 3/4
+/// z  ← Π(x − η r ⊙ sign ∇L(x))           x' ← Π(x + α (z − x) + (1 − α)(x − x₋))       α = 3/4
 /// ```
 ///
-/// η is two radii at first. At checkpoints, ever closer together, it is halved, and the descent begins anew from its best
+/// with the radii r of the features. η is two at first. At checkpoints, ever closer together, it is halved, and the descent begins anew from its best
 /// point, if less than three in four steps lowered the loss, or if since the last checkpoint neither the step nor the least
 /// loss changed. In a Euclidean ball the step is along the gradient. First towards the union of all polytopes; then, with
 /// the difference of logits ratio, towards each of the nine nearest where that failed.
@@ -66,7 +66,7 @@ pub(super) fn search(
 
 /// A column of a batch.
 struct Start {
-    /// The number of its random stream; the first begins at the centre.
+    /// The number of its random stream.
     index: usize,
     /// The polytope to descend to; the nearest one where there is none.
     target: Option<usize>,
@@ -136,12 +136,8 @@ impl<'a> Descent<'a> {
         let mut rngs: Vec<_> =
             starts.iter().map(|s| SplitMix64::new(seed, s.index as u64)).collect();
         let mut x = Matrix::zeros(problem.net.inputs(), starts.len());
-        for (c, (start, rng)) in starts.iter().zip(&mut rngs).enumerate() {
-            if start.index == 0 {
-                problem.start(column_mut(&mut x, c));
-            } else {
-                problem.draw(rng, column_mut(&mut x, c));
-            }
+        for (c, rng) in rngs.iter_mut().enumerate() {
+            problem.draw(rng, column_mut(&mut x, c));
         }
         let fresh = || Progress {
             step: 2.0,
@@ -238,8 +234,8 @@ impl<'a> Descent<'a> {
                 continue;
             }
             let mut next = x.to_vec();
-            problem.descend(&mut next, gradient, progress.step);
-            // At the first step and after a restart x equals what was before it.
+            problem.descend(&mut next, gradient, progress.step, &problem.radii);
+            // At the first step x equals what was before it.
             let moved = before.iter().zip(x.iter()).any(|(b, x)| b != x);
             if moved {
                 for ((z, x), b) in next.iter_mut().zip(x.iter()).zip(before.iter()) {
@@ -263,11 +259,9 @@ impl<'a> Descent<'a> {
             if progress.halved {
                 progress.step *= 0.5;
                 progress.last = progress.least;
-                for (to, from) in [
-                    (&mut self.x, &self.best),
-                    (&mut self.before, &self.best),
-                    (&mut self.gradient, &self.best_gradient),
-                ] {
+                for (to, from) in
+                    [(&mut self.x, &self.best), (&mut self.gradient, &self.best_gradient)]
+                {
                     column_mut(to, c).copy_from_slice(column(from, c));
                 }
             }

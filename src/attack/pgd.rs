@@ -213,7 +213,7 @@ impl<'a> Descent<'a> {
             for (direction, gradient) in direction.iter_mut().zip(gradient) {
                 *direction = momentum * *direction + gradient / norm;
             }
-            problem.descend(x, direction, size);
+            problem.descend(x, direction, size, &problem.half_width);
         }
     }
 }

@@ -149,14 +149,14 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Takes a step of steepest descent and projects: against the sign of the gradient by `size` half-widths in each
+    /// Takes a step of steepest descent and projects: against the sign of the gradient by `size` times the scale of each
     /// feature, or in a Euclidean ball by `size` radii against the gradient, of which features at an end of the domain
     /// that would leave it have no part.
-    pub(super) fn descend(&self, x: &mut [f64], gradient: &[f64], size: f64) {
+    pub(super) fn descend(&self, x: &mut [f64], gradient: &[f64], size: f64, scale: &[f64]) {
         match self.norm {
             Norm::Linf => {
                 for i in 0..x.len() {
-                    let move_by = size * self.half_width[i];
+                    let move_by = size * scale[i];
                     let moved = match gradient[i] {
                         d if d > 0.0 => x[i] - move_by,
                         d if d < 0.0 => x[i] + move_by,

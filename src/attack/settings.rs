@@ -161,7 +161,7 @@ pub struct AttackSettings {
     /// Attacks that follow in order, each only where those before it found nothing ([`super::attack`]), or in any case
     /// ([`super::attack_suite`]).
     pub also: Vec<AttackKind>,
-    /// Starting points: the region's centre first, random points after it. At least 1.
+    /// Starting points: the region's centre first, random points after it (with APGD all are random). At least 1.
     pub restarts: usize,
     /// Steps from each starting point.
     pub steps: usize,

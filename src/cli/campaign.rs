@@ -109,9 +109,10 @@ fn run_inputs(
     let data = asked.data;
     let sample = |index| {
         let region = data.region(index, &request.common.eps)?;
-        let ball = match request.norm {
-            Norm::Linf => None,
-            norm => Some(data.ball(index, norm, &request.common.eps)?),
+        // Attacks alone are told the whole ball; bounds know the box that its domain leaves of it.
+        let ball = match request.task {
+            Task::Certify => None,
+            Task::Attack => Some(data.ball(index, request.norm, &request.common.eps)?),
         };
         Ok(Sample { label: data.label(index), point: data.point(index), region, ball })
     };
