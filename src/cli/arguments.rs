@@ -12,7 +12,7 @@ use std::time::Duration;
 /// A network, a dataset, an ε, and how to go about it.
 #[derive(Debug, clap::Args)]
 pub(super) struct CampaignArguments {
-    /// The largest perturbation of each feature, exactly as written: 0.1 or 8/255
+    /// The largest perturbation, exactly as written: 0.1 or 8/255; in the max norm that of each feature
     #[arg(long, value_name = "EPS", allow_negative_numbers = true, value_parser = epsilon)]
     pub eps: Rational,
 
