@@ -95,7 +95,7 @@ impl Laps {
         let sum = match last.phase {
             Phase::Search => &mut self.search,
             Phase::Check => &mut self.check,
-            Phase::Done => return,
+            Phase::Attack | Phase::Done => return,
         };
         sum.wall += (since - last.since).as_secs_f64();
         let spent = last.cpu.zip(cpu).map(|(before, after)| after - before);

@@ -183,6 +183,8 @@ impl Plan<'_> {
 pub enum Phase {
     /// Bounds and search.
     Search,
+    /// What [`Plan::before_search`] does.
+    Attack,
     /// Writing the proof and checking it.
     Check,
     /// Nothing more.
@@ -298,7 +300,10 @@ pub fn find(
     let mut proof = Proof { sections, steps: Vec::new(), empty: statement.empty.clone(), names };
     let mut visited = claims.len();
     if !open.is_empty() {
-        if let Some(found) = (plan.before_search)() {
+        (plan.watch)(Phase::Attack);
+        let found = (plan.before_search)();
+        (plan.watch)(Phase::Search);
+        if let Some(found) = found {
             return Err(Box::new(Answer::Refuted(Box::new(found))));
         }
         visited += search(net, property, &open, &mut proof, care, limits)?;

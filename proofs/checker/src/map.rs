@@ -44,6 +44,16 @@ pub struct Convolution {
     pub weights: Vec<f64>,
 }
 
+/// Terms of a convolution that lie in a line: for k < count, weight · x[input + k·stride] is a term of y[output + k].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Run {
+    pub output: usize,
+    pub input: usize,
+    pub count: usize,
+    pub stride: usize,
+    pub weight: f64,
+}
+
 /// One row of a map.
 pub enum Row<'a> {
     Dense(&'a [f64]),
@@ -184,6 +194,14 @@ impl Map {
         }
     }
 
+    /// All terms as runs, if the map is a convolution.
+    pub fn runs(&self) -> Option<impl Iterator<Item = Run> + '_> {
+        match &self.kind {
+            Kind::Convolution(c) => Some(c.runs()),
+            _ => None,
+        }
+    }
+
     /// Row i; `scratch` may hold it.
     pub fn row<'a>(&'a self, i: usize, scratch: &'a mut Scratch) -> Row<'a> {
         match &self.kind {
@@ -200,6 +218,36 @@ impl Map {
 }
 
 impl Convolution {
+    /// For every weight and every line of outputs, the outputs whose tap is inside of the input.
+    fn runs(&self) -> impl Iterator<Item = Run> + '_ {
+        let [out_channels, in_channels] = self.channels;
+        let [height, width] = self.output;
+        let (per_group, taps) = (in_channels / self.groups, self.kernel[0] * self.kernel[1]);
+        let weights = self.weights.iter().enumerate().filter(|(_, w)| **w != 0.0);
+        weights.flat_map(move |(at, weight)| {
+            let (channel, rest) = (at / (per_group * taps), at % (per_group * taps));
+            let group = channel / (out_channels / self.groups);
+            let from = group * per_group + rest / taps;
+            let (ky, kx) = (rest % taps / self.kernel[1], rest % self.kernel[1]);
+            // Output x has its tap at column x·stride + shift − pad.
+            let (shift, stride, pad) = (kx * self.dilations[1], self.strides[1], self.pads[1]);
+            let first = pad.saturating_sub(shift).div_ceil(stride);
+            let end = (self.input[1] + pad).saturating_sub(shift).div_ceil(stride).min(width);
+            (0..height).filter_map(move |y| {
+                let line = y * self.strides[0] + ky * self.dilations[0];
+                let line = line.checked_sub(self.pads[0]).filter(|line| *line < self.input[0])?;
+                (first < end).then(|| Run {
+                    output: (channel * height + y) * width + first,
+                    input: (from * self.input[0] + line) * self.input[1] + first * stride + shift
+                        - pad,
+                    count: end - first,
+                    stride,
+                    weight: *weight,
+                })
+            })
+        })
+    }
+
     fn row(&self, i: usize, scratch: &mut Scratch) {
         scratch.index.clear();
         scratch.weights.clear();
@@ -239,6 +287,47 @@ impl Row<'_> {
             Row::Sparse(index, w) => {
                 index.iter().zip(*w).for_each(|(j, w)| f(*j as usize, *w));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The runs of a convolution are its rows.
+        #[test]
+        fn runs_and_rows_agree(
+            groups in 1usize..3, out in 1usize..3, inner in 1usize..3,
+            input in prop::array::uniform2(1usize..7), kernel in prop::array::uniform2(1usize..4),
+            strides in prop::array::uniform2(1usize..4), dilations in prop::array::uniform2(1usize..3),
+            pads in prop::array::uniform2(0usize..4), after in prop::array::uniform2(0usize..4),
+        ) {
+            let side = |i: usize| {
+                let room = input[i] + pads[i] + after[i];
+                room.checked_sub((kernel[i] - 1) * dilations[i] + 1).map(|r| r / strides[i] + 1)
+            };
+            let (Some(height), Some(width)) = (side(0), side(1)) else { return Ok(()) };
+            let count = groups * out * inner * kernel[0] * kernel[1];
+            let map = Map::convolution(Convolution {
+                channels: [groups * out, groups * inner],
+                input, output: [height, width], kernel, strides, dilations, pads, groups,
+                weights: (0..count).map(|i| (i % 5) as f64 - 1.0).collect(),
+            }).unwrap();
+            let mut by_rows = vec![vec![0.0; map.columns()]; map.rows()];
+            let mut scratch = Scratch::default();
+            for (i, row) in by_rows.iter_mut().enumerate() {
+                map.row(i, &mut scratch).each(|j, w| row[j] += w);
+            }
+            let mut by_runs = vec![vec![0.0; map.columns()]; map.rows()];
+            for run in map.runs().unwrap() {
+                for k in 0..run.count {
+                    by_runs[run.output + k][run.input + k * run.stride] += run.weight;
+                }
+            }
+            prop_assert_eq!(by_rows, by_runs);
         }
     }
 }

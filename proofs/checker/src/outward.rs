@@ -6,12 +6,12 @@
 //! γ pays for rounding in these error terms themselves (their relative error is below N·u ≤ 2^-20 as they have no signs).
 use crate::circuit::{Affine, Circuit, Node};
 use crate::float::SLOPE_ONE;
-use crate::map::{Map, Row, Scratch};
+use crate::map::{Map, Row, Run, Scratch};
 use crate::rows::Rows;
 use crate::sweep::{Arithmetic, Ends, Facet, Region, Seed};
 use std::sync::Arc;
 
-/// Lanes are handled in groups of this many, padded with zeros.
+/// Lanes are handled in groups of this many, padded with zeros, unless there is one only.
 const GROUP: usize = 4;
 
 #[derive(Default)]
@@ -45,7 +45,7 @@ impl Total {
 }
 
 fn padded(lanes: usize) -> usize {
-    lanes.div_ceil(GROUP) * GROUP
+    if lanes == 1 { 1 } else { lanes.div_ceil(GROUP) * GROUP }
 }
 
 fn magnitudes(ends: &Ends) -> Vec<f64> {
@@ -71,6 +71,10 @@ impl Arithmetic for Outward {
                 v = affine.bias.iter().map(|b| b.abs()).collect();
                 for (source, map) in &affine.terms {
                     let m = &self.magnitude[*source];
+                    if let Some(runs) = map.runs() {
+                        runs.for_each(|run| add_run(run, run.weight.abs(), m, &mut v));
+                        continue;
+                    }
                     for (i, v) in v.iter_mut().enumerate() {
                         map.row(i, &mut scratch).each(|j, w| *v += w.abs() * m[j]);
                     }
@@ -91,6 +95,17 @@ impl Arithmetic for Outward {
         for (source, map) in &affine.terms {
             let x = &intervals[*source];
             let m = magnitudes(x);
+            if let Some(runs) = map.runs() {
+                for run in runs {
+                    let w = run.weight;
+                    let (below, above) =
+                        if w < 0.0 { (&x.high, &x.low) } else { (&x.low, &x.high) };
+                    add_run(run, w, below, &mut low);
+                    add_run(run, w, above, &mut high);
+                    add_run(run, w.abs(), &m, &mut error);
+                }
+                continue;
+            }
             for i in 0..low.len() {
                 let [l, h, e] = match map.row(i, &mut scratch) {
                     Row::Dense(w) => dense_row(w, &x.low, &x.high, &m),
@@ -169,8 +184,13 @@ impl Arithmetic for Outward {
 
     fn through(&self, map: &Map, block: &Block) -> Block {
         let lanes = block.lanes;
-        if map.is_dense() && block.rows.indices().len() >= 8 {
+        let present = block.rows.indices().len();
+        if map.is_dense() && present >= 8 {
             return Block { rows: dense_product(map, block), lanes };
+        }
+        // Where most rows are there, runs are faster than rows that have to be put together.
+        if let Some(runs) = map.runs().filter(|_| present * 4 >= map.rows()) {
+            return Block { rows: convolved(map, runs, block), lanes };
         }
         let mut rows = Rows::new(map.columns(), lanes);
         let mut scratch = Scratch::default();
@@ -276,6 +296,42 @@ fn dense_row(w: &[f64], low: &[f64], high: &[f64], m: &[f64]) -> [f64; 3] {
     sums.map(|s| s.iter().sum())
 }
 
+/// y[output + k] += w · x[input + k·stride].
+fn add_run(run: Run, w: f64, x: &[f64], y: &mut [f64]) {
+    let y = &mut y[run.output..run.output + run.count];
+    if run.stride == 1 {
+        y.iter_mut().zip(&x[run.input..run.input + run.count]).for_each(|(y, x)| *y += w * x);
+    } else {
+        let x = x[run.input..].iter().step_by(run.stride);
+        y.iter_mut().zip(x).for_each(|(y, x)| *y += w * x);
+    }
+}
+
+/// The block's rows times a convolution, run by run.
+fn convolved(map: &Map, runs: impl Iterator<Item = Run>, block: &Block) -> Rows<f64> {
+    let lanes = block.lanes;
+    let mut c = vec![0.0; map.rows() * lanes];
+    for (slot, i) in block.rows.indices().iter().enumerate() {
+        c[*i as usize * lanes..][..lanes].copy_from_slice(block.rows.slot(slot));
+    }
+    let mut out = Rows::full(map.columns(), lanes);
+    let data = out.data_mut();
+    for run in runs {
+        let from = c[run.output * lanes..(run.output + run.count) * lanes].chunks_exact(lanes);
+        let to = data[run.input * lanes..].chunks_exact_mut(lanes).step_by(run.stride);
+        if lanes == 1 && run.stride == 1 {
+            let from = &c[run.output..run.output + run.count];
+            let to = &mut data[run.input..run.input + run.count];
+            to.iter_mut().zip(from).for_each(|(y, c)| *y += run.weight * c);
+        } else {
+            for (from, to) in from.zip(to) {
+                to.iter_mut().zip(from).for_each(|(y, c)| *y += run.weight * c);
+            }
+        }
+    }
+    out
+}
+
 /// The block's rows times a dense map: four rows at a time, lanes in groups.
 fn dense_product(map: &Map, block: &Block) -> Rows<f64> {
     let lanes = block.lanes;
@@ -292,6 +348,14 @@ fn dense_product(map: &Map, block: &Block) -> Rows<f64> {
         let a = [0, 1, 2, 3].map(|k| {
             if first + k < indices.len() { block.rows.slot(first + k) } else { &zero[..] }
         });
+        if lanes == 1 {
+            let c = a.map(|row| row[0]);
+            let weights = w0.iter().zip(w1).zip(w2).zip(w3);
+            for ((((w0, w1), w2), w3), out) in weights.zip(data.iter_mut()) {
+                *out += (c[0] * w0 + c[1] * w1) + (c[2] * w2 + c[3] * w3);
+            }
+            continue;
+        }
         for g in (0..lanes).step_by(GROUP) {
             let c: [[f64; GROUP]; 4] = a.map(|row| [row[g], row[g + 1], row[g + 2], row[g + 3]]);
             if c.iter().flatten().all(|x| *x == 0.0) {
