@@ -256,6 +256,7 @@ pub fn verify_with_proof(
         slopes: matches!(settings.method, Method::Auto | Method::Lp | Method::Milp),
         linear_programs: matches!(settings.method, Method::Lp | Method::Milp),
         search: settings.method.branches(),
+        short: thorough(net, settings).map(|_| cheaper_than_attack(net)),
         before_search: &|| attack_again(net, property, settings, &limits),
         keep: wish.keep,
         watch: wish.watch,
@@ -356,7 +357,7 @@ fn by_bounds(net: &Network, property: &Property, settings: &Settings, limits: &L
         return undecided(reason, least, Effort::default());
     }
     // Where a short search decides, it is cheaper than a long attack.
-    let domains = ATTACK_BUDGET / 1000 / multiplications(net).max(1);
+    let domains = cheaper_than_attack(net);
     let short = domains < limits.domains && branch::suits_inputs(net, property);
     if short && thorough(net, settings).is_some() {
         let searched = branch::search(net, property, &Limits { domains, ..*limits });
@@ -409,6 +410,11 @@ fn thorough(net: &Network, settings: &Settings) -> Option<Settings> {
     let restarts = (ATTACK_BUDGET / step.saturating_mul(thorough.steps).max(1)).min(500);
     let more = !settings.attack.kinds().is_empty() && restarts > 4 * settings.attack.restarts;
     more.then(|| Settings { attack: AttackSettings { restarts, ..thorough }, ..settings.clone() })
+}
+
+/// Domains that cost less than the thorough attack.
+fn cheaper_than_attack(net: &Network) -> usize {
+    ATTACK_BUDGET / 1000 / multiplications(net).max(1)
 }
 
 /// Multiplications of one evaluation, about.

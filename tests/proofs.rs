@@ -208,3 +208,168 @@ fn images_are_proved_by_splitting_relus() {
     }
     assert!(split > 0);
 }
+
+/// The committed samples: (model, property, proof), by line of their index.
+fn samples() -> Vec<[PathBuf; 3]> {
+    let folder = root().join("proofs/samples");
+    let index = std::fs::read_to_string(folder.join("index.csv")).unwrap();
+    let path = |line: &str, column: usize| folder.join(line.split(',').nth(column).unwrap());
+    index.lines().skip(1).map(|line| [1, 3, 4].map(|column| path(line, column))).collect()
+}
+
+fn bytes(path: &Path) -> Vec<u8> {
+    SourceFile::read(path).unwrap().bytes
+}
+
+fn accepted(model: &[u8], property: &[u8], text: &str) -> bool {
+    let verdicts = [Mode::Exact, Mode::Outward].map(|mode| {
+        match certify(model, property, text.as_bytes(), mode) {
+            Ok(accepted) => accepted.mode() == mode,
+            Err(NotProved::Rejected(_)) => false,
+            Err(why) => panic!("{why}"),
+        }
+    });
+    assert_eq!(verdicts[0], verdicts[1], "both arithmetics");
+    verdicts[0]
+}
+
+#[test]
+fn samples_are_accepted() {
+    let samples = samples();
+    assert!(samples.len() >= 2);
+    for [model, property, proof] in samples {
+        let text = String::from_utf8(bytes(&proof)).unwrap();
+        assert!(accepted(&bytes(&model), &bytes(&property), &text), "{}", proof.display());
+    }
+}
+
+/// Lines with the right count at the end.
+fn counted(lines: &[String]) -> String {
+    format!("{}\nend {}\n", lines.join("\n"), lines.len())
+}
+
+/// Where the sub-tree that starts at a line ends.
+fn end_of_tree(lines: &[String], from: usize) -> usize {
+    let mut open = 1;
+    for (at, line) in lines.iter().enumerate().skip(from) {
+        match line.split(' ').next() {
+            Some("split" | "part") => open += 1,
+            Some("leaf") => open -= 1,
+            _ => {}
+        }
+        if open == 0 {
+            return at + 1;
+        }
+    }
+    panic!("a tree has leaves");
+}
+
+#[test]
+fn tampered_proofs_of_relu_splits_are_rejected() {
+    let [model, property, proof] = samples().swap_remove(1);
+    let (model, asked) = (bytes(&model), bytes(&property));
+    let text = String::from_utf8(bytes(&proof)).unwrap();
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let lines = lines[..lines.len() - 1].to_vec();
+    assert!(accepted(&model, &asked, &counted(&lines)));
+    let starts = |word: &str| -> Vec<usize> {
+        (0..lines.len()).filter(|&at| lines[at].split(' ').next() == Some(word)).collect()
+    };
+    let rejected = |lines: &[String], what: &str| {
+        assert!(!accepted(&model, &asked, &counted(lines)), "{what}: {lines:#?}");
+    };
+    let with = |at: usize, line: String| {
+        let mut changed = lines.clone();
+        changed[at] = line;
+        changed
+    };
+    let (splits, refutations) = (starts("split"), starts("refute"));
+    assert!(splits.len() > 4 && lines.iter().any(|line| line.contains(" lift ")));
+    // Slopes and multipliers out of range, whatever they would do.
+    for &at in refutations.iter().filter(|&&at| lines[at].contains(" slope ")) {
+        let (head, tail) = lines[at].split_once(" slope ").unwrap();
+        let (name, rest) = tail.split_once(':').unwrap();
+        let rest = rest.split_once(' ').map_or(String::new(), |(_, rest)| format!(" {rest}"));
+        for wrong in ["0x3p-1", "-0x1p-9"] {
+            rejected(&with(at, format!("{head} slope {name}:{wrong}{rest}")), "slope");
+        }
+    }
+    let lifted = *refutations.iter().find(|&&at| lines[at].contains(" lift ")).unwrap();
+    rejected(&with(lifted, lines[lifted].replace(":0x", ":-0x")), "lift");
+    // A branch dropped, or proved by its sibling's leaf; a leaf that is not refuted; a claim left out.
+    for &at in &splits {
+        let middle = end_of_tree(&lines, at + 1);
+        let end = end_of_tree(&lines, middle);
+        rejected(&[&lines[..at], &lines[at + 1..middle], &lines[end..]].concat(), "dropped");
+        rejected(&[&lines[..middle], &lines[end..]].concat(), "shortened");
+        let lazy = ["leaf".to_owned()];
+        rejected(&[&lines[..at], &lazy, &lines[end..]].concat(), "cut");
+    }
+    // Moved splits are no lies: both sides are proved or not. Here none of the far ones is.
+    let first = splits[0];
+    let moved = |to: &str| with(first, lines[first].replace("at 0x0p0", &format!("at {to}")));
+    rejected(&moved("0x1p6"), "moved");
+    rejected(&moved("-0x1p6"), "moved");
+    rejected(&with(first, lines[first].replace("split r1.", "split r0.")), "another neuron");
+    // The same words about another network, another label, another input and another radius.
+    let folder = root().join("models/breast_cancer");
+    for other in ["mlp_plain.onnx", "mlp_cert.onnx"] {
+        let other = bytes(&folder.join(other));
+        let truth = accepted(&other, &asked, &counted(&lines));
+        assert!(!truth, "a proof about mlp_adv");
+    }
+    let data = Dataset::load(&folder.join("test.csv"), &DataSettings::default()).unwrap();
+    let asks = |index: usize, eps: &str| {
+        data.vnnlib(index, &parse_rational(eps).unwrap(), 2).unwrap().into_bytes()
+    };
+    assert!(asks(146, "0.15") == asked, "the sample's property is what `certus spec` writes");
+    assert!(accepted(&model, &asks(146, "0.1"), &counted(&lines)), "a smaller radius is implied");
+    assert!(!accepted(&model, &asks(146, "0.3"), &counted(&lines)));
+    assert!(!accepted(&model, &asks(146, "1"), &counted(&lines)));
+    let label = data.label(146);
+    let other = (0..data.len()).find(|&i| data.label(i) != label).unwrap();
+    assert!(!accepted(&model, &asks(other, "0.15"), &counted(&lines)));
+}
+
+/// The LP's optimum is out of reach for optimised slopes that stop early; its duals prove it.
+#[test]
+fn duals_of_linear_programs_are_proofs() {
+    use certus::bound::{Analysis, Intermediate};
+    use certus::lp::{Clarabel, TriangleLp};
+    let folder = root().join("models/breast_cancer");
+    let file = folder.join("mlp_plain.onnx");
+    let (model, net) = (bytes(&file), load_network(&file).unwrap().network);
+    let data = Dataset::load(&folder.join("test.csv"), &DataSettings::default()).unwrap();
+    let mut lifted = 0;
+    for index in 0..6 {
+        let eps = parse_rational("0.3").unwrap();
+        let region = data.region(index, &eps).unwrap();
+        let analysis = Analysis::of_region(&net, &region.boxes(), Intermediate::Crown);
+        let wanted = [true, true];
+        let mut lp = TriangleLp::new(analysis.sweep(), net.output(), &wanted, 0, &[], &Clarabel);
+        let optimum = lp.lower(&[1.0, -1.0], None).bound;
+        let least = optimum - 1e-5 * (1.0 + optimum.abs());
+        let mut text = String::new();
+        for (i, (low, high)) in region.lower().iter().zip(region.upper()).enumerate() {
+            text += &format!(
+                "(declare-const X_{i} Real)\n(assert (>= X_{i} {low}))(assert (<= X_{i} {high}))\n"
+            );
+        }
+        text += "(declare-const Y_0 Real)(declare-const Y_1 Real)\n";
+        text += &format!("(assert (<= (- Y_0 Y_1) {least}))\n");
+        let scratch = tempfile::tempdir().unwrap();
+        let property = scratch.path().join("p.vnnlib");
+        std::fs::write(&property, &text).unwrap();
+        let plan = Plan { slopes: true, linear_programs: true, search: false, ..Plan::SEARCH };
+        let found = proved_by(&plan, &file, &property, 60).unwrap();
+        let proof = String::from_utf8(found.proof.to_bytes()).unwrap();
+        assert_eq!(found.accepted.leaves(), 1, "no split");
+        lifted += usize::from(proof.contains(" lift "));
+        assert!(accepted(&model, text.as_bytes(), &proof));
+        // What the LP's optimum does not support is not proved.
+        let more =
+            text.replace(&least.to_string(), &(optimum + 1e-3 * (1.0 + optimum.abs())).to_string());
+        assert!(!accepted(&model, more.as_bytes(), &proof));
+    }
+    assert!(lifted > 0);
+}

@@ -5,9 +5,12 @@ mod common;
 
 use certus::load::{load_network, load_network_bytes};
 use certus::net::{Matrix, Network};
+use certus::num::Rational;
 use certus_check::circuit::{Circuit, Node};
 use certus_check::map::Scratch;
+use common::exact::{evaluate, exact};
 use common::onnx_writer::*;
+use num_traits::Zero as _;
 use proptest::prelude::*;
 use std::path::Path;
 
@@ -68,6 +71,65 @@ fn difference(network: &Network, circuit: &Circuit) -> Option<String> {
         }
     }
     None
+}
+
+/// Both readings at a point, in rational arithmetic: every pre-activation and every output must be the same number.
+fn same_numbers(network: &Network, circuit: &Circuit, x: &[Rational]) -> bool {
+    let mut theirs: Vec<Vec<Rational>> = Vec::new();
+    let mut scratch = Scratch::default();
+    let relu = |z: &[Rational]| z.iter().map(|z| z.clone().max(Rational::zero())).collect();
+    for node in circuit.nodes() {
+        let value = match node {
+            Node::Input => x.to_vec(),
+            Node::Relu { source, .. } => relu(&theirs[*source]),
+            Node::Affine(affine) => {
+                let mut y: Vec<Rational> = affine.bias.iter().map(|&b| exact(b)).collect();
+                for (source, map) in &affine.terms {
+                    for (i, y) in y.iter_mut().enumerate() {
+                        map.row(i, &mut scratch).each(|j, w| *y += exact(w) * &theirs[*source][j]);
+                    }
+                }
+                y
+            }
+        };
+        theirs.push(value);
+    }
+    let ours = evaluate(network, x);
+    let named = circuit.blocks().iter().copied().chain([circuit.output()]);
+    let known = network.relus().map(|(_, z)| z).chain([network.output()]);
+    named.zip(known).all(|(theirs_at, ours_at)| theirs[theirs_at] == ours[ours_at])
+}
+
+/// On small networks, exactly: dyadic points, rational arithmetic.
+#[test]
+fn both_readers_see_the_very_same_function() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("models/control"), root.join("models/breast_cancer")];
+    for set in ["acasxu", "rl_benchmarks", "reach_prob_density", "test"] {
+        folders.push(root.join("../shared/bench").join(set).join("onnx"));
+    }
+    let mut count = 0;
+    for folder in folders {
+        let Ok(files) = std::fs::read_dir(&folder) else {
+            println!("skipped: no {}", folder.display());
+            continue;
+        };
+        let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        files.retain(|file| file.extension().is_some_and(|e| e == "onnx"));
+        files.sort();
+        // One of many networks of one make is enough here.
+        for file in files.iter().take(4) {
+            let network = load_network(file).unwrap().network;
+            let circuit = certus_check::onnx::read(&std::fs::read(file).unwrap()).unwrap();
+            let x: Vec<Rational> = (0..network.inputs() as u64)
+                .map(|i| exact(((i * 7919 + 13) % 1009) as f64 / 512.0 - 1.0))
+                .collect();
+            assert!(same_numbers(&network, &circuit, &x), "{}", file.display());
+            count += 1;
+        }
+    }
+    println!("{count} networks are the same function, exactly");
+    assert!(count >= 4);
 }
 
 #[test]

@@ -21,7 +21,8 @@ pub use write::Names;
 use crate::attack::{self, Counterexample};
 use crate::bound::{Analysis, Functionals, Intermediate};
 use crate::branch::{
-    Answer, Care, Limits, Reason, split_inputs_recorded, split_relus_recorded, suits_inputs,
+    Answer, Care, Limits, Reason, Searched, split_inputs_recorded, split_relus_recorded,
+    suits_inputs,
 };
 use crate::load::Statement;
 use crate::net::Network;
@@ -157,6 +158,8 @@ pub struct Plan<'a> {
     pub linear_programs: bool,
     /// Whether inputs or ReLUs are split.
     pub search: bool,
+    /// Domains of a search by inputs that comes before [`Plan::before_search`], where it is cheaper.
+    pub short: Option<usize>,
     /// Asked before a search: a counterexample spares it.
     pub before_search: &'a dyn Fn() -> Option<Counterexample>,
     /// Where an accepted proof is to stay, gzipped where the name ends in `.gz`.
@@ -172,6 +175,7 @@ impl Plan<'_> {
         slopes: false,
         linear_programs: false,
         search: true,
+        short: None,
         before_search: &|| None,
         keep: None,
         watch: &|_| (),
@@ -300,13 +304,7 @@ pub fn find(
     let mut proof = Proof { sections, steps: Vec::new(), empty: statement.empty.clone(), names };
     let mut visited = claims.len();
     if !open.is_empty() {
-        (plan.watch)(Phase::Attack);
-        let found = (plan.before_search)();
-        (plan.watch)(Phase::Search);
-        if let Some(found) = found {
-            return Err(Box::new(Answer::Refuted(Box::new(found))));
-        }
-        visited += search(net, property, &open, &mut proof, care, limits)?;
+        visited += search(net, property, &open, &mut proof, plan, care, limits)?;
     }
     Ok((proof, visited))
 }
@@ -315,31 +313,52 @@ fn too_weak(limits: &Limits) -> Reason {
     limits.passed().unwrap_or(Reason::BoundTooWeak)
 }
 
-/// Splits inputs or ReLUs for the open claims, and enters the trees into the proof. Returns the domains bounded.
+/// Splits inputs or ReLUs for the open claims, perhaps for a short while before the attack, and enters the trees into the
+/// proof. Returns the domains bounded.
 fn search(
     net: &Network,
     property: &Property,
     open: &[usize],
     proof: &mut Proof,
+    plan: &Plan,
     care: Care,
     limits: &Limits,
 ) -> Result<usize, Box<Answer>> {
     let claims = open.iter().map(|&index| property.claims[index].clone()).collect();
     let part = Property { claims, uses_inputs: property.uses_inputs };
-    let searched = if suits_inputs(net, &part) {
-        let (searched, record) = split_inputs_recorded(net, &part, limits);
-        proof.steps = record.steps;
-        // The first steps of the record are its claims'.
-        for (step, &index) in open.iter().enumerate() {
-            proof.sections[index].body = Body::Inputs(step as u32);
+    let by_inputs = suits_inputs(net, &part);
+    let mut run = |limits: &Limits| {
+        if by_inputs {
+            let (searched, record) = split_inputs_recorded(net, &part, limits);
+            proof.steps = record.steps;
+            // The first steps of the record are its claims'.
+            for (step, &index) in open.iter().enumerate() {
+                proof.sections[index].body = Body::Inputs(step as u32);
+            }
+            searched
+        } else {
+            let (searched, records) = split_relus_recorded(net, &part, limits, care);
+            for (record, &index) in records.into_iter().zip(open) {
+                proof.sections[index].body = Body::Relus(record);
+            }
+            searched
         }
-        searched
-    } else {
-        let (searched, records) = split_relus_recorded(net, &part, limits, care);
-        for (record, &index) in records.into_iter().zip(open) {
-            proof.sections[index].body = Body::Relus(record);
+    };
+    let short = plan.short.filter(|&domains| by_inputs && domains < limits.domains);
+    let first = short.map(|domains| run(&Limits { domains, ..*limits }));
+    let decided =
+        |searched: &Searched| !matches!(searched.answer, Answer::Open(Reason::DomainLimit));
+    let searched = match first.filter(decided) {
+        Some(searched) => searched,
+        None => {
+            (plan.watch)(Phase::Attack);
+            let found = (plan.before_search)();
+            (plan.watch)(Phase::Search);
+            if let Some(found) = found {
+                return Err(Box::new(Answer::Refuted(Box::new(found))));
+            }
+            run(limits)
         }
-        searched
     };
     match searched.answer {
         Answer::Proved => Ok(searched.visited),

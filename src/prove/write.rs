@@ -254,6 +254,9 @@ fn slab(text: &mut String, slab: &Slab) {
 
 /// The number in hexadecimal with as few digits as it takes.
 fn short(x: f64) -> String {
+    if x == 0.0 {
+        return "0x0p0".to_owned();
+    }
     let long = format_hex(x);
     let Some((digits, exponent)) = long.split_once('p') else { return long };
     let trimmed = digits.trim_end_matches('0');
@@ -271,7 +274,7 @@ mod tests {
 
     #[test]
     fn numbers_are_short_and_exact() {
-        assert_eq!(short(0.5), "0x1p-1");
+        assert_eq!((short(0.5).as_str(), short(0.0).as_str()), ("0x1p-1", "0x0p0"));
         for x in [0.0, -0.0, 1.0, -1.5, 0.1, 4096.0, f64::MAX, 5e-324, -1e-310, 123_456.789] {
             assert_eq!(certus_check::float::parse_hex(&short(x)), Some(x), "{x} {}", short(x));
         }

@@ -202,6 +202,22 @@ impl Map {
         }
     }
 
+    /// The number of a convolution's output channels that read the same input channels, and the outputs of one channel.
+    pub fn planes(&self) -> Option<[usize; 2]> {
+        match &self.kind {
+            Kind::Convolution(c) => Some([c.channels[0] / c.groups, c.output[0] * c.output[1]]),
+            _ => None,
+        }
+    }
+
+    /// The runs of one output channel.
+    pub fn runs_of(&self, channel: usize) -> Option<impl Iterator<Item = Run> + '_> {
+        match &self.kind {
+            Kind::Convolution(c) => Some(c.runs_of(channel)),
+            _ => None,
+        }
+    }
+
     /// Row i; `scratch` may hold it.
     pub fn row<'a>(&'a self, i: usize, scratch: &'a mut Scratch) -> Row<'a> {
         match &self.kind {
@@ -220,15 +236,19 @@ impl Map {
 impl Convolution {
     /// For every weight and every line of outputs, the outputs whose tap is inside of the input.
     fn runs(&self) -> impl Iterator<Item = Run> + '_ {
+        (0..self.channels[0]).flat_map(|channel| self.runs_of(channel))
+    }
+
+    /// Those of one output channel, zero weights included: of two channels of one group, runs correspond.
+    fn runs_of(&self, channel: usize) -> impl Iterator<Item = Run> + '_ {
         let [out_channels, in_channels] = self.channels;
         let [height, width] = self.output;
         let (per_group, taps) = (in_channels / self.groups, self.kernel[0] * self.kernel[1]);
-        let weights = self.weights.iter().enumerate().filter(|(_, w)| **w != 0.0);
-        weights.flat_map(move |(at, weight)| {
-            let (channel, rest) = (at / (per_group * taps), at % (per_group * taps));
-            let group = channel / (out_channels / self.groups);
-            let from = group * per_group + rest / taps;
-            let (ky, kx) = (rest % taps / self.kernel[1], rest % self.kernel[1]);
+        let group = channel / (out_channels / self.groups);
+        let weights = &self.weights[channel * per_group * taps..][..per_group * taps];
+        weights.iter().enumerate().flat_map(move |(at, weight)| {
+            let from = group * per_group + at / taps;
+            let (ky, kx) = (at % taps / self.kernel[1], at % taps % self.kernel[1]);
             // Output x has its tap at column x·stride + shift − pad.
             let (shift, stride, pad) = (kx * self.dilations[1], self.strides[1], self.pads[1]);
             let first = pad.saturating_sub(shift).div_ceil(stride);
@@ -328,6 +348,11 @@ mod tests {
                 }
             }
             prop_assert_eq!(by_rows, by_runs);
+            let [together, plane] = map.planes().unwrap();
+            for (a, b) in map.runs_of(0).unwrap().zip(map.runs_of(together - 1).unwrap()) {
+                let shifted = Run { output: a.output + (together - 1) * plane, weight: b.weight, ..a };
+                prop_assert_eq!(shifted, b);
+            }
         }
     }
 }

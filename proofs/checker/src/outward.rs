@@ -72,7 +72,8 @@ impl Arithmetic for Outward {
                 for (source, map) in &affine.terms {
                     let m = &self.magnitude[*source];
                     if let Some(runs) = map.runs() {
-                        runs.for_each(|run| add_run(run, run.weight.abs(), m, &mut v));
+                        runs.filter(|run| run.weight != 0.0)
+                            .for_each(|run| add_run(run, run.weight.abs(), m, &mut v));
                         continue;
                     }
                     for (i, v) in v.iter_mut().enumerate() {
@@ -96,7 +97,7 @@ impl Arithmetic for Outward {
             let x = &intervals[*source];
             let m = magnitudes(x);
             if let Some(runs) = map.runs() {
-                for run in runs {
+                for run in runs.filter(|run| run.weight != 0.0) {
                     let w = run.weight;
                     let (below, above) =
                         if w < 0.0 { (&x.high, &x.low) } else { (&x.low, &x.high) };
@@ -184,13 +185,11 @@ impl Arithmetic for Outward {
 
     fn through(&self, map: &Map, block: &Block) -> Block {
         let lanes = block.lanes;
-        let present = block.rows.indices().len();
-        if map.is_dense() && present >= 8 {
+        if map.is_dense() && block.rows.indices().len() >= 8 {
             return Block { rows: dense_product(map, block), lanes };
         }
-        // Where most rows are there, runs are faster than rows that have to be put together.
-        if let Some(runs) = map.runs().filter(|_| present * 4 >= map.rows()) {
-            return Block { rows: convolved(map, runs, block), lanes };
+        if let Some(rows) = convolved(map, block) {
+            return Block { rows, lanes };
         }
         let mut rows = Rows::new(map.columns(), lanes);
         let mut scratch = Scratch::default();
@@ -307,29 +306,62 @@ fn add_run(run: Run, w: f64, x: &[f64], y: &mut [f64]) {
     }
 }
 
-/// The block's rows times a convolution, run by run.
-fn convolved(map: &Map, runs: impl Iterator<Item = Run>, block: &Block) -> Rows<f64> {
+/// The block's rows times a convolution, run by run, of up to four output channels at a time. `None` where the block is so
+/// sparse that its rows, put together one by one, are faster.
+fn convolved(map: &Map, block: &Block) -> Option<Rows<f64>> {
+    let [together, plane] = map.planes()?;
     let lanes = block.lanes;
-    let mut c = vec![0.0; map.rows() * lanes];
+    let full = map.rows() * lanes;
+    let present = block.rows.indices().len() * lanes;
+    if present * 4 < full || block.rows.data().iter().filter(|c| **c != 0.0).count() * 4 < full {
+        return None;
+    }
+    let mut c = vec![0.0; full];
     for (slot, i) in block.rows.indices().iter().enumerate() {
         c[*i as usize * lanes..][..lanes].copy_from_slice(block.rows.slot(slot));
     }
     let mut out = Rows::full(map.columns(), lanes);
     let data = out.data_mut();
-    for run in runs {
-        let from = c[run.output * lanes..(run.output + run.count) * lanes].chunks_exact(lanes);
-        let to = data[run.input * lanes..].chunks_exact_mut(lanes).step_by(run.stride);
-        if lanes == 1 && run.stride == 1 {
-            let from = &c[run.output..run.output + run.count];
-            let to = &mut data[run.input..run.input + run.count];
-            to.iter_mut().zip(from).for_each(|(y, c)| *y += run.weight * c);
-        } else {
-            for (from, to) in from.zip(to) {
-                to.iter_mut().zip(from).for_each(|(y, c)| *y += run.weight * c);
+    let channels = map.rows() / plane.max(1);
+    for first in (0..channels).step_by(together) {
+        for quad in (first..first + together).step_by(4) {
+            let number = (first + together - quad).min(4);
+            // Channels that are not there repeat the last one with weight 0.
+            let offset = [0, 1, 2, 3].map(|q: usize| q.min(number - 1));
+            let mut of = [(); 4].map(|()| None);
+            for (q, runs) in of.iter_mut().enumerate() {
+                *runs = Some(map.runs_of(quad + offset[q])?);
+            }
+            let [Some(r0), Some(r1), Some(r2), Some(r3)] = of else { return None };
+            for (((r0, r1), r2), r3) in r0.zip(r1).zip(r2).zip(r3) {
+                let mut w = [r0.weight, r1.weight, r2.weight, r3.weight];
+                w.iter_mut().skip(number).for_each(|w| *w = 0.0);
+                if w == [0.0; 4] {
+                    continue;
+                }
+                let rows =
+                    offset.map(|q| &c[(r0.output + q * plane) * lanes..][..r0.count * lanes]);
+                if r0.stride == 1 {
+                    let to = &mut data[r0.input * lanes..][..r0.count * lanes];
+                    four(w, rows, to);
+                } else {
+                    for k in 0..r0.count {
+                        let at = (r0.input + k * r0.stride) * lanes;
+                        let part = rows.map(|row| &row[k * lanes..][..lanes]);
+                        four(w, part, &mut data[at..at + lanes]);
+                    }
+                }
             }
         }
     }
-    out
+    Some(out)
+}
+
+/// y += Σ w · x, of four.
+fn four(w: [f64; 4], [a, b, c, d]: [&[f64]; 4], y: &mut [f64]) {
+    for ((((y, a), b), c), d) in y.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        *y += (w[0] * a + w[1] * b) + (w[2] * c + w[3] * d);
+    }
 }
 
 /// The block's rows times a dense map: four rows at a time, lanes in groups.
@@ -371,4 +403,62 @@ fn dense_product(map: &Map, block: &Block) -> Rows<f64> {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map::Convolution;
+
+    /// Small integers, so that every sum is exact.
+    fn number(i: usize) -> f64 {
+        (i * 7919 % 11) as f64 - 5.0
+    }
+
+    #[test]
+    fn convolutions_by_runs_and_by_rows_are_the_same() {
+        // 5 of 7 output channels make a full and a partial group of four; strides, dilations, padding.
+        for (channels, groups, strides, lanes) in [
+            ([5, 3], 1, [1, 1], 1),
+            ([14, 4], 2, [1, 1], 4),
+            ([3, 2], 1, [2, 2], 4),
+            ([4, 1], 1, [2, 1], 1),
+        ] {
+            let input = [6, 5];
+            let output = [0, 1].map(|i| (input[i] + 2 - 3) / strides[i] + 1);
+            let count = channels[0] * (channels[1] / groups) * 9;
+            let map = Map::convolution(Convolution {
+                channels,
+                input,
+                output,
+                kernel: [3, 3],
+                strides,
+                dilations: [1, 1],
+                pads: [1, 1],
+                groups,
+                weights: (0..count).map(number).collect(),
+            })
+            .unwrap();
+            let mut rows = Rows::new(map.rows(), lanes);
+            for i in (0..map.rows()).rev().filter(|i| i % 3 > 0) {
+                let row = rows.row_mut(i);
+                row.iter_mut().enumerate().for_each(|(k, c)| *c = number(i * 5 + k));
+            }
+            let block = Block { rows, lanes };
+            let fast = convolved(&map, &block).unwrap();
+            let mut slow = vec![0.0; map.columns() * lanes];
+            let mut scratch = Scratch::default();
+            for (slot, i) in block.rows.indices().iter().enumerate() {
+                map.row(*i as usize, &mut scratch).each(|j, w| {
+                    let to = &mut slow[j * lanes..][..lanes];
+                    to.iter_mut().zip(block.rows.slot(slot)).for_each(|(y, c)| *y += c * w);
+                });
+            }
+            assert_eq!(fast.data(), slow);
+            // One row of many is not worth it.
+            let mut rows = Rows::new(map.rows(), lanes);
+            rows.row_mut(7).fill(1.0);
+            assert!(convolved(&map, &Block { rows, lanes }).is_none());
+        }
+    }
 }

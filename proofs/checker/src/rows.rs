@@ -41,6 +41,11 @@ impl<T: Copy + Default> Rows<T> {
         &self.data[slot * self.width..(slot + 1) * self.width]
     }
 
+    /// The rows that are there, one after the other.
+    pub fn data(&self) -> &[T] {
+        &self.data
+    }
+
     pub fn data_mut(&mut self) -> &mut [T] {
         &mut self.data
     }

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""Mutates the checker, one place at a time, and runs its tests: a mutant that no test notices survives.
+
+python3 proofs/mutants.py [FIRST [LAST]]   (from the repository's root; works on a copy in target/mutants)
+
+The first row is the checker as it is. Results and the survivors' arguments: proofs/mutants.md.
+"""
+import pathlib
+import shutil
+import subprocess
+import sys
+
+# (file, what is there, what is put there instead): the first occurrence is changed.
+MUTANTS = [
+    ("node.rs", "done[*at] |= bound > 0.0;", "done[*at] |= bound >= 0.0;"),
+    ("node.rs", "done[*at] |= bound > 0.0;", "done[*at] = true;"),
+    ("grammar.rs", "s if (0.0..=1.0).contains(&s) => Ok(Some(s)),", "s if s < 2.0 => Ok(Some(s)),"),
+    ("float.rs", "(0.0..=1.0).contains(&s).then(", "(0.0..=2.0).contains(&s).then("),
+    ("grammar.rs", "if g < 0.0 {", "if g < -9.0 {"),
+    ("grammar.rs", "if w < 0.0 {", "if w < -9.0 {"),
+    ("float.rs", "product(slope, l).max(product(SLOPE_ONE - slope, u))", "product(slope, l).min(product(SLOPE_ONE - slope, u))"),
+    ("float.rs", "p.exponent as i64 - 32, true)", "p.exponent as i64 - 32, false)"),
+    ("sweep.rs", "if l >= 0.0 {", "if l >= -0.25 {"),
+    ("sweep.rs", "if u <= 0.0 {", "if u <= 0.25 {"),
+    ("node.rs", "Side::Lower => (-1.0, ends.low[element]),", "Side::Lower => (-1.0, ends.high[element]),"),
+    ("node.rs", "Side::Upper => (1.0, ends.high[element]),", "Side::Upper => (1.0, ends.low[element]),"),
+    ("node.rs", "batch.constants.push((lane, -sign * g, end));", "batch.constants.push((lane, sign * g, end));"),
+    ("node.rs", "above.intervals.meet(circuit, node, i, at, f64::INFINITY);", "above.intervals.meet(circuit, node, i, at + 0.125, f64::INFINITY);"),
+    ("node.rs", "state.intervals.meet(circuit, node, i, f64::NEG_INFINITY, at);", "state.intervals.meet(circuit, node, i, f64::NEG_INFINITY, at - 0.125);"),
+    ("node.rs", "mine.iter().for_each(|position| others.close(*position));", "others.open_cases().iter().for_each(|(_, p)| others.close(*p));"),
+    ("node.rs", "for (_, position) in others.open_cases() {\n            state.close(position);", "for (_, position) in state.open_cases() {\n            state.close(position);"),
+    ("check.rs", "let Some((next, depth)) = waiting.pop() else { return Ok(leaves) };", "let Some((next, depth)) = waiting.pop().filter(|_| leaves < 2) else { return Ok(leaves) };"),
+    ("check.rs", "match covered.iter().position(|c| !c) {", "match covered.iter().position(|_| false) {"),
+    ("check.rs", "if stated != found {", "if stated < found {"),
+    ("state.rs", "self.empty |= ends.low[i] > ends.high[i];", "self.empty |= ends.low[i] >= ends.high[i];"),
+    ("node.rs", "low.iter().zip(&high).all(|(l, h)| l <= h)", "low.iter().zip(&high).all(|(l, h)| l < h)"),
+    ("outward.rs", "let x = if c < 0.0 { high[*j as usize] } else { low[*j as usize] };", "let x = if c < 0.0 { low[*j as usize] } else { high[*j as usize] };"),
+    ("outward.rs", "let x = (low - 1.01 * error).next_down();", "let x = low + error;"),
+    ("outward.rs", "sums[0] += if w < 0.0 { b } else { a };", "sums[0] += if w < 0.0 { a } else { b };"),
+    ("outward.rs", "let (l, h) = ((low[i] - e).next_down(), (high[i] + e).next_up());", "let (l, h) = (low[i], high[i]);"),
+    ("outward.rs", "total.add(lane, sum[lane], 2.0 * self.gamma * error[lane]);", "total.add(lane, sum[lane], 0.0);"),
+    ("exact.rs", "low.add_floats(w, if w < 0.0 { u } else { l });", "low.add_floats(w, if w < 0.0 { l } else { u });"),
+    ("exact.rs", "Facet::Unstable { upper, intercept, .. } if c[from - 1] >> 63 == 1 => {", "Facet::Unstable { upper, intercept, .. } if c[from - 1] >> 63 == 0 => {"),
+    ("float.rs", "lost |= sticky;", "lost |= false;"),
+    ("node.rs", "Some(Slab { input, side: Side::Lower, at }) => low[*input] = low[*input].max(*at),", "Some(Slab { input, side: Side::Lower, at }) => low[*input] = low[*input].max(*at + 0.25),"),
+    ("node.rs", "if last >= self.statement.cases()[*case].half_spaces.len() {", "if last > self.statement.cases()[*case].half_spaces.len() {"),
+    ("statement.rs", "if network != declared {", "if network[0] != declared[0] {"),
+    ("sweep.rs", "let z = &intervals[*source];", "let z = &intervals[0.max(*source)];"),
+]
+
+
+def main():
+    first = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    last = int(sys.argv[2]) if len(sys.argv) > 2 else len(MUTANTS)
+    root = pathlib.Path("proofs/checker")
+    copy = pathlib.Path("target/mutants/checker")
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(root, copy, ignore=shutil.ignore_patterns("target", "fuzz"))
+    shutil.copy("Cargo.lock", copy)
+    shutil.copy("proofs/FORMAT.md", copy.parent)
+    manifest = (copy / "Cargo.toml").read_text()
+    for field, value in [
+        ("rust-version", '"1.88"'),
+        ("version", '"0.0.0"'),
+        ("edition", '"2024"'),
+        ("license", '"MIT"'),
+    ]:
+        manifest = manifest.replace(f"{field}.workspace = true", f"{field} = {value}")
+    (copy / "Cargo.toml").write_text(manifest + "\n[workspace]\n[profile.test]\nopt-level = 1\n")
+    tests = ["--lib", "--test", "proofs", "--test", "example", "--test", "hostile", "--test", "operators"]
+
+    def run():
+        command = ["cargo", "test", "--offline", "--quiet", *tests]
+        try:
+            done = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=900)
+        except subprocess.TimeoutExpired:
+            return "caught (timeout)"
+        if done.returncode == 0:
+            return "SURVIVED"
+        return "does not build" if "could not compile" in done.stderr else "caught"
+
+    if first == 0:
+        print("baseline", "passes" if run() == "SURVIVED" else "FAILS", flush=True)
+    for number, (name, old, new) in list(enumerate(MUTANTS))[first:last]:
+        file = copy / "src" / name
+        text = file.read_text()
+        if old not in text:
+            print(number, name, "NOT FOUND", old, flush=True)
+            continue
+        file.write_text(text.replace(old, new, 1))
+        print(number, name, run(), "|", old.split("\n")[0], "→", new.split("\n")[0], flush=True)
+        file.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
