@@ -2,12 +2,53 @@
 
 mod common;
 
-use certus::bound::{Analysis, Intermediate, Lift, Multipliers, Start};
+use certus::bound::{Analysis, Costs, Intermediate, Lift, Multipliers, Start};
 use certus::net::{Boxes, Matrix};
 use certus::num::Rational;
 use common::exact::{at_least, at_most, dot, evaluate, exact};
 use common::nets::{Choices, Kind, functionals, network, region, words};
 use proptest::prelude::*;
+
+/// Checks forward bounds, with and without sweeps, over a batch of three boxes: the whole one, its left half, and a point.
+fn check_forward(words: &[u32], kind: Kind) -> Result<(), TestCaseError> {
+    let mut choices = Choices::new(words);
+    let net = network(&mut choices, kind);
+    let (lower, upper, points) = region(&mut choices, net.inputs());
+    let whole = Boxes::single(&lower, &upper);
+    let charges = Analysis::of_region(&net, &whole, Intermediate::Interval).charges;
+    let (mut half, point) = (upper.clone(), &points[0]);
+    half[0] = 0.5 * (lower[0] + upper[0]);
+    let ends = |all: [&[f64]; 3]| {
+        Matrix::from_iterator(net.inputs(), 3, all.into_iter().flatten().copied())
+    };
+    let input = Boxes { lower: ends([&lower, &lower, point]), upper: ends([&upper, &half, point]) };
+    let costs = Costs::of(&net, net.inputs());
+    let budget = if choices.below(2) == 0 { 0 } else { costs.forward() / 4 };
+    let analysis = Analysis::forward(&net, &input, charges, None, &costs, budget);
+    let rows = functionals(&mut choices, net.outputs(), 1);
+    let row = rows.column(0);
+    let bounds = analysis.lower(&Matrix::from_columns(&[row, row, row]), &[0, 1, 2]).bounds;
+    let coefficients: Vec<f64> = row.iter().copied().collect();
+    for x in &points {
+        let exact_x: Vec<Rational> = x.iter().map(|&x| exact(x)).collect();
+        let values = evaluate(&net, &exact_x);
+        for d in (0..3).filter(|&d| d == 0 || (d == 1 && x[0] <= half[0]) || (d == 2 && x == point))
+        {
+            for (id, (boxes, values)) in analysis.layers.boxes.iter().zip(&values).enumerate() {
+                for (i, value) in values.iter().enumerate() {
+                    let (l, u) = (boxes.lower[(i, d)], boxes.upper[(i, d)]);
+                    prop_assert!(
+                        at_least(value, l) && at_most(value, u),
+                        "domain {d}, node {id}.{i}: {value} in [{l}, {u}]"
+                    );
+                }
+            }
+            let f = dot(&coefficients, &values[net.output()]);
+            prop_assert!(at_least(&f, bounds[d]), "domain {d}: bound {} above {f}", bounds[d]);
+        }
+    }
+    Ok(())
+}
 
 /// Checks all bounds of a random network on a random box at exact points of it.
 fn check(words: &[u32], kind: Kind, how: Intermediate) -> Result<(), TestCaseError> {
@@ -83,6 +124,9 @@ proptest! {
     /// Fewer cases: exact sums of numbers across 2^±60 and subnormals are long.
     #[test]
     fn crown_holds_under_hostile_numbers(words in words()) { check(&words, Kind::Hostile, Intermediate::Crown)?; }
+
+    #[test]
+    fn forward_bounds_hold_under_hostile_numbers(words in words()) { check_forward(&words, Kind::Hostile)?; }
 }
 
 proptest! {
@@ -93,6 +137,12 @@ proptest! {
 
     #[test]
     fn crown_holds_exactly(words in words()) { check(&words, Kind::Relu, Intermediate::Crown)?; }
+
+    #[test]
+    fn forward_bounds_hold_exactly(words in words()) { check_forward(&words, Kind::Relu)?; }
+
+    #[test]
+    fn forward_bounds_of_products_and_reciprocals_hold(words in words()) { check_forward(&words, Kind::Rational)?; }
 
     #[test]
     fn products_and_reciprocals_hold(words in words()) { check(&words, Kind::Rational, Intermediate::Crown)?; }
@@ -106,10 +156,14 @@ proptest! {
         let analysis = Analysis::of_region(&net, &Boxes::single(&lower, &upper), Intermediate::Crown);
         let rows = functionals(&mut choices, net.outputs(), 2);
         let bounds = analysis.lower(&rows, &[0, 0]).bounds;
+        let costs = Costs::of(&net, net.inputs());
+        let input = Boxes::single(&lower, &upper);
+        let forward = Analysis::forward(&net, &input, analysis.charges.clone(), None, &costs, 0);
+        let forward = forward.lower(&rows, &[0, 0]).bounds;
         for point in points {
             let y = net.evaluate(&Matrix::from_column_slice(point.len(), 1, &point));
-            for (c, &bound) in bounds.iter().enumerate() {
-                let f = rows.column(c).dot(&y.column(0));
+            for (c, &bound) in bounds.iter().chain(&forward).enumerate() {
+                let f = rows.column(c % 2).dot(&y.column(0));
                 prop_assert!(bound <= f + 1e-9 * (1.0 + f.abs()));
             }
         }

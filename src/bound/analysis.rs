@@ -2,6 +2,8 @@
 
 use super::backward::{Layers, Multipliers, Start, Sweep, Swept};
 use super::charge::Charges;
+use super::cost::Costs;
+use super::forward::Forward;
 use crate::net::{Boxes, LinearMap, Matrix, Network, NodeId, Op};
 
 /// How the bounds of pre-activations are found.
@@ -62,19 +64,12 @@ impl<'a> Analysis<'a> {
         charges: std::sync::Arc<Charges>,
         known: Option<&[Option<Boxes>]>,
     ) -> Self {
-        let mut layers = Layers::default();
-        for id in 0..net.nodes().len() {
-            let mut boxes = net.enclose_node(id, input, &layers.boxes);
-            if let Some(known) = known.and_then(|known| known[id].as_ref()) {
-                boxes.intersect(known);
-            }
+        let tighten_node = |layers: &Layers, id: NodeId, boxes: &mut Boxes| {
             if how == Intermediate::Crown && gains_by_sweep(net, id) {
-                tighten(Sweep { net, layers: &layers, charges: &charges }, id, &mut boxes, |_| {
-                    true
-                });
+                tighten(Sweep { net, layers, charges: &charges }, id, boxes, |_| true);
             }
-            layers.push(boxes);
-        }
+        };
+        let layers = layers(net, input, known, None, tighten_node);
         Self { net, layers, charges }
     }
 
@@ -91,19 +86,41 @@ impl<'a> Analysis<'a> {
         from: &[NodeId],
         charges: std::sync::Arc<Charges>,
     ) -> Self {
-        let mut layers = Layers::default();
         let first = from.iter().min().copied().unwrap_or(NodeId::MAX);
-        for id in 0..net.nodes().len() {
-            let mut boxes = net.enclose_node(id, input, &layers.boxes);
-            if let Some(known) = &known[id] {
-                boxes.intersect(known);
-            }
+        let tighten_node = |layers: &Layers, id: NodeId, boxes: &mut Boxes| {
             if id > first && gains_by_sweep(net, id) {
-                let sweep = Sweep { net, layers: &layers, charges: &charges };
-                tighten(sweep, id, &mut boxes, |d| from[d] < id);
+                tighten(Sweep { net, layers, charges: &charges }, id, boxes, |d| from[d] < id);
             }
-            layers.push(boxes);
-        }
+        };
+        let layers = layers(net, input, Some(known), None, tighten_node);
+        Self { net, layers, charges }
+    }
+
+    /// As [`Self::of_domains`], by forward linear bounds, and by sweeps where these cost little beside them: at each node only
+    /// if its elements of unknown sign need no more than `budget` multiplications a domain.
+    ///
+    /// # Panics
+    /// Where dimensions differ.
+    #[must_use]
+    pub fn forward(
+        net: &'a Network,
+        input: &Boxes,
+        charges: std::sync::Arc<Charges>,
+        known: Option<&[Option<Boxes>]>,
+        costs: &Costs,
+        budget: usize,
+    ) -> Self {
+        let tighten_node = |layers: &Layers, id: NodeId, boxes: &mut Boxes| {
+            if !gains_by_sweep(net, id) {
+                return;
+            }
+            let open = boxes.lower.iter().zip(boxes.upper.iter());
+            let open = open.filter(|(l, u)| **l < 0.0 && **u > 0.0).count();
+            if 2 * open * costs.sweep(id) <= budget.saturating_mul(input.domains()) {
+                tighten(Sweep { net, layers, charges: &charges }, id, boxes, |_| true);
+            }
+        };
+        let layers = layers(net, input, known, Some(Forward::new(net, input)), tighten_node);
         Self { net, layers, charges }
     }
 
@@ -130,6 +147,35 @@ impl<'a> Analysis<'a> {
     pub fn output(&self) -> &Boxes {
         &self.layers.boxes[self.net.output()]
     }
+}
+
+/// The boxes of all nodes: intervals, what is known, forward bounds if wanted, and then what `tighten` makes of them.
+fn layers(
+    net: &Network,
+    input: &Boxes,
+    known: Option<&[Option<Boxes>]>,
+    mut forward: Option<Forward>,
+    tighten: impl Fn(&Layers, NodeId, &mut Boxes),
+) -> Layers {
+    let mut layers = Layers::default();
+    for id in 0..net.nodes().len() {
+        let mut boxes = net.enclose_node(id, input, &layers.boxes);
+        if let Some(known) = known.and_then(|known| known[id].as_ref()) {
+            boxes.intersect(known);
+        }
+        let affine = matches!(net.node(id).op, Op::Affine(_));
+        if let Some(linear) = forward.as_mut().filter(|_| affine).and_then(|f| f.push(id, &layers))
+        {
+            boxes.intersect(&linear);
+        }
+        tighten(&layers, id, &mut boxes);
+        layers.push(boxes);
+        // The lines of a nonlinear node are drawn once it has its place.
+        if let Some(forward) = forward.as_mut().filter(|_| !affine && id > 0) {
+            forward.push(id, &layers);
+        }
+    }
+    layers
 }
 
 /// Replaces the bounds of a node by those of backward sweeps where these are better. Of a node that only ReLUs read, only

@@ -2,13 +2,16 @@
 //!
 //! Interval bounds come from [`crate::net::Network::enclose`]; linear relaxations (CROWN) are swept backwards by
 //! [`Sweep`], the one routine that turns multipliers (slopes, lifts) into a bound. Whatever chooses the multipliers,
-//! a bound is only ever what the sweep returns.
+//! a bound is only ever what the sweep returns. Where inputs are few and layers wide, [`Forward`] bounds intermediate neurons
+//! instead.
 
 mod analysis;
 mod backward;
 mod charge;
 mod claim;
+mod cost;
 mod curve;
+mod forward;
 mod intermediate;
 mod optimise;
 mod reduce;
@@ -18,6 +21,8 @@ pub use analysis::{Analysis, Intermediate};
 pub use backward::{Layers, Lift, Multipliers, NodeRelaxation, Start, Sweep, Swept};
 pub use charge::Charges;
 pub use claim::{Functionals, OpenPolytope};
+pub use cost::Costs;
+pub use forward::{Forward, free_inputs};
 pub use intermediate::{End, optimise_intermediate, work_of_intermediate};
 pub use optimise::{Climb, Climbed, Goal, SplitLift, climb, default_slopes, primal};
 pub use reduce::Reduced;

@@ -5,15 +5,14 @@ use super::inherit::Inherited;
 use super::leaf::{Bounder, Domain, Reach, Row, Undecided};
 use super::record::{Note, Record, known_of, known_size, slabs};
 use super::smear::{Subject, smears};
-use super::{Answer, Limits, Reason, Searched};
+use super::{Answer, Limits, Reason, Searched, free_inputs};
 use crate::attack::{Counterexample, validate};
-use crate::bound::{Analysis, Charges, Functionals, Intermediate};
+use crate::bound::{Analysis, Functionals, Intermediate};
 use crate::net::{Boxes, Matrix, Network};
 use crate::spec::Property;
 use rayon::prelude::*;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
-use std::sync::Arc;
 
 impl Domain {
     /// Bytes, with the allocations' own cost.
@@ -110,9 +109,11 @@ fn run(
     }
     let functionals: Vec<Functionals> =
         property.claims.iter().map(|claim| Functionals::of(claim, net.outputs())).collect();
-    let charges = charges_of_hull(net, property);
+    let hull = hull(net, property);
+    // Rounding charges valid on every claim's region.
+    let charges = Analysis::of_region(net, &hull, Intermediate::Interval).charges;
     let recorded = record.is_some();
-    let bounder = Bounder { net, functionals: &functionals, charges, recorded };
+    let bounder = Bounder::new(net, &functionals, charges, free_inputs(property), recorded);
     let search = Search { net, property, bounder: &bounder };
     let mut open: BinaryHeap<Domain> = property
         .claims
@@ -178,15 +179,15 @@ fn conclude<'a>(
     Searched { answer, ..searched }
 }
 
-/// Rounding charges valid on every claim's region: those of the smallest box around them all.
-fn charges_of_hull(net: &Network, property: &Property) -> Arc<Charges> {
+/// The smallest box around the regions of all claims.
+fn hull(net: &Network, property: &Property) -> Boxes {
     let mut lower = vec![f64::INFINITY; net.inputs()];
     let mut upper = vec![f64::NEG_INFINITY; net.inputs()];
     for claim in &property.claims {
         lower.iter_mut().zip(claim.region.lower()).for_each(|(l, &c)| *l = l.min(c));
         upper.iter_mut().zip(claim.region.upper()).for_each(|(u, &c)| *u = u.max(c));
     }
-    Analysis::of_region(net, &Boxes::single(&lower, &upper), Intermediate::Interval).charges
+    Boxes::single(&lower, &upper)
 }
 
 struct Search<'a> {

@@ -8,7 +8,7 @@ use super::inherit::Inherited;
 use super::record::{Known, SLACK, columns_of, rounding, size};
 use super::smear::Subject;
 use crate::bound::{
-    Analysis, Charges, Functionals, Intermediate, Multipliers, OpenPolytope, Start, Swept,
+    Analysis, Charges, Costs, Functionals, Intermediate, Multipliers, OpenPolytope, Start, Swept,
 };
 use crate::net::{Boxes, Matrix, Network, column};
 use crate::num::{add_up, gamma, inflate, mul_up, sub_down};
@@ -116,9 +116,35 @@ pub(super) struct Bounder<'a> {
     pub functionals: &'a [Functionals<'a>],
     pub charges: Arc<Charges>,
     pub recorded: bool,
+    /// What bounds cost, where forward ones are cheaper than sweeps.
+    pub costs: Option<Costs>,
+}
+
+/// Forward bounds are taken where sweeping every neuron would cost this many times as much.
+const FORWARD_GAIN: usize = 64;
+
+/// A node's neurons are swept all the same where that costs no more than this many forward passes.
+const SWEEP_SHARE: usize = 4;
+
+/// The costs of bounds over boxes in which at most so many inputs are not fixed, where forward ones are to be taken.
+pub(super) fn forward_costs(net: &Network, free_inputs: usize) -> Option<Costs> {
+    let costs = Costs::of(net, free_inputs);
+    (costs.all_sweeps(net) / FORWARD_GAIN > costs.forward()).then_some(costs)
 }
 
 impl<'a> Bounder<'a> {
+    /// Chooses what to bound with.
+    pub fn new(
+        net: &'a Network,
+        functionals: &'a [Functionals<'a>],
+        charges: Arc<Charges>,
+        free_inputs: usize,
+        recorded: bool,
+    ) -> Self {
+        let costs = if recorded { None } else { forward_costs(net, free_inputs) };
+        Self { net, functionals, charges, recorded, costs }
+    }
+
     /// Bounds a batch of domains.
     pub fn bound(&'a self, domains: &'a [Domain]) -> Bounded<'a> {
         let analysis = self.analyse(domains);
@@ -161,7 +187,15 @@ impl<'a> Bounder<'a> {
             Inherited::columns(self.net, &inherited)
         };
         let charges = self.charges.clone();
-        Analysis::of_domains(self.net, &input, Intermediate::Crown, charges, Some(&known))
+        match &self.costs {
+            None => {
+                Analysis::of_domains(self.net, &input, Intermediate::Crown, charges, Some(&known))
+            }
+            Some(costs) => {
+                let budget = SWEEP_SHARE * costs.forward();
+                Analysis::forward(self.net, &input, charges, Some(&known), costs, budget)
+            }
+        }
     }
 
     /// One column for every functional of every domain's claim; those of domain d begin at `starts[d]`.

@@ -62,9 +62,22 @@ pub fn search(net: &Network, property: &Property, limits: &Limits) -> Searched {
     }
 }
 
+/// Whether [`search`] splits inputs and bounds sub-boxes forwards, as sweeps for every neuron would cost far more.
+#[must_use]
+pub fn prefers_forward(net: &Network, property: &Property) -> bool {
+    suits_inputs(net, property) && leaf::forward_costs(net, free_inputs(property)).is_some()
+}
+
 /// Whether [`search`] splits inputs.
 #[must_use]
 pub fn suits_inputs(net: &Network, property: &Property) -> bool {
+    let only_relus =
+        net.nodes().iter().all(|n| matches!(n.op, Op::Input | Op::Affine(_) | Op::Relu(_)));
+    free_inputs(property) <= FEW_INPUTS || !only_relus
+}
+
+/// The most inputs that are not fixed in any claim's region.
+fn free_inputs(property: &Property) -> usize {
     let free = |claim: &crate::spec::Claim| {
         claim
             .region
@@ -74,8 +87,5 @@ pub fn suits_inputs(net: &Network, property: &Property) -> bool {
             .filter(|(l, u)| l.next_up() < **u)
             .count()
     };
-    let inputs = property.claims.iter().map(free).max().unwrap_or(0);
-    let only_relus =
-        net.nodes().iter().all(|n| matches!(n.op, Op::Input | Op::Affine(_) | Op::Relu(_)));
-    inputs <= FEW_INPUTS || !only_relus
+    property.claims.iter().map(free).max().unwrap_or(0)
 }

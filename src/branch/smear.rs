@@ -11,7 +11,7 @@
 //! summed over all neurons. J is followed forwards, along the chords of unstable neurons. Only a heuristic: it decides no
 //! verdict.
 
-use crate::bound::{Analysis, Swept};
+use crate::bound::{Analysis, Swept, free_inputs};
 use crate::net::{Matrix, Op};
 
 /// One domain to be split: its column in the analysis, and the functionals that matter there with their weights.
@@ -28,13 +28,16 @@ pub fn smears(analysis: &Analysis, sweeps: &[Swept], subjects: &[Subject]) -> Ma
     let net = analysis.net;
     let n = net.inputs();
     let boxes = &analysis.layers.boxes;
-    let mut scores = Matrix::zeros(n, subjects.len());
-    // Column s·n + i: how far each element moves as input i of subject s crosses its box.
+    let free: Vec<Vec<usize>> =
+        subjects.iter().map(|subject| free_inputs(&boxes[0], subject.domain)).collect();
+    let most = free.iter().map(Vec::len).max().unwrap_or(0);
+    let mut scores = Matrix::zeros(most, subjects.len());
+    // Column s·most + i: how far each element moves as free input i of subject s crosses its box.
     let mut moves: Vec<Option<Matrix>> = vec![None; net.nodes().len()];
-    let mut widths = Matrix::zeros(n, n * subjects.len());
-    for (s, subject) in subjects.iter().enumerate() {
-        for i in 0..n {
-            widths[(i, s * n + i)] =
+    let mut widths = Matrix::zeros(n, most * subjects.len());
+    for (s, (subject, free)) in subjects.iter().zip(&free).enumerate() {
+        for (e, &i) in free.iter().enumerate() {
+            widths[(i, s * most + e)] =
                 boxes[0].upper[(i, subject.domain)] - boxes[0].lower[(i, subject.domain)];
         }
     }
@@ -46,7 +49,7 @@ pub fn smears(analysis: &Analysis, sweeps: &[Swept], subjects: &[Subject]) -> Ma
         let value = match &node.op {
             Op::Input => continue,
             Op::Affine(affine) => {
-                let mut y = Matrix::zeros(node.len, n * subjects.len());
+                let mut y = Matrix::zeros(node.len, most * subjects.len());
                 for term in &affine.terms {
                     if let Some(x) = &moves[term.source] {
                         term.map.add_apply(x, &mut y);
@@ -79,8 +82,8 @@ pub fn smears(analysis: &Analysis, sweeps: &[Swept], subjects: &[Subject]) -> Ma
                         } else {
                             costs[j] * (l * l + u * u) / ((u - l) * (u - l))
                         };
-                        for i in 0..n {
-                            let entry = &mut x[(j, s * n + i)];
+                        for i in 0..most {
+                            let entry = &mut x[(j, s * most + i)];
                             if relief > 0.0 {
                                 scores[(i, s)] += relief * entry.abs();
                             }
@@ -99,8 +102,8 @@ pub fn smears(analysis: &Analysis, sweeps: &[Swept], subjects: &[Subject]) -> Ma
                     };
                     let costs = costs(sweeps, id, subject, node.len);
                     for j in 0..node.len {
-                        for c in s * n..(s + 1) * n {
-                            scores[(c - s * n, s)] += costs[j] * (x[(j, c)] * y[(j, c)]).abs();
+                        for c in s * most..(s + 1) * most {
+                            scores[(c - s * most, s)] += costs[j] * (x[(j, c)] * y[(j, c)]).abs();
                             x[(j, c)] = x[(j, c)] * middle(*b, j) + y[(j, c)] * middle(*a, j);
                         }
                     }
@@ -110,7 +113,11 @@ pub fn smears(analysis: &Analysis, sweeps: &[Swept], subjects: &[Subject]) -> Ma
         };
         moves[id] = Some(value);
     }
-    scores
+    let mut all = Matrix::zeros(n, subjects.len());
+    for (s, free) in free.iter().enumerate() {
+        free.iter().enumerate().for_each(|(e, &i)| all[(i, s)] = scores[(e, s)]);
+    }
+    all
 }
 
 /// Σ weight · |a| over a subject's functionals, for each element of a node; zeros where no functional met the node.

@@ -3,7 +3,7 @@
 use super::{Method, Settings, Stage};
 use crate::attack::{self, Counterexample};
 use crate::bound::{Analysis, Functionals, Intermediate};
-use crate::branch::{Limits, Reason};
+use crate::branch::{self, Limits, Reason};
 use crate::lp::milp::{self, MilpAnswer, MilpSolver};
 use crate::lp::{self, Clarabel};
 use crate::net::{Matrix, Network};
@@ -98,6 +98,10 @@ impl Query<'_> {
     fn stages(&self) -> &'static [Stage] {
         match self.settings.method {
             Method::Ibp => &[Stage::Ibp],
+            // Search begins with better bounds of its own for less.
+            Method::Complete if branch::prefers_forward(self.net, self.property) => {
+                &[Stage::Ibp, Stage::CrownIbp]
+            }
             Method::Crown | Method::Complete => &[Stage::Ibp, Stage::CrownIbp, Stage::Crown],
             Method::Lp | Method::Auto => &LINEAR,
             Method::Milp => &EXACT,

@@ -1,0 +1,274 @@
+//! Forward linear bounds: every element between two affine functions of the inputs, carried from node to node.
+//!
+//! On a box an input is xᵢ = cᵢ + ρᵢ εᵢ with |εᵢ| ≤ 1; only inputs of positive width need an ε. A node's elements are
+//! enclosed by M(ε) ± R(ε), M and R affine in ε. Through an affine node z = b + Σ W x both maps are products,
+//!
+//! ```text
+//! M' = b + Σ W M        R' = Σ |W| R
+//! ```
+//!
+//! of as many columns as there are constants and ε together, whatever the network's width: with k inputs that costs
+//! 2 (k + 1) evaluations, where backward sweeps cost one for every neuron. Through a nonlinear node with lines below and
+//! above it (the same lines that sweeps use), M + R and M − R become the lines' values at the nearer end.
+//!
+//! *Rounding.* Every computed coefficient may be wrong by γ times the sum of the magnitudes that entered it, and |ε| ≤ 1, so
+//! everything is charged to the constant of R: through an affine node γ |W| (Σ |M| + |R|) + γ |b|, in the same product;
+//! through lines of slopes a, s and intercepts b, t at most 16 u ((|a| + |s|) Σ (|M| + |R|) + |b| + |t|), of which less than 5 u
+//! is needed (docs/soundness.md).
+
+use super::backward::{Layers, NodeRelaxation};
+use super::relax::Relaxation;
+use crate::net::{Affine, Boxes, Matrix, Network, NodeId, Op};
+use crate::num::{TINY, UNIT, add_up, gamma, inflate, mul_up, nan_to, sub_down, sub_up};
+
+/// Affine functions of ε around the elements of a node: column d·(k + 1) holds the constants of domain d, the k columns after
+/// it the coefficients.
+#[derive(Debug, Clone)]
+struct Forms {
+    middle: Matrix,
+    radius: Matrix,
+}
+
+/// Forward bounds under way over a batch of domains.
+#[derive(Debug)]
+pub struct Forward<'a> {
+    net: &'a Network,
+    /// Columns a domain: one for the constant, one for every input of positive width, each domain counting its own.
+    width: usize,
+    domains: usize,
+    forms: Vec<Option<Forms>>,
+    /// For each node, the last one that reads it.
+    last: Vec<NodeId>,
+}
+
+impl<'a> Forward<'a> {
+    /// Begins with boxes of the inputs.
+    #[must_use]
+    pub fn new(net: &'a Network, input: &Boxes) -> Self {
+        let (n, domains) = input.lower.shape();
+        let free: Vec<Vec<usize>> = (0..domains).map(|d| free_inputs(input, d)).collect();
+        let width = free.iter().map(Vec::len).max().unwrap_or(0) + 1;
+        let mut middle = Matrix::zeros(n, width * domains);
+        for (d, free) in free.iter().enumerate() {
+            for i in 0..n {
+                let (l, u) = (input.lower[(i, d)], input.upper[(i, d)]);
+                middle[(i, d * width)] = if l == u { l } else { 0.5 * l + 0.5 * u };
+            }
+            for (e, &i) in free.iter().enumerate() {
+                let c = middle[(i, d * width)];
+                let (l, u) = (input.lower[(i, d)], input.upper[(i, d)]);
+                middle[(i, d * width + e + 1)] = sub_up(u, c).max(sub_up(c, l));
+            }
+        }
+        let radius = Matrix::zeros(n, width * domains);
+        let mut last = vec![0; net.nodes().len()];
+        for (id, node) in net.nodes().iter().enumerate() {
+            node.op.operands().into_iter().for_each(|operand| last[operand] = id);
+        }
+        Self { net, width, domains, forms: vec![Some(Forms { middle, radius })], last }
+    }
+
+    /// Carries the bounds through the next node, whose operands' boxes are in `layers`. Returns its boxes where they may be
+    /// tighter than intervals: those of affine nodes.
+    ///
+    /// # Panics
+    /// Where nodes are not given in order.
+    pub fn push(&mut self, id: NodeId, layers: &Layers) -> Option<Boxes> {
+        assert_eq!(id, self.forms.len(), "nodes in order");
+        let forms = match &self.net.node(id).op {
+            Op::Input => None,
+            Op::Affine(affine) => self.affine(affine),
+            Op::Relu(z) | Op::Curve(_, z) | Op::Reciprocal(z) => {
+                match layers.relaxation(self.net, id) {
+                    NodeRelaxation::Unary(lines) => self.unary(*z, lines),
+                    _ => None,
+                }
+            }
+            Op::Product(x, y) => match layers.relaxation(self.net, id) {
+                NodeRelaxation::Product(planes) => {
+                    self.product([*x, *y], [&planes.lower, &planes.upper])
+                }
+                _ => None,
+            },
+        };
+        let affine = matches!(self.net.node(id).op, Op::Affine(_));
+        let boxes = forms.as_ref().filter(|_| affine).map(|forms| self.boxes(forms));
+        self.forms.push(forms);
+        // What nobody reads any more need not be kept.
+        for operand in self.net.node(id).op.operands() {
+            if self.last[operand] == id {
+                self.forms[operand] = None;
+            }
+        }
+        boxes
+    }
+
+    fn affine(&self, affine: &Affine) -> Option<Forms> {
+        let terms = affine.fan_in();
+        let g = gamma(terms + affine.roundings + 2);
+        let rows = affine.bias.len();
+        let mut middle = Matrix::zeros(rows, self.width * self.domains);
+        let mut radius = Matrix::zeros(rows, self.width * self.domains);
+        for d in 0..self.domains {
+            middle.column_mut(d * self.width).copy_from_slice(&affine.bias);
+            let constants = radius.column_mut(d * self.width);
+            for (r, b) in constants.into_iter().zip(&affine.bias) {
+                *r = mul_up(b.abs(), g);
+            }
+        }
+        for term in &affine.terms {
+            let Forms { middle: m, radius: r } = self.forms[term.source].as_ref()?;
+            let reach = self.reach(m, r);
+            let mut charged = r.clone();
+            for (d, reach) in reach.column_iter().enumerate() {
+                let constants = charged.column_mut(d * self.width);
+                for (r, &reach) in constants.into_iter().zip(reach.iter()) {
+                    *r = add_up(*r, mul_up(reach, g));
+                }
+            }
+            term.map.add_apply_both(m, &mut middle, &charged, &mut radius);
+        }
+        // Underflow: every product may lose TINY in either matrix.
+        let underflow = 4.0 * (terms * self.width) as f64 * TINY;
+        for d in 0..self.domains {
+            for r in radius.column_mut(d * self.width).iter_mut() {
+                *r = nan_to(add_up(inflate(*r, terms + 2), underflow), f64::INFINITY);
+            }
+        }
+        Some(Forms { middle, radius })
+    }
+
+    /// Upper bounds of Σ |M| + |R| over the columns of each domain (elements × domains).
+    fn reach(&self, middle: &Matrix, radius: &Matrix) -> Matrix {
+        let mut reach = Matrix::zeros(middle.nrows(), self.domains);
+        for d in 0..self.domains {
+            let mut sum = reach.column_mut(d);
+            for c in d * self.width..(d + 1) * self.width {
+                let terms = middle.column(c).into_iter().zip(radius.column(c));
+                for (sum, (m, r)) in sum.iter_mut().zip(terms) {
+                    *sum += m.abs() + r.abs();
+                }
+            }
+            sum.apply(|sum| *sum = inflate(*sum, 2 * self.width));
+        }
+        reach
+    }
+
+    fn unary(&self, z: NodeId, lines: &Relaxation) -> Option<Forms> {
+        let Forms { middle, radius } = self.forms[z].as_ref()?;
+        let reach = self.reach(middle, radius);
+        let (mut new_middle, mut new_radius) = (middle.clone(), radius.clone());
+        for d in 0..self.domains {
+            for j in 0..middle.nrows() {
+                let (a, s) = (lines.lower_slope[(j, d)], lines.upper_slope[(j, d)]);
+                let b = lines.lower_intercept.as_ref().map_or(0.0, |b| b[(j, d)]);
+                let t = lines.upper_intercept[(j, d)];
+                if a == 1.0 && s == 1.0 && b == 0.0 && t == 0.0 {
+                    continue;
+                }
+                let flat = a == 0.0 && s == 0.0;
+                for e in 0..self.width {
+                    let at = (j, d * self.width + e);
+                    let (low, high) = if flat {
+                        (0.0, 0.0)
+                    } else {
+                        let (m, r) = (middle[at], radius[at]);
+                        let end = |slope: f64, up: bool| {
+                            slope * if up == (slope >= 0.0) { m + r } else { m - r }
+                        };
+                        (end(a, false), end(s, true))
+                    };
+                    let (low, high) = if e == 0 { (low + b, high + t) } else { (low, high) };
+                    new_middle[at] = 0.5 * (high + low);
+                    new_radius[at] = 0.5 * (high - low);
+                }
+                let sizes = if flat { 0.0 } else { (a.abs() + s.abs()) * reach[(j, d)] };
+                self.charge(&mut new_radius, j, d, sizes + b.abs() + t.abs());
+            }
+        }
+        Some(Forms { middle: new_middle, radius: new_radius })
+    }
+
+    /// Adds what computing one element's coefficients cost, their terms having magnitudes of the given sum, to its radius,
+    /// which is at least 0.
+    fn charge(&self, radius: &mut Matrix, j: usize, d: usize, sizes: f64) {
+        let constant = &mut radius[(j, d * self.width)];
+        let charge = add_up(mul_up(16.0 * UNIT, sizes), 16.0 * self.width as f64 * TINY);
+        *constant = add_up(nan_to(*constant, f64::INFINITY).max(0.0), charge);
+    }
+
+    /// Planes (slope of x, slope of y, intercept) below and above a product.
+    fn product(&self, operands: [NodeId; 2], planes: [&[Matrix; 3]; 2]) -> Option<Forms> {
+        let forms = [self.forms[operands[0]].as_ref()?, self.forms[operands[1]].as_ref()?];
+        let reaches = forms.map(|f| self.reach(&f.middle, &f.radius));
+        let rows = forms[0].middle.nrows();
+        let mut middle = Matrix::zeros(rows, self.width * self.domains);
+        let mut radius = middle.clone();
+        for d in 0..self.domains {
+            for j in 0..rows {
+                for e in 0..self.width {
+                    let at = (j, d * self.width + e);
+                    let value = |plane: &[Matrix; 3], up: bool| {
+                        let part = |x: usize| {
+                            let (slope, form) = (plane[x][(j, d)], forms[x]);
+                            let (m, r) = (form.middle[at], form.radius[at]);
+                            // An absent operand adds nothing, however wide it is.
+                            if slope == 0.0 {
+                                0.0
+                            } else {
+                                slope * if up == (slope >= 0.0) { m + r } else { m - r }
+                            }
+                        };
+                        part(0) + part(1) + if e == 0 { plane[2][(j, d)] } else { 0.0 }
+                    };
+                    let (low, high) = (value(planes[0], false), value(planes[1], true));
+                    middle[at] = 0.5 * (high + low);
+                    radius[at] = 0.5 * (high - low);
+                }
+                let size = |plane: &[Matrix; 3]| {
+                    let part = |x: usize| plane[x][(j, d)].abs() * reaches[x][(j, d)];
+                    part(0) + part(1) + plane[2][(j, d)].abs()
+                };
+                self.charge(&mut radius, j, d, size(planes[0]) + size(planes[1]));
+            }
+        }
+        Some(Forms { middle, radius })
+    }
+
+    /// Ranges of M ± R over all ε.
+    fn boxes(&self, forms: &Forms) -> Boxes {
+        let Forms { middle, radius } = forms;
+        let reach = self.reach(middle, radius);
+        let g = gamma(4 * self.width + 8);
+        let mut lower = Matrix::zeros(middle.nrows(), self.domains);
+        let mut upper = lower.clone();
+        for d in 0..self.domains {
+            let (mut low, mut high) = (lower.column_mut(d), upper.column_mut(d));
+            for e in 0..self.width {
+                let terms = middle.column(d * self.width + e).into_iter();
+                let terms = terms.zip(radius.column(d * self.width + e));
+                for ((low, high), (m, r)) in low.iter_mut().zip(high.iter_mut()).zip(terms) {
+                    if e == 0 {
+                        (*low, *high) = (m - r, m + r);
+                    } else {
+                        *low -= (m - r).abs();
+                        *high += (m + r).abs();
+                    }
+                }
+            }
+            for (j, (low, high)) in low.iter_mut().zip(high.iter_mut()).enumerate() {
+                let charge = add_up(mul_up(reach[(j, d)], g), 4.0 * self.width as f64 * TINY);
+                *low = nan_to(sub_down(*low, charge), f64::NEG_INFINITY);
+                *high = nan_to(add_up(*high, charge), f64::INFINITY);
+            }
+        }
+        Boxes { lower, upper }
+    }
+}
+
+/// The inputs that have positive width in a box of a batch.
+#[must_use]
+pub fn free_inputs(input: &Boxes, domain: usize) -> Vec<usize> {
+    let free = |&i: &usize| input.lower[(i, domain)] < input.upper[(i, domain)];
+    (0..input.lower.nrows()).filter(free).collect()
+}
