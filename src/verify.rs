@@ -359,7 +359,7 @@ fn by_bounds(net: &Network, property: &Property, settings: &Settings, limits: &L
     // Where a short search decides, it is cheaper than a long attack.
     let domains = cheaper_than_attack(net);
     let short = domains < limits.domains && branch::suits_inputs(net, property);
-    if short && thorough(net, settings).is_some() {
+    if short && thorough(net, property, settings).is_some() {
         let searched = branch::search(net, property, &Limits { domains, ..*limits });
         if !matches!(searched.answer, Answer::Open(Reason::DomainLimit)) {
             return concluded(searched, least);
@@ -388,7 +388,7 @@ fn attack_again(
     limits: &Limits,
 ) -> Option<Counterexample> {
     let stop = || limits.passed().is_some();
-    let again = thorough(net, settings)?;
+    let again = thorough(net, property, settings)?;
     attack::attack_any(net, property, &again.attack, again.seed, &stop)
 }
 
@@ -403,10 +403,10 @@ const ATTACK_BUDGET: usize = 4_000_000_000;
 
 /// The settings of the second attack: as many restarts as the network's size allows, none where that is not more than the first
 /// attack had.
-fn thorough(net: &Network, settings: &Settings) -> Option<Settings> {
+fn thorough(net: &Network, property: &Property, settings: &Settings) -> Option<Settings> {
     let thorough = AttackSettings::thorough();
-    // A step is an evaluation and a gradient.
-    let step = 2 * multiplications(net);
+    // A step is an evaluation and a gradient, and several claims share the budget.
+    let step = 2 * multiplications(net) * property.claims.len().clamp(1, attack::MOST_CLAIMS);
     let restarts = (ATTACK_BUDGET / step.saturating_mul(thorough.steps).max(1)).min(500);
     let more = !settings.attack.kinds().is_empty() && restarts > 4 * settings.attack.restarts;
     more.then(|| Settings { attack: AttackSettings { restarts, ..thorough }, ..settings.clone() })

@@ -106,7 +106,7 @@ fn search(problem: &Problem, settings: &AttackSettings, seed: u64) -> Option<Cou
 
 /// Of a property with many claims, how many are attacked after all were screened: with tens of thousands of claims, one
 /// attack on each would use up the time for proving them.
-const MOST_CLAIMS: usize = 10;
+pub const MOST_CLAIMS: usize = 10;
 
 /// Attacks a property: tries one candidate for every claim ([`screen`]), then attacks the most promising claims, at most
 /// ten, until one is refuted.

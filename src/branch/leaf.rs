@@ -123,11 +123,18 @@ pub(super) struct Bounder<'a> {
 /// Forward bounds are taken where sweeping every neuron would cost this many times as much.
 const FORWARD_GAIN: usize = 64;
 
+/// Forward bounds are looser, so that more boxes are needed: halving every input once makes 2ⁿ of them. With more inputs than
+/// this, tight bounds of few boxes pay.
+const FORWARD_INPUTS: usize = 8;
+
 /// A node's neurons are swept all the same where that costs no more than this many forward passes.
 const SWEEP_SHARE: usize = 4;
 
 /// The costs of bounds over boxes in which at most so many inputs are not fixed, where forward ones are to be taken.
 pub(super) fn forward_costs(net: &Network, free_inputs: usize) -> Option<Costs> {
+    if free_inputs > FORWARD_INPUTS {
+        return None;
+    }
     let costs = Costs::of(net, free_inputs);
     (costs.all_sweeps(net) / FORWARD_GAIN > costs.forward()).then_some(costs)
 }
