@@ -309,8 +309,9 @@ fn bad_plans_name_file_line_and_key() {
         }
     }
     bench.run("audit absent.toml --out out").exits(66);
-    bench.run("audit audit.toml").exits(64);
     bench.run("audit").exits(64);
+    bench.run("audit --verify out --overwrite").exits(64);
+    bench.run("audit --id 0").exits(64);
     bench.run("audit --verify absent").exits(66);
 }
 
@@ -356,7 +357,8 @@ fn criteria_decide_the_exit_code_when_asked() {
     };
     bench.write("low.toml", &criterion("0.5"));
     bench.write("high.toml", &criterion("0.99"));
-    bench.run("audit low.toml --out low --quiet --require-criteria").exits(0);
+    bench.run("audit low.toml --quiet --require-criteria").exits(0);
+    assert_eq!(bench.report("audit-out")["criteria"][0]["met"], true);
     bench.run("audit high.toml --out high --quiet").exits(0);
     bench.run("audit high.toml --out high --quiet --require-criteria").exits(10);
     assert_eq!(bench.report("high")["criteria"][0]["met"], false);

@@ -30,12 +30,12 @@ pub(super) struct Arguments {
     #[arg(value_name = "AUDIT.toml", required_unless_present_any = ["init", "verify"])]
     plan: Option<PathBuf>,
 
-    /// Folder for the report, the journal and the evidence
-    #[arg(long, value_name = "DIR", required_unless_present_any = ["init", "verify"])]
+    /// Folder for the report, the journal and the evidence [default: audit-out]
+    #[arg(long, value_name = "DIR", requires = "plan")]
     out: Option<PathBuf>,
 
     /// Write a commented plan to AUDIT.toml, or to the file named, and stop
-    #[arg(long, conflicts_with_all = ["out", "verify"])]
+    #[arg(long, conflicts_with_all = ["out", "verify", "overwrite", "reproducible", "require_criteria"])]
     init: bool,
 
     /// Compare the folder of a finished audit with its manifest: any altered, missing or extra file is found
@@ -47,15 +47,15 @@ pub(super) struct Arguments {
     id: Option<String>,
 
     /// Replace another audit in the --out folder
-    #[arg(long, requires = "out")]
+    #[arg(long, requires = "plan")]
     overwrite: bool,
 
     /// Leave out times, date and machine, so that a run anywhere gives the same report id
-    #[arg(long, requires = "out")]
+    #[arg(long, requires = "plan")]
     reproducible: bool,
 
     /// Exit with code 10 where a [[criterion]] of the plan is not met
-    #[arg(long, requires = "out")]
+    #[arg(long, requires = "plan")]
     require_criteria: bool,
 
     /// Inputs handled at once [default: the number of cores]
@@ -75,10 +75,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     if let Some(dir) = &arguments.verify {
         return verify(dir, arguments.id.as_deref());
     }
-    let (Some(plan), Some(out)) = (&arguments.plan, &arguments.out) else {
-        return Err(Failure::new(USAGE, "a plan and --out are needed; see 'certus audit --help'"));
+    let Some(plan) = &arguments.plan else {
+        return Err(Failure::new(USAGE, "a plan is needed; see 'certus audit --help'"));
     };
-    audit(arguments, plan, out)
+    audit(arguments, plan, arguments.out.as_deref().unwrap_or(Path::new("audit-out")))
 }
 
 /// Writes the template; a file that is there already is left alone.
