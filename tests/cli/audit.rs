@@ -310,7 +310,6 @@ fn bad_plans_name_file_line_and_key() {
     }
     bench.run("audit absent.toml --out out").exits(66);
     bench.run("audit").exits(64);
-    bench.run("audit --verify out --overwrite").exits(64);
     bench.run("audit --id 0").exits(64);
     bench.run("audit --verify absent").exits(66);
 }
