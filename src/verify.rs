@@ -256,7 +256,7 @@ pub fn verify_with_proof(
         slopes: matches!(settings.method, Method::Auto | Method::Lp | Method::Milp),
         linear_programs: matches!(settings.method, Method::Lp | Method::Milp),
         search: settings.method.branches(),
-        short: thorough(net, settings).map(|_| cheaper_than_attack(net)),
+        short: thorough(net, property, settings).map(|_| cheaper_than_attack(net)),
         before_search: &|| attack_again(net, property, settings, &limits),
         keep: wish.keep,
         watch: wish.watch,
