@@ -23,7 +23,7 @@ use rayon::prelude::*;
 use std::collections::BinaryHeap;
 
 /// Entries of a batch's widest matrices, about.
-const BATCH_ENTRIES: usize = 1 << 18;
+const BATCH_ENTRIES: usize = 1 << 22;
 
 /// Batches bounded in parallel: a constant, so that the search does not depend on the number of threads.
 const BATCHES: usize = 4;
@@ -276,8 +276,7 @@ impl<'a> Search<'a> {
             slopes,
             known: known_of(self.root, &self.unstable, 0),
         });
-        let widest = self.net.nodes().iter().map(|n| n.len).max().unwrap_or(1);
-        let batch = (BATCH_ENTRIES / widest).clamp(4, 64);
+        let batch = self.batch_size();
         let mut searched =
             Searched { answer: Answer::Proved, bound: f64::INFINITY, visited: 0, open: 0 };
         let mut stuck = 0;
@@ -300,9 +299,15 @@ impl<'a> Search<'a> {
             let how = if searched.visited == 0 { ROOT } else { INNER };
             searched.visited += domains.len();
             let chunk = domains.len().div_ceil(BATCHES).max(1);
-            let results: Vec<Batch> =
-                domains.par_chunks(chunk).map(|chunk| self.batch(chunk, how)).collect();
-            for mut result in results {
+            let work = |chunk| limits.passed().is_none().then(|| self.batch(chunk, how));
+            let results: Vec<Option<Batch>> = domains.par_chunks(chunk).map(work).collect();
+            for (chunk, result) in domains.chunks(chunk).zip(results) {
+                let Some(mut result) = result else {
+                    // Out of time: these stay open.
+                    searched.visited -= chunk.len();
+                    open.extend(chunk.iter().cloned());
+                    continue;
+                };
                 if let Some(found) = result.counterexample {
                     return Searched {
                         answer: Answer::Refuted(Box::new(found)),
@@ -323,6 +328,13 @@ impl<'a> Search<'a> {
             return Searched { answer: Answer::Open(Reason::Resolution), open: stuck, ..searched };
         }
         searched
+    }
+
+    /// Domains a batch: few where the matrices of one domain's intermediate sweeps are large already.
+    fn batch_size(&self) -> usize {
+        let widest = self.net.nodes().iter().map(|n| n.len).max().unwrap_or(1);
+        let entries = widest * self.unstable.len().max(16);
+        (BATCH_ENTRIES / entries).clamp(4, 64)
     }
 
     fn default_slope(&self, relu: NodeId, element: usize) -> f32 {
