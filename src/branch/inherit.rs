@@ -2,6 +2,7 @@
 
 use crate::bound::Analysis;
 use crate::net::{Boxes, Matrix, Network, Op};
+use crate::num::{single_down, single_up};
 use std::sync::Arc;
 
 /// Lower and upper bounds of the operands of all nonlinear nodes in single precision, rounded outward; both halves of a box
@@ -15,7 +16,7 @@ impl Inherited {
         let boxes = operands(analysis.net).map(|z| &analysis.layers.boxes[z]);
         let ends = boxes.flat_map(|b| {
             (0..b.lower.nrows())
-                .map(move |i| [down(b.lower[(i, domain)]), up(b.upper[(i, domain)])])
+                .map(move |i| [single_down(b.lower[(i, domain)]), single_up(b.upper[(i, domain)])])
         });
         Self(ends.collect())
     }
@@ -58,27 +59,4 @@ fn operands(net: &Network) -> impl Iterator<Item = usize> + '_ {
         })
     };
     (1..net.nodes().len()).filter(read)
-}
-
-fn down(x: f64) -> f32 {
-    let single = x as f32;
-    if f64::from(single) > x { single.next_down() } else { single }
-}
-
-fn up(x: f64) -> f32 {
-    -down(-x)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn single_precision_is_rounded_outward(x: f64) {
-            prop_assume!(!x.is_nan());
-            prop_assert!(f64::from(down(x)) <= x && x <= f64::from(up(x)));
-        }
-    }
 }

@@ -13,6 +13,6 @@ pub use exact::{
     round_nearest, round_up, round_up_f32, to_f64_nearest,
 };
 pub use round::{
-    TINY, UNIT, add_down, add_up, gamma, inflate, mul_down, mul_up, nan_to, sub_down, sub_up,
-    two_sum,
+    TINY, UNIT, add_down, add_up, gamma, inflate, mul_down, mul_up, nan_to, single_down, single_up,
+    sub_down, sub_up, two_sum,
 };

@@ -75,6 +75,19 @@ pub fn nan_to(x: f64, bound: f64) -> f64 {
     if x.is_nan() { bound } else { x }
 }
 
+/// The largest single-precision number that is not larger than x.
+#[must_use]
+pub fn single_down(x: f64) -> f32 {
+    let near = x as f32;
+    if f64::from(near) > x { near.next_down() } else { near }
+}
+
+/// The least single-precision number that is not smaller than x.
+#[must_use]
+pub fn single_up(x: f64) -> f32 {
+    -single_down(-x)
+}
+
 /// Knuth's error-free transformation: (s, e) with s = fl(a + b) and s + e = a + b exactly (barring overflow).
 #[must_use]
 pub fn two_sum(a: f64, b: f64) -> (f64, f64) {
@@ -86,6 +99,15 @@ pub fn two_sum(a: f64, b: f64) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn single_precision_is_rounded_outward(x: f64) {
+            prop_assume!(!x.is_nan());
+            prop_assert!(f64::from(single_down(x)) <= x && x <= f64::from(single_up(x)));
+        }
+    }
 
     #[test]
     fn gamma_is_an_upper_bound_of_n_u() {

@@ -3,6 +3,7 @@
 use super::Neuron;
 use crate::bound::Analysis;
 use crate::net::{Boxes, Matrix, NodeId};
+use crate::num::{single_down, single_up};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -81,7 +82,7 @@ impl Eq for Domain {}
 pub fn known_of(analysis: &Analysis, unstable: &[Neuron], d: usize) -> Known {
     let ends = unstable.iter().map(|&(_, z, i)| {
         let boxes = &analysis.layers.boxes[z];
-        [down(boxes.lower[(i, d)]), up(boxes.upper[(i, d)])]
+        [single_down(boxes.lower[(i, d)]), single_up(boxes.upper[(i, d)])]
     });
     ends.collect()
 }
@@ -119,28 +120,4 @@ pub fn boxes_of<'a>(
         }
     }
     boxes
-}
-
-/// The largest single-precision number that is not larger.
-fn down(x: f64) -> f32 {
-    let near = x as f32;
-    if f64::from(near) > x { near.next_down() } else { near }
-}
-
-/// The least single-precision number that is not smaller.
-fn up(x: f64) -> f32 {
-    -down(-x)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn rounding_goes_outward(x in proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL | proptest::num::f64::ZERO) {
-            prop_assert!(f64::from(down(x)) <= x && x <= f64::from(up(x)));
-        }
-    }
 }
