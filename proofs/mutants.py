@@ -60,7 +60,7 @@ def main():
     shutil.copy("proofs/FORMAT.md", copy.parent)
     manifest = (copy / "Cargo.toml").read_text()
     for field, value in [
-        ("rust-version", '"1.88"'),
+        ("rust-version", '"1.89"'),
         ("version", '"0.0.0"'),
         ("edition", '"2024"'),
         ("license", '"MIT"'),

@@ -27,6 +27,8 @@ pub(super) const INTERNAL: u8 = 70;
 pub(super) const CANNOT_CREATE: u8 = 73;
 /// Writing failed.
 pub(super) const OUTPUT: u8 = 74;
+/// Another process works in the output folder.
+pub(super) const BUSY: u8 = 75;
 /// Ctrl-C.
 pub(super) const INTERRUPTED: u8 = 130;
 
@@ -43,6 +45,7 @@ pub(super) const HELP: &str = "Exit codes:
    70  an error in certus itself, or a verdict that contradicts the expected one
    73  an output file or folder cannot be created
    74  writing failed, for example on a full disk
+   75  another certus process is working in the output folder
   130  interrupted";
 
 /// What ends the program early: one sentence, and the exit code.
@@ -92,6 +95,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let code = match &error {
             StoreError::Exists(_) | StoreError::Create { .. } => CANNOT_CREATE,
+            StoreError::Busy(_) => BUSY,
             StoreError::Read { .. } | StoreError::Write { .. } => OUTPUT,
             StoreError::Journal { .. } => DATA,
         };
@@ -109,6 +113,7 @@ impl From<FolderError> for Failure {
     fn from(error: FolderError) -> Self {
         let code = match &error {
             FolderError::Create { .. } => CANNOT_CREATE,
+            FolderError::Busy(_) => BUSY,
             FolderError::Read { .. } | FolderError::Write { .. } => OUTPUT,
             FolderError::Unfinished(_) => NO_INPUT,
             FolderError::Journal { .. }

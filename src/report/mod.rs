@@ -8,6 +8,7 @@ mod html;
 mod inspection;
 mod journal;
 mod json;
+mod lock;
 mod proofs;
 mod query;
 mod radius;

@@ -2,7 +2,7 @@
 
 use super::journal::{self, JournalError};
 use super::row::{Record, counterexample_file};
-use super::{Report, RowRecord};
+use super::{Report, RowRecord, lock};
 use crate::attack::Counterexample;
 use crate::audit::Finished;
 use serde::Serialize;
@@ -37,6 +37,9 @@ pub enum StoreError {
         .0.display()
     )]
     Exists(PathBuf),
+    /// Another process works in the folder.
+    #[error("{}: another certus process is working in this folder; wait until it has ended", .0.display())]
+    Busy(PathBuf),
     /// A file or folder cannot be made.
     #[error("{}: cannot be created: {source}", file.display())]
     Create {
@@ -75,6 +78,8 @@ pub enum StoreError {
 #[derive(Debug)]
 pub struct Store {
     dir: PathBuf,
+    /// Keeps other processes out for as long as this lives.
+    _lock: Option<File>,
     journal: Mutex<Tail>,
 }
 
@@ -89,8 +94,8 @@ impl Store {
     /// Opens the folder for the campaign `header`, whose inputs are `0..inputs`, and returns the rows it holds already.
     ///
     /// # Errors
-    /// Where the folder cannot be used, holds a campaign and `mode` is [`Mode::Fresh`], or holds another campaign than
-    /// this and `mode` is [`Mode::Resume`].
+    /// Where the folder cannot be used, another process works in it, it holds a campaign and `mode` is [`Mode::Fresh`], or it
+    /// holds another campaign than this and `mode` is [`Mode::Resume`].
     pub fn open<R: Record>(
         dir: &Path,
         header: &impl Serialize,
@@ -98,11 +103,12 @@ impl Store {
         mode: Mode,
     ) -> Result<(Self, Vec<R::Row>), StoreError> {
         let at = |name: &str| dir.join(name);
+        create_dir(dir)?;
+        let lock = lock::folder(dir).map_err(|lock::Busy| StoreError::Busy(dir.to_owned()))?;
         let exists = at(JOURNAL).exists() || at(REPORT).exists();
         if exists && mode == Mode::Fresh {
             return Err(StoreError::Exists(dir.to_owned()));
         }
-        create_dir(dir)?;
         create_dir(&at(COUNTEREXAMPLES))?;
         if mode == Mode::Overwrite {
             remove_campaign(dir)?;
@@ -124,10 +130,8 @@ impl Store {
                 Vec::new()
             }
         };
-        Ok((
-            Self { dir: dir.to_owned(), journal: Mutex::new(Tail { file: journal, torn: false }) },
-            rows,
-        ))
+        let journal = Mutex::new(Tail { file: journal, torn: false });
+        Ok((Self { dir: dir.to_owned(), _lock: lock, journal }, rows))
     }
 
     /// Keeps one finished input of a campaign.

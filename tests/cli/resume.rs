@@ -76,6 +76,24 @@ fn ctrl_c_stops_cleanly_and_says_how_to_go_on() {
     assert_eq!(bench.comparable("whole"), bench.comparable("out"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_folder_belongs_to_one_process_until_that_is_killed() {
+    let bench = Bench::new(150);
+    let mut child = start(&bench, "out", 3);
+    for how in ["", "--resume", "--overwrite"] {
+        let ran = bench.certify(&format!("{SLOW} --out out {how}")).exits(75);
+        let sentence =
+            "out: another certus process is working in this folder; wait until it has ended";
+        assert_eq!(ran.stderr, format!("certus: {sentence}\n"), "{how}");
+    }
+    assert!(child.try_wait().unwrap().is_none(), "it ended before this could tell anything");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    bench.certify(&format!("{SLOW} --out out --resume")).exits(0);
+    assert_eq!(bench.text("out/journal.jsonl").lines().count(), 151);
+}
+
 #[test]
 fn a_torn_last_line_is_dropped() {
     let bench = Bench::new(30);

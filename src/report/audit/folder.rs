@@ -8,7 +8,7 @@ use super::table;
 use crate::audit::{Entry, Evidence, Plan, Step};
 use crate::load::sha256_hex;
 use crate::report::html;
-use crate::report::{FileRecord, JournalError, Mode};
+use crate::report::{FileRecord, JournalError, Mode, lock};
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -35,6 +35,9 @@ pub enum FolderError {
         /// What the system said.
         source: io::Error,
     },
+    /// Another process works in the folder.
+    #[error("{}: another certus process is working in this folder; wait until it has ended", .0.display())]
+    Busy(PathBuf),
     /// A file cannot be read.
     #[error("{}: cannot be read: {source}", file.display())]
     Read {
@@ -104,6 +107,8 @@ pub struct Rendered {
 /// The folder, open for appending.
 pub struct AuditFolder<'a> {
     dir: PathBuf,
+    /// Keeps other processes out for as long as this lives.
+    _lock: Option<File>,
     plan: &'a Plan,
     journal: Mutex<Tail>,
 }
@@ -139,7 +144,7 @@ impl<'a> AuditFolder<'a> {
     /// Opens the folder for an audit; returns its first run and the steps it holds already.
     ///
     /// # Errors
-    /// Where the folder cannot be used, or holds another audit and is not to be overwritten.
+    /// Where the folder cannot be used, another process works in it, or it holds another audit and is not to be overwritten.
     pub fn open(
         dir: &Path,
         plan: &'a Plan,
@@ -149,6 +154,7 @@ impl<'a> AuditFolder<'a> {
     ) -> Result<(Self, RunRecord, Vec<Entry>), FolderError> {
         let create = |source| FolderError::Create { file: dir.to_owned(), source };
         fs::create_dir_all(dir).map_err(create)?;
+        let lock = lock::folder(dir).map_err(|lock::Busy| FolderError::Busy(dir.to_owned()))?;
         if mode == Mode::Overwrite {
             remove_audit(dir)?;
         }
@@ -176,7 +182,7 @@ impl<'a> AuditFolder<'a> {
             }
         };
         let journal = Mutex::new(Tail { file: journal, torn: false });
-        Ok((Self { dir: dir.to_owned(), plan, journal }, run, entries))
+        Ok((Self { dir: dir.to_owned(), _lock: lock, plan, journal }, run, entries))
     }
 
     /// Keeps one finished step: the counterexample first, so that a line in the journal always has its evidence.
