@@ -8,7 +8,7 @@ pub use crate::branch::Reason;
 use crate::branch::{self, Answer, Limits};
 use crate::load::Statement;
 use crate::net::{Network, Node, Op};
-use crate::prove::{self, Body, Mode, NotProved, Phase, Plan, Proof, Proved, Question, Section};
+use crate::prove::{self, Ask, Body, Mode, NotProved, Phase, Plan, Proof, Proved, Section};
 use crate::spec::Property;
 use stages::{Decided, Query};
 use std::fmt;
@@ -233,13 +233,13 @@ pub struct ProofWish<'a> {
 }
 
 /// As [`verify`], but looks for a proof: where the checker accepts one, the certificate is
-/// [`AssuranceLevel::Proved`]. Where it does not although there may be nothing wrong with the claim, everything else that the
-/// method allows is tried, for a certificate that is only [`AssuranceLevel::Sound`]. The second value is the proof or why
+/// [`AssuranceLevel::Proved`]. Where it does not although the search found one, or the checker cannot read the files, the certificate
+/// is only [`AssuranceLevel::Sound`]; where the search did not, everything else that the method allows is tried. The second value is the proof or why
 /// there is none; `None` where a counterexample was found first. The time limit is the search's: writing and checking
 /// come on top.
 #[must_use]
 pub fn verify_with_proof(
-    question: &Question,
+    ask: Ask,
     net: &Network,
     statement: &Statement,
     settings: &Settings,
@@ -261,15 +261,23 @@ pub fn verify_with_proof(
         keep: wish.keep,
         watch: wish.watch,
     };
-    let proof = prove::prove(question, net, statement, &plan, &limits);
-    let outcome = match &proof {
+    let held = |proof: &Proof, visited: usize, level: AssuranceLevel| {
+        let effort = Effort { visited, open: 0 };
+        let stage = Some(stage_of(proof));
+        let verdict = Verdict::Certified(Certificate { level });
+        Outcome { verdict, stage, bound: None, effort }
+    };
+    let unproved = match prove::prove(ask, net, statement, &plan, &limits) {
         Ok(proved) => {
-            let certificate = Certificate { level: AssuranceLevel::Proved };
-            let effort = Effort { visited: proved.visited, open: 0 };
-            let stage = Some(stage_of(&proved.proof));
-            Outcome { verdict: Verdict::Certified(certificate), stage, bound: None, effort }
+            let outcome = held(&proved.proof, proved.visited, AssuranceLevel::Proved);
+            return (outcome, Some(Ok(proved)));
         }
-        Err(why) => match why.answer() {
+        Err(unproved) => unproved,
+    };
+    let outcome = match (&unproved.found, unproved.why.answer()) {
+        // The search's own bounds are sound.
+        (Some((proof, visited)), _) => held(proof, *visited, AssuranceLevel::Sound),
+        (None, answer) => match answer {
             Some(Answer::Refuted(found)) => {
                 falsified(found.clone(), Stage::Branch, Effort::default())
             }
@@ -283,7 +291,7 @@ pub fn verify_with_proof(
             _ => by_bounds(net, property, settings, &limits),
         },
     };
-    (outcome, Some(proof))
+    (outcome, Some(Err(unproved.why)))
 }
 
 /// The dearest thing that a proof is made of.

@@ -1,8 +1,7 @@
 //! Proofs from end to end: found by the search, accepted by the checker from the files alone, worthless when tampered with.
 
 use certus::attack::{AttackKind, AttackSettings};
-use certus::branch::Care;
-use certus::branch::Limits;
+use certus::branch::{Care, Limits, split_inputs, split_inputs_recorded};
 use certus::load::{DataSettings, Dataset, SourceFile, load_network, load_statement, write_vnnlib};
 use certus::num::parse_rational;
 use certus::prove::{Mode, NotProved, Plan, Proved, Question, certify, find, prove};
@@ -38,7 +37,8 @@ fn proved_by(
     let found = find(&net, &statement, plan, Care::USUAL, &limits);
     let searching = start.elapsed();
     drop(found);
-    let proved = prove(&question, &net, &statement, plan, &limits)?;
+    let ask = || Question::new(&bytes(model), &bytes(property));
+    let proved = prove(&ask, &net, &statement, plan, &limits).map_err(|unproved| unproved.why)?;
     let text = proved.proof.to_bytes();
     assert_eq!(text.len() as u64, proved.bytes);
     let start = Instant::now();
@@ -137,9 +137,10 @@ fn images_are_proved_by_bounds_alone() {
         std::fs::write(&file, &property).unwrap();
         let statement = load_statement(&file, net.inputs(), net.outputs()).unwrap();
         let question = Question::new(&model, property.as_bytes()).unwrap();
+        let ask = || Question::new(&model, property.as_bytes());
         let wish = ProofWish { keep: None, watch: &|_| () };
         let (outcome, found) =
-            verify_with_proof(&question, &net, &statement, &settings, wish, &|| false);
+            verify_with_proof(&ask, &net, &statement, &settings, wish, &|| false);
         match outcome.verdict {
             Verdict::Certified(certificate) => {
                 assert_eq!(certificate.level(), AssuranceLevel::Proved, "{found:?}");
@@ -164,15 +165,60 @@ fn collision_avoidance_is_proved_by_splitting() {
         return;
     }
     let small = [("1_6", 3), ("3_3", 4), ("2_5", 3), ("4_9", 3), ("1_2", 4), ("1_1", 4)];
-    let large = [("1_1", 1), ("3_3", 1), ("1_1", 2), ("1_1", 3)];
-    let mut splits = 0;
+    let large = [("1_1", 1), ("3_3", 1), ("1_1", 2), ("1_1", 3), ("1_1", 5)];
+    let (mut splits, mut combined) = (0, 0);
     for (net, property) in small.into_iter().chain(large) {
         let model = bench.join(format!("onnx/ACASXU_run2a_{net}_batch_2000.onnx"));
         let property = bench.join(format!("vnnlib/prop_{property}.vnnlib"));
         let found = proved(&model, &property, 120).unwrap();
+        assert_eq!(found.mended, 0, "what the search could repeat, the checker accepts at once");
         splits += usize::from(found.accepted.leaves() > 1);
+        let text = String::from_utf8(found.proof.to_bytes()).unwrap();
+        combined += text.lines().filter(|line| line.contains(" using ")).count();
     }
-    assert!(splits > 0);
+    assert!(splits > 0 && combined > 0);
+}
+
+/// Large torques while leaning and turning the same way: no half-space excludes them alone, their combinations do.
+#[test]
+fn half_spaces_are_combined_in_proofs() {
+    let model = root().join("models/control/mlp_plain.onnx");
+    let mut text =
+        String::from("(declare-const X_0 Real)(declare-const X_1 Real)(declare-const Y_0 Real)\n");
+    for i in 0..2 {
+        text += &format!("(assert (>= X_{i} -0.5))(assert (<= X_{i} 0.5))\n");
+    }
+    text += "(assert (>= Y_0 0.8))(assert (>= (+ X_0 X_1) 0.2))\n";
+    let scratch = tempfile::tempdir().unwrap();
+    let property = scratch.path().join("p.vnnlib");
+    std::fs::write(&property, &text).unwrap();
+    let found = proved(&model, &property, 60).unwrap();
+    assert_eq!(found.mended, 0);
+    let proof = String::from_utf8(found.proof.to_bytes()).unwrap();
+    for word in ["crown", "clip ", " using 0:", " slope r", "split x"] {
+        assert!(proof.contains(word), "no '{word}' in\n{proof}");
+    }
+    // Each line that combines is needed: with single half-spaces it does not hold.
+    let model = bytes(&model);
+    let lines: Vec<&str> = proof.lines().collect();
+    let mut needed = 0;
+    for (at, line) in lines.iter().enumerate() {
+        let Some((single, _)) = line.split_once(" using 0:") else { continue };
+        let mut changed = lines.clone();
+        changed[at] = single;
+        needed += usize::from(!accepted(&model, text.as_bytes(), &(changed.join("\n") + "\n")));
+    }
+    assert!(needed > 0, "{proof}");
+    // With and without a record, it is one search.
+    let loaded = load_network(&root().join("models/control/mlp_plain.onnx")).unwrap();
+    let (inputs, outputs) = (loaded.network.inputs(), loaded.network.outputs());
+    let net = loaded.network.with_inputs_as_outputs().unwrap();
+    let statement = load_statement(&property, inputs, outputs).unwrap();
+    let never = || false;
+    let limits = Limits::starting_now(None, &never);
+    let plain = split_inputs(&net, &statement.property, &limits);
+    let (recorded, _) = split_inputs_recorded(&net, &statement.property, &limits);
+    assert_eq!(plain.visited, recorded.visited);
 }
 
 /// One image of a committed network, as a property.

@@ -76,10 +76,10 @@ impl<E> Examination<'_, E> {
         let (inputs, outputs) = (subject.own.inputs(), subject.own.outputs());
         let statement = parse_statement("the property", property.as_bytes(), inputs, outputs)
             .map_err(|error| error.to_string())?;
-        let question = model.ask(property.as_bytes()).map_err(|error| error.to_string())?;
+        let ask = || model.ask(property.as_bytes());
         let wish = ProofWish { keep: None, watch: &|_| () };
         let (_, proved) =
-            verify_with_proof(&question, subject.own, &statement, settings, wish, self.stop);
+            verify_with_proof(&ask, subject.own, &statement, settings, wish, self.stop);
         match proved {
             Some(Ok(proved)) => Ok(ProofText { property, proof: proved.proof.to_bytes() }),
             Some(Err(why)) => Err(why.to_string()),

@@ -159,10 +159,14 @@ fn layers(
 ) -> Layers {
     let mut layers = Layers::default();
     for id in 0..net.nodes().len() {
-        let mut boxes = net.enclose_node(id, input, &layers.boxes);
-        if let Some(known) = known.and_then(|known| known[id].as_ref()) {
-            boxes.intersect(known);
-        }
+        let mut boxes = match known.and_then(|known| known[id].as_ref()) {
+            Some(known) if is_folded(net, id) => known.clone(),
+            known => {
+                let mut boxes = net.enclose_node(id, input, &layers.boxes);
+                known.into_iter().for_each(|known| boxes.intersect(known));
+                boxes
+            }
+        };
         let affine = matches!(net.node(id).op, Op::Affine(_));
         if let Some(linear) = forward.as_mut().filter(|_| affine).and_then(|f| f.push(id, &layers))
         {
@@ -209,6 +213,12 @@ fn tighten(sweep: Sweep, id: NodeId, boxes: &mut Boxes, wanted: impl Fn(usize) -
             }
         }
     }
+}
+
+/// Whether a node stands for several of another network ([`super::Reduced`]). Interval arithmetic on it may be tighter than intervals
+/// and sweeps there, so that bounds which others are to repeat on that network do without.
+pub(super) fn is_folded(net: &Network, id: NodeId) -> bool {
+    matches!(&net.node(id).op, Op::Affine(affine) if !affine.slack.is_empty())
 }
 
 /// Whether a sweep can improve a node's interval, and something depends on it: affine operands of nonlinear nodes, unless the

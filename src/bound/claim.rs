@@ -56,6 +56,12 @@ impl<'a> Functionals<'a> {
         self.matrix.ncols()
     }
 
+    /// Number of polytopes.
+    #[must_use]
+    pub fn polytopes(&self) -> usize {
+        self.polytopes.len()
+    }
+
     /// Whether the claim has no half-space at all (then it is either empty or cannot be refuted by bounds).
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Intermediate bounds by optimised slopes: each end of each unstable neuron's interval by multipliers of its own.
 
-use super::analysis::{Analysis, gains_by_sweep};
+use super::analysis::{Analysis, gains_by_sweep, is_folded};
 use super::backward::{Layers, Multipliers, Start, Sweep};
 use super::optimise::{Climb, Goal, climb, default_slopes};
 use crate::net::{Boxes, Matrix, Network, NodeId, Op};
@@ -38,8 +38,10 @@ pub fn optimise_intermediate<'a>(
     let mut layers = Layers::default();
     let mut ends = Vec::new();
     for id in 0..net.nodes().len() {
-        let mut boxes = net.enclose_node(id, &root.layers.boxes[0], &layers.boxes);
-        boxes.intersect(&root.layers.boxes[id]);
+        let mut boxes = root.layers.boxes[id].clone();
+        if !is_folded(net, id) {
+            boxes.intersect(&net.enclose_node(id, &root.layers.boxes[0], &layers.boxes));
+        }
         if read_by_relu(net, id) && gains_by_sweep(net, id) {
             let sweep = Sweep { net, layers: &layers, charges: &root.charges };
             for upper in [true, false] {

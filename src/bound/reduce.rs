@@ -106,12 +106,15 @@ impl Reduced {
         let (mut layers, mut charges) = (Layers::default(), Charges::new());
         let input = &analysis.layers.boxes[0];
         for id in 0..self.net.nodes().len() {
-            let mut boxes = self.net.enclose_node(id, input, &layers.boxes);
-            if let Some((from, elements)) = &self.origins[id] {
-                let known = &analysis.layers.boxes[*from];
-                let part = |m: &Matrix| m.select_rows(elements);
-                boxes.intersect(&Boxes { lower: part(&known.lower), upper: part(&known.upper) });
-            }
+            // Not intersected with interval arithmetic: see `is_folded`.
+            let boxes = match &self.origins[id] {
+                Some((from, elements)) => {
+                    let known = &analysis.layers.boxes[*from];
+                    let part = |m: &Matrix| m.select_rows(elements);
+                    Boxes { lower: part(&known.lower), upper: part(&known.upper) }
+                }
+                None => self.net.enclose_node(id, input, &layers.boxes),
+            };
             charges.push(&self.net, &boxes);
             layers.push(boxes);
         }

@@ -20,16 +20,22 @@ const DECAY: f64 = 0.8;
 /// Adam's decay of the moments.
 const MOMENTS: [f64; 2] = [0.9, 0.999];
 
-/// Raises lower bounds of functionals (outputs × k) on domains towards their targets. Returns the sweeps of all steps and, for
-/// each column, where its best bound is.
+/// Slopes are multiples of this: what a proof has to say of them is short, and nothing of it is rounded.
+const GRAIN: f64 = 1.0 / 1024.0;
+
+/// The slopes of one step: for each ReLU node (elements × columns).
+pub(super) type Slopes = Vec<Option<Matrix>>;
+
+/// Raises lower bounds of functionals (outputs × k) on domains towards their targets. Returns the sweeps of all steps with their
+/// slopes and, for each column, where its best bound is.
 pub(super) fn ascend(
     analysis: &Analysis,
     functionals: &Matrix,
     domains: &[usize],
     targets: &[f64],
-) -> (Vec<Swept>, Vec<At>) {
+) -> (Vec<(Swept, Slopes)>, Vec<At>) {
     let at = analysis.net.output();
-    let mut sweeps: Vec<Swept> = Vec::new();
+    let mut sweeps: Vec<(Swept, Slopes)> = Vec::new();
     let mut best: Vec<Option<(f64, At)>> = vec![None; domains.len()];
     let slopes = default_slopes(analysis, domains);
     let mut state = State {
@@ -61,7 +67,7 @@ pub(super) fn ascend(
             let values = primal(&sweep, at, &swept, &state.domains, &multipliers);
             state.step(analysis, &swept, &values, step, count as i32);
         }
-        sweeps.push(swept);
+        sweeps.push((swept, multipliers.slopes));
         if last {
             break;
         }
@@ -75,7 +81,7 @@ pub(super) fn ascend(
 }
 
 /// Slopes of the default relaxation, one column a functional.
-fn default_slopes(analysis: &Analysis, domains: &[usize]) -> Vec<Option<Matrix>> {
+fn default_slopes(analysis: &Analysis, domains: &[usize]) -> Slopes {
     let net = analysis.net;
     let slopes = |id: usize| match (&net.node(id).op, analysis.layers.relaxation(net, id)) {
         (Op::Relu(_), NodeRelaxation::Unary(lines)) => {
@@ -96,7 +102,7 @@ struct State {
     columns: Vec<usize>,
     functionals: Matrix,
     domains: Vec<usize>,
-    slopes: Vec<Option<Matrix>>,
+    slopes: Slopes,
     moments: Vec<Option<[Matrix; 2]>>,
 }
 
@@ -147,7 +153,8 @@ impl State {
                     *v = b2 * *v + (1.0 - b2) * gradient * gradient;
                     if *v > 0.0 {
                         let slope = &mut slopes[(i, c)];
-                        *slope = (*slope + size * c1 * *m / (c2 * *v).sqrt()).clamp(0.0, 1.0);
+                        let moved = *slope + size * c1 * *m / (c2 * *v).sqrt();
+                        *slope = (moved.clamp(0.0, 1.0) / GRAIN).round() * GRAIN;
                     }
                 }
             }

@@ -2,8 +2,9 @@
 
 use super::clip::{Cut, clip};
 use super::inherit::Inherited;
-use super::leaf::{Bounder, Domain, Reach, Row, Undecided};
-use super::record::{Note, Record, known_of, known_size, slabs};
+use super::leaf::{Bounded, Bounder, Domain, Reach, Row, Undecided};
+use super::record::{Clip, Record, Slab, Step, moved, slabs};
+use super::relu::Refutation;
 use super::smear::{Subject, smears};
 use super::{Answer, Limits, Reason, Searched, free_inputs};
 use crate::attack::{Counterexample, validate};
@@ -16,9 +17,8 @@ use std::collections::BinaryHeap;
 
 impl Domain {
     /// Bytes, with the allocations' own cost.
-    fn size(net: &Network, recorded: bool) -> usize {
-        let kept = if recorded { known_size(net) } else { Inherited::size(net) / 2 };
-        size_of::<Self>() + 2 * (8 * net.inputs() + 16) + kept
+    fn size(net: &Network) -> usize {
+        size_of::<Self>() + 2 * (8 * net.inputs() + 16) + Inherited::size(net) / 2
     }
 }
 
@@ -55,8 +55,10 @@ impl Eq for Domain {}
 struct Batch {
     /// Halves, in pairs.
     children: Vec<Domain>,
-    /// What the record needs to know about each pair.
-    notes: Vec<Note>,
+    /// What the record needs to know about each pair: what was done, the input halved and where.
+    halved: Vec<(u32, Step, u32, f64)>,
+    /// What it needs to know about domains proved.
+    closed: Vec<(u32, Step)>,
     counterexample: Option<Counterexample>,
     /// Least margin among the domains proved here.
     proved: f64,
@@ -86,7 +88,7 @@ pub fn split_inputs(net: &Network, property: &Property, limits: &Limits) -> Sear
 }
 
 /// As [`split_inputs`], and records how, in steps that a proof can repeat: with a little to spare in every bound, and
-/// clipping less.
+/// clipping only where that is worth a line.
 #[must_use]
 pub fn split_inputs_recorded(
     net: &Network,
@@ -122,21 +124,21 @@ fn run(
         .map(|(c, claim)| Domain {
             claim: c as u32,
             step: c as u32,
-            known: None,
             inherited: None,
             bound: f64::NEG_INFINITY,
             lower: claim.region.lower().into(),
             upper: claim.region.upper().into(),
         })
         .collect();
-    let most = limits.memory / Domain::size(net, recorded);
     let widest = net.nodes().iter().map(|n| n.len).max().unwrap_or(1);
     let batch = (BATCH_ENTRIES / (widest * 32)).clamp(1, BATCH);
     let mut searched =
         Searched { answer: Answer::Proved, bound: f64::INFINITY, visited: 0, open: 0 };
     let mut stuck: Vec<Domain> = Vec::new();
     while !open.is_empty() {
-        let full = (open.len() > most).then_some(Reason::MemoryLimit);
+        let noted = record.as_ref().map_or(0, |record| record.size());
+        let full = open.len() * Domain::size(net) + noted > limits.memory;
+        let full = full.then_some(Reason::MemoryLimit);
         let many = (searched.visited >= limits.domains).then_some(Reason::DomainLimit);
         if let Some(reason) = limits.passed().or(full).or(many) {
             return conclude(searched, Answer::Open(reason), open.iter().chain(&stuck));
@@ -152,10 +154,10 @@ fn run(
             }
             searched.bound = searched.bound.min(result.proved);
             if let Some(record) = &mut record {
-                for (note, pair) in
-                    result.notes.into_iter().zip(result.children.chunks_exact_mut(2))
-                {
-                    let steps = record.halve(note);
+                result.closed.into_iter().for_each(|(number, step)| record.close(number, step));
+                let pairs = result.children.chunks_exact_mut(2);
+                for ((number, step, input, at), pair) in result.halved.into_iter().zip(pairs) {
+                    let steps = record.halve(number, step, input, at);
                     pair.iter_mut().zip(steps).for_each(|(child, step)| child.step = step);
                 }
             }
@@ -199,15 +201,16 @@ struct Search<'a> {
 impl Search<'_> {
     /// Bounds a batch of domains and splits those that are not proved.
     fn batch(&self, domains: &[Domain]) -> Batch {
-        let bounded = self.bounder.bound(domains);
-        let mut result = Batch { proved: bounded.proved, ..Batch::default() };
+        let mut bounded = self.bounder.bound(domains);
+        let closed = std::mem::take(&mut bounded.closed);
+        let mut result = Batch { proved: bounded.proved, closed, ..Batch::default() };
         result.counterexample = self.probe(&bounded.undecided);
         if result.counterexample.is_none() {
             let subjects: Vec<Subject> = bounded.undecided.iter().map(Undecided::subject).collect();
             let smears = smears(&bounded.analysis, &bounded.sweeps, &subjects);
             for (u, undecided) in bounded.undecided.iter().enumerate() {
                 let promise = smears.column(u);
-                self.split(&bounded.analysis, undecided, promise.as_slice(), &mut result);
+                self.split(&bounded, undecided, promise.as_slice(), &mut result);
             }
         }
         result
@@ -252,37 +255,25 @@ impl Search<'_> {
     }
 
     /// Clips a domain by the linear bounds of its open polytopes and halves it where that promises most.
-    fn split(
-        &self,
-        analysis: &Analysis,
-        undecided: &Undecided,
-        promise: &[f64],
-        result: &mut Batch,
-    ) {
-        let Undecided { domain, column, margin, open } = undecided;
+    fn split(&self, bounded: &Bounded, undecided: &Undecided, promise: &[f64], result: &mut Batch) {
+        let Undecided { domain, column, margin, open, refuted } = undecided;
         let recorded = self.bounder.recorded;
-        let mut clips = Vec::new();
+        let mut step = Step { refuted: refuted.clone(), ..Step::default() };
         let remaining = if recorded {
-            let polytopes: Vec<Vec<Cut>> =
-                open.iter().map(|reach| reach.rows.iter().map(Row::cut).collect()).collect();
-            clips = slabs(&domain.lower, &domain.upper, &polytopes);
-            let (mut lower, mut upper) = (domain.lower.to_vec(), domain.upper.to_vec());
-            for slab in &clips {
-                (if slab.upper { &mut upper } else { &mut lower })[slab.input as usize] = slab.at;
-            }
-            Some((lower, upper))
+            repeatable(bounded, undecided, &mut step)
         } else {
             clipped(domain, open)
         };
         let Some((lower, upper)) = remaining else {
             // Nothing is left that any polytope could reach; the margin is no longer that of a bound, but is not below 0.
             result.proved = result.proved.min(0.0);
+            if recorded {
+                result.closed.push((domain.step, step));
+            }
             return;
         };
         let bound = margin.max(domain.bound);
-        let known =
-            if clips.is_empty() { domain.known.clone() } else { Some(known_of(analysis, *column)) };
-        let inherited = (!recorded).then(|| Inherited::of(analysis, *column));
+        let inherited = Some(Inherited::of(&bounded.analysis, *column));
         // The score is of the box before clipping: it shrinks with the width that clipping left.
         let total: f64 = promise.iter().sum::<f64>().max(f64::MIN_POSITIVE);
         let region = &self.property.claims[domain.claim as usize].region;
@@ -296,7 +287,7 @@ impl Search<'_> {
         let best =
             (0..lower.len()).filter(splittable).max_by(|&i, &j| score(i).total_cmp(&score(j)));
         let (lower, upper) = (lower.into(), upper.into());
-        let whole = Domain { bound, lower, upper, known, inherited, ..**domain };
+        let whole = Domain { bound, lower, upper, inherited, ..**domain };
         match best {
             None => result.stuck.push(whole),
             Some(i) => {
@@ -304,8 +295,7 @@ impl Search<'_> {
                 left.upper[i] = 0.5 * left.lower[i] + 0.5 * left.upper[i];
                 right.lower[i] = left.upper[i];
                 if recorded {
-                    let (step, input, at) = (domain.step, i as u32, left.upper[i]);
-                    result.notes.push(Note { step, clips, input, at });
+                    result.halved.push((domain.step, step, i as u32, left.upper[i]));
                 }
                 result.children.extend([left, right]);
             }
@@ -316,6 +306,55 @@ impl Search<'_> {
 /// Σ aⱼ yⱼ, rounded: only to pick candidates.
 fn value(half: &crate::spec::HalfSpace, y: &[f64]) -> f64 {
     half.coefficients.iter().map(|&(j, a)| a * y[j]).sum()
+}
+
+/// As [`clipped`], in lines that a proof can repeat, entered into the step: of several open polytopes, only single half-spaces at
+/// default slopes clip, and the same ends for all.
+fn repeatable(
+    bounded: &Bounded,
+    undecided: &Undecided,
+    step: &mut Step,
+) -> Option<(Vec<f64>, Vec<f64>)> {
+    let Undecided { domain, column, open, .. } = undecided;
+    let (mut lower, mut upper) = (domain.lower.to_vec(), domain.upper.to_vec());
+    let note = |step: &mut Step, slabs: Vec<Slab>, lower: &mut [f64], upper: &mut [f64], how| {
+        for slab in &slabs {
+            (if slab.upper { &mut *upper } else { &mut *lower })[slab.input as usize] = slab.at;
+        }
+        let worth = !slabs.is_empty();
+        if worth {
+            step.clips.push(Clip { slabs, how });
+        }
+        worth
+    };
+    let [reach] = open.as_slice() else {
+        let polytopes: Vec<Vec<Cut>> =
+            open.iter().map(|reach| reach.single().iter().map(Row::cut).collect()).collect();
+        let slabs = slabs(&lower, &upper, &polytopes);
+        note(step, slabs, &mut lower, &mut upper, Refutation::default());
+        return Some((lower, upper));
+    };
+    for _ in 0..CLIP_ROUNDS {
+        let mut moving = false;
+        for row in &reach.rows {
+            let mut inner = [lower.clone(), upper.clone()];
+            let [low, high] = &mut inner;
+            if !clip(row.cut(), low, high) {
+                let clipped = !step.clips.is_empty();
+                step.last = Some((reach.index, bounded.refutation(*column, row, clipped)));
+                return None;
+            }
+            let slabs = moved(&lower, &upper, &inner);
+            if !slabs.is_empty() {
+                let how = bounded.refutation(*column, row, !step.clips.is_empty());
+                moving |= note(step, slabs, &mut lower, &mut upper, how);
+            }
+        }
+        if !moving {
+            break;
+        }
+    }
+    Some((lower, upper))
 }
 
 /// The smallest box that holds every point of the domain that an open polytope may still be reached from.

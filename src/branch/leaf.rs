@@ -1,11 +1,12 @@
 //! Bounds of a batch of sub-boxes: for each, linear bounds of its claim's half-spaces, then of the best combination of them
 //! for each polytope that no half-space excludes alone, with slopes optimised for it.
 
-use super::ascend::ascend;
+use super::ascend::{Slopes, ascend};
 use super::clip::Cut;
 use super::combine::Rows;
 use super::inherit::Inherited;
-use super::record::{Known, SLACK, columns_of, rounding, size};
+use super::record::{SLACK, Step, rounding_of_terms, size, terms};
+use super::relu::{Hints, Refutation};
 use super::smear::Subject;
 use crate::bound::{
     Analysis, Charges, Costs, Functionals, Intermediate, Multipliers, OpenPolytope, Start, Swept,
@@ -20,8 +21,6 @@ pub(super) struct Domain {
     pub claim: u32,
     /// Its step in the record, if there is one.
     pub step: u32,
-    /// What the record's last `crown` above it found, which the checker knows too.
-    pub known: Option<Known>,
     /// Bounds of pre-activations on the box that it is a half of.
     pub inherited: Option<Inherited>,
     /// Margin proved of it or of the box it comes from.
@@ -58,6 +57,8 @@ impl Row {
 
 /// A polytope that a domain may still reach: a row for each of its half-spaces, then combinations.
 pub(super) struct Reach {
+    /// Its position in the claim.
+    pub index: usize,
     pub rows: Vec<Row>,
     /// Functionals of the half-spaces and their right sides.
     halves: Vec<(usize, f64)>,
@@ -72,6 +73,11 @@ impl Reach {
     fn margin(&self) -> f64 {
         self.nearest().map_or(f64::NEG_INFINITY, Row::margin)
     }
+
+    /// The rows of single half-spaces.
+    pub fn single(&self) -> &[Row] {
+        &self.rows[..self.halves.len()]
+    }
 }
 
 /// A domain that its bounds do not prove.
@@ -83,6 +89,8 @@ pub(super) struct Undecided<'a> {
     pub margin: f64,
     /// What it may still reach.
     pub open: Vec<Reach>,
+    /// What it was found not to reach, for the record.
+    pub refuted: Vec<(usize, Refutation)>,
 }
 
 impl Undecided<'_> {
@@ -102,8 +110,12 @@ impl Undecided<'_> {
 pub(super) struct Bounded<'a> {
     pub analysis: Analysis<'a>,
     pub sweeps: Vec<Swept>,
+    /// The slopes of each sweep; none for default ones.
+    slopes: Vec<Slopes>,
     /// The least margin among the domains proved.
     pub proved: f64,
+    /// Domains that single half-spaces did not prove, with their steps in the record.
+    pub closed: Vec<(u32, Step)>,
     pub undecided: Vec<Undecided<'a>>,
 }
 
@@ -116,6 +128,8 @@ pub(super) struct Bounder<'a> {
     pub functionals: &'a [Functionals<'a>],
     pub charges: Arc<Charges>,
     pub recorded: bool,
+    /// Terms of the sums of a sweep.
+    terms: usize,
     /// What bounds cost, where forward ones are cheaper than sweeps.
     pub costs: Option<Costs>,
 }
@@ -148,16 +162,22 @@ impl<'a> Bounder<'a> {
         free_inputs: usize,
         recorded: bool,
     ) -> Self {
-        let costs = if recorded { None } else { forward_costs(net, free_inputs) };
-        Self { net, functionals, charges, recorded, costs }
+        let costs = forward_costs(net, free_inputs);
+        Self { net, functionals, charges, recorded, terms: terms(net), costs }
     }
 
     /// Bounds a batch of domains.
     pub fn bound(&'a self, domains: &'a [Domain]) -> Bounded<'a> {
         let analysis = self.analyse(domains);
         let (swept, starts) = self.sweep_halves(&analysis, domains);
-        let mut bounded =
-            Bounded { analysis, sweeps: vec![swept], proved: f64::INFINITY, undecided: Vec::new() };
+        let mut bounded = Bounded {
+            analysis,
+            sweeps: vec![swept],
+            slopes: vec![Vec::new()],
+            proved: f64::INFINITY,
+            closed: Vec::new(),
+            undecided: Vec::new(),
+        };
         for (d, domain) in domains.iter().enumerate() {
             let functionals = &self.functionals[domain.claim as usize];
             let swept = &bounded.sweeps[0];
@@ -171,12 +191,17 @@ impl<'a> Bounder<'a> {
                 continue;
             }
             let reach = |polytope: OpenPolytope| Reach::of(polytope, &rows);
-            let open = functionals.open_polytopes(&lows).into_iter().map(reach).collect();
-            bounded.undecided.push(Undecided { domain, column: d, margin, open });
+            let open: Vec<Reach> =
+                functionals.open_polytopes(&lows).into_iter().map(reach).collect();
+            let mut refuted = Vec::new();
+            if self.recorded {
+                let closed = |index: &usize| open.iter().all(|reach| reach.index != *index);
+                let closed = (0..functionals.polytopes()).filter(closed);
+                refuted.extend(closed.map(|index| (index, Refutation::default())));
+            }
+            bounded.undecided.push(Undecided { domain, column: d, margin, open, refuted });
         }
-        if !self.recorded {
-            self.raise(&mut bounded);
-        }
+        self.raise(&mut bounded);
         bounded
     }
 
@@ -186,13 +211,8 @@ impl<'a> Bounder<'a> {
             Matrix::from_iterator(self.net.inputs(), domains.len(), ends)
         };
         let input = Boxes { lower: gather(|d| &d.lower), upper: gather(|d| &d.upper) };
-        let known = if self.recorded {
-            let known: Vec<_> = domains.iter().map(|d| d.known.as_deref()).collect();
-            columns_of(self.net, &known)
-        } else {
-            let inherited: Vec<_> = domains.iter().map(|d| d.inherited.as_ref()).collect();
-            Inherited::columns(self.net, &inherited)
-        };
+        let inherited: Vec<_> = domains.iter().map(|d| d.inherited.as_ref()).collect();
+        let known = Inherited::columns(self.net, &inherited);
         let charges = self.charges.clone();
         match &self.costs {
             None => {
@@ -224,13 +244,27 @@ impl<'a> Bounder<'a> {
     fn row(&self, domain: &Domain, swept: &Swept, at: (usize, usize), f: usize) -> Row {
         let mut row = Row::of(swept, at, f64::NAN, Vec::new());
         if self.recorded {
-            let functional = self.functionals[domain.claim as usize].matrix.column(f);
-            let size = size(&row.coefficients, row.constant, &domain.lower, &domain.upper);
-            let slack = SLACK * size + rounding(self.net, &self.charges, functional.as_slice());
-            row.constant -= slack;
-            row.low -= slack;
+            let functional = column(&self.functionals[domain.claim as usize].matrix, f);
+            self.distance(&mut row, domain, functional);
         }
         row
+    }
+
+    /// Lowers a row of a functional by what the checker may find less.
+    fn distance(&self, row: &mut Row, domain: &Domain, functional: &[f64]) {
+        let size = size(&row.coefficients, row.constant, &domain.lower, &domain.upper);
+        let outputs = self.charges.magnitudes(self.net.output());
+        let slack = SLACK * size + rounding_of_terms(self.terms, outputs, functional);
+        row.constant -= slack;
+        row.low -= slack;
+    }
+
+    /// About as much, before there is a row: more than it will be.
+    fn expected_distance(&self, reach: &Reach, domain: &Domain, functional: &[f64]) -> f64 {
+        let size = |row: &Row| size(&row.coefficients, row.constant, &domain.lower, &domain.upper);
+        let largest = reach.rows.iter().map(size).fold(0.0, f64::max);
+        let outputs = self.charges.magnitudes(self.net.output());
+        2.0 * (SLACK * largest + rounding_of_terms(self.terms, outputs, functional))
     }
 
     /// Adds to each open polytope the combination of its half-spaces that their rows suggest, with slopes of its own.
@@ -246,7 +280,11 @@ impl<'a> Bounder<'a> {
                 columns.push(*column);
                 matrix.extend_from_slice(&functional);
                 let (charge, bound) = reach.price(functionals, &weights, magnitudes);
-                targets.push(add_up(bound, charge));
+                let mut target = add_up(bound, charge);
+                if self.recorded {
+                    target += self.expected_distance(reach, domain, &functional);
+                }
+                targets.push(target);
                 owners.push((u, r, weights, charge, bound));
             }
         }
@@ -255,16 +293,23 @@ impl<'a> Bounder<'a> {
         }
         let matrix = Matrix::from_vec(self.net.outputs(), columns.len(), matrix);
         let (sweeps, best) = ascend(&bounded.analysis, &matrix, &columns, &targets);
-        for (owner, (step, column)) in owners.into_iter().zip(best) {
+        for (k, (owner, (step, c))) in owners.into_iter().zip(best).enumerate() {
             let (u, r, weights, charge, bound) = owner;
-            let at = (bounded.sweeps.len() + step, column);
-            let mut row = Row::of(&sweeps[step], at, bound, weights);
+            let at = (bounded.sweeps.len() + step, c);
+            let mut row = Row::of(&sweeps[step].0, at, bound, weights);
             row.constant = sub_down(row.constant, charge);
             row.low = sub_down(row.low, charge);
-            bounded.undecided[u].open[r].rows.push(row);
+            let undecided = &mut bounded.undecided[u];
+            if self.recorded {
+                self.distance(&mut row, undecided.domain, column(&matrix, k));
+            }
+            undecided.open[r].rows.push(row);
         }
-        bounded.sweeps.extend(sweeps);
-        bounded.settle();
+        for (swept, slopes) in sweeps {
+            bounded.sweeps.push(swept);
+            bounded.slopes.push(slopes);
+        }
+        bounded.settle(self.recorded);
     }
 }
 
@@ -275,26 +320,68 @@ fn sweep(analysis: &Analysis, functionals: &Matrix, columns: &[usize]) -> Swept 
 
 impl Bounded<'_> {
     /// Takes away the polytopes that combinations excluded, and the domains that can reach none any more.
-    fn settle(&mut self) {
-        let proved = &mut self.proved;
-        self.undecided.retain_mut(|undecided| {
+    fn settle(&mut self, recorded: bool) {
+        let mut left = Vec::with_capacity(self.undecided.len());
+        for mut undecided in std::mem::take(&mut self.undecided) {
             let mut closed = f64::INFINITY;
-            undecided.open.retain(|reach| {
-                let open = reach.margin() <= 0.0 || reach.margin().is_nan();
-                closed = if open { closed } else { closed.min(reach.margin()) };
-                open
-            });
-            let open = undecided.open.iter().map(Reach::margin).fold(f64::INFINITY, f64::min);
+            let is_open = |reach: &Reach| reach.margin() <= 0.0 || reach.margin().is_nan();
+            for reach in undecided.open.iter().filter(|reach| !is_open(reach)) {
+                closed = closed.min(reach.margin());
+                if let Some(row) = reach.nearest().filter(|_| recorded) {
+                    let how = self.refutation(undecided.column, row, false);
+                    undecided.refuted.push((reach.index, how));
+                }
+            }
+            undecided.open.retain(is_open);
             if undecided.open.is_empty() {
                 // Of the polytopes closed before, the margin is not known here any more; it is not below 0.
-                *proved = proved.min(closed);
-                return false;
+                self.proved = self.proved.min(closed);
+                if recorded {
+                    let step = Step { refuted: undecided.refuted, ..Step::default() };
+                    self.closed.push((undecided.domain.step, step));
+                }
+                continue;
             }
-            undecided.margin = open;
-            true
-        });
+            undecided.margin =
+                undecided.open.iter().map(Reach::margin).fold(f64::INFINITY, f64::min);
+            left.push(undecided);
+        }
+        self.undecided = left;
+    }
+
+    /// The sweep that gave a row of the domain in column `d`: its half-spaces, and its slopes where the default is not the same
+    /// beyond doubt, or all of them where it is to be swept on a box that was clipped meanwhile, whose defaults are others. Of a
+    /// neuron with a negative coefficient the lower line plays no part.
+    pub fn refutation(&self, d: usize, row: &Row, complete: bool) -> Refutation {
+        let weights = row.weights.iter().copied().enumerate().filter(|(_, w)| *w > 0.0).collect();
+        let (sweep, column) = row.at;
+        let (trace, slopes) = (&self.sweeps[sweep].trace, &self.slopes[sweep]);
+        let mut written = Vec::new();
+        for (relu, z) in self.analysis.net.relus() {
+            let Some(Some(a)) = trace.get(relu) else { continue };
+            let slopes = slopes.get(relu).and_then(Option::as_ref);
+            if slopes.is_none() && !complete {
+                continue;
+            }
+            let boxes = &self.analysis.layers.boxes[z];
+            for i in 0..a.nrows() {
+                let (l, u) = (boxes.lower[(i, d)], boxes.upper[(i, d)]);
+                if a[(i, column)] <= 0.0 || l >= 0.0 || u <= 0.0 {
+                    continue;
+                }
+                let default = if u >= -l { 1.0 } else { 0.0 };
+                let slope = slopes.map_or(default, |slopes| slopes[(i, column)]);
+                if complete || slope != default || (u + l).abs() <= DOUBT * (u - l) {
+                    written.push((z as u32, i as u32, slope as f32));
+                }
+            }
+        }
+        Refutation { weights, hints: Hints { slopes: written.into(), lifts: Box::default() } }
     }
 }
+
+/// Where the ends of an interval are as far from 0 as each other, up to this share of it, the checker's default slope may be another.
+const DOUBT: f64 = 1e-5;
 
 impl Row {
     fn of(swept: &Swept, at: (usize, usize), bound: f64, weights: Vec<f64>) -> Self {
@@ -320,6 +407,7 @@ impl Reach {
             Row { coefficients, constant: *constant, bound, low: *low, weights, at: *at }
         };
         Self {
+            index: polytope.index,
             rows: polytope.halves.iter().enumerate().map(row).collect(),
             halves: polytope.halves,
         }

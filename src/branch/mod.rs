@@ -14,7 +14,7 @@ mod smear;
 pub use clip::{Cut, clip};
 pub use input::{split_inputs, split_inputs_recorded};
 pub use limits::{Limits, Reason};
-pub use record::{Halves, Record, Slab, Step};
+pub use record::{Clip, Halves, Record, Slab, Step};
 pub use relu::{
     Care, ClaimRecord, Hints, Improve, Neuron, Refutation, ReluSplit, ReluStep, Tree, hints_of,
     split_relus, split_relus_recorded,

@@ -1,10 +1,10 @@
 //! The tree of a search by input splitting, kept where a proof is to be written from it.
 
 use super::clip::{Cut, clip};
-use crate::bound::{Analysis, Charges};
-use crate::net::{Boxes, Matrix, Network, Op};
+use super::relu::Refutation;
+use crate::bound::Charges;
+use crate::net::{Network, Node, Op};
 use crate::num::UNIT;
-use std::sync::Arc;
 
 /// A new end of an input's interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,13 +28,48 @@ pub struct Halves {
     pub below: u32,
 }
 
-/// What was done with one domain; without halves, its bounds proved it.
+/// Ends of inputs' intervals that one functional moved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Clip {
+    /// The ends.
+    pub slabs: Vec<Slab>,
+    /// The functional, of every open polytope, and its sweep.
+    pub how: Refutation,
+}
+
+/// What was done with one domain, after its pre-activations were swept; without anything, its half-spaces proved it one by one.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Step {
-    /// Ends that its bounds moved, before it was halved.
-    pub clips: Vec<Slab>,
+    /// Polytopes that bounds excluded.
+    pub refuted: Vec<(usize, Refutation)>,
+    /// Ends that bounds moved, in this order.
+    pub clips: Vec<Clip>,
+    /// The last polytope, where it was excluded from what the clips left.
+    pub last: Option<(usize, Refutation)>,
     /// Its halves.
     pub halves: Option<Halves>,
+}
+
+impl Step {
+    /// Bytes.
+    fn size(&self) -> usize {
+        let hints = |how: &Refutation| {
+            size_of_val(&*how.weights)
+                + size_of_val(&*how.hints.slopes)
+                + size_of_val(&*how.hints.lifts)
+        };
+        let refuted = self.refuted.iter().chain(&self.last);
+        let refuted: usize = refuted.map(|part| size_of_val(part) + hints(&part.1)).sum();
+        let clip = |clip: &Clip| size_of_val(clip) + size_of_val(&*clip.slabs) + hints(&clip.how);
+        size_of::<Self>() + refuted + self.clips.iter().map(clip).sum::<usize>()
+    }
+
+    /// Takes away what was done before the domain was halved; whether there was anything.
+    pub fn forget(&mut self) -> bool {
+        let kept = Self { halves: self.halves, ..Self::default() };
+        let before = std::mem::replace(self, kept);
+        !(before.refuted.is_empty() && before.clips.is_empty() && before.last.is_none())
+    }
 }
 
 /// Every step of a search; the first ones are the roots, one for each claim in order.
@@ -42,31 +77,36 @@ pub struct Step {
 pub struct Record {
     /// The steps.
     pub steps: Vec<Step>,
+    /// Bytes that they take, about.
+    bytes: usize,
 }
 
 impl Record {
     /// A step for each of so many claims.
     pub(super) fn begin(&mut self, claims: usize) {
         self.steps = vec![Step::default(); claims];
+        self.bytes = claims * size_of::<Step>();
+    }
+
+    /// Notes how a domain was proved.
+    pub(super) fn close(&mut self, number: u32, step: Step) {
+        self.bytes += step.size() - size_of::<Step>();
+        self.steps[number as usize] = step;
     }
 
     /// Notes that a domain was halved; returns the steps of its halves.
-    pub(super) fn halve(&mut self, note: Note) -> [u32; 2] {
+    pub(super) fn halve(&mut self, number: u32, step: Step, input: u32, at: f64) -> [u32; 2] {
         let below = self.steps.len() as u32;
         self.steps.extend([Step::default(), Step::default()]);
-        let halves = Some(Halves { input: note.input, at: note.at, below });
-        self.steps[note.step as usize] = Step { clips: note.clips, halves };
+        self.bytes += 2 * size_of::<Step>();
+        self.close(number, Step { halves: Some(Halves { input, at, below }), ..step });
         [below, below + 1]
     }
-}
 
-/// A domain that a batch halved.
-#[derive(Debug, Clone)]
-pub(super) struct Note {
-    pub step: u32,
-    pub clips: Vec<Slab>,
-    pub input: u32,
-    pub at: f64,
+    /// Bytes, about.
+    pub(super) fn size(&self) -> usize {
+        self.bytes
+    }
 }
 
 /// By how much of the size of its terms a bound must exceed what it has to, that the checker, which rounds elsewhere and
@@ -81,46 +121,19 @@ pub(super) fn size(coefficients: &[f64], constant: f64, lower: &[f64], upper: &[
 
 /// A multiple of what rounding may cost a functional of the outputs: the checker charges more for it than we do.
 pub(super) fn rounding(net: &Network, charges: &Charges, functional: &[f64]) -> f64 {
-    let terms: usize = net
-        .nodes()
-        .iter()
-        .map(|n| if let Op::Affine(affine) = &n.op { affine.fan_in() } else { 1 })
-        .sum();
-    let outputs = charges.magnitudes(net.output());
+    rounding_of_terms(terms(net), charges.magnitudes(net.output()), functional)
+}
+
+/// Terms of all sums on one path through a network, about.
+pub(super) fn terms(net: &Network) -> usize {
+    let of = |n: &Node| if let Op::Affine(affine) = &n.op { affine.fan_in() } else { 1 };
+    net.nodes().iter().map(of).sum()
+}
+
+/// [`rounding`], where the terms are counted already.
+pub(super) fn rounding_of_terms(terms: usize, outputs: &[f64], functional: &[f64]) -> f64 {
     let magnitude: f64 = functional.iter().zip(outputs).map(|(a, m)| a.abs() * m).sum();
     16.0 * UNIT * terms as f64 * magnitude
-}
-
-/// Lower and upper bounds of the pre-activations, in the order of the network's ReLUs.
-pub(super) type Known = Arc<[[f64; 2]]>;
-
-/// Bytes that known bounds take.
-pub(super) fn known_size(net: &Network) -> usize {
-    net.relus().map(|(_, z)| net.node(z).len).sum::<usize>() * size_of::<[f64; 2]>()
-}
-
-/// The bounds of the pre-activations of one domain of an analysis.
-pub(super) fn known_of(analysis: &Analysis, domain: usize) -> Known {
-    let boxes = analysis.net.relus().map(|(_, z)| &analysis.layers.boxes[z]);
-    let ends = boxes.flat_map(|b| {
-        (0..b.lower.nrows()).map(move |i| [b.lower[(i, domain)], b.upper[(i, domain)]])
-    });
-    ends.collect()
-}
-
-/// What is known of each node, one column a domain; nothing of nodes that no ReLU reads.
-pub(super) fn columns_of(net: &Network, known: &[Option<&[[f64; 2]]>]) -> Vec<Option<Boxes>> {
-    let mut all = vec![None; net.nodes().len()];
-    let mut start = 0;
-    for (_, z) in net.relus() {
-        let len = net.node(z).len;
-        let nothing = [f64::NEG_INFINITY, f64::INFINITY];
-        let end = |i: usize, d: usize| known[d].map_or(nothing, |known| known[start + i]);
-        let matrix = |upper: usize| Matrix::from_fn(len, known.len(), |i, d| end(i, d)[upper]);
-        all[z] = Some(Boxes { lower: matrix(0), upper: matrix(1) });
-        start += len;
-    }
-    all
 }
 
 /// The least share of an input's width whose removal is worth a bound in the proof.
@@ -151,12 +164,17 @@ pub(super) fn slabs(lower: &[f64], upper: &[f64], polytopes: &[Vec<Cut>]) -> Vec
             }
         }
     }
+    moved(lower, upper, &hull)
+}
+
+/// The ends of a box that are worth moving towards those inside of it, rounded outward to short numbers.
+pub(super) fn moved(lower: &[f64], upper: &[f64], inner: &[Vec<f64>; 2]) -> Vec<Slab> {
     let mut slabs = Vec::new();
     for i in 0..lower.len() {
         let width = upper[i] - lower[i];
         // A power of two, about a millionth of the width.
         let grain = 2f64.powf((width * 2f64.powi(-20)).log2().floor());
-        let ends = [(hull[0][i] / grain).floor() * grain, (hull[1][i] / grain).ceil() * grain];
+        let ends = [(inner[0][i] / grain).floor() * grain, (inner[1][i] / grain).ceil() * grain];
         if !(grain > 0.0 && ends[0].is_finite() && ends[1].is_finite()) {
             continue;
         }

@@ -309,7 +309,7 @@ impl<'a> Results<'a> {
 
     /// A header and these rows, nothing else.
     fn rewrite(&self, rows: &[BenchRow]) -> Result<(), Failure> {
-        let header = "onnx,vnnlib,expected,verdict,seconds,cpu_seconds,stage,domains,bound,peak_mb,proof_bytes,search_cpu_seconds,check_cpu_seconds\n";
+        let header = "onnx,vnnlib,expected,verdict,seconds,cpu_seconds,stage,domains,bound,peak_mb,proof_bytes,search_cpu_seconds,read_cpu_seconds,write_cpu_seconds,check_cpu_seconds\n";
         let mut text = header.as_bytes().to_vec();
         for row in rows {
             text.extend(self.line(row)?);
@@ -347,6 +347,8 @@ impl<'a> Results<'a> {
             peak_mb: answer.and_then(|answer| answer.peak_mb),
             proof_bytes: proof.filter(|proof| proof.file.is_some()).map(|proof| proof.bytes),
             search_cpu_seconds: proof.and_then(|proof| proof.search_cpu_seconds),
+            read_cpu_seconds: proof.and_then(|proof| proof.read_cpu_seconds),
+            write_cpu_seconds: proof.and_then(|proof| proof.write_cpu_seconds),
             check_cpu_seconds: proof.and_then(|proof| proof.check_cpu_seconds),
         };
         if let Some(problem) = proof.and_then(|proof| proof.problem.as_ref())
@@ -420,6 +422,8 @@ mod tests {
             peak_mb: None,
             proof_bytes: None,
             search_cpu_seconds: None,
+            read_cpu_seconds: None,
+            write_cpu_seconds: None,
             check_cpu_seconds: None,
         };
         let all = [listed("a"), listed("b"), listed("a"), listed("c")];

@@ -87,10 +87,16 @@ impl<'a> Proofs<'a> {
         let name = file.display().to_string();
         let statement = parse_statement(&name, text.as_bytes(), inputs, outputs)
             .map_err(|error| error.to_string())?;
-        let question = model.ask(text.as_bytes()).map_err(|error| error.to_string())?;
         let keep = self.dir.join(ProofEntry::proof_of(index));
         let wish = ProofWish { keep: Some(&keep), watch: &|_| () };
-        let found = verify_with_proof(&question, self.own, &statement, settings, wish, stop);
+        let found = verify_with_proof(
+            &|| model.ask(text.as_bytes()),
+            self.own,
+            &statement,
+            settings,
+            wish,
+            stop,
+        );
         if !matches!(found.1, Some(Ok(_))) {
             // A property without a proof is of no use there.
             let _ = std::fs::remove_file(&file);

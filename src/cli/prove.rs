@@ -4,7 +4,7 @@ use super::clock::process_seconds;
 use super::exit::{Failure, NO_INPUT, OUTPUT};
 use super::interrupt;
 use super::verify::Found;
-use crate::load::{FileError, SourceFile, Statement};
+use crate::load::{SourceFile, Statement};
 use crate::net::Network;
 use crate::prove::{NotProved, Phase, Question};
 use crate::report::ProofRecord;
@@ -23,32 +23,24 @@ pub(super) fn verify(
     keep: &Path,
     checking: &(dyn Fn(bool) + Sync),
 ) -> Result<Found, Failure> {
-    let read = |file: &Path| {
-        let unread = |error: FileError| Failure::new(NO_INPUT, error.to_string());
-        SourceFile::read(file).map(|file| file.bytes).map_err(unread)
-    };
-    let question = match Question::new(&read(files[0])?, &read(files[1])?) {
-        Ok(question) => question,
-        Err(problem) => {
-            let property = &statement.property;
-            let outcome = crate::verify::verify(network, property, settings, &interrupt::stopped);
-            let problem = Some(problem.to_string());
-            return Ok((outcome, Some(ProofRecord { problem, ..ProofRecord::default() })));
-        }
-    };
+    let read = |file: &Path| SourceFile::read(file).map(|file| file.bytes).map_err(NotProved::Gone);
+    let ask = || Question::new(&read(files[0])?, &read(files[1])?);
     let laps = Mutex::new(Laps::default());
     let watch = |phase: Phase| {
         laps.lock().unwrap_or_else(PoisonError::into_inner).next(phase);
-        checking(phase == Phase::Check);
+        checking(matches!(phase, Phase::Read | Phase::Write | Phase::Check));
     };
     let wish = ProofWish { keep: Some(keep), watch: &watch };
     let (outcome, proof) =
-        verify_with_proof(&question, network, statement, settings, wish, &interrupt::stopped);
+        verify_with_proof(&ask, network, statement, settings, wish, &interrupt::stopped);
     let laps = laps.into_inner().unwrap_or_else(PoisonError::into_inner);
     let record = match proof {
         None => None,
         Some(Err(problem @ NotProved::NotWritten { .. })) => {
             return Err(Failure::new(OUTPUT, problem.to_string()));
+        }
+        Some(Err(NotProved::Gone(error))) => {
+            return Err(Failure::new(NO_INPUT, error.to_string()));
         }
         Some(Err(problem)) => {
             Some(ProofRecord { problem: Some(problem.to_string()), ..laps.record() })
@@ -84,6 +76,8 @@ struct Lap {
 struct Laps {
     now: Option<Lap>,
     search: Spent,
+    read: Spent,
+    write: Spent,
     check: Spent,
 }
 
@@ -94,6 +88,8 @@ impl Laps {
         let Some(last) = self.now.replace(now) else { return };
         let sum = match last.phase {
             Phase::Search => &mut self.search,
+            Phase::Write => &mut self.write,
+            Phase::Read => &mut self.read,
             Phase::Check => &mut self.check,
             Phase::Attack | Phase::Done => return,
         };
@@ -106,6 +102,8 @@ impl Laps {
         ProofRecord {
             search_seconds: self.search.wall,
             search_cpu_seconds: self.search.cpu,
+            read_cpu_seconds: self.read.cpu,
+            write_cpu_seconds: self.write.cpu,
             check_seconds: self.check.wall,
             check_cpu_seconds: self.check.cpu,
             ..ProofRecord::default()

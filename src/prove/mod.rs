@@ -4,10 +4,10 @@
 //! tells it where to look (proofs/FORMAT.md). So nothing here needs to be trusted: what is wrong is rejected.
 //!
 //! Proofs are made of backward sweeps, at default slopes, optimised ones or an LP's duals, and of splits of inputs or of
-//! ReLUs. The search that finds them keeps a little more distance than [`crate::branch::search`], as the checker rounds
-//! elsewhere and knows tighter intervals (those of a box's ancestors, and what a split implies for later layers). Tighter
-//! intervals can flip a default slope and weaken a bound; where the checker rejects a step for that, [`Proof::mend`] goes on
-//! splitting inputs there, and a search by ReLUs is run again with [`Care::MORE`].
+//! ReLUs. The search that finds them is [`crate::branch::search`], which keeps a little more distance while it is recorded, as the
+//! checker rounds elsewhere. Where the checker rejects a step all the same (a default slope that is another one there, as an
+//! interval's ends are equally far from 0), [`Proof::mend`] goes on splitting inputs there, and a search by ReLUs is run
+//! again with [`Care::MORE`].
 
 mod relax;
 mod stream;
@@ -21,10 +21,10 @@ pub use write::Names;
 use crate::attack::{self, Counterexample};
 use crate::bound::{Analysis, Functionals, Intermediate};
 use crate::branch::{
-    Answer, Care, Limits, Reason, Searched, split_inputs_recorded, split_relus_recorded,
-    suits_inputs,
+    Answer, Care, Limits, Reason, Searched, prefers_forward, split_inputs_recorded,
+    split_relus_recorded, suits_inputs,
 };
-use crate::load::Statement;
+use crate::load::{FileError, Statement};
 use crate::net::Network;
 use crate::spec::{Claim, Property};
 use relax::by_relaxations;
@@ -75,6 +75,9 @@ pub enum NotProved {
     /// The checker cannot read the model or the property, so that no proof can help.
     #[error("the checker cannot read it: {0}")]
     Unreadable(certus_check::LoadError),
+    /// A file that was read before cannot be read again.
+    #[error("{0}")]
+    Gone(FileError),
     /// No proof was found: the search found a counterexample or stopped.
     #[error("no proof was found{}", because(.0))]
     NotFound(Box<Answer>),
@@ -118,9 +121,16 @@ impl Question {
 
     /// Writes the proof and has what is written checked; with it, the bytes of the text. Nothing is kept of a rejected proof.
     fn accept(&self, proof: &Proof, plan: &Plan) -> Result<(Accepted, u64), NotProved> {
+        (plan.watch)(Phase::Write);
+        let check = |reader: stream::Reader| {
+            (plan.watch)(Phase::Check);
+            let verdict = self.check(reader, plan.mode);
+            (plan.watch)(Phase::Write);
+            verdict
+        };
         match plan.keep {
-            None => stream::through_pipe(proof, |reader| self.check(reader, plan.mode)),
-            Some(file) => stream::through_file(proof, file, |reader| self.check(reader, plan.mode)),
+            None => stream::through_pipe(proof, check),
+            Some(file) => stream::through_file(proof, file, check),
         }
     }
 }
@@ -189,7 +199,11 @@ pub enum Phase {
     Search,
     /// What [`Plan::before_search`] does.
     Attack,
-    /// Writing the proof and checking it.
+    /// Reading the files with the checker's readers.
+    Read,
+    /// Writing the proof.
+    Write,
+    /// Checking it; of a long one, which is streamed, writing goes on meanwhile.
     Check,
     /// Nothing more.
     Done,
@@ -210,60 +224,97 @@ pub struct Proved {
     pub mended: usize,
 }
 
-/// Looks for a proof and has it checked.
+/// No accepted proof.
+#[derive(Debug)]
+pub struct Unproved {
+    /// Why.
+    pub why: NotProved,
+    /// The proof that a search found and the checker did not accept, and the domains bounded: by this crate's own, sound bounds
+    /// the property holds.
+    pub found: Option<(Proof, usize)>,
+}
+
+impl Unproved {
+    fn new(why: NotProved, found: Option<(Proof, usize)>) -> Box<Self> {
+        Box::new(Self { why, found })
+    }
+}
+
+/// Reads a question with the checker's readers.
+pub type Ask<'a> = &'a dyn Fn() -> Result<Question, NotProved>;
+
+/// Looks for a proof and has it checked; the checker's readers are asked only once there is one.
 ///
 /// `net` is the network with its inputs appended where the property needs it, as for [`crate::verify::verify`].
 ///
 /// # Errors
 /// Where there is none that the checker accepts: that says nothing about the property unless there is a counterexample.
 pub fn prove(
-    question: &Question,
+    ask: Ask,
     net: &Network,
     statement: &Statement,
     plan: &Plan,
     limits: &Limits,
-) -> Result<Proved, NotProved> {
-    let result = attempts(question, net, statement, plan, limits);
+) -> Result<Proved, Box<Unproved>> {
+    let result = attempts(ask, net, statement, plan, limits);
     (plan.watch)(Phase::Done);
     result
 }
 
 fn attempts(
-    question: &Question,
+    ask: Ask,
     net: &Network,
     statement: &Statement,
     plan: &Plan,
     limits: &Limits,
-) -> Result<Proved, NotProved> {
+) -> Result<Proved, Box<Unproved>> {
     let mut mended = 0;
-    let mut cares = [Care::USUAL, Care::MORE].into_iter().peekable();
-    while let Some(care) = cares.next() {
+    let mut question = None;
+    let mut rejected: Option<(Rejected, (Proof, usize))> = None;
+    for care in [Care::USUAL, Care::MORE] {
         (plan.watch)(Phase::Search);
-        let (mut proof, visited) =
-            find(net, statement, plan, care, limits).map_err(NotProved::NotFound)?;
-        (plan.watch)(Phase::Check);
+        let found = find(net, statement, plan, care, limits);
+        let (mut proof, visited) = match (found, rejected.take()) {
+            (Ok(found), _) => found,
+            // Nothing better than what was rejected.
+            (Err(_), Some((why, found))) => {
+                return Err(Unproved::new(NotProved::Rejected(why), Some(found)));
+            }
+            (Err(answer), None) => return Err(Unproved::new(NotProved::NotFound(answer), None)),
+        };
+        let question = match &mut question {
+            Some(question) => question,
+            None => {
+                (plan.watch)(Phase::Read);
+                match ask() {
+                    Ok(read) => question.insert(read),
+                    Err(why) => return Err(Unproved::new(why, Some((proof, visited)))),
+                }
+            }
+        };
         loop {
-            let rejected = match question.accept(&proof, plan) {
+            match question.accept(&proof, plan) {
                 Ok((accepted, bytes)) => {
                     return Ok(Proved { proof, accepted, bytes, visited, mended });
                 }
-                Err(NotProved::Rejected(rejected)) => rejected,
-                Err(other) => return Err(other),
-            };
-            if let Some(reason) = limits.passed() {
-                return Err(NotProved::NotFound(Box::new(Answer::Open(reason))));
-            }
-            mended += 1;
-            if mended > MENDINGS || !proof.mend(&rejected.path, &statement.property) {
-                if mended <= MENDINGS && cares.peek().is_some() {
-                    break;
+                Err(NotProved::Rejected(why)) => {
+                    let mendable = limits.passed().is_none() && mended < MENDINGS;
+                    mended += 1;
+                    if !(mendable && proof.mend(&why.path, &statement.property)) {
+                        rejected = Some((why, (proof, visited)));
+                        break;
+                    }
                 }
-                return Err(NotProved::Rejected(rejected));
+                Err(why) => return Err(Unproved::new(why, Some((proof, visited)))),
             }
         }
     }
-    // Not reached: the last attempt returns.
-    Err(NotProved::NotFound(Box::new(Answer::Open(Reason::BoundTooWeak))))
+    let (why, found) = match rejected {
+        Some((why, found)) => (NotProved::Rejected(why), Some(found)),
+        // Not reached: both attempts leave by a return or with a rejection.
+        None => (NotProved::NotFound(Box::new(Answer::Open(Reason::BoundTooWeak))), None),
+    };
+    Err(Unproved::new(why, found))
 }
 
 /// Searches for a proof: CROWN for each claim; then, as planned, optimised slopes and LPs, and splits of inputs or of ReLUs,
@@ -283,7 +334,9 @@ pub fn find(
     let mut sections = Vec::with_capacity(claims.len());
     let mut open = Vec::new();
     let mut case = 0;
-    let relax = !plan.search || (plan.slopes && claims.len() <= FEW_CLAIMS);
+    // As a search without a proof: bounds of one claim after the other serve few of them, and of no use are those by sweeps where
+    // the search has better ones for less.
+    let forward = plan.search && prefers_forward(net, property);
     for (index, claim) in claims.iter().enumerate() {
         if let Some(reason) = limits.passed() {
             return Err(Box::new(Answer::Open(reason)));
@@ -292,6 +345,7 @@ pub fn find(
         case += claim.unsafe_set.len();
         let mut body = Body::Bounds;
         if !proved_at_once(net, claim) {
+            let relax = !plan.search || (open.len() <= FEW_CLAIMS && !forward);
             match relax.then(|| by_relaxations(net, claim, plan, care, limits)).flatten() {
                 Some(record) => body = Body::Relus(record),
                 None if plan.search => open.push(index),

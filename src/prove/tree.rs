@@ -38,8 +38,8 @@ pub enum Body {
 }
 
 impl Proof {
-    /// Does more where the checker found a bound too weak: halves the leaf at `path` (as the checker names it) or keeps
-    /// its box whole where it was clipped. Returns whether that was possible.
+    /// Does more where the checker found a bound too weak: halves the leaf at `path` (as the checker names it) or leaves out
+    /// what was refuted and clipped before its box was halved. Returns whether that was possible.
     pub fn mend(&mut self, path: &str, property: &Property) -> bool {
         let Some((section, turns)) = path.split_once(':') else { return false };
         let Ok(number) = section.parse::<usize>() else { return false };
@@ -63,7 +63,7 @@ impl Proof {
         let mut at = root as usize;
         for turn in turns.chars() {
             let step = &self.steps[at];
-            for slab in &step.clips {
+            for slab in step.clips.iter().flat_map(|clip| &clip.slabs) {
                 (if slab.upper { &mut upper } else { &mut lower })[slab.input as usize] = slab.at;
             }
             let Some(halves) = step.halves else { return false };
@@ -71,10 +71,9 @@ impl Proof {
             at = halves.below as usize + usize::from(turn == '>');
         }
         let step = &mut self.steps[at];
+        let forgot = step.forget();
         if step.halves.is_some() {
-            let clipped = !step.clips.is_empty();
-            step.clips.clear();
-            return clipped;
+            return forgot;
         }
         // The input that is widest for its region.
         let share = |i: usize| (upper[i] - lower[i]) / (region.upper()[i] - region.lower()[i]);

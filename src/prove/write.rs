@@ -1,7 +1,7 @@
 //! A proof as text (proofs/FORMAT.md), written as it goes: the text is never held as a whole.
 
 use super::tree::{Body, Proof};
-use crate::branch::{ClaimRecord, Hints, Improve, Refutation, Slab, Tree};
+use crate::branch::{ClaimRecord, Clip, Hints, Improve, Refutation, Slab, Step, Tree};
 use crate::net::{Network, NodeId};
 use certus_check::float::format_hex;
 use std::collections::HashMap;
@@ -71,7 +71,7 @@ impl Proof {
                     out.line("refute all")?;
                     out.line("leaf")?;
                 }
-                Body::Inputs(root) => self.inputs(*root, &mut out)?,
+                Body::Inputs(root) => self.inputs(*root, &section.cases, &mut out)?,
                 Body::Relus(record) => self.relus(record, &section.cases, &mut out)?,
             }
         }
@@ -93,22 +93,25 @@ impl Proof {
     }
 
     /// A tree of splits of inputs, each step before its halves.
-    fn inputs(&self, root: u32, out: &mut Out) -> io::Result<()> {
+    fn inputs(&self, root: u32, cases: &[usize], out: &mut Out) -> io::Result<()> {
         let mut next = vec![root];
         while let Some(at) = next.pop() {
             let step = &self.steps[at as usize];
-            if !step.clips.is_empty() {
-                out.line("crown")?;
+            out.line("crown")?;
+            if *step == Step::default() {
+                out.line("refute all")?;
+            }
+            self.refuted(&step.refuted, cases, out)?;
+            for Clip { slabs, how } in &step.clips {
                 let mut text = String::from("clip");
-                step.clips.iter().for_each(|slab| self::slab(&mut text, slab));
-                out.line(&text)?;
+                slabs.iter().for_each(|slab| self::slab(&mut text, slab));
+                out.line(&(text + &self.how(how)))?;
+            }
+            if let Some((polytope, how)) = &step.last {
+                out.line(&format!("refute {}{}", cases[*polytope], self.how(how)))?;
             }
             match step.halves {
-                None => {
-                    out.line("crown")?;
-                    out.line("refute all")?;
-                    out.line("leaf")?;
-                }
+                None => out.line("leaf")?,
                 Some(halves) => {
                     out.line(&format!("split x{} at {}", halves.input, short(halves.at)))?;
                     next.extend([halves.below + 1, halves.below]);
@@ -121,17 +124,7 @@ impl Proof {
     /// Polytopes that need no split, then a part for each that does.
     fn relus(&self, record: &ClaimRecord, cases: &[usize], out: &mut Out) -> io::Result<()> {
         self.improve(&record.lines, out)?;
-        let plain = record.refuted.iter().filter(|(_, how)| *how == Refutation::default());
-        let mut plain: Vec<usize> = plain.map(|(polytope, _)| cases[*polytope]).collect();
-        plain.sort_unstable();
-        if !plain.is_empty() {
-            out.line(&format!("refute {}", set(&plain)))?;
-        }
-        for (polytope, how) in
-            record.refuted.iter().filter(|(_, how)| *how != Refutation::default())
-        {
-            self.refute(cases[*polytope], how, out)?;
-        }
+        self.refuted(&record.refuted, cases, out)?;
         for tree in &record.trees {
             let case = cases[tree.polytope];
             // Nothing is left for the other part where there is one polytope only.
@@ -159,8 +152,8 @@ impl Proof {
                     next.extend([split.below + 1, split.below]);
                 }
                 None => {
-                    if let Some(refutation) = &step.refuted {
-                        self.refute(case, refutation, out)?;
+                    if let Some(how) = &step.refuted {
+                        out.line(&format!("refute {case}{}", self.how(how)))?;
                     }
                     out.line("leaf")?;
                 }
@@ -195,8 +188,29 @@ impl Proof {
         Ok(())
     }
 
-    fn refute(&self, case: usize, how: &Refutation, out: &mut Out) -> io::Result<()> {
-        let mut text = format!("refute {case}");
+    /// Polytopes that are refuted: those without hints in one line.
+    fn refuted(
+        &self,
+        refuted: &[(usize, Refutation)],
+        cases: &[usize],
+        out: &mut Out,
+    ) -> io::Result<()> {
+        let (plain, hinted): (Vec<_>, Vec<_>) =
+            refuted.iter().partition(|(_, how)| *how == Refutation::default());
+        let mut plain: Vec<usize> = plain.iter().map(|(polytope, _)| cases[*polytope]).collect();
+        plain.sort_unstable();
+        if !plain.is_empty() {
+            out.line(&format!("refute {}", set(&plain)))?;
+        }
+        for (polytope, how) in hinted {
+            out.line(&format!("refute {}{}", cases[*polytope], self.how(how)))?;
+        }
+        Ok(())
+    }
+
+    /// Half-spaces and multipliers, as they end a line.
+    fn how(&self, how: &Refutation) -> String {
+        let mut text = String::new();
         for (i, &(half, weight)) in how.weights.iter().enumerate() {
             text.push_str(if i == 0 { " using " } else { " " });
             let _ = write!(text, "{half}");
@@ -204,7 +218,7 @@ impl Proof {
                 let _ = write!(text, ":{}", short(weight));
             }
         }
-        out.line(&(text + &self.hints(&how.hints)))
+        text + &self.hints(&how.hints)
     }
 
     fn hints(&self, hints: &Hints) -> String {
@@ -270,7 +284,7 @@ fn short(x: f64) -> String {
 mod tests {
     use super::super::tree::Section;
     use super::*;
-    use crate::branch::{Halves, Step};
+    use crate::branch::Halves;
 
     #[test]
     fn numbers_are_short_and_exact() {
@@ -285,16 +299,35 @@ mod tests {
     fn a_tree_of_boxes_is_written_from_the_root() {
         let slab = Slab { input: 2, upper: true, at: 0.25 };
         let halves = Some(Halves { input: 0, at: -1.0, below: 1 });
-        let steps = vec![Step { clips: vec![slab], halves }, Step::default(), Step::default()];
+        let using = |weights: &[(usize, f64)]| Refutation {
+            weights: weights.to_vec(),
+            hints: Hints::default(),
+        };
+        let clips = vec![
+            Clip { slabs: vec![slab], how: Refutation::default() },
+            Clip {
+                slabs: vec![slab, Slab { upper: false, at: -2.0, ..slab }],
+                how: using(&[(0, 1.0), (3, 0.5)]),
+            },
+        ];
+        let root = Step {
+            refuted: vec![(3, using(&[(1, 1.0)])), (0, Refutation::default())],
+            clips,
+            last: None,
+            halves,
+        };
+        let last = Some((1, using(&[(0, 1.0)])));
+        let steps = vec![root, Step::default(), Step { last, ..Step::default() }];
         let sections = vec![
             Section { cases: vec![0, 2, 3, 5], body: Body::Inputs(0) },
             Section { cases: vec![6], body: Body::Bounds },
         ];
         let proof = Proof { sections, steps, empty: vec![1, 4], names: Names::default() };
         let text = String::from_utf8(proof.to_bytes()).unwrap();
-        let leaf = "crown\nrefute all\nleaf\n";
-        let tree = format!("crown\nclip >x2:0x1p-2\nsplit x0 at -0x1p0\n{leaf}{leaf}");
-        let rest = "cases 6\nrefute all\nleaf\ncases 1,4\nleaf\nend 16\n";
+        let root = "crown\nrefute 0\nrefute 5 using 1\nclip >x2:0x1p-2\nclip >x2:0x1p-2 <x2:-0x1p1 using 0 3:0x1p-1\n";
+        let leaves = "crown\nrefute all\nleaf\ncrown\nrefute 2 using 0\nleaf\n";
+        let tree = format!("{root}split x0 at -0x1p0\n{leaves}");
+        let rest = "cases 6\nrefute all\nleaf\ncases 1,4\nleaf\nend 19\n";
         assert_eq!(text, format!("certus-proof 1\ncases 0,2..4,5\n{tree}{rest}"));
     }
 

@@ -70,7 +70,13 @@ pub struct BenchRow {
     /// Processor seconds of the search for the proof.
     #[serde(default)]
     pub search_cpu_seconds: Option<f64>,
-    /// Processor seconds of writing and checking the proof.
+    /// Processor seconds of reading the files with the checker's readers.
+    #[serde(default)]
+    pub read_cpu_seconds: Option<f64>,
+    /// Processor seconds of writing the proof.
+    #[serde(default)]
+    pub write_cpu_seconds: Option<f64>,
+    /// Processor seconds of checking the proof.
     #[serde(default)]
     pub check_cpu_seconds: Option<f64>,
 }
@@ -247,6 +253,8 @@ mod tests {
             peak_mb: None,
             proof_bytes: None,
             search_cpu_seconds: None,
+            read_cpu_seconds: None,
+            write_cpu_seconds: None,
             check_cpu_seconds: None,
         }
     }

@@ -82,9 +82,13 @@ pub struct ProofRecord {
     pub search_seconds: f64,
     /// Processor time of the search, where the system tells.
     pub search_cpu_seconds: Option<f64>,
-    /// Wall-clock time of writing and checking.
+    /// Processor time of reading the files with the checker's readers, where the system tells.
+    pub read_cpu_seconds: Option<f64>,
+    /// Processor time of writing the proof, where the system tells.
+    pub write_cpu_seconds: Option<f64>,
+    /// Wall-clock time of checking.
     pub check_seconds: f64,
-    /// Processor time of writing and checking, where the system tells.
+    /// Processor time of checking, where the system tells; of a long proof, with the decompression of what was written.
     pub check_cpu_seconds: Option<f64>,
     /// How often the checker had to reject it first.
     pub mended: usize,

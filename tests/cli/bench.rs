@@ -23,7 +23,7 @@ fn rows(bench: &Bench) -> Vec<Vec<String>> {
     let text = bench.text("results.csv");
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let header = "onnx,vnnlib,expected,verdict,seconds,cpu_seconds,stage,domains,bound,peak_mb,\
-                  proof_bytes,search_cpu_seconds,check_cpu_seconds";
+                  proof_bytes,search_cpu_seconds,read_cpu_seconds,write_cpu_seconds,check_cpu_seconds";
     assert_eq!(text.lines().next(), Some(header));
     reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
 }

@@ -185,6 +185,24 @@ impl Circuit {
         }
     }
 
+    /// The elements of one channel, where the node is a convolution's output, perhaps scaled, shifted or added to others.
+    pub fn plane(&self, node: usize) -> Option<usize> {
+        let mut at = node;
+        loop {
+            let Node::Affine(Affine { terms, .. }) = &self.nodes[at] else { return None };
+            if let Some([_, plane, _]) = terms.iter().find_map(|(_, map)| map.planes()) {
+                return Some(plane).filter(|plane| *plane > 0);
+            }
+            // A sum of tensors: where its first one comes from.
+            match terms.first() {
+                Some((source, map)) if map.is_monomial() && map.rows() == map.columns() => {
+                    at = *source
+                }
+                _ => return None,
+            }
+        }
+    }
+
     /// The network's outputs at x, in f64. For tests and for a first look; nothing rests on it.
     pub fn evaluate(&self, x: &[f64]) -> Vec<f64> {
         let mut values: Vec<Vec<f64>> = vec![];

@@ -240,17 +240,26 @@ impl Arithmetic for Exact {
         out.shrink(lanes, longest)
     }
 
-    fn input(&self, boxes: &[Region<'_>], block: Block, total: &mut Total) {
-        let limbs = block.limbs;
-        block.each(|j, lane, c| {
-            let end = if c[limbs - 1] >> 63 == 1 { boxes[lane].1[j] } else { boxes[lane].0[j] };
-            total.add(lane, c, block.exponent, end);
-        });
-    }
-
-    fn finish(&self, total: Total) -> Vec<f64> {
+    fn finish(
+        &self,
+        boxes: &[(usize, Region<'_>)],
+        block: Option<Block>,
+        total: Total,
+    ) -> Vec<f64> {
+        let sums = boxes.iter().map(|(lane, _)| total.sums[*lane].clone()).collect();
+        let mut own = Total { sums };
+        if let Some(block) = block {
+            let limbs = block.limbs;
+            for (at, (lane, (low, high))) in boxes.iter().enumerate() {
+                for (slot, j) in block.rows.indices().iter().enumerate() {
+                    let c = &block.rows.slot(slot)[lane * limbs..][..limbs];
+                    let ends = if c[limbs - 1] >> 63 == 1 { high } else { low };
+                    own.add(at, c, block.exponent, ends[*j as usize]);
+                }
+            }
+        }
         let bound = |sum: &Option<Sum>| sum.as_ref().map_or(f64::NEG_INFINITY, |s| s.to_f64(false));
-        total.sums.iter().map(bound).collect()
+        own.sums.iter().map(bound).collect()
     }
 }
 

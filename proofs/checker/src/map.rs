@@ -44,9 +44,11 @@ pub struct Convolution {
     pub weights: Vec<f64>,
 }
 
-/// Terms of a convolution that lie in a line: for k < count, weight · x[input + k·stride] is a term of y[output + k].
+/// Terms of a convolution that lie in a line: for k < count, weight · x[input + k·stride] is a term of y[output + k]; `tap` is the
+/// weight's number among those of its output channel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Run {
+    pub tap: usize,
     pub output: usize,
     pub input: usize,
     pub count: usize,
@@ -127,7 +129,8 @@ impl Map {
             && out_channels.checked_mul(volume(in_channels / c.groups, c.kernel)?)?
                 == c.weights.len();
         let (rows, columns) = (volume(out_channels, c.output)?, volume(in_channels, c.input)?);
-        (fine && columns < u32::MAX as usize).then(|| Map::new(rows, columns, Kind::Convolution(c)))
+        (fine && columns < u32::MAX as usize)
+            .then(|| Map::new(rows, columns, Kind::Convolution(c.flat())))
     }
 
     fn new(rows: usize, columns: usize, kind: Kind) -> Map {
@@ -194,27 +197,50 @@ impl Map {
         }
     }
 
-    /// All terms as runs, if the map is a convolution.
-    pub fn runs(&self) -> Option<impl Iterator<Item = Run> + '_> {
+    /// Calls f for all terms, as runs, of weights that are not zero; `None` if the map is no convolution.
+    pub fn each_run(&self, mut f: impl FnMut(Run)) -> Option<()> {
+        let Kind::Convolution(c) = &self.kind else { return None };
+        for channel in 0..c.channels[0] {
+            c.each_run(channel, |run| {
+                if run.weight != 0.0 {
+                    f(run);
+                }
+            });
+        }
+        Some(())
+    }
+
+    /// The number of a convolution's output channels that read the same input channels, the outputs of one channel, and of one
+    /// line of it.
+    pub fn planes(&self) -> Option<[usize; 3]> {
         match &self.kind {
-            Kind::Convolution(c) => Some(c.runs()),
+            Kind::Convolution(c) => {
+                let [height, width] = c.output;
+                Some([c.channels[0] / c.groups, height * width, width])
+            }
             _ => None,
         }
     }
 
-    /// The number of a convolution's output channels that read the same input channels, and the outputs of one channel.
-    pub fn planes(&self) -> Option<[usize; 2]> {
-        match &self.kind {
-            Kind::Convolution(c) => Some([c.channels[0] / c.groups, c.output[0] * c.output[1]]),
-            _ => None,
+    /// Calls f for the runs of one output channel, zero weights included: of two channels of one group, runs correspond.
+    pub fn each_run_of(&self, channel: usize, f: impl FnMut(Run)) {
+        if let Kind::Convolution(c) = &self.kind {
+            c.each_run(channel, f);
         }
     }
 
-    /// The runs of one output channel.
-    pub fn runs_of(&self, channel: usize) -> Option<impl Iterator<Item = Run> + '_> {
+    /// Calls f(number of the weight, column) for every weight of a convolution whose tap at output i is inside of the input.
+    pub fn each_tap(&self, i: usize, f: impl FnMut(usize, usize)) {
+        if let Kind::Convolution(c) = &self.kind {
+            c.each_tap(i, f);
+        }
+    }
+
+    /// The weights of one output channel of a convolution, by their number.
+    pub fn taps(&self, channel: usize) -> &[f64] {
         match &self.kind {
-            Kind::Convolution(c) => Some(c.runs_of(channel)),
-            _ => None,
+            Kind::Convolution(c) => c.taps(channel),
+            _ => &[],
         }
     }
 
@@ -234,50 +260,87 @@ impl Map {
 }
 
 impl Convolution {
-    /// For every weight and every line of outputs, the outputs whose tap is inside of the input.
-    fn runs(&self) -> impl Iterator<Item = Run> + '_ {
-        (0..self.channels[0]).flat_map(|channel| self.runs_of(channel))
+    /// A kernel of width 1 that moves by single steps sees a plane as one long line.
+    fn flat(self) -> Convolution {
+        let ([input, across], [output, _]) = (self.input, self.output);
+        let width = self.output[1];
+        let fits =
+            self.kernel[1] == 1 && self.strides == [1, 1] && self.pads[1] == 0 && across == width;
+        let most = [input, output, self.pads[0], self.kernel[0].saturating_mul(self.dilations[0])];
+        let small = |n: &usize| n.checked_mul(width).is_some_and(|n| n < 1 << 50);
+        if !(fits && width > 0 && most.iter().all(small)) {
+            return self;
+        }
+        let [input, output, pad, step] =
+            [input, output, self.pads[0], self.dilations[0]].map(|n| n * width);
+        Convolution {
+            input: [1, input],
+            output: [1, output],
+            kernel: [1, self.kernel[0]],
+            dilations: [1, step],
+            pads: [0, pad],
+            ..self
+        }
     }
 
-    /// Those of one output channel, zero weights included: of two channels of one group, runs correspond.
-    fn runs_of(&self, channel: usize) -> impl Iterator<Item = Run> + '_ {
+    fn taps(&self, channel: usize) -> &[f64] {
+        let count = self.channels[1] / self.groups * self.kernel[0] * self.kernel[1];
+        &self.weights[channel * count..][..count]
+    }
+
+    /// For every weight of an output channel and every line of outputs, those whose tap is inside of the input.
+    fn each_run(&self, channel: usize, mut f: impl FnMut(Run)) {
         let [out_channels, in_channels] = self.channels;
         let [height, width] = self.output;
         let (per_group, taps) = (in_channels / self.groups, self.kernel[0] * self.kernel[1]);
         let group = channel / (out_channels / self.groups);
-        let weights = &self.weights[channel * per_group * taps..][..per_group * taps];
-        weights.iter().enumerate().flat_map(move |(at, weight)| {
-            let from = group * per_group + at / taps;
-            let (ky, kx) = (at % taps / self.kernel[1], at % taps % self.kernel[1]);
+        for (tap, weight) in self.taps(channel).iter().enumerate() {
+            let from = group * per_group + tap / taps;
+            let (ky, kx) = (tap % taps / self.kernel[1], tap % taps % self.kernel[1]);
             // Output x has its tap at column x·stride + shift − pad.
             let (shift, stride, pad) = (kx * self.dilations[1], self.strides[1], self.pads[1]);
             let first = pad.saturating_sub(shift).div_ceil(stride);
             let end = (self.input[1] + pad).saturating_sub(shift).div_ceil(stride).min(width);
-            (0..height).filter_map(move |y| {
-                let line = y * self.strides[0] + ky * self.dilations[0];
-                let line = line.checked_sub(self.pads[0]).filter(|line| *line < self.input[0])?;
-                (first < end).then(|| Run {
+            if first >= end {
+                continue;
+            }
+            for y in 0..height {
+                let line = (y * self.strides[0] + ky * self.dilations[0]).checked_sub(self.pads[0]);
+                let Some(line) = line.filter(|line| *line < self.input[0]) else { continue };
+                f(Run {
+                    tap,
                     output: (channel * height + y) * width + first,
                     input: (from * self.input[0] + line) * self.input[1] + first * stride + shift
                         - pad,
                     count: end - first,
                     stride,
                     weight: *weight,
-                })
-            })
-        })
+                });
+            }
+        }
     }
 
     fn row(&self, i: usize, scratch: &mut Scratch) {
         scratch.index.clear();
         scratch.weights.clear();
+        let plane = self.output[0] * self.output[1];
+        let weights = self.taps(i / plane);
+        self.each_tap(i, |tap, column| {
+            if weights[tap] != 0.0 {
+                scratch.index.push(column as u32);
+                scratch.weights.push(weights[tap]);
+            }
+        });
+    }
+
+    /// Calls f(number of the weight, column) for every weight whose tap at output i is inside of the input.
+    fn each_tap(&self, i: usize, mut f: impl FnMut(usize, usize)) {
         let (plane, [out_channels, in_channels]) = (self.output[0] * self.output[1], self.channels);
         let (channel, y, x) = (i / plane, i % plane / self.output[1], i % self.output[1]);
         let per_group = in_channels / self.groups;
         let first = channel / (out_channels / self.groups) * per_group;
         let taps = self.kernel[0] * self.kernel[1];
         for g in 0..per_group {
-            let weights = &self.weights[(channel * per_group + g) * taps..][..taps];
             for ky in 0..self.kernel[0] {
                 // Positions are shifted by the padding, so that they stay unsigned.
                 let at = y * self.strides[0] + ky * self.dilations[0];
@@ -287,10 +350,8 @@ impl Convolution {
                 let line = ((first + g) * self.input[0] + at - self.pads[0]) * self.input[1];
                 for kx in 0..self.kernel[1] {
                     let at = x * self.strides[1] + kx * self.dilations[1];
-                    let weight = weights[ky * self.kernel[1] + kx];
-                    if weight != 0.0 && at >= self.pads[1] && at - self.pads[1] < self.input[1] {
-                        scratch.index.push((line + at - self.pads[1]) as u32);
-                        scratch.weights.push(weight);
+                    if at >= self.pads[1] && at - self.pads[1] < self.input[1] {
+                        f(g * taps + ky * self.kernel[1] + kx, line + at - self.pads[1]);
                     }
                 }
             }
@@ -342,15 +403,36 @@ mod tests {
                 map.row(i, &mut scratch).each(|j, w| row[j] += w);
             }
             let mut by_runs = vec![vec![0.0; map.columns()]; map.rows()];
-            for run in map.runs().unwrap() {
+            map.each_run(|run| {
                 for k in 0..run.count {
                     by_runs[run.output + k][run.input + k * run.stride] += run.weight;
                 }
+            }).unwrap();
+            // Against the definition, as a kernel may have been flattened.
+            let mut direct = vec![vec![0.0; map.columns()]; map.rows()];
+            let weight = |o: usize, c: usize, ky: usize, kx: usize| {
+                ((((o * inner + c) * kernel[0] + ky) * kernel[1] + kx) % 5) as f64 - 1.0
+            };
+            for (o, y, x) in (0..groups * out).flat_map(|o| (0..height).flat_map(move |y| (0..width).map(move |x| (o, y, x)))) {
+                for (c, ky, kx) in (0..inner).flat_map(|c| (0..kernel[0]).flat_map(move |ky| (0..kernel[1]).map(move |kx| (c, ky, kx)))) {
+                    let at = [y * strides[0] + ky * dilations[0], x * strides[1] + kx * dilations[1]];
+                    if (0..2).all(|i| at[i] >= pads[i] && at[i] - pads[i] < input[i]) {
+                        let from = (o / out * inner + c) * input[0] * input[1];
+                        let j = from + (at[0] - pads[0]) * input[1] + at[1] - pads[1];
+                        direct[(o * height + y) * width + x][j] += weight(o, c, ky, kx);
+                    }
+                }
             }
+            prop_assert_eq!(&direct, &by_rows);
             prop_assert_eq!(by_rows, by_runs);
-            let [together, plane] = map.planes().unwrap();
-            for (a, b) in map.runs_of(0).unwrap().zip(map.runs_of(together - 1).unwrap()) {
-                let shifted = Run { output: a.output + (together - 1) * plane, weight: b.weight, ..a };
+            let [together, plane, _] = map.planes().unwrap();
+            let [mut first, mut last] = [vec![], vec![]];
+            map.each_run_of(0, |run| first.push(run));
+            map.each_run_of(together - 1, |run| last.push(run));
+            prop_assert_eq!(first.len(), last.len());
+            for (a, b) in first.into_iter().zip(last) {
+                let weight = map.taps(together - 1)[a.tap];
+                let shifted = Run { output: a.output + (together - 1) * plane, weight, ..a };
                 prop_assert_eq!(shifted, b);
             }
         }

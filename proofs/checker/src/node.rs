@@ -5,6 +5,7 @@ use crate::reject::Reason;
 use crate::state::Intervals;
 use crate::statement::{Port, Statement};
 use crate::sweep::{Arithmetic, Batch, Region, Seed, sweep};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -29,6 +30,13 @@ pub struct State {
 
 /// A case to be refuted, perhaps only in a slab of its box.
 type Task = (usize, Option<Slab>);
+
+/// A way to refute a case: weighted half-spaces, and the numbers of the tasks that it may do.
+struct Lane {
+    case: usize,
+    weights: Vec<(usize, f64)>,
+    tasks: Vec<usize>,
+}
 
 impl State {
     /// The position of a case in the section.
@@ -184,32 +192,50 @@ impl<A: Arithmetic> Context<'_, A> {
                 (*node.ok_or(Reason::NoSuchVariable { name })?, None)
             }
         };
-        self.prepare(state, hints, node)?;
-        if state.intervals.is_empty() {
-            return Ok(());
+        // Upper ends first: an element that they show inactive needs no lower one.
+        for one in [Side::Upper, Side::Lower] {
+            if side.is_none_or(|side| side == one) {
+                self.prepare(state, hints, node)?;
+                if state.intervals.is_empty() {
+                    return Ok(());
+                }
+                self.tighten_side(state, (node, elements), one, hints)?;
+            }
         }
+        Ok(())
+    }
+
+    /// One end of the elements of a set, or of all those that are unstable now.
+    fn tighten_side(
+        &self,
+        state: &mut State,
+        (node, elements): (usize, Option<&Set>),
+        side: Side,
+        hints: &Hints,
+    ) -> Result<(), Reason> {
         let ends = state.intervals.of(node);
-        let elements: Vec<usize> = match elements {
+        let mut elements: Vec<usize> = match elements {
             Some(set) => set.iter().flat_map(Range::clone).collect(),
             None => {
                 (0..ends.low.len()).filter(|i| ends.low[*i] < 0.0 && ends.high[*i] > 0.0).collect()
             }
         };
-        let sides = [Side::Lower, Side::Upper].into_iter().filter(|s| side.is_none_or(|x| x == *s));
-        let bounds: Vec<(usize, Side)> =
-            elements.iter().flat_map(|i| sides.clone().map(|side| (*i, side))).collect();
-        let mut found = Vec::with_capacity(bounds.len());
-        for chunk in bounds.chunks(LANES) {
+        // Of a convolution's output, all channels of one place look at the same inputs: together, they are few.
+        if let Some(plane) = self.circuit().plane(node) {
+            elements.sort_by_key(|i| i % plane);
+        }
+        let coefficient = if side == Side::Lower { 1.0 } else { -1.0 };
+        let mut found = Vec::with_capacity(elements.len());
+        for chunk in elements.chunks(LANES) {
             let mut batch = Batch::default();
-            for (lane, (element, side)) in chunk.iter().enumerate() {
-                let coefficient = if *side == Side::Lower { 1.0 } else { -1.0 };
+            for (lane, element) in chunk.iter().enumerate() {
                 batch.seeds.push(Seed { node, element: *element, lane, factor: 1.0, coefficient });
-                batch.boxes.push(self.inputs(state));
+                batch.boxes.push((lane, self.inputs(state)));
                 self.lift(state, hints, lane, &mut batch)?;
             }
             found.extend(self.sweep(state, &mut batch, hints));
         }
-        for ((i, side), bound) in bounds.into_iter().zip(found) {
+        for (i, bound) in elements.into_iter().zip(found) {
             let (low, high) = match side {
                 Side::Lower => (bound, f64::INFINITY),
                 Side::Upper => (f64::NEG_INFINITY, -bound),
@@ -232,11 +258,8 @@ impl<A: Arithmetic> Context<'_, A> {
 
     /// One lower bound for each box of the batch.
     fn sweep(&self, state: &State, batch: &mut Batch, hints: &Hints) -> Vec<f64> {
-        let count = batch.boxes.len();
         let all = state.intervals.all();
-        let mut found = sweep(&self.arithmetic, self.circuit(), all, batch, &hints.slopes);
-        found.truncate(count);
-        found
+        sweep(&self.arithmetic, self.circuit(), all, batch, &hints.slopes)
     }
 
     /// The cases of a set that are open, with their positions; all of the set must be in the section.
@@ -325,27 +348,14 @@ impl<A: Arithmetic> Context<'_, A> {
 
     fn prove_some(&self, state: &State, tasks: &[Task], hints: &Hints) -> Result<(), Reason> {
         let regions: Vec<_> = tasks.iter().map(|task| self.region(state, task)).collect();
-        // A lane for each task and each way to refute it: a list of weighted half-spaces.
-        let mut lanes = vec![];
-        for (at, (case, _)) in tasks.iter().enumerate() {
-            if regions[at].is_none() {
-                continue;
-            }
-            match &hints.using {
-                Some(weights) => lanes.push((at, weights.iter().map(|(h, w)| (*h, *w)).collect())),
-                None => {
-                    let count = self.statement.cases()[*case].half_spaces.len();
-                    lanes.extend((0..count).map(|h| (at, vec![(h, 1.0)])));
-                }
-            }
-        }
+        let lanes = self.lanes(tasks, |at| regions[at].is_some(), hints);
         let mut done: Vec<bool> = regions.iter().map(Option::is_none).collect();
         for chunk in lanes.chunks(LANES) {
             let mut batch = Batch::default();
-            for (lane, (at, weights)) in chunk.iter().enumerate() {
-                let Some((low, high)) = &regions[*at] else { continue };
-                batch.boxes.push((low, high));
-                let case = &self.statement.cases()[tasks[*at].0];
+            for (lane, Lane { case, weights, tasks }) in chunk.iter().enumerate() {
+                let boxes = tasks.iter().filter_map(|at| regions[*at].as_ref());
+                batch.boxes.extend(boxes.map(|(low, high)| (lane, (&low[..], &high[..]))));
+                let case = &self.statement.cases()[*case];
                 for (h, w) in weights {
                     let half_space = &case.half_spaces[*h];
                     batch.constants.push((lane, -*w, half_space.right));
@@ -360,7 +370,8 @@ impl<A: Arithmetic> Context<'_, A> {
                 }
                 self.lift(state, hints, lane, &mut batch)?;
             }
-            for ((at, _), bound) in chunk.iter().zip(self.sweep(state, &mut batch, hints)) {
+            let numbers = chunk.iter().flat_map(|lane| &lane.tasks);
+            for (at, bound) in numbers.zip(self.sweep(state, &mut batch, hints)) {
                 done[*at] |= bound > 0.0;
             }
         }
@@ -368,6 +379,28 @@ impl<A: Arithmetic> Context<'_, A> {
             Some(at) => Err(Reason::BoundTooWeak { case: tasks[at].0 }),
             None => Ok(()),
         }
+    }
+
+    /// A lane for each case of the tasks that are `wanted`, and for each way to refute it.
+    fn lanes(&self, tasks: &[Task], wanted: impl Fn(usize) -> bool, hints: &Hints) -> Vec<Lane> {
+        let mut lanes: Vec<Lane> = vec![];
+        let mut first: BTreeMap<usize, usize> = BTreeMap::new();
+        for (at, (case, _)) in tasks.iter().enumerate().filter(|(at, _)| wanted(*at)) {
+            let ways: Vec<Vec<(usize, f64)>> = match &hints.using {
+                Some(weights) => vec![weights.iter().map(|(h, w)| (*h, *w)).collect()],
+                None => {
+                    let count = self.statement.cases()[*case].half_spaces.len();
+                    (0..count).map(|h| vec![(h, 1.0)]).collect()
+                }
+            };
+            let (count, start) = (ways.len(), *first.entry(*case).or_insert(lanes.len()));
+            if start == lanes.len() {
+                let lane = |weights| Lane { case: *case, weights, tasks: vec![] };
+                lanes.extend(ways.into_iter().map(lane));
+            }
+            lanes[start..start + count].iter_mut().for_each(|lane| lane.tasks.push(at));
+        }
+        lanes
     }
 
     /// The state's inputs in the case's box and the slab; `None` if there are none.

@@ -9,6 +9,7 @@ use crate::float::SLOPE_ONE;
 use crate::map::{Map, Row, Run, Scratch};
 use crate::rows::Rows;
 use crate::sweep::{Arithmetic, Ends, Facet, Region, Seed};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Lanes are handled in groups of this many, padded with zeros, unless there is one only.
@@ -71,9 +72,7 @@ impl Arithmetic for Outward {
                 v = affine.bias.iter().map(|b| b.abs()).collect();
                 for (source, map) in &affine.terms {
                     let m = &self.magnitude[*source];
-                    if let Some(runs) = map.runs() {
-                        runs.filter(|run| run.weight != 0.0)
-                            .for_each(|run| add_run(run, run.weight.abs(), m, &mut v));
+                    if map.each_run(|run| add_run(run, run.weight.abs(), m, &mut v)).is_some() {
                         continue;
                     }
                     for (i, v) in v.iter_mut().enumerate() {
@@ -96,15 +95,14 @@ impl Arithmetic for Outward {
         for (source, map) in &affine.terms {
             let x = &intervals[*source];
             let m = magnitudes(x);
-            if let Some(runs) = map.runs() {
-                for run in runs.filter(|run| run.weight != 0.0) {
-                    let w = run.weight;
-                    let (below, above) =
-                        if w < 0.0 { (&x.high, &x.low) } else { (&x.low, &x.high) };
-                    add_run(run, w, below, &mut low);
-                    add_run(run, w, above, &mut high);
-                    add_run(run, w.abs(), &m, &mut error);
-                }
+            let runs = map.each_run(|run| {
+                let w = run.weight;
+                let (below, above) = if w < 0.0 { (&x.high, &x.low) } else { (&x.low, &x.high) };
+                add_run(run, w, below, &mut low);
+                add_run(run, w, above, &mut high);
+                add_run(run, w.abs(), &m, &mut error);
+            });
+            if runs.is_some() {
                 continue;
             }
             for i in 0..low.len() {
@@ -188,7 +186,7 @@ impl Arithmetic for Outward {
         if map.is_dense() && block.rows.indices().len() >= 8 {
             return Block { rows: dense_product(map, block), lanes };
         }
-        if let Some(rows) = convolved(map, block) {
+        if let Some(rows) = by_places(map, block).or_else(|| convolved(map, block)) {
             return Block { rows, lanes };
         }
         let mut rows = Rows::new(map.columns(), lanes);
@@ -217,7 +215,7 @@ impl Arithmetic for Outward {
         let (mut sum, mut size, mut error) = (vec![0.0; lanes], vec![0.0; lanes], vec![0.0; lanes]);
         let unit = 1.0 / SLOPE_ONE as f64;
         let rows = block.rows.retain(|i, row| match facet(i) {
-            Facet::Active => true,
+            Facet::Active => row.iter().any(|c| *c != 0.0),
             Facet::Inactive => false,
             Facet::Unstable { lower, upper, intercept } => {
                 let (lower, upper) = (lower as f64 * unit, upper as f64 * unit);
@@ -241,25 +239,34 @@ impl Arithmetic for Outward {
         Block { rows, lanes }
     }
 
-    fn input(&self, boxes: &[Region<'_>], block: Block, total: &mut Total) {
-        for (lane, (low, high)) in boxes.iter().enumerate() {
-            let (mut sum, mut size) = (0.0, 0.0);
+    fn finish(
+        &self,
+        boxes: &[(usize, Region<'_>)],
+        block: Option<Block>,
+        total: Total,
+    ) -> Vec<f64> {
+        let of = |x: &[f64]| boxes.iter().map(|(lane, _)| x[*lane]).collect();
+        let mut own = Total { low: of(&total.low), error: of(&total.error) };
+        if let Some(block) = &block {
+            let (mut sum, mut size) = (vec![0.0; boxes.len()], vec![0.0; boxes.len()]);
             for (slot, j) in block.rows.indices().iter().enumerate() {
-                let c = block.rows.slot(slot)[lane];
-                let x = if c < 0.0 { high[*j as usize] } else { low[*j as usize] };
-                sum += c * x;
-                size += (c * x).abs();
+                let row = block.rows.slot(slot);
+                for (at, (lane, (low, high))) in boxes.iter().enumerate() {
+                    let c = row[*lane];
+                    let x = if c < 0.0 { high[*j as usize] } else { low[*j as usize] };
+                    sum[at] += c * x;
+                    size[at] += (c * x).abs();
+                }
             }
-            total.add(lane, sum, self.gamma * size);
+            for at in 0..boxes.len() {
+                own.add(at, sum[at], self.gamma * size[at]);
+            }
         }
-    }
-
-    fn finish(&self, total: Total) -> Vec<f64> {
         let bound = |(low, error): (&f64, &f64)| {
             let x = (low - 1.01 * error).next_down();
             if x.is_finite() { x } else { f64::NEG_INFINITY }
         };
-        total.low.iter().zip(&total.error).map(bound).collect()
+        own.low.iter().zip(&own.error).map(bound).collect()
     }
 }
 
@@ -306,52 +313,122 @@ fn add_run(run: Run, w: f64, x: &[f64], y: &mut [f64]) {
     }
 }
 
+/// Fewest lanes for which a convolution goes place by place.
+const MANY_LANES: usize = 8;
+
+/// The block's rows times a convolution, place by place: all channels of one place go to the same inputs, and up to four of them
+/// are added at a time. `None` if the map is no convolution or there are few lanes.
+fn by_places(map: &Map, block: &Block) -> Option<Rows<f64>> {
+    let [together, plane, _] = map.planes()?;
+    if block.lanes < MANY_LANES {
+        return None;
+    }
+    // (place, group of channels, row, slot, the lanes that are not zero)
+    let mut order = Vec::with_capacity(block.rows.indices().len());
+    for (slot, i) in block.rows.indices().iter().enumerate() {
+        let (i, row) = (*i as usize, block.rows.slot(slot));
+        let first = row.iter().position(|c| *c != 0.0);
+        let last = row.iter().rposition(|c| *c != 0.0);
+        if let (Some(first), Some(last)) = (first, last) {
+            order.push((i % plane, i / plane / together, i, slot, first..last + 1));
+        }
+    }
+    order.sort_unstable_by_key(|(place, group, i, ..)| (*place, *group, *i));
+    let mut out = Rows::new(map.columns(), block.lanes);
+    let mut columns: Vec<(usize, usize)> = vec![];
+    for rows in order.chunk_by(|a, b| a.0 == b.0 && a.1 == b.1) {
+        columns.clear();
+        map.each_tap(rows[0].2, |tap, column| columns.push((tap, column)));
+        for quad in rows.chunks(4) {
+            let from = quad.iter().map(|row| row.4.start).min().unwrap_or(0);
+            let end = quad.iter().map(|row| row.4.end).max().unwrap_or(0);
+            let taps = quad.iter().map(|row| map.taps(row.2 / plane));
+            let rows = quad.iter().map(|row| &block.rows.slot(row.3)[from..end]);
+            let (taps, rows): (Vec<&[f64]>, Vec<&[f64]>) = taps.zip(rows).unzip();
+            if let ([t0, t1, t2, t3], [c0, c1, c2, c3]) = (&taps[..], &rows[..]) {
+                for (tap, column) in &columns {
+                    let w = [t0[*tap], t1[*tap], t2[*tap], t3[*tap]];
+                    four(w, [c0, c1, c2, c3], &mut out.row_mut(*column)[from..end]);
+                }
+                continue;
+            }
+            for (taps, row) in taps.iter().zip(rows) {
+                for (tap, column) in &columns {
+                    let (w, to) = (taps[*tap], &mut out.row_mut(*column)[from..end]);
+                    to.iter_mut().zip(row).for_each(|(y, c)| *y += w * c);
+                }
+            }
+        }
+    }
+    Some(out)
+}
+
+/// Of each line of a convolution's output, the part outside of which all coefficients are zero; `None` where even inside of
+/// these parts most are.
+fn windows(width: usize, rows: usize, block: &Block) -> Option<Vec<Range<usize>>> {
+    let mut windows = vec![0..0; rows.div_ceil(width.max(1))];
+    let mut filled = 0;
+    for (slot, i) in block.rows.indices().iter().enumerate() {
+        let count = block.rows.slot(slot).iter().filter(|c| **c != 0.0).count();
+        if count > 0 {
+            filled += count;
+            let (window, x) = (&mut windows[*i as usize / width], *i as usize % width);
+            *window = if window.start == window.end {
+                x..x + 1
+            } else {
+                window.start.min(x)..window.end.max(x + 1)
+            };
+        }
+    }
+    let area: usize = windows.iter().map(|window| window.end - window.start).sum();
+    (filled * 4 >= area * block.lanes).then_some(windows)
+}
+
 /// The block's rows times a convolution, run by run, of up to four output channels at a time. `None` where the block is so
 /// sparse that its rows, put together one by one, are faster.
 fn convolved(map: &Map, block: &Block) -> Option<Rows<f64>> {
-    let [together, plane] = map.planes()?;
+    let [together, plane, width] = map.planes()?;
     let lanes = block.lanes;
-    let full = map.rows() * lanes;
-    let present = block.rows.indices().len() * lanes;
-    if present * 4 < full || block.rows.data().iter().filter(|c| **c != 0.0).count() * 4 < full {
-        return None;
-    }
-    let mut c = vec![0.0; full];
+    let windows = windows(width, map.rows(), block)?;
+    let mut c = vec![0.0; map.rows() * lanes];
     for (slot, i) in block.rows.indices().iter().enumerate() {
         c[*i as usize * lanes..][..lanes].copy_from_slice(block.rows.slot(slot));
     }
     let mut out = Rows::full(map.columns(), lanes);
     let data = out.data_mut();
     let channels = map.rows() / plane.max(1);
-    for first in (0..channels).step_by(together) {
+    for first in (0..channels).step_by(together.max(1)) {
         for quad in (first..first + together).step_by(4) {
             let number = (first + together - quad).min(4);
             // Channels that are not there repeat the last one with weight 0.
             let offset = [0, 1, 2, 3].map(|q: usize| q.min(number - 1));
-            let mut of = [(); 4].map(|()| None);
-            for (q, runs) in of.iter_mut().enumerate() {
-                *runs = Some(map.runs_of(quad + offset[q])?);
-            }
-            let [Some(r0), Some(r1), Some(r2), Some(r3)] = of else { return None };
-            for (((r0, r1), r2), r3) in r0.zip(r1).zip(r2).zip(r3) {
-                let mut w = [r0.weight, r1.weight, r2.weight, r3.weight];
+            let taps = offset.map(|q| map.taps(quad + q));
+            map.each_run_of(quad, |run| {
+                let mut w = taps.map(|taps| taps[run.tap]);
                 w.iter_mut().skip(number).for_each(|w| *w = 0.0);
-                if w == [0.0; 4] {
-                    continue;
+                let window = offset.map(|q| &windows[(run.output + q * plane) / width]);
+                let filled = || window.iter().filter(|w| w.start < w.end);
+                let from = filled().map(|w| w.start).min().unwrap_or(0);
+                let end = filled().map(|w| w.end).max().unwrap_or(0);
+                let first = run.output % width;
+                let (from, end) = (from.max(first), end.min(first + run.count));
+                if w == [0.0; 4] || from >= end {
+                    return;
                 }
-                let rows =
-                    offset.map(|q| &c[(r0.output + q * plane) * lanes..][..r0.count * lanes]);
-                if r0.stride == 1 {
-                    let to = &mut data[r0.input * lanes..][..r0.count * lanes];
+                let (skip, count) = (from - first, end - from);
+                let (output, input) = (run.output + skip, run.input + skip * run.stride);
+                let rows = offset.map(|q| &c[(output + q * plane) * lanes..][..count * lanes]);
+                if run.stride == 1 {
+                    let to = &mut data[input * lanes..][..count * lanes];
                     four(w, rows, to);
                 } else {
-                    for k in 0..r0.count {
-                        let at = (r0.input + k * r0.stride) * lanes;
+                    for k in 0..count {
+                        let at = (input + k * run.stride) * lanes;
                         let part = rows.map(|row| &row[k * lanes..][..lanes]);
                         four(w, part, &mut data[at..at + lanes]);
                     }
                 }
-            }
+            });
         }
     }
     Some(out)
@@ -423,6 +500,7 @@ mod tests {
             ([14, 4], 2, [1, 1], 4),
             ([3, 2], 1, [2, 2], 4),
             ([4, 1], 1, [2, 1], 1),
+            ([6, 4], 2, [2, 1], 12),
         ] {
             let input = [6, 5];
             let output = [0, 1].map(|i| (input[i] + 2 - 3) / strides[i] + 1);
@@ -444,21 +522,38 @@ mod tests {
                 let row = rows.row_mut(i);
                 row.iter_mut().enumerate().for_each(|(k, c)| *c = number(i * 5 + k));
             }
-            let block = Block { rows, lanes };
-            let fast = convolved(&map, &block).unwrap();
-            let mut slow = vec![0.0; map.columns() * lanes];
-            let mut scratch = Scratch::default();
-            for (slot, i) in block.rows.indices().iter().enumerate() {
-                map.row(*i as usize, &mut scratch).each(|j, w| {
-                    let to = &mut slow[j * lanes..][..lanes];
-                    to.iter_mut().zip(block.rows.slot(slot)).for_each(|(y, c)| *y += c * w);
-                });
+            for part in [0..map.rows(), map.rows() / 3..map.rows() / 2] {
+                let mut some = Rows::new(map.rows(), lanes);
+                for i in part {
+                    some.row_mut(i).copy_from_slice(rows.row_mut(i));
+                }
+                let block = Block { rows: some, lanes };
+                let mut places = vec![0.0; map.columns() * lanes];
+                let wide = lanes >= MANY_LANES;
+                if let Some(rows) = by_places(&map, &block) {
+                    for (slot, j) in rows.indices().iter().enumerate() {
+                        places[*j as usize * lanes..][..lanes].copy_from_slice(rows.slot(slot));
+                    }
+                }
+                let mut fast = convolved(&map, &block).unwrap();
+                let mut slow = vec![0.0; map.columns() * lanes];
+                let mut scratch = Scratch::default();
+                for (slot, i) in block.rows.indices().iter().enumerate() {
+                    map.row(*i as usize, &mut scratch).each(|j, w| {
+                        let to = &mut slow[j * lanes..][..lanes];
+                        to.iter_mut().zip(block.rows.slot(slot)).for_each(|(y, c)| *y += c * w);
+                    });
+                }
+                assert_eq!(fast.data_mut(), slow);
+                assert!(if wide { places == slow } else { by_places(&map, &block).is_none() });
             }
-            assert_eq!(fast.data(), slow);
-            // One row of many is not worth it.
+            // Where lines are nearly empty it is not worth it.
             let mut rows = Rows::new(map.rows(), lanes);
-            rows.row_mut(7).fill(1.0);
-            assert!(convolved(&map, &Block { rows, lanes }).is_none());
+            let ends =
+                (0..map.rows()).filter(|i| i % output[1] == 0 || i % output[1] + 1 == output[1]);
+            ends.for_each(|i| rows.row_mut(i)[0] = 1.0);
+            let wide = 2 * 4 < output[1] * lanes;
+            assert_eq!(convolved(&map, &Block { rows, lanes }).is_none(), wide);
         }
     }
 }

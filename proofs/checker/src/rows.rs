@@ -42,10 +42,6 @@ impl<T: Copy + Default> Rows<T> {
     }
 
     /// The rows that are there, one after the other.
-    pub fn data(&self) -> &[T] {
-        &self.data
-    }
-
     pub fn data_mut(&mut self) -> &mut [T] {
         &mut self.data
     }

@@ -88,24 +88,29 @@ pub trait Arithmetic {
         block: Self::Block,
         total: &mut Self::Total,
     ) -> Self::Block;
-    /// The least values of the block's functionals, each lane on a box of its own.
-    fn input(&self, boxes: &[Region<'_>], block: Self::Block, total: &mut Self::Total);
-    /// Lower bounds, rounded down; −∞ where there is none.
-    fn finish(&self, total: Self::Total) -> Vec<f64>;
+    /// Lower bounds of the block's functionals of the inputs plus the totals, each on a box of inputs (lane, box), rounded down;
+    /// −∞ where there is none.
+    fn finish(
+        &self,
+        boxes: &[(usize, Region<'_>)],
+        block: Option<Self::Block>,
+        total: Self::Total,
+    ) -> Vec<f64>;
 }
 
 /// Borrowed intervals of the inputs: lower ends, upper ends.
 pub type Region<'a> = (&'a [f64], &'a [f64]);
 
-/// A batch of functionals, one for each box: `Σ seeds + Σ a·b` over the constants (lane, a, b).
+/// A batch of functionals, one a lane: `Σ seeds + Σ a·b` over the constants (lane, a, b); and the boxes (lane, box) on which bounds
+/// are wanted. No lane is without a box.
 #[derive(Default)]
 pub struct Batch<'a> {
     pub seeds: Vec<Seed>,
     pub constants: Vec<(usize, f64, f64)>,
-    pub boxes: Vec<Region<'a>>,
+    pub boxes: Vec<(usize, Region<'a>)>,
 }
 
-/// Lower bounds of the batch's functionals, where the pre-activations lie in `intervals` (by node).
+/// Lower bounds of the batch's functionals on its boxes, where the pre-activations lie in `intervals` (by node).
 pub fn sweep<A: Arithmetic>(
     arithmetic: &A,
     circuit: &Circuit,
@@ -113,7 +118,8 @@ pub fn sweep<A: Arithmetic>(
     batch: &mut Batch,
     slopes: &Slopes,
 ) -> Vec<f64> {
-    let mut total = arithmetic.total(batch.boxes.len());
+    let lanes = batch.boxes.iter().map(|(lane, _)| lane + 1).max().unwrap_or(0);
+    let mut total = arithmetic.total(lanes);
     for (lane, a, b) in &batch.constants {
         arithmetic.constant(&mut total, *lane, *a, *b);
     }
@@ -136,7 +142,7 @@ pub fn sweep<A: Arithmetic>(
         }
         let Some(block) = blocks[node].take() else { continue };
         match &circuit.nodes()[node] {
-            Node::Input => arithmetic.input(&batch.boxes, block, &mut total),
+            Node::Input => return arithmetic.finish(&batch.boxes, Some(block), total),
             Node::Affine(affine) => {
                 arithmetic.bias(node, &affine.bias, &block, &mut total);
                 for (source, map) in &affine.terms {
@@ -151,5 +157,5 @@ pub fn sweep<A: Arithmetic>(
             }
         }
     }
-    arithmetic.finish(total)
+    arithmetic.finish(&batch.boxes, None, total)
 }
