@@ -25,7 +25,6 @@ pub struct State {
     cases: Arc<Vec<(Range<usize>, usize)>>,
     /// The closed cases, by their position in the section; all are open while this is empty.
     closed: Arc<Vec<bool>>,
-    open: usize,
 }
 
 /// A case to be refuted, perhaps only in a slab of its box.
@@ -54,9 +53,7 @@ impl State {
         let count = self.cases.last().map_or(0, |(range, before)| before + range.len());
         let closed = Arc::make_mut(&mut self.closed);
         closed.resize(count, false);
-        if !std::mem::replace(&mut closed[position], true) {
-            self.open -= 1;
-        }
+        closed[position] = true;
     }
 
     /// The open cases with their positions.
@@ -94,13 +91,13 @@ impl<A: Arithmetic> Context<'_, A> {
         if !intervals.is_empty() {
             self.arithmetic.enter(circuit, intervals.all());
         }
-        let mut open = 0;
+        let mut count = 0;
         let place = |range: &Range<usize>| {
-            open += range.len();
-            (range.clone(), open - range.len())
+            count += range.len();
+            (range.clone(), count - range.len())
         };
         let cases = Arc::new(cases.iter().map(place).collect());
-        Ok(State { intervals, cases, closed: Arc::default(), open })
+        Ok(State { intervals, cases, closed: Arc::default() })
     }
 
     /// The tensor and element that a variable of the proof names.
@@ -444,14 +441,15 @@ impl<A: Arithmetic> Context<'_, A> {
 
     /// A leaf holds if nothing is open, or no point is left for what is.
     pub fn leaf(&self, state: &mut State) -> Result<(), Reason> {
-        if state.open == 0 {
+        let open = state.open_cases();
+        if open.is_empty() {
             return Ok(());
         }
         self.prepare(state, &Hints::default(), self.circuit().nodes().len())?;
         if state.intervals.is_empty() {
             return Ok(());
         }
-        for (case, _) in state.open_cases() {
+        for (case, _) in open {
             if self.region(state, &(case, None)).is_some() {
                 return Err(Reason::CaseLeftOpen { case });
             }
