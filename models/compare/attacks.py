@@ -2,7 +2,9 @@
 
 Each pair of attacks gets the same test images, the same ε, one start, and as many gradients (or queries) an image. Counted are
 the correctly classified images that are broken: for the others in single precision, within ε and [0, 1] up to 1e-6 (1e-5
-Euclidean); for certus by validated counterexamples. Writes a CSV and prints a table.
+Euclidean); for certus by validated counterexamples. Attacks are random, so both sides run with the seeds 0, 1, …, as many as
+the row says, and the row has the count of each and their means. Writes a CSV and prints a table. A row "A and B" counts the
+images that A or B breaks.
 
     pip install -r models/train/requirements.txt -r models/compare/requirements.txt
     pip install --no-deps torchattacks==3.5.1        # it asks for an old version of requests
@@ -13,11 +15,14 @@ Euclidean); for certus by validated counterexamples. Writes a CSV and prints a t
 import argparse
 import csv
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +58,7 @@ def foolbox_pgd(norm, steps):
 
     kind = {"linf": foolbox.attacks.LinfPGD, "l2": foolbox.attacks.L2PGD}[norm]
 
-    def run(net, x, y, eps):
+    def run(net, x, y, eps, seed):
         model = foolbox.PyTorchModel(net, bounds=(0, 1), device="cpu")
         return kind(steps=steps)(model, x, y, epsilons=eps)[1]
 
@@ -61,7 +66,7 @@ def foolbox_pgd(norm, steps):
 
 
 def torch_attack(make):
-    def run(net, x, y, eps):
+    def run(net, x, y, eps, seed):
         import torchattacks
 
         return make(torchattacks, net, eps)(x, y)
@@ -70,11 +75,11 @@ def torch_attack(make):
 
 
 def autoattack(norm, attacks, queries=5000):
-    def run(net, x, y, eps):
+    def run(net, x, y, eps, seed):
         from pyautoattack import AutoAttack
 
         name = {"linf": "Linf", "l2": "L2"}[norm]
-        attack = AutoAttack(net, attacks=attacks, version="custom", norm=name, eps=eps, seed=0)
+        attack = AutoAttack(net, attacks=attacks, version="custom", norm=name, eps=eps, seed=seed)
         attack.verbose = False
         attack.apgd.n_restarts = attack.apgd_targeted.n_restarts = attack.fab.n_restarts = 1
         attack.square.n_queries = queries
@@ -83,43 +88,57 @@ def autoattack(norm, attacks, queries=5000):
     return run
 
 
+@dataclass
+class Pair:
+    what: str
+    budget: str
+    seeds: int  # of both sides; fewer where a run is slow
+    other: Callable | None = None
+    ours: str | None = None
+    union: list[str] | None = None  # of which rows, instead of a run of its own
+
+
 def pairs(norm):
-    """(what, budget, the other attack, certus's arguments)."""
     sign = norm == "linf"
+    slow = 2 if sign else 1
     pgd = torch_attack(
         lambda ta, net, eps: ta.PGD(net, eps=eps, alpha=eps / 10, steps=40)
         if sign
         else ta.PGDL2(net, eps=eps, alpha=eps / 5, steps=40)
     )
     one = "--restarts 1 --untargeted"
-    yield "PGD (torchattacks)", "40 gradients", pgd, f"--attack pgd {one} --steps 40"
-    yield "PGD (foolbox)", "40 gradients", foolbox_pgd(norm, 40), f"--attack pgd {one} --steps 40"
+    yield Pair("PGD (torchattacks)", "40 gradients", 5, pgd, f"--attack pgd {one} --steps 40")
+    yield Pair("PGD (foolbox)", "40 gradients", 5, foolbox_pgd(norm, 40), f"--attack pgd {one} --steps 40")
     if sign:
         fgsm = torch_attack(lambda ta, net, eps: ta.FGSM(net, eps=eps))
-        yield "FGSM (torchattacks)", "1 gradient", fgsm, f"--attack fgsm {one}"
-    yield "APGD-CE (AutoAttack)", "100 gradients", autoattack(norm, ["apgd-ce"]), "--attack apgd-ce --restarts 1 --steps 100"
-    yield "APGD-DLR (AutoAttack)", "100 gradients", autoattack(norm, ["apgd-dlr"]), f"--attack apgd-dlr {one} --steps 100"
+        yield Pair("FGSM (torchattacks)", "1 gradient", 1, fgsm, f"--attack fgsm {one}")
+    ce, dlr = autoattack(norm, ["apgd-ce"]), autoattack(norm, ["apgd-dlr"])
+    yield Pair("APGD-CE (AutoAttack)", "100 gradients", 5, ce, "--attack apgd-ce --restarts 1 --steps 100")
+    yield Pair("APGD-DLR (AutoAttack)", "100 gradients", 5, dlr, f"--attack apgd-dlr {one} --steps 100")
     both = autoattack(norm, ["apgd-dlr", "apgd-t"])
-    yield "APGD-DLR, then APGD-T (AutoAttack)", "100 + 9 × 100 gradients", both, "--attack apgd-dlr --restarts 1 --steps 100"
+    yield Pair("APGD-DLR, then APGD-T (AutoAttack)", "1,000 gradients", 1, both, "--attack apgd-dlr --restarts 1 --steps 100")
     fab = autoattack(norm, ["fab-t"])
-    yield "FAB-T (AutoAttack)", "9 × 100 gradients", fab, "--attack fab --restarts 1 --steps 100"
+    yield Pair("FAB-T (AutoAttack)", "900 gradients", 1, fab, "--attack fab --restarts 1 --steps 100")
     for queries in [1000, 5000]:
         square = autoattack(norm, ["square"], queries)
-        yield "Square (AutoAttack)", f"{queries} queries", square, f"--attack square --restarts 1 --queries {queries}"
-    weak = autoattack(norm, ["apgd-ce", "square"])
-    yield "AutoAttack, APGD-CE and Square", "100 gradients, 5000 queries", weak, "--attack apgd-ce,square --restarts 1 --steps 100 --queries 5000"
+        ours = f"--attack square --restarts 1 --queries {queries}"
+        yield Pair("Square (AutoAttack)", f"{queries:,} queries", slow if queries > 1000 else 2, square, ours)
+    weak = ["APGD-CE (AutoAttack), 100 gradients", "Square (AutoAttack), 5,000 queries"]
+    yield Pair("APGD-CE and Square (AutoAttack)", "100 gradients, 5,000 queries", slow, union=weak)
+    more = ["APGD-DLR, then APGD-T (AutoAttack), 1,000 gradients", "FAB-T (AutoAttack), 900 gradients"]
+    yield Pair("APGD-CE, -DLR, -T, FAB-T and Square (AutoAttack)", "all the above", 1, union=weak + more)
 
 
-def reference(run, net, norm, x, y, eps, key, kept):
+def reference(run, net, norm, x, y, eps, seed, key, kept):
     """Which of the images the other attack breaks, and its seconds; from `kept` where it was run before."""
     if key in kept:
-        return torch.tensor(kept[key]["broken"]), kept[key]["seconds"]
-    torch.manual_seed(0)
-    np.random.seed(0)
+        return np.array(kept[key]["broken"]), kept[key]["seconds"]
+    torch.manual_seed(seed)
+    np.random.seed(seed)
     start = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        adversarial = run(net, x, y, eps).detach()
+        adversarial = run(net, x, y, eps, seed).detach()
     seconds = time.process_time() - start
     change = (adversarial - x).flatten(1)
     size = change.abs().amax(1) if norm == "linf" else change.norm(dim=1)
@@ -128,73 +147,116 @@ def reference(run, net, norm, x, y, eps, key, kept):
     with torch.no_grad():
         broken = (net(adversarial).argmax(1) != y) & valid
     kept[key] = dict(broken=broken.tolist(), seconds=seconds)
-    return broken, seconds
+    return broken.numpy(), seconds
 
 
-def certus(program, name, norm, eps, limit, arguments):
+def certus(program, name, norm, eps, seed, limit, arguments):
     with tempfile.TemporaryDirectory() as out:
         command = [program, "attack", f"models/mnist/{name}.onnx", "--data", "models/mnist/test.npz", "--eps", eps,
                    "--norm", norm, "--limit", str(limit), "--out", f"{out}/o", "--quiet", "--jobs", "1",
-                   *arguments.split()]  # fmt: skip
+                   "--seed", str(seed), *arguments.split()]  # fmt: skip
+        start = os.times()
         subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+        seconds = os.times().children_user - start.children_user
         with open(f"{out}/o/report.json") as file:
-            report = json.load(file)
-    rows = report["rows"]
+            rows = json.load(file)["rows"]
     correct = np.array([row["verdict"] != "misclassified" for row in rows])
     broken = np.array([row["verdict"] == "falsified" for row in rows])
-    return correct, broken, report["timing"]["input_seconds"]
+    return correct, broken[correct], seconds
+
+
+def compare(pair, results, run_theirs, run_ours):
+    """The images that each side breaks, seed by seed, and the seconds of a run."""
+    if pair.union:
+        parts = [results[part] for part in pair.union]
+        united = [[np.any([part[side][seed] for part in parts], axis=0) for seed in range(pair.seeds)] for side in (0, 1)]
+        return (*united, sum(part[2] for part in parts), sum(part[3] for part in parts))
+    theirs = [run_theirs(pair, seed) for seed in range(pair.seeds)]
+    ours = [run_ours(pair, seed) for seed in range(pair.seeds)]
+    mean = lambda runs: sum(seconds for _, seconds in runs) / len(runs)  # noqa: E731
+    return [b for b, _ in theirs], [b for b, _ in ours], mean(theirs), mean(ours)
+
+
+def row(pair, case, theirs, ours, seconds):
+    count = lambda runs: [int(broken.sum()) for broken in runs]  # noqa: E731
+    ever, own = np.any(theirs, axis=0), np.any(ours, axis=0)
+    return dict(
+        **case, attack=pair.what, budget=pair.budget, correct=len(ever), seeds=pair.seeds,
+        theirs=round(float(np.mean(count(theirs))), 2), certus=round(float(np.mean(count(ours))), 2),
+        theirs_each=" ".join(map(str, count(theirs))), certus_each=" ".join(map(str, count(ours))),
+        only_theirs=int((ever & ~own).sum()), only_certus=int((own & ~ever).sum()),
+        seconds_theirs=round(seconds[0], 1), seconds_certus=round(seconds[1], 1), certus_arguments=pair.ours or "",
+    )  # fmt: skip
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--certus", default=str(ROOT / "target/release/certus"))
-    parser.add_argument("--limit", type=int, default=500)
+    parser.add_argument("--limit", type=int, default=100)
     parser.add_argument("--only", nargs="*", help="networks")
+    parser.add_argument("--eps", nargs="*", help="radii, as CASES has them")
     parser.add_argument("--attacks", help="only pairs whose name contains this")
     parser.add_argument("--norms", nargs="*", default=["linf", "l2"])
+    parser.add_argument("--seeds", type=int, help="of both sides, instead of each row's own number")
     parser.add_argument("--kept", help="a file that keeps what the other attacks gave, for the next time")
     parser.add_argument("--only-others", action="store_true", help="do not run certus")
     parser.add_argument("--out")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    limit = arguments.limit
     data = np.load(ROOT / "models/mnist/test.npz")
-    images = torch.tensor(data["x"][: arguments.limit].astype(np.float64) / 255).float()
-    labels = torch.tensor(data["y"][: arguments.limit].astype(np.int64))
+    images = torch.tensor(data["x"][:limit].astype(np.float64) / 255).float()
+    labels = torch.tensor(data["y"][:limit].astype(np.int64))
     kept = json.loads(Path(arguments.kept).read_text()) if arguments.kept and Path(arguments.kept).exists() else {}
     rows = []
-    for name, linf, l2 in CASES:
-        if arguments.only and name not in arguments.only:
+    cases = [(name, norm, eps) for name, *both in CASES for norm, eps in zip(["linf", "l2"], both) if eps]
+    for name, norm, eps in cases:
+        if (arguments.only and name not in arguments.only) or norm not in arguments.norms:
+            continue
+        if arguments.eps and eps not in arguments.eps:
             continue
         net = load(name)
         with torch.no_grad():
             right = net(images).argmax(1) == labels
-        for norm, eps in [("linf", linf), ("l2", l2)]:
-            if eps is None or norm not in arguments.norms:
+
+        def theirs(pair, seed):
+            key = f"{name} {norm} {eps} {pair.what} {pair.budget} {limit} {seed}"
+            found = reference(pair.other, net, norm, images[right], labels[right], float(eps), seed, key, kept)
+            if arguments.kept:
+                Path(arguments.kept).write_text(json.dumps(kept))
+            return found
+
+        runs = {}
+
+        def ours(pair, seed):
+            if (pair.ours, seed) not in runs:
+                runs[pair.ours, seed] = certus(arguments.certus, name, norm, eps, seed, limit, pair.ours)
+            correct, broken, seconds = runs[pair.ours, seed]
+            if not np.array_equal(correct, right.numpy()):
+                raise SystemExit(f"{name}: the correctly classified images differ")
+            return broken, seconds
+
+        results = {}
+        for pair in pairs(norm):
+            if arguments.attacks and arguments.attacks not in pair.what:
                 continue
-            for what, budget, run, ours in pairs(norm):
-                if arguments.attacks and arguments.attacks not in what:
-                    continue
-                key = f"{name} {norm} {eps} {what} {budget} {arguments.limit}"
-                theirs, seconds = reference(run, net, norm, images[right], labels[right], float(eps), key, kept)
-                if arguments.kept:
-                    Path(arguments.kept).write_text(json.dumps(kept))
-                if arguments.only_others:
-                    continue
-                correct, broken, own = certus(arguments.certus, name, norm, eps, arguments.limit, ours)
-                if not np.array_equal(correct, right.numpy()):
-                    raise SystemExit(f"{name}: the correctly classified images differ")
-                theirs, mine = theirs.numpy(), broken[correct]
-                row = dict(network=name, norm=norm, eps=eps, attack=what, budget=budget, correct=int(correct.sum()),
-                           theirs=int(theirs.sum()), certus=int(mine.sum()), only_theirs=int((theirs & ~mine).sum()),
-                           only_certus=int((mine & ~theirs).sum()), seconds_theirs=round(seconds, 1),
-                           seconds_certus=round(own, 1), certus_arguments=ours)  # fmt: skip
-                rows.append(row)
-                print(" | ".join(str(v) for v in row.values()), flush=True)
-                if arguments.out:
-                    with open(arguments.out, "w", newline="") as file:
-                        writer = csv.DictWriter(file, row)
-                        writer.writeheader()
-                        writer.writerows(rows)
+            if pair.union and not all(part in results for part in pair.union):
+                continue
+            pair.seeds = arguments.seeds or pair.seeds
+            if arguments.only_others:
+                for seed in range(0 if pair.union else pair.seeds):
+                    theirs(pair, seed)
+                continue
+            broken, own, *seconds = compare(pair, results, theirs, ours)
+            results[f"{pair.what}, {pair.budget}"] = (broken, own, *seconds)
+            rows.append(row(pair, dict(network=name, norm=norm, eps=eps), broken, own, seconds))
+            print(" | ".join(str(v) for v in rows[-1].values()), flush=True)
+            if arguments.out:
+                with open(arguments.out, "w", newline="") as file:
+                    writer = csv.DictWriter(file, rows[-1])
+                    writer.writeheader()
+                    writer.writerows(rows)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -16,6 +16,9 @@ const SHORTLIST: usize = 16;
 /// networks where targets succeeded it had left 0 to 0.4, once 0.7; where they failed 0.8 to 1 nearly always.
 const PROMISING: f64 = 0.75;
 
+/// How much finer the steps of every second start are: coarse ones cross plateaus, fine ones find narrow places.
+const FINER: f64 = 0.25;
+
 /// Steps still taken, for more slack, once a counterexample holds in real but not in single-precision arithmetic.
 const EXTRA_STEPS: usize = 20;
 
@@ -26,7 +29,7 @@ const EXTRA_STEPS: usize = 20;
 /// g ← μ g + ∇L(x) / ‖∇L(x)‖₁        x ← Π(x − αₜ h ⊙ sign g)
 /// ```
 ///
-/// with h the region's half-widths, Π the projection on its box, and αₜ the scheduled step; in a Euclidean ball the step
+/// with h the region's half-widths, Π the projection on its box, and αₜ the scheduled step, finer in every second start; in a Euclidean ball the step
 /// is along g itself. First towards the union of
 /// all polytopes; then, if that fails, towards each of the nearest ones.
 pub(super) fn search(
@@ -38,7 +41,7 @@ pub(super) fn search(
     let mut findings = Findings::default();
     let mut best = Vec::new();
     let untargeted: Vec<Start> =
-        (0..restarts).map(|index| Start { index, centre: index == 0, target: None }).collect();
+        (0..restarts).map(|index| Start::new(index, index, None)).collect();
     for starts in untargeted.chunks(problem.max_columns()) {
         let mut descent = Descent::new(problem, settings, seed, starts);
         if descent.run(&mut findings) || (problem.stop)() {
@@ -54,7 +57,7 @@ pub(super) fn search(
         .iter()
         .flat_map(|&target| (0..restarts).map(move |r| (target, r)))
         .zip(restarts..)
-        .map(|((target, r), index)| Start { index, centre: r == 0, target: Some(target) })
+        .map(|((target, restart), index)| Start::new(index, restart, Some(target)))
         .collect();
     for starts in targeted.chunks(problem.max_columns()) {
         if Descent::new(problem, settings, seed, starts).run(&mut findings) || (problem.stop)() {
@@ -107,6 +110,15 @@ struct Start {
     centre: bool,
     /// The polytope to descend to; the nearest one where there is none.
     target: Option<usize>,
+    /// Whether it takes finer steps.
+    fine: bool,
+}
+
+impl Start {
+    /// The first start of a target is the centre; every second one takes finer steps.
+    fn new(index: usize, restart: usize, target: Option<usize>) -> Self {
+        Self { index, centre: restart == 0, target, fine: restart % 2 == 1 }
+    }
 }
 
 /// A batch of descents in progress.
@@ -199,8 +211,11 @@ impl<'a> Descent<'a> {
 
     fn step(&mut self, gradient: &Matrix, factor: f64) {
         let problem = self.problem;
-        let (momentum, size) = (self.settings.momentum, self.settings.step * factor);
-        for c in 0..self.starts.len() {
+        let momentum = self.settings.momentum;
+        for (c, start) in self.starts.iter().enumerate() {
+            // A single step is as long as it was asked to be.
+            let finer = if start.fine && self.settings.steps > 1 { FINER } else { 1.0 };
+            let size = self.settings.step * factor * finer;
             let gradient = column(gradient, c);
             let norm: f64 = gradient.iter().map(|g| g.abs()).sum();
             let (direction, x) = (column_mut(&mut self.direction, c), column_mut(&mut self.x, c));

@@ -4,8 +4,7 @@ use super::objective::Objective;
 use super::random::SplitMix64;
 use super::{Counterexample, validate, validate_in};
 use crate::net::{Matrix, Network};
-use crate::num::to_f64_nearest;
-use crate::spec::{Ball, Norm, Polytope, Property};
+use crate::spec::{Around, Ball, Norm, Polytope, Property, Region};
 
 /// What every attack needs to know.
 pub(super) struct Problem<'a> {
@@ -17,7 +16,8 @@ pub(super) struct Problem<'a> {
     pub(super) lower: Vec<f64>,
     pub(super) upper: Vec<f64>,
     pub(super) half_width: Vec<f64>,
-    /// How far a point is from what: ‖(x − centre) / radii‖. Of a mere region, its centre and half-widths.
+    /// How far a point is from what: ‖(x − centre) / radii‖. Of a region that is not [part of a ball](Region::around), its
+    /// centre and half-widths.
     pub(super) norm: Norm,
     pub(super) centre: Vec<f64>,
     pub(super) radii: Vec<f64>,
@@ -44,9 +44,9 @@ impl<'a> Problem<'a> {
         assert_eq!(region.dimension(), net.inputs(), "a region of the network's inputs");
         let (lower, upper) = (finite(region.lower()), finite(region.upper()));
         let half_width = halves(&lower, &upper);
-        let centre = lower.iter().zip(&upper).map(|(l, u)| 0.5 * l + 0.5 * u).collect();
+        let (centre, radii) = centre_and_radii(region, &lower, &upper);
         let objective = Objective::new(&property.claims[claim].unsafe_set);
-        let (set, radii) = (Set::Claim(property, claim), half_width.clone());
+        let set = Set::Claim(property, claim);
         let norm = Norm::Linf;
         Self { net, set, objective, stop, lower, upper, half_width, norm, centre, radii }
     }
@@ -62,8 +62,7 @@ impl<'a> Problem<'a> {
         assert_eq!(region.dimension(), net.inputs(), "a ball of the network's inputs");
         let (lower, upper) = (finite(region.lower()), finite(region.upper()));
         let half_width = halves(&lower, &upper);
-        let doubles = |x: &[_]| -> Vec<f64> { x.iter().map(to_f64_nearest).collect() };
-        let (centre, radii) = (finite(&doubles(ball.centre())), finite(&doubles(ball.radii())));
+        let (centre, radii) = centre_and_radii(region, &lower, &upper);
         let objective = Objective::new(unsafe_set);
         let (set, norm) = (Set::Ball(ball, unsafe_set), ball.norm());
         Self { net, set, objective, stop, lower, upper, half_width, norm, centre, radii }
@@ -123,6 +122,19 @@ impl<'a> Problem<'a> {
         }
         for ((x, l), u) in x.iter_mut().zip(&self.lower).zip(&self.upper) {
             *x = x.max(*l).min(*u);
+        }
+    }
+
+    /// Moves `x` along its offset from the centre to the sphere and into the box, as near to the sphere as three rounds bring
+    /// it: what the box takes from some features is given to the others.
+    pub(super) fn stretch(&self, x: &mut [f64]) {
+        for _ in 0..3 {
+            let length = self.size(x);
+            if length > 0.0 && length.is_finite() {
+                let factor = length.recip();
+                x.iter_mut().zip(&self.centre).for_each(|(x, c)| *x = c + factor * (*x - c));
+            }
+            self.project(x);
         }
     }
 
@@ -187,6 +199,17 @@ impl<'a> Problem<'a> {
     /// How many points may share a batch.
     pub(super) fn max_columns(&self) -> usize {
         max_columns(self.net)
+    }
+}
+
+/// Those of the ball that a region is part of; where it is of none, the box's own centre and half-widths.
+fn centre_and_radii(region: &Region, lower: &[f64], upper: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    match region.around() {
+        Some(Around { centre, radii }) => (finite(centre), finite(radii)),
+        None => {
+            let centre = lower.iter().zip(upper).map(|(l, u)| 0.5 * l + 0.5 * u).collect();
+            (centre, halves(lower, upper))
+        }
     }
 }
 
@@ -270,4 +293,57 @@ pub(super) fn column(matrix: &Matrix, c: usize) -> &[f64] {
 pub(super) fn column_mut(matrix: &mut Matrix, c: usize) -> &mut [f64] {
     let rows = matrix.nrows();
     &mut matrix.as_mut_slice()[c * rows..(c + 1) * rows]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{LinearMap, NetworkBuilder, Term};
+    use crate::num::{Rational, parse_rational};
+
+    fn q(text: &str) -> Rational {
+        parse_rational(text).unwrap()
+    }
+
+    fn identity(inputs: usize) -> Network {
+        let mut builder = NetworkBuilder::new(inputs, "x").unwrap();
+        let map = LinearMap::from_matrix(Matrix::identity(inputs, inputs));
+        let last = builder.affine(vec![Term { source: 0, map }], vec![0.0; inputs], 0, "y");
+        builder.finish(last.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_the_domain_takes_from_one_feature_goes_to_the_others() {
+        let net = identity(3);
+        let domain = vec![(q("0"), q("1")); 3];
+        let (centre, radii) = ([q("0"), q("0.5"), q("0.5")], [q("0.3"), q("0.3"), q("0")]);
+        let ball = Ball::new(Norm::L2, &centre, &radii, Some(&domain)).unwrap();
+        let margins = Property::margins(0, 3);
+        let problem = Problem::in_ball(&net, &ball, &margins, &|| false);
+        let mut x = [-0.1, 0.6, 0.5];
+        problem.stretch(&mut x);
+        assert!(x[0] == 0.0 && (x[1] - 0.8).abs() < 1e-12 && x[2] == 0.5, "{x:?}");
+        let mut at_centre = [0.0, 0.5, 0.5];
+        problem.stretch(&mut at_centre);
+        assert_eq!(at_centre, [0.0, 0.5, 0.5]);
+    }
+
+    #[test]
+    fn a_region_cut_from_a_ball_is_searched_as_that_ball() {
+        let net = identity(2);
+        let domain = vec![(q("0"), q("1")); 2];
+        let (centre, radii) = ([q("0"), q("0.5")], [q("0.2"), q("0.1")]);
+        let region = Region::ball(&centre, &radii, Some(&domain)).unwrap();
+        let property = Property::classification(region, 0, 2);
+        let problem = Problem::new(&net, &property, 0, &|| false);
+        assert_eq!((&problem.centre[..], &problem.radii[..]), (&[0.0, 0.5][..], &[0.2, 0.1][..]));
+        assert!((problem.half_width[0] - 0.1).abs() < 1e-15);
+        let bare = Region::from_bounds(&[(q("0"), q("0.5")), (q("0.25"), q("0.75"))]).unwrap();
+        let property = Property::classification(bare, 0, 2);
+        let problem = Problem::new(&net, &property, 0, &|| false);
+        assert_eq!(
+            (&problem.centre[..], &problem.radii[..]),
+            (&[0.25, 0.5][..], &[0.25, 0.25][..])
+        );
+    }
 }

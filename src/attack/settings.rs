@@ -132,10 +132,10 @@ impl fmt::Display for Schedule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Loss {
     /// The signed distance to the unsafe set; for a classifier the margin of Carlini and Wagner (2017).
-    #[default]
     Margin,
     /// The log-probability of the label (untargeted), or minus that of the target. Where the unsafe set is no set of
     /// margins of one label, the margin loss takes its place.
+    #[default]
     CrossEntropy,
     /// The difference of logits ratio (Croce and Hein 2020, sections 4 and 4.1), which neither shifts nor scales of the
     /// outputs change. Where the unsafe set is no set of margins of one label, or has fewer than two of them, the margin
@@ -167,7 +167,7 @@ pub struct AttackSettings {
     pub steps: usize,
     /// What `square` may ask the network, from each starting point.
     pub queries: usize,
-    /// Size of PGD's first step, in half-widths of the region, coordinate by coordinate.
+    /// Size of PGD's first step, in half-widths of the region, coordinate by coordinate; every second start takes a quarter of it.
     pub step: f64,
     /// PGD's factor μ of the accumulated direction; 0 for none.
     pub momentum: f64,
@@ -191,10 +191,10 @@ impl Default for AttackSettings {
             restarts: 2,
             steps: 40,
             queries: 1_000,
-            step: 0.5,
-            momentum: 0.75,
+            step: 2.0,
+            momentum: 0.5,
             schedule: Schedule::Cosine,
-            loss: Loss::Margin,
+            loss: Loss::CrossEntropy,
             targeted: true,
             image: None,
         }

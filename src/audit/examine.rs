@@ -41,6 +41,13 @@ pub struct Subject<'a> {
     pub outside: Option<&'a Dataset>,
 }
 
+impl Subject<'_> {
+    /// An attack's settings, told what the dataset's inputs are.
+    pub(super) fn on_images(&self, settings: &AttackSettings) -> AttackSettings {
+        AttackSettings { image: self.dataset.image(), ..settings.clone() }
+    }
+}
+
 /// The steps that are finished already, by subject and input.
 pub type Held = HashMap<(usize, usize), Vec<Entry>>;
 
@@ -318,8 +325,9 @@ impl<E> Examination<'_, E> {
             Property::classification(region.clone(), predicted, subject.network.outputs());
         let deadline = plan.timeout.and_then(|limit| Instant::now().checked_add(limit));
         let stop = || (self.stop)() || deadline.is_some_and(|end| Instant::now() >= end);
-        let settings = &plan.attacks[attack].settings;
-        let found = attack::attack(subject.network, &property, 0, settings, self.seed(step), &stop);
+        let settings = subject.on_images(&plan.attacks[attack].settings);
+        let found =
+            attack::attack(subject.network, &property, 0, &settings, self.seed(step), &stop);
         self.attacked(found)
     }
 

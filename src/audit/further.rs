@@ -104,10 +104,11 @@ impl<E> Examination<'_, E> {
                     let stop =
                         || (self.stop)() || deadline.is_some_and(|end| Instant::now() >= end);
                     let unsafe_set = Property::margins(label, subject.network.outputs());
-                    let (network, settings) = (subject.network, &chosen.settings);
+                    let (network, settings) =
+                        (subject.network, subject.on_images(&chosen.settings));
                     let seed = self.seed(step);
                     let found =
-                        attack::attack_ball(network, &ball, &unsafe_set, settings, seed, &stop);
+                        attack::attack_ball(network, &ball, &unsafe_set, &settings, seed, &stop);
                     self.attacked(found)
                 })?;
                 if done.is_none() {

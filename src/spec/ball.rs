@@ -69,7 +69,7 @@ impl Ball {
         domain: Option<&[(Rational, Rational)]>,
     ) -> Result<Self, RegionError> {
         let bounds = Region::ball_bounds(centre, radii, domain)?;
-        let region = Region::from_bounds(&bounds)?;
+        let region = Region::of_ball(&bounds, centre, radii)?;
         Ok(Self { norm, centre: centre.to_vec(), radii: radii.to_vec(), bounds, region })
     }
 

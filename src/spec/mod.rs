@@ -6,4 +6,4 @@ mod region;
 
 pub use ball::{Ball, Norm, UnknownNorm};
 pub use property::{Claim, HalfSpace, Polytope, Property};
-pub use region::{Region, RegionError};
+pub use region::{Around, Region, RegionError};

@@ -1,7 +1,7 @@
 //! A region: an axis-parallel box of real inputs, kept as the floats just outside and just inside its exact ends.
 
 use crate::net::Boxes;
-use crate::num::{Rational, enclosure};
+use crate::num::{Rational, enclosure, to_f64_nearest};
 use thiserror::Error;
 
 /// Why bounds do not make a region.
@@ -42,6 +42,17 @@ pub struct Region {
     lower: Vec<f64>,
     upper: Vec<f64>,
     inner: Vec<[f64; 2]>,
+    around: Option<Box<Around>>,
+}
+
+/// What a region that was cut from a ball remembers of it, rounded: where attacks begin and how far they step. It decides
+/// nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Around {
+    /// The ball's centre, which the region need not contain.
+    pub centre: Vec<f64>,
+    /// The radius of each feature.
+    pub radii: Vec<f64>,
 }
 
 impl Region {
@@ -60,6 +71,7 @@ impl Region {
             lower: lows.iter().map(|a| a[0]).collect(),
             upper: highs.iter().map(|b| b[1]).collect(),
             inner: lows.iter().zip(&highs).map(|(a, b)| [a[1], b[0]]).collect(),
+            around: None,
         })
     }
 
@@ -72,7 +84,7 @@ impl Region {
         debug_assert!(
             lower.iter().zip(&upper).zip(&inner).all(|((l, u), [a, b])| l <= u && l <= a && b <= u)
         );
-        Self { lower, upper, inner }
+        Self { lower, upper, inner, around: None }
     }
 
     /// The L∞ ball { x : |xᵢ − cᵢ| ≤ εᵢ } ∩ domain, every number exact.
@@ -84,7 +96,24 @@ impl Region {
         radius: &[Rational],
         domain: Option<&[(Rational, Rational)]>,
     ) -> Result<Self, RegionError> {
-        Self::from_bounds(&Self::ball_bounds(centre, radius, domain)?)
+        Self::of_ball(&Self::ball_bounds(centre, radius, domain)?, centre, radius)
+    }
+
+    /// As [`Region::ball`], with its exact ends.
+    pub(super) fn of_ball(
+        bounds: &[(Rational, Rational)],
+        centre: &[Rational],
+        radii: &[Rational],
+    ) -> Result<Self, RegionError> {
+        let doubles = |x: &[Rational]| x.iter().map(to_f64_nearest).collect();
+        let around = Around { centre: doubles(centre), radii: doubles(radii) };
+        Ok(Self { around: Some(Box::new(around)), ..Self::from_bounds(bounds)? })
+    }
+
+    /// The ball that this is the part of in a domain, where it was made as one.
+    #[must_use]
+    pub fn around(&self) -> Option<&Around> {
+        self.around.as_deref()
     }
 
     /// The exact ends of [`Region::ball`].

@@ -158,6 +158,13 @@ fn the_same_report_wherever_it_was_killed() {
         assert!(since.elapsed() < Duration::from_secs(60), "nothing in the journal");
         std::thread::sleep(Duration::from_millis(1));
     }
+    if cfg!(unix) {
+        for how in ["", " --overwrite"] {
+            let ran = bench.run(&(command("killed") + how)).exits(75);
+            let sentence = "killed: another certus process is working in this folder";
+            assert!(ran.stderr.contains(sentence), "{how}: {}", ran.stderr);
+        }
+    }
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!bench.path("killed/report.json").exists());
@@ -403,6 +410,43 @@ fn images_are_shown_their_light_is_certified_and_outputs_agree() {
     );
     assert_eq!(row["evidence"]["file"], "evidence/certified on digits/0-radius1.proof");
     verify(&bench, 0);
+}
+
+#[test]
+fn square_knows_that_the_inputs_are_images() {
+    let bench = Bench::new(1);
+    let models = crate::support::committed("models/mnist");
+    let plan = format!(
+        "{REPORT}[[data]]\nname = \"digits\"\nfile = \"{0}/test.npz\"\nlimit = 10\nepsilons = [0.5]\n\
+         [[model]]\nname = \"plain\"\nfile = \"{0}/mlp_plain.onnx\"\n\
+         [[attack]]\nkind = \"square\"\nqueries = 1\nrestarts = 1\n[[method]]\nkind = \"ibp\"\n",
+        models.display()
+    );
+    bench.write("audit.toml", &plan);
+    bench.run("audit audit.toml --out out --quiet").exits(0);
+    // The first point that it asks about has vertical stripes in an image, and in a table each feature its own sign.
+    let found = files(&bench.path("out"));
+    let points = found.iter().filter(|(name, _)| name.starts_with("evidence/"));
+    let mut seen = 0;
+    for (name, text) in points {
+        let text = String::from_utf8_lossy(text);
+        let x: Vec<f64> = text
+            .lines()
+            .filter_map(|line| line.trim_matches(['(', ')']).strip_prefix("X_")?.split_once(' '))
+            .map(|(_, value)| value.parse().unwrap())
+            .collect();
+        assert_eq!(x.len(), 784, "{name}");
+        // Half of the domain away, a pixel is at least 0.5 where its sign is up, and at most 0.5 where it is down.
+        for column in 0..28 {
+            let stripe = || (0..28).map(|row| x[row * 28 + column]);
+            assert!(
+                stripe().all(|x| x >= 0.499) || stripe().all(|x| x <= 0.501),
+                "{name} {column}"
+            );
+        }
+        seen += 1;
+    }
+    assert!(seen > 0, "stripes of half the range break something");
 }
 
 #[test]

@@ -256,7 +256,7 @@ impl Dataset {
     /// # Errors
     /// Where eps is negative or the ball misses the domain.
     pub fn region(&self, i: usize, eps: &Rational) -> Result<Region, RegionError> {
-        Region::from_bounds(&self.bounds(i, eps)?)
+        Region::ball(&self.exact(i), &self.radii(eps), self.domain.as_deref())
     }
 
     /// The radius of the smallest ball around input i that contains the box [lower, upper], exact: the largest

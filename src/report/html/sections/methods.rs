@@ -50,7 +50,9 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
 fn describe_attack(kind: &str) -> &str {
     match kind {
         "fgsm" => "one step along the gradient's sign (FGSM)",
-        "pgd" => "projected gradient descent with momentum on the margin, then targeted (PGD)",
+        "pgd" => {
+            "projected gradient descent with momentum on the cross-entropy, then targeted (PGD)"
+        }
         "apgd-ce" => "Auto-PGD on the cross-entropy",
         "apgd-dlr" => "Auto-PGD on the difference of logits ratio, then targeted",
         "fab" => "steps along linearised decision boundaries, for the smallest perturbation (FAB)",
