@@ -4,12 +4,52 @@
 mod common;
 
 use certus::bound::{Analysis, Intermediate, Reduced};
-use certus::net::{Boxes, Op};
+use certus::net::{Boxes, Network, Op};
 use certus::num::{Rational, from_f64};
 use common::exact::{evaluate, exact};
 use common::nets::{Choices, Kind, network, region, words};
 use num_traits::{Signed, Zero};
 use proptest::prelude::*;
+
+/// Every element of the smaller network at points of the region: within its box, and within its slack of what it stands for;
+/// `original` names the element of `truth` (node by node, a point each) that an element of the larger network stands for.
+fn within_slack(
+    reduced: &Reduced,
+    analysis: &Analysis,
+    original: &dyn Fn(usize, usize) -> (usize, usize),
+    truths: &[Vec<Vec<Rational>>],
+) -> Result<(), TestCaseError> {
+    let carried = reduced.carry(analysis);
+    for truth in truths {
+        let of = |node: usize, element: usize| {
+            let (node, element) = reduced.original(node, element);
+            let (node, element) = original(node, element);
+            truth[node][element].clone()
+        };
+        for (id, node) in reduced.net.nodes().iter().enumerate() {
+            for i in 0..node.len {
+                let value = of(id, i);
+                let boxes = &carried.layers.boxes[id];
+                prop_assert!(exact(boxes.lower[i]) <= value && value <= exact(boxes.upper[i]));
+                let Op::Affine(affine) = &node.op else { continue };
+                let mut sum = exact(affine.bias[i]);
+                for term in &affine.terms {
+                    term.map.for_each_in_row(i, |column, weight| {
+                        sum += exact(weight) * of(term.source, column);
+                    });
+                }
+                let error = (sum - value).abs();
+                prop_assert!(error <= exact(affine.slack[i]), "node {id} element {i}");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn truths(net: &Network, points: &[Vec<f64>]) -> Vec<Vec<Vec<Rational>>> {
+    let exactly = |x: &Vec<f64>| x.iter().map(|&x| exact(x)).collect::<Vec<Rational>>();
+    points.iter().map(|x| evaluate(net, &exactly(x))).collect()
+}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
@@ -22,31 +62,19 @@ proptest! {
         let input = Boxes::single(&lower, &upper);
         let analysis = Analysis::of_region(&net, &input, Intermediate::Crown);
         let Some(reduced) = Reduced::new(&analysis) else { return Ok(()) };
-        let carried = reduced.carry(&analysis);
-        for x in &points {
-            let x: Vec<Rational> = x.iter().map(|&x| exact(x)).collect();
-            let truth = evaluate(&net, &x);
-            let of = |node: usize, element: usize| {
-                let (node, element) = reduced.original(node, element);
-                truth[node][element].clone()
-            };
-            for (id, node) in reduced.net.nodes().iter().enumerate() {
-                for i in 0..node.len {
-                    let value = of(id, i);
-                    let boxes = &carried.layers.boxes[id];
-                    prop_assert!(exact(boxes.lower[i]) <= value && value <= exact(boxes.upper[i]));
-                    let Op::Affine(affine) = &node.op else { continue };
-                    let mut sum = exact(affine.bias[i]);
-                    for term in &affine.terms {
-                        term.map.for_each_in_row(i, |column, weight| {
-                            sum += exact(weight) * of(term.source, column);
-                        });
-                    }
-                    let error = (sum - value).abs();
-                    prop_assert!(error <= exact(affine.slack[i]), "node {id} element {i}");
-                }
-            }
-        }
+        within_slack(&reduced, &analysis, &|node, i| (node, i), &truths(&net, &points))?;
+        // And once more: the smaller network on a part of the region.
+        let half: Vec<f64> = lower.iter().zip(&upper).map(|(l, u)| 0.75 * l + 0.25 * u).collect();
+        let half: Vec<f64> = half.iter().zip(&lower).zip(&upper).map(|((h, l), u)| h.clamp(*l, *u)).collect();
+        let clamp = |x: &Vec<f64>| {
+            x.iter().zip(&lower).zip(&half).map(|((x, l), h)| x.clamp(*l, *h)).collect::<Vec<f64>>()
+        };
+        let points: Vec<Vec<f64>> = points.iter().map(clamp).collect();
+        let part = Boxes::single(&lower, &half);
+        let analysis = Analysis::of_region(&reduced.net, &part, Intermediate::Crown);
+        let Some(again) = Reduced::new(&analysis) else { return Ok(()) };
+        let original = |node, i| reduced.original(node, i);
+        within_slack(&again, &analysis, &original, &truths(&net, &points))?;
     }
 
     #[test]

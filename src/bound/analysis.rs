@@ -74,13 +74,14 @@ impl<'a> Analysis<'a> {
     }
 
     /// Analyses parts of a region whose charges are known: bounds that hold there (`known`, one column a part) are taken over, and
-    /// those of nodes after `from[d]` are swept anew for part d.
+    /// those of nodes after `from[d]` are swept anew for part d. Nodes from `end` on are left out.
     ///
     /// # Panics
     /// Where dimensions differ.
     #[must_use]
     pub fn of_parts(
         net: &'a Network,
+        end: NodeId,
         input: &Boxes,
         known: &[Option<Boxes>],
         from: &[NodeId],
@@ -92,7 +93,13 @@ impl<'a> Analysis<'a> {
                 tighten(Sweep { net, layers, charges: &charges }, id, boxes, |d| from[d] < id);
             }
         };
-        let layers = layers(net, input, Some(known), None, tighten_node);
+        let mut layers = Layers::default();
+        for (id, known) in known.iter().enumerate().take(end) {
+            let own = || net.enclose_node(id, input, &layers.boxes);
+            let mut boxes = known.clone().unwrap_or_else(own);
+            tighten_node(&layers, id, &mut boxes);
+            layers.push(boxes);
+        }
         Self { net, layers, charges }
     }
 

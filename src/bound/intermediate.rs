@@ -83,6 +83,16 @@ pub fn work_of_intermediate(root: &Analysis) -> f64 {
     work
 }
 
+/// Multiplications of one sweep of one functional of a node, about.
+#[must_use]
+pub fn work_of_sweep(net: &Network, at: NodeId) -> f64 {
+    let affine = |node: &crate::net::Node| match &node.op {
+        Op::Affine(affine) => affine.fan_in() * node.len,
+        _ => 0,
+    };
+    net.nodes()[..=at].iter().map(affine).sum::<usize>() as f64
+}
+
 /// Bounds of some ends, and their slopes.
 struct Raised {
     bounds: Vec<f64>,

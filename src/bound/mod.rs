@@ -23,7 +23,7 @@ pub use charge::Charges;
 pub use claim::{Functionals, OpenPolytope};
 pub use cost::Costs;
 pub use forward::{Forward, free_inputs};
-pub use intermediate::{End, optimise_intermediate, work_of_intermediate};
+pub use intermediate::{End, optimise_intermediate, work_of_intermediate, work_of_sweep};
 pub use optimise::{Climb, Climbed, Goal, SplitLift, climb, default_slopes, primal};
 pub use reduce::Reduced;
 pub use relax::{Line, ProductLines, Relaxation};

@@ -19,11 +19,13 @@ pub struct Climb {
     pub lift_step: f64,
     /// Factor of the steps from one iteration to the next.
     pub decay: f64,
+    /// Whether means of the minimisers are kept, and the weight of an iteration in them: at least this, and 1/t in iteration t.
+    pub memory: Option<f64>,
 }
 
 impl Default for Climb {
     fn default() -> Self {
-        Self { iterations: 20, slope_step: 0.25, lift_step: 0.1, decay: 0.95 }
+        Self { iterations: 20, slope_step: 0.25, lift_step: 0.1, decay: 0.95, memory: None }
     }
 }
 
@@ -51,10 +53,80 @@ pub struct Climbed {
     pub slopes: Vec<Option<Matrix>>,
     /// Lifts that give it.
     pub lifts: Vec<SplitLift>,
-    /// The last sweep, of the functionals that were not done before it: linear bounds and the trace for branching decisions.
-    pub last: Swept,
-    /// The functionals of the last sweep, increasing.
-    pub last_columns: Vec<usize>,
+    /// Means of the minimisers.
+    pub means: Means,
+}
+
+/// Means over the iterations, those later weighing more, of the minimisers of the linear bounds and of the coefficients there:
+/// near the optimum they approach the relaxation's solution, which single minimisers, corners of the box, do not (ergodic
+/// convergence of dual subgradient methods; Larsson, Patriksson and Strömberg 1999).
+#[derive(Debug, Clone, Default)]
+pub struct Means {
+    /// Per node: values (elements × functionals).
+    pub values: Vec<Option<Matrix>>,
+    /// Per ReLU: coefficients.
+    pub coefficients: Vec<Option<Matrix>>,
+    steps: Vec<usize>,
+}
+
+impl Means {
+    fn add(
+        &mut self,
+        columns: &[usize],
+        k: usize,
+        values: &[Option<Matrix>],
+        trace: &[Option<Matrix>],
+        memory: f64,
+    ) {
+        let n = values.len();
+        if self.steps.is_empty() {
+            self.steps = vec![0; k];
+            self.values = vec![None; n];
+            self.coefficients = vec![None; n];
+        }
+        let weights: Vec<f64> = columns
+            .iter()
+            .map(|&c| {
+                self.steps[c] += 1;
+                memory.max(1.0 / self.steps[c] as f64)
+            })
+            .collect();
+        let pairs =
+            self.values.iter_mut().zip(values).chain(self.coefficients.iter_mut().zip(trace));
+        for (mean, new) in pairs {
+            let Some(new) = new else { continue };
+            let mean = mean.get_or_insert_with(|| Matrix::zeros(new.nrows(), k));
+            for (c, (&to, &w)) in columns.iter().zip(&weights).enumerate() {
+                for (m, v) in mean.column_mut(to).iter_mut().zip(new.column(c).iter()) {
+                    *m += w * (v - *m);
+                }
+            }
+        }
+    }
+}
+
+impl Climbed {
+    /// Sweeps some of the functionals (positions in the goal, increasing) again, at the multipliers that give their best
+    /// bounds: linear bounds and the trace for branching decisions.
+    #[must_use]
+    pub fn sweep_again(
+        &self,
+        sweep: &Sweep,
+        goal: &Goal,
+        columns: &[usize],
+    ) -> (Swept, Multipliers) {
+        let mut place = vec![None; goal.domains.len()];
+        columns.iter().enumerate().for_each(|(new, &old)| place[old] = Some(new));
+        let seeds = Seeds::of(goal.start, columns);
+        let domains: Vec<usize> = columns.iter().map(|&c| goal.domains[c]).collect();
+        let slopes =
+            self.slopes.iter().map(|s| s.as_ref().map(|s| s.select_columns(columns))).collect();
+        let moved = |lift: &SplitLift| Some(SplitLift { column: place[lift.column]?, ..*lift });
+        let lifts: Vec<SplitLift> = self.lifts.iter().filter_map(moved).collect();
+        let multipliers = Multipliers { slopes, lifts: by_node(&lifts, goal.at) };
+        let swept = sweep.run(goal.at, &seeds.start(), &domains, &multipliers, true);
+        (swept, multipliers)
+    }
 }
 
 /// Starting slopes: those of the default relaxation, one column a functional.
@@ -100,22 +172,28 @@ pub fn climb(
         bounds: vec![f64::NEG_INFINITY; goal.domains.len()],
         slopes: slopes.clone(),
         lifts: lifts.clone(),
-        last: Swept::default(),
-        last_columns: Vec::new(),
+        means: Means::default(),
     };
     let mut front = Front::new(&goal, slopes, lifts);
     let (mut slope_step, mut lift_step) = (how.slope_step, how.lift_step);
     for iteration in 1..=how.iterations.max(1) {
         let swept = front.sweep(sweep, goal.at);
         front.keep_best(&mut best, &swept);
-        best.last_columns.clone_from(&front.columns);
-        best.last = swept;
         let open = |c: &usize| best.bounds[*c] <= goal.targets[*c];
         let undone = front.columns.iter().filter(|c| open(c)).count();
-        if iteration == how.iterations || undone == 0 {
+        let last = iteration == how.iterations;
+        if undone == 0 || (last && how.memory.is_none()) {
             break;
         }
-        front.step(sweep, goal.at, &best.last, iteration, (slope_step, lift_step));
+        let primal = primal(sweep, goal.at, &swept, &front.domains, &front.multipliers);
+        if let Some(memory) = how.memory {
+            let k = goal.domains.len();
+            best.means.add(&front.columns, k, &primal, &swept.trace, memory);
+        }
+        if last {
+            break;
+        }
+        front.step(&primal, sweep, &swept, iteration, (slope_step, lift_step));
         if 4 * (front.columns.len() - undone) >= front.columns.len() {
             let kept: Vec<usize> =
                 (0..front.columns.len()).filter(|&c| open(&front.columns[c])).collect();
@@ -147,17 +225,30 @@ enum Seeds {
     Dense(Matrix),
 }
 
+impl Seeds {
+    fn of(start: &Start, columns: &[usize]) -> Self {
+        match start {
+            Start::Units(units) => Self::Units(columns.iter().map(|&c| units[c]).collect()),
+            Start::Dense(matrix) => Self::Dense(matrix.select_columns(columns)),
+        }
+    }
+
+    fn start(&self) -> Start<'_> {
+        match self {
+            Self::Units(units) => Start::Units(units),
+            Self::Dense(matrix) => Start::Dense(matrix),
+        }
+    }
+}
+
 impl Front {
     fn new(goal: &Goal, slopes: Vec<Option<Matrix>>, lifts: Vec<SplitLift>) -> Self {
-        let start = match goal.start {
-            Start::Units(units) => Seeds::Units(units.to_vec()),
-            Start::Dense(matrix) => Seeds::Dense((*matrix).clone()),
-        };
+        let columns: Vec<usize> = (0..goal.domains.len()).collect();
         let moments = |s: &Option<Matrix>| s.as_ref().map(|s| Moments::zeros(s.nrows(), s.ncols()));
         Self {
-            columns: (0..goal.domains.len()).collect(),
+            start: Seeds::of(goal.start, &columns),
+            columns,
             domains: goal.domains.to_vec(),
-            start,
             slope_moments: slopes.iter().map(moments).collect(),
             multipliers: Multipliers { slopes, lifts: Vec::new() },
             lift_names: (0..lifts.len()).collect(),
@@ -168,11 +259,7 @@ impl Front {
 
     fn sweep(&mut self, sweep: &Sweep, at: NodeId) -> Swept {
         self.multipliers.lifts = by_node(&self.lifts, at);
-        let start = match &self.start {
-            Seeds::Units(units) => Start::Units(units),
-            Seeds::Dense(matrix) => Start::Dense(matrix),
-        };
-        sweep.run(at, &start, &self.domains, &self.multipliers, true)
+        sweep.run(at, &self.start.start(), &self.domains, &self.multipliers, true)
     }
 
     /// Takes over the functionals whose bound improved.
@@ -201,13 +288,12 @@ impl Front {
     /// One step of Adam, projected.
     fn step(
         &mut self,
+        primal: &[Option<Matrix>],
         sweep: &Sweep,
-        at: NodeId,
         swept: &Swept,
         iteration: usize,
         (slope_step, lift_step): (f64, f64),
     ) {
-        let primal = primal(sweep, at, swept, &self.domains, &self.multipliers);
         let correction = correction(iteration);
         for (id, slopes) in self.multipliers.slopes.iter_mut().enumerate() {
             let (Some(slopes), Some(moments), Op::Relu(z)) =
@@ -251,10 +337,7 @@ impl Front {
         kept.iter().enumerate().for_each(|(new, &old)| place[old] = Some(new));
         self.columns = kept.iter().map(|&c| self.columns[c]).collect();
         self.domains = kept.iter().map(|&c| self.domains[c]).collect();
-        self.start = match &self.start {
-            Seeds::Units(units) => Seeds::Units(kept.iter().map(|&c| units[c]).collect()),
-            Seeds::Dense(matrix) => Seeds::Dense(matrix.select_columns(kept)),
-        };
+        self.start = Seeds::of(&self.start.start(), kept);
         for slopes in self.multipliers.slopes.iter_mut().flatten() {
             *slopes = slopes.select_columns(kept);
         }

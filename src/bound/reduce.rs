@@ -70,11 +70,13 @@ impl Reduced {
         builder.finish(&output)
     }
 
-    /// Whether a sweep through the smaller network takes fewer multiplications, and its forms fit into memory.
+    /// Whether there are neurons of known sign, a sweep through the smaller network takes fewer multiplications, and its forms fit
+    /// into memory.
     #[must_use]
     pub fn pays(analysis: &Analysis) -> bool {
         let net = analysis.net;
         let (mut before, mut after, mut entries) = (0usize, 0usize, 0usize);
+        let mut known = 0;
         let mut sources = net.inputs();
         for node in net.nodes() {
             match &node.op {
@@ -85,13 +87,14 @@ impl Reduced {
                 Op::Relu(z) => {
                     let unstable = unstable_of(&analysis.layers.boxes[*z]).len();
                     after += unstable * sources;
+                    known += node.len - unstable;
                     sources += unstable;
                 }
                 _ => {}
             }
         }
         after += net.outputs() * sources;
-        entries <= MOST_ENTRIES && WORTH * (after as f64) < before as f64
+        known > 0 && entries <= MOST_ENTRIES && WORTH * (after as f64) < before as f64
     }
 
     /// The element of the other network that an element of an input, a pre-activation or a ReLU is.
@@ -168,11 +171,13 @@ impl Builder<'_> {
         let count = affine.fan_in() + affine.terms.len();
         let g = gamma(count + affine.roundings + 2);
         let tiny = f64::MIN_POSITIVE * (1.0 + self.span());
-        let total = |(s, r): (&f64, &f64)| {
+        // Of a network that is only near another one already, that distance comes on top.
+        let own = |i: usize| affine.slack.get(i).copied().unwrap_or(0.0);
+        let total = |(i, (s, r)): (usize, (&f64, &f64))| {
             let rounding = g * inflate(*r, count);
-            inflate(inflate(*s, count) + rounding + count as f64 * tiny, 6)
+            inflate(inflate(*s, count) + rounding + count as f64 * tiny + own(i), 7)
         };
-        let slack = slack.iter().zip(reach.iter()).map(total).collect();
+        let slack = slack.iter().zip(reach.iter()).enumerate().map(total).collect();
         // Computed coefficients may be larger than the true ones by their rounding.
         let reach = reach.iter().map(|r| inflate(inflate(*r, count) * (1.0 + g), 4)).collect();
         Form { terms, bias: bias.as_slice().to_vec(), slack, reach, is_input: false }
@@ -268,5 +273,28 @@ fn entry(
 fn add_dense(map: &LinearMap, out: &mut Matrix) {
     for row in 0..map.outputs() {
         map.for_each_in_row(row, |column, weight| out[(row, column)] += weight);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bound::Intermediate;
+
+    /// x, an affine map that is only within ½ of x, its ReLU, and the same map of that.
+    #[test]
+    fn what_a_network_stands_for_within_some_distance_stays_that_far() {
+        let mut builder = NetworkBuilder::new(1, "x").unwrap();
+        let one = || LinearMap::from_matrix(Matrix::from_element(1, 1, 1.0));
+        let term = |source| vec![Term { source, map: one() }];
+        let z = builder.approximate(term(0), vec![0.0], vec![0.5], "z").unwrap();
+        let relu = builder.relu(z, "y").unwrap();
+        let output = builder.approximate(term(relu), vec![0.0], vec![0.25], "out").unwrap();
+        let net = builder.finish(output).unwrap();
+        let input = Boxes::single(&[1.0], &[2.0]);
+        let analysis = Analysis::of_region(&net, &input, Intermediate::Crown);
+        let reduced = Reduced::new(&analysis).unwrap();
+        let Op::Affine(affine) = &reduced.net.node(reduced.net.output()).op else { panic!() };
+        assert!(affine.slack[0] >= 0.75 && affine.slack[0] < 0.76, "{:?}", affine.slack);
     }
 }

@@ -82,7 +82,10 @@ pub fn prospect(analysis: &Analysis, functionals: &Functionals, lows: &mut [f64]
     let climbed = climb(&sweep, goal, slopes, Vec::new(), Climb::default());
     let mut attained = vec![f64::INFINITY; functionals.len()];
     let all: Vec<usize> = (0..open.len()).collect();
-    for (swept, columns) in [(&plain, &all), (&climbed.last, &climbed.last_columns)] {
+    let below: Vec<usize> =
+        all.iter().copied().filter(|&c| climbed.bounds[c] <= targets[c]).collect();
+    let (again, _) = climbed.sweep_again(&sweep, &goal, &below);
+    for (swept, columns) in [(&plain, &all), (&again, &below)] {
         let rows = rows.select_columns(columns);
         let values = reached(&sweep, at, &rows, swept, &vec![0; columns.len()]);
         for (&column, value) in columns.iter().zip(values) {

@@ -123,7 +123,26 @@ impl Proof {
 
     /// Polytopes that need no split, then a part for each that does.
     fn relus(&self, record: &ClaimRecord, cases: &[usize], out: &mut Out) -> io::Result<()> {
-        self.improve(&record.lines, out)?;
+        // What lies beyond an upper end is the second child of its split, and so is written at the very end.
+        let mut beyond = Vec::new();
+        for line in &record.lines {
+            let Improve::Lemma(lemma) = line else {
+                self.improve(line, out)?;
+                continue;
+            };
+            let name = self.names.element(lemma.node, lemma.element);
+            out.line(&format!("split {name} at {}", short(lemma.at)))?;
+            if lemma.upper {
+                beyond.push(&lemma.tree);
+            } else {
+                self.tree(&lemma.tree, 0, out)?;
+            }
+        }
+        self.polytopes(record, cases, out)?;
+        beyond.iter().rev().try_for_each(|tree| self.tree(tree, 0, out))
+    }
+
+    fn polytopes(&self, record: &ClaimRecord, cases: &[usize], out: &mut Out) -> io::Result<()> {
         self.refuted(&record.refuted, cases, out)?;
         for tree in &record.trees {
             let case = cases[tree.polytope];
@@ -144,7 +163,7 @@ impl Proof {
         let mut next = vec![0];
         while let Some(at) = next.pop() {
             let step = &tree.steps[at as usize];
-            self.improve(&step.lines, out)?;
+            step.lines.iter().try_for_each(|line| self.improve(line, out))?;
             match step.split {
                 Some(split) => {
                     let name = self.names.element(split.node, split.element);
@@ -162,30 +181,28 @@ impl Proof {
         Ok(())
     }
 
-    fn improve(&self, lines: &[Improve], out: &mut Out) -> io::Result<()> {
-        for line in lines {
-            match line {
-                Improve::Crown { after: None } => out.line("crown")?,
-                Improve::Crown { after: Some(node) } => {
-                    // Nothing stands after the last block.
-                    if let Some(blocks) = self.names.after(*node) {
-                        out.line(&format!("crown {}..{}", blocks.start, blocks.end))?;
-                    }
-                }
-                Improve::Tighten { node, elements, upper, hints } => {
-                    let elements: Vec<usize> = elements.iter().map(|&i| i as usize).collect();
-                    let name = self.names.element(*node, set(&elements));
-                    let name = name.strip_suffix('.').unwrap_or(&name);
-                    let side = match upper {
-                        None => "",
-                        Some(true) => " upper",
-                        Some(false) => " lower",
-                    };
-                    out.line(&format!("tighten {name}{side}{}", self.hints(hints)))?;
-                }
+    fn improve(&self, line: &Improve, out: &mut Out) -> io::Result<()> {
+        match line {
+            Improve::Crown { after: None } => out.line("crown"),
+            // Nothing stands after the last block.
+            Improve::Crown { after: Some(node) } => match self.names.after(*node) {
+                Some(blocks) => out.line(&format!("crown {}..{}", blocks.start, blocks.end)),
+                None => Ok(()),
+            },
+            Improve::Tighten { node, elements, upper, hints } => {
+                let elements: Vec<usize> = elements.iter().map(|&i| i as usize).collect();
+                let name = self.names.element(*node, set(&elements));
+                let name = name.strip_suffix('.').unwrap_or(&name);
+                let side = match upper {
+                    None => "",
+                    Some(true) => " upper",
+                    Some(false) => " lower",
+                };
+                out.line(&format!("tighten {name}{side}{}", self.hints(hints)))
             }
+            // Trees split what the whole claim knows; searches enter none into them.
+            Improve::Lemma(_) => Ok(()),
         }
-        Ok(())
     }
 
     /// Polytopes that are refuted: those without hints in one line.

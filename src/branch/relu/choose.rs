@@ -1,9 +1,10 @@
 //! Which neuron to split: a few candidates by how far their lines are from the ReLU, then the one whose children have the
 //! best bounds (filtered smart branching, De Palma et al. 2021).
 
+use super::batch::{Bounded, Goals};
 use super::domain::{Domain, Known, Split, known_of};
-use super::{Batch, INNER, Neuron, Search, columns_of};
-use crate::bound::{Analysis, Climb, Climbed, Goal, Multipliers, SplitLift, Start, climb, primal};
+use super::{INNER, Neuron};
+use crate::bound::{Analysis, Climb, Climbed, SplitLift};
 use crate::net::NodeId;
 use std::sync::Arc;
 
@@ -12,18 +13,13 @@ fn candidates_at(depth: usize) -> usize {
     if depth < 6 { 12 } else { 4 }
 }
 
-impl Search<'_> {
-    /// Splits each undecided domain at the neuron whose children have the best bounds among a few candidates.
-    pub(super) fn split(
-        &self,
-        analysis: &Analysis,
-        domains: &[Domain],
-        climbed: &Climbed,
-        undecided: &[usize],
-        result: &mut Batch,
-    ) {
+impl Goals<'_> {
+    /// Splits each undecided domain at the neuron whose children have the best bounds among a few candidates; `None` where no
+    /// neuron is left.
+    pub fn split(&self, domains: &[Domain], bounded: &Bounded) -> Vec<Option<[Domain; 2]>> {
+        let Bounded { analysis, climbed, undecided, .. } = bounded;
         if undecided.is_empty() {
-            return;
+            return Vec::new();
         }
         let candidates = self.candidates(analysis, domains, climbed, undecided);
         // Bound both children of every candidate once, at the parent's multipliers.
@@ -37,6 +33,7 @@ impl Search<'_> {
         undecided.iter().for_each(|&d| known[d] = Some(known_of(analysis, &self.unstable, d)));
         let bounds = self.screen(domains, &known, climbed, &children);
         let mut next = 0;
+        let mut split = Vec::with_capacity(undecided.len());
         for (&d, candidates) in undecided.iter().zip(&candidates) {
             let pairs: Vec<f64> = bounds[next..next + 2 * candidates.len()]
                 .chunks_exact(2)
@@ -45,16 +42,14 @@ impl Search<'_> {
             next += 2 * candidates.len();
             let best = (0..candidates.len()).max_by(|&a, &b| pairs[a].total_cmp(&pairs[b]));
             let (Some(best), Some(known)) = (best, known[d].take()) else {
-                result.stuck += 1;
+                split.push(None);
                 continue;
             };
             let (node, element) = candidates[best];
             let splits = [true, false].map(|active| Split { node, element, active });
-            if self.care.is_some() {
-                result.split.push((domains[d].step, splits[0]));
-            }
-            result.children.extend(self.children(&domains[d], d, climbed, splits, known));
+            split.push(Some(self.children(&domains[d], d, climbed, splits, known)));
         }
+        split
     }
 
     /// The unfixed neurons whose lines are farthest from the ReLU at the bound's minimiser, weighted by their coefficient.
@@ -65,38 +60,30 @@ impl Search<'_> {
         climbed: &Climbed,
         undecided: &[usize],
     ) -> Vec<Vec<(NodeId, usize)>> {
-        let slopes: Vec<_> = climbed
-            .slopes
-            .iter()
-            .map(|s| s.as_ref().map(|s| s.select_columns(&climbed.last_columns)))
-            .collect();
-        let multipliers = Multipliers { slopes, lifts: Vec::new() };
-        let (sweep, at) = (analysis.sweep(), self.net.output());
-        let values = primal(&sweep, at, &climbed.last, &climbed.last_columns, &multipliers);
-        let gap = |&(relu, z, i): &Neuron, d: usize, column: usize| {
+        let gap = |&(relu, z, i): &Neuron, d: usize| {
             let boxes = &analysis.layers.boxes[z];
             let (l, u) = (boxes.lower[(i, d)], boxes.upper[(i, d)]);
-            let (Some(a), Some(z_values)) = (&climbed.last.trace[relu], &values[z]) else {
+            let means = &climbed.means;
+            let (Some(a), Some(y), Some(z)) =
+                (&means.coefficients[relu], &means.values[relu], &means.values[z])
+            else {
                 return 0.0;
             };
-            let (a, z) = (a[(i, column)], z_values[(i, column)]);
             if l >= 0.0 || u <= 0.0 {
                 return 0.0;
             }
-            let relu_value = z.max(0.0);
-            let slope = climbed.slopes[relu].as_ref().map_or(0.0, |s| s[(i, d)]);
-            let line = if a < 0.0 { u * (z - l) / (u - l) } else { slope * z };
+            let (a, y, z) = (a[(i, d)], y[(i, d)], z[(i, d)]);
             let triangle = a.abs() * (-l) * u / (u - l);
-            (a * (line - relu_value)).abs() + 0.1 * triangle + f64::MIN_POSITIVE
+            (a * (y - z.max(0.0))).abs() + 0.1 * triangle + f64::MIN_POSITIVE
         };
-        let best = |(&d, column): (&usize, usize)| {
-            let scored = self.unstable.iter().map(|n| (gap(n, d, column), (n.1, n.2)));
+        let best = |&d: &usize| {
+            let scored = self.unstable.iter().map(|n| (gap(n, d), (n.1, n.2)));
             let mut scored: Vec<(f64, (NodeId, usize))> = scored.filter(|s| s.0 > 0.0).collect();
             scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             let most = candidates_at(domains[d].splits.len());
             scored.into_iter().take(most).map(|s| s.1).collect()
         };
-        undecided.iter().zip(columns_of(climbed, undecided)).map(best).collect()
+        undecided.iter().map(best).collect()
     }
 
     /// Bounds of children by one sweep each, at the parent's multipliers and intermediate bounds.
@@ -123,7 +110,6 @@ impl Search<'_> {
                 .iter()
                 .map(|s| s.as_ref().map(|s| s.select_columns(&parents)))
                 .collect();
-            let columns: Vec<usize> = (0..part.len()).collect();
             let lifts = part.iter().enumerate().flat_map(|(column, (d, _))| {
                 climbed
                     .lifts
@@ -131,14 +117,10 @@ impl Search<'_> {
                     .filter(move |l| l.column == *d)
                     .map(move |l| SplitLift { column, ..*l })
             });
-            let rows = self.row.select_columns(&vec![0; part.len()]);
-            let sweep = analysis.sweep();
-            let once = Climb { iterations: 1, ..INNER };
-            let targets = vec![self.target; part.len()];
-            let start = Start::Dense(&rows);
-            let goal =
-                Goal { at: self.net.output(), start: &start, domains: &columns, targets: &targets };
-            bounds.extend(climb(&sweep, goal, slopes, lifts.collect(), once).bounds);
+            let once = Climb { iterations: 1, memory: None, ..INNER };
+            let goals: Vec<usize> = part.iter().map(|c| domains[c.0].goal as usize).collect();
+            let lifts = lifts.collect();
+            bounds.extend(self.climb_from(&analysis, &goals, slopes, lifts, once).bounds);
         }
         bounds
     }
@@ -160,6 +142,7 @@ impl Search<'_> {
         lifts.push(0.0);
         splits.map(|split| Domain {
             bound: climbed.bounds[d].max(parent.bound),
+            goal: parent.goal,
             step: 0,
             splits: [parent.splits.as_slice(), &[split]].concat(),
             lifts: lifts.clone(),

@@ -26,6 +26,8 @@ pub type Known = Arc<[[f32; 2]]>;
 pub struct Domain {
     /// The best bound proved of it.
     pub bound: f64,
+    /// Which functional is bounded.
+    pub goal: u32,
     /// Its step in the record, if there is one.
     pub step: u32,
     /// Path from the root, and so the identity of the domain.

@@ -51,7 +51,11 @@ pub struct Hints {
 }
 
 impl Hints {
-    fn rename(&mut self, name: &impl Fn(NodeId, usize) -> (NodeId, usize)) {
+    fn size(&self) -> usize {
+        size_of_val(&*self.slopes) + size_of_val(&*self.lifts)
+    }
+
+    fn rename(&mut self, name: &dyn Fn(NodeId, usize) -> (NodeId, usize)) {
         let moved = |node: &mut u32, element: &mut u32| {
             let (n, e) = name(*node as usize, *element as usize);
             (*node, *element) = (n as u32, e as u32);
@@ -80,13 +84,30 @@ pub enum Improve {
         /// Multipliers.
         hints: Hints,
     },
+    /// One end of one interval, by splits.
+    Lemma(Box<Lemma>),
+}
+
+/// An end of a pre-activation's interval that a tree of splits moves: beyond it, each leaf's interval is empty.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lemma {
+    /// The pre-activation's node.
+    pub node: NodeId,
+    /// The element.
+    pub element: usize,
+    /// Whether it is the upper end.
+    pub upper: bool,
+    /// The new end.
+    pub at: f64,
+    /// Why there is nothing beyond.
+    pub tree: Tree,
 }
 
 impl Improve {
     /// For all pre-activations.
     pub const CROWN: Self = Self::Crown { after: None };
 
-    fn rename(&mut self, name: &impl Fn(NodeId, usize) -> (NodeId, usize)) {
+    fn rename(&mut self, name: &dyn Fn(NodeId, usize) -> (NodeId, usize)) {
         match self {
             Self::Crown { after } => *after = after.map(|node| name(node, 0).0),
             Self::Tighten { node, elements, hints, .. } => {
@@ -97,6 +118,19 @@ impl Improve {
                 }
                 hints.rename(name);
             }
+            Self::Lemma(lemma) => {
+                (lemma.node, lemma.element) = name(lemma.node, lemma.element);
+                lemma.tree.rename(name);
+            }
+        }
+    }
+
+    /// Bytes on the heap, about.
+    fn size(&self) -> usize {
+        match self {
+            Self::Crown { .. } => 0,
+            Self::Tighten { elements, hints, .. } => elements.len() * 4 + hints.size(),
+            Self::Lemma(lemma) => size_of::<Lemma>() + lemma.tree.size(),
         }
     }
 
@@ -172,15 +206,26 @@ impl Tree {
 
     /// Notes that intervals were improved at a step.
     pub fn improve(&mut self, step: u32, line: Improve) {
-        self.heap += size_of::<Improve>();
+        self.heap += size_of::<Improve>() + line.size();
         self.steps[step as usize].lines.push(line);
     }
 
     /// Notes what refuted a step.
     pub fn refute(&mut self, step: u32, refutation: Refutation) {
-        let hints = &refutation.hints;
-        self.heap += size_of_val(&*hints.slopes) + size_of_val(&*hints.lifts);
+        self.heap += refutation.hints.size();
         self.steps[step as usize].refuted = Some(refutation);
+    }
+
+    fn rename(&mut self, name: &dyn Fn(NodeId, usize) -> (NodeId, usize)) {
+        for step in &mut self.steps {
+            step.lines.iter_mut().for_each(|line| line.rename(name));
+            if let Some(split) = &mut step.split {
+                (split.node, split.element) = name(split.node, split.element);
+            }
+            if let Some(how) = &mut step.refuted {
+                how.hints.rename(name);
+            }
+        }
     }
 
     /// Bytes, about.
@@ -206,15 +251,7 @@ impl ClaimRecord {
     pub fn rename(&mut self, name: impl Fn(NodeId, usize) -> (NodeId, usize)) {
         self.lines.iter_mut().for_each(|line| line.rename(&name));
         self.refuted.iter_mut().for_each(|(_, how)| how.hints.rename(&name));
-        for step in self.trees.iter_mut().flat_map(|tree| &mut tree.steps) {
-            step.lines.iter_mut().for_each(|line| line.rename(&name));
-            if let Some(split) = &mut step.split {
-                (split.node, split.element) = name(split.node, split.element);
-            }
-            if let Some(how) = &mut step.refuted {
-                how.hints.rename(&name);
-            }
-        }
+        self.trees.iter_mut().for_each(|tree| tree.rename(&name));
     }
 }
 

@@ -1,0 +1,170 @@
+//! Bounds of batches of domains, each of one functional out of several, and the children of those that stay undecided.
+
+use super::domain::{Domain, Known, Split, boxes_of};
+use super::{Care, INNER, Neuron, ROOT, Refutation, hints_of};
+use crate::bound::{Analysis, Climb, Climbed, Goal, SplitLift, Start, climb, default_slopes};
+use crate::net::{Boxes, Matrix, NodeId, Op};
+
+/// Functionals of one node's values, each of which is to exceed its target wherever the region reaches.
+pub struct Goals<'a> {
+    /// What is known of the region.
+    pub root: &'a Analysis<'a>,
+    /// The node.
+    pub at: NodeId,
+    /// The functionals (elements × functionals).
+    pub rows: Matrix,
+    /// What each is to exceed.
+    pub targets: Vec<f64>,
+    /// (ReLU node, pre-activation, element) of the neurons before the node that are unstable on the region.
+    pub unstable: Vec<Neuron>,
+    /// Whether, and how carefully, the search is recorded.
+    pub care: Option<Care>,
+}
+
+/// What was found out about a batch.
+pub struct Bounded<'a> {
+    pub analysis: Analysis<'a>,
+    pub climbed: Climbed,
+    /// Which domains hold no input.
+    pub empty: Vec<bool>,
+    /// Domains that are neither empty nor decided.
+    pub undecided: Vec<usize>,
+}
+
+impl<'a> Goals<'a> {
+    pub fn new(
+        root: &'a Analysis<'a>,
+        at: NodeId,
+        rows: Matrix,
+        targets: Vec<f64>,
+        care: Option<Care>,
+    ) -> Self {
+        let mut unstable = Vec::new();
+        for (relu, z) in root.net.relus().filter(|&(relu, _)| relu < at) {
+            let boxes = &root.layers.boxes[z];
+            unstable.extend(
+                (0..boxes.lower.nrows())
+                    .filter(|&i| boxes.lower[i] < 0.0 && boxes.upper[i] > 0.0)
+                    .map(|i| (relu, z, i)),
+            );
+        }
+        Self { root, at, rows, targets, unstable, care }
+    }
+
+    /// The whole region, for one of the functionals.
+    pub fn whole(&self, goal: u32) -> Domain {
+        let slope = |&(relu, _, i): &Neuron| {
+            let Op::Relu(z) = self.root.net.node(relu).op else { return 0.0 };
+            let boxes = &self.root.layers.boxes[z];
+            if boxes.upper[i] >= -boxes.lower[i] { 1.0 } else { 0.0 }
+        };
+        Domain {
+            bound: f64::NEG_INFINITY,
+            goal,
+            step: 0,
+            splits: Vec::new(),
+            lifts: Vec::new(),
+            slopes: self.unstable.iter().map(slope).collect(),
+            known: super::domain::known_of(self.root, &self.unstable, 0),
+        }
+    }
+
+    /// Bounds of parts of the region; those of nodes after `from[d]` are swept anew.
+    pub fn analyse<'b>(
+        &self,
+        parts: impl ExactSizeIterator<Item = (&'b Known, &'b [Split])>,
+        from: &[NodeId],
+    ) -> Analysis<'a> {
+        let known = boxes_of(self.root, &self.unstable, parts);
+        let input = &self.root.layers.boxes[0];
+        let repeat = |m: &Matrix| m.select_columns(&vec![0; from.len()]);
+        let input = Boxes { lower: repeat(&input.lower), upper: repeat(&input.upper) };
+        let charges = self.root.charges.clone();
+        Analysis::of_parts(self.root.net, self.at, &input, &known, from, charges)
+    }
+
+    /// Bounds domains.
+    pub fn bound(&self, domains: &[Domain]) -> Bounded<'a> {
+        let parts = domains.iter().map(|d| (&d.known, d.splits.as_slice()));
+        // Of short searches, bounds before the node are left as they are.
+        let anew = self.at == self.root.net.output();
+        let newest = |d: &Domain| if anew { d.newest() } else { NodeId::MAX };
+        let from: Vec<NodeId> = domains.iter().map(newest).collect();
+        let analysis = self.analyse(parts, &from);
+        let how = if domains[0].splits.is_empty() { ROOT } else { INNER };
+        let climbed = self.climb(&analysis, domains, how);
+        let empty: Vec<bool> = (0..domains.len()).map(|d| self.is_empty(&analysis, d)).collect();
+        let open =
+            |&d: &usize| !(empty[d] || climbed.bounds[d] > self.targets[domains[d].goal as usize]);
+        let undecided = (0..domains.len()).filter(open).collect();
+        Bounded { analysis, climbed, empty, undecided }
+    }
+
+    /// Optimised bounds of domains, from their parents' multipliers on.
+    fn climb(&self, analysis: &Analysis, domains: &[Domain], how: Climb) -> Climbed {
+        let sweep = analysis.sweep();
+        let columns: Vec<usize> = (0..domains.len()).collect();
+        let mut slopes = default_slopes(&sweep, self.at, &columns);
+        for (d, domain) in domains.iter().enumerate() {
+            for (&(relu, _, i), &slope) in self.unstable.iter().zip(domain.slopes.iter()) {
+                if let Some(slopes) = &mut slopes[relu] {
+                    slopes[(i, d)] = f64::from(slope);
+                }
+            }
+        }
+        let lifts = domains.iter().enumerate().flat_map(|(column, domain)| {
+            domain.splits.iter().zip(&domain.lifts).map(move |(split, &size)| SplitLift {
+                node: split.node,
+                element: split.element,
+                column,
+                lower: split.active,
+                size: f64::from(size),
+            })
+        });
+        let goals: Vec<usize> = domains.iter().map(|d| d.goal as usize).collect();
+        self.climb_from(analysis, &goals, slopes, lifts.collect(), how)
+    }
+
+    /// Climbs on domains 0, 1, … of an analysis, for the functional that is named for each.
+    pub fn climb_from(
+        &self,
+        analysis: &Analysis,
+        goals: &[usize],
+        slopes: Vec<Option<Matrix>>,
+        lifts: Vec<SplitLift>,
+        how: Climb,
+    ) -> Climbed {
+        let rows = self.rows.select_columns(goals);
+        let targets: Vec<f64> = goals.iter().map(|&goal| self.targets[goal]).collect();
+        let columns: Vec<usize> = (0..goals.len()).collect();
+        let start = Start::Dense(&rows);
+        let goal = Goal { at: self.at, start: &start, domains: &columns, targets: &targets };
+        climb(&analysis.sweep(), goal, slopes, lifts, how)
+    }
+
+    /// Whether bounds of a domain contradict each other, by more than a recorded search has to spare, so that no input belongs to
+    /// it.
+    fn is_empty(&self, analysis: &Analysis, d: usize) -> bool {
+        let slack = self.care.map_or(0.0, |care| care.slack);
+        self.unstable.iter().any(|&(_, z, i)| {
+            let (l, u) =
+                (analysis.layers.boxes[z].lower[(i, d)], analysis.layers.boxes[z].upper[(i, d)]);
+            l > u + slack * self.root.charges.magnitudes(z)[i]
+        })
+    }
+
+    /// What proved the domain in column `d`: a slope for each neuron where the default is not the same beyond doubt.
+    pub fn refutation(&self, bounded: &Bounded, d: usize, care: Care) -> Refutation {
+        let omitted = |&(_, z, i): &Neuron, slope: f64| {
+            let boxes = &bounded.analysis.layers.boxes[z];
+            let (l, u) = (boxes.lower[(i, d)], boxes.upper[(i, d)]);
+            let stable = l >= 0.0 || u <= 0.0;
+            let doubt = (u + l).abs() <= 1e-3 * (u - l);
+            let default = if u >= -l { 1.0 } else { 0.0 };
+            !care.complete && (stable || (slope == default && !doubt))
+        };
+        let climbed = &bounded.climbed;
+        let hints = hints_of(&climbed.slopes, &climbed.lifts, d, &self.unstable, omitted);
+        Refutation { weights: Vec::new(), hints }
+    }
+}

@@ -1,0 +1,224 @@
+//! Best-first branch and bound for one functional of the outputs over one region.
+
+use super::batch::Goals;
+use super::domain::{Domain, Split};
+use super::{Improve, Job, Refutation, Root, Tree};
+use crate::attack::{Counterexample, validate};
+use crate::bound::{Climbed, OpenPolytope};
+use crate::branch::{Answer, Limits, Reason};
+use crate::net::{Matrix, Network};
+use crate::spec::Property;
+use rayon::prelude::*;
+use std::collections::BinaryHeap;
+
+/// Entries of a batch's widest matrices, about.
+const BATCH_ENTRIES: usize = 1 << 22;
+
+/// Batches bounded in parallel: a constant, so that the search does not depend on the number of threads.
+pub const BATCHES: usize = 4;
+
+/// One functional over one region.
+pub struct Search<'a> {
+    goals: Goals<'a>,
+    /// The network that the property is about.
+    whole: &'a Network,
+    property: &'a Property,
+    claim: usize,
+}
+
+/// What became of a search.
+pub struct Part {
+    /// `None` where it was only interrupted.
+    pub answer: Option<Answer>,
+    /// The least margin proved over all domains, open ones included.
+    pub bound: f64,
+    /// Domains bounded.
+    pub visited: usize,
+    /// Domains still open.
+    pub open: usize,
+}
+
+/// What became of a batch.
+#[derive(Default)]
+struct Batch {
+    children: Vec<Domain>,
+    counterexample: Option<Counterexample>,
+    proved: f64,
+    /// Of the record: what was done at each step before it was split or refuted, with what the steps were refuted, and where the
+    /// parents of the children were split.
+    lines: Vec<(u32, Improve)>,
+    refuted: Vec<(u32, Refutation)>,
+    split: Vec<(u32, Split)>,
+    /// Undecided although every neuron is fixed: only rounding or a missing counterexample separates these.
+    stuck: usize,
+}
+
+impl Batch {
+    /// Enters into the tree what was done, and into the children where they are in it.
+    fn record(&mut self, tree: &mut Tree) {
+        for (step, line) in self.lines.drain(..) {
+            tree.improve(step, line);
+        }
+        for (step, refutation) in self.refuted.drain(..) {
+            tree.refute(step, refutation);
+        }
+        for ((step, split), pair) in self.split.iter().zip(self.children.chunks_exact_mut(2)) {
+            enter(tree, *step, *split, pair);
+        }
+    }
+}
+
+/// Enters a split into the tree, and into the children where they are in it.
+pub fn enter(tree: &mut Tree, step: u32, split: Split, pair: &mut [Domain]) {
+    let [below, above] = tree.split(step, split.node, split.element);
+    pair.iter_mut().for_each(|child| {
+        let active = child.splits.last().is_some_and(|split| split.active);
+        child.step = if active { above } else { below };
+    });
+}
+
+impl<'a> Search<'a> {
+    /// `None` where the polytope has no half-space, so that no functional can exclude it.
+    pub fn new(job: &Job<'a>, root: &'a Root<'a>, polytope: &OpenPolytope) -> Option<Self> {
+        let net = root.analysis.net;
+        let nearest = polytope.nearest?;
+        let target = polytope.halves.iter().find(|half| half.0 == nearest)?.1;
+        let functional = root.functionals.matrix.column(nearest);
+        let row = Matrix::from_column_slice(net.outputs(), 1, functional.as_slice());
+        let targets = vec![target + root.spare[nearest]];
+        let goals = Goals::new(&root.analysis, net.output(), row, targets, job.care);
+        Some(Self { goals, whole: job.whole, property: job.property, claim: job.index })
+    }
+
+    /// Searches until it is over, a limit is reached or `most` domains have been bounded, whichever comes first.
+    pub fn run(
+        &self,
+        limits: &Limits,
+        visited_before: usize,
+        most: usize,
+        mut tree: Option<&mut Tree>,
+    ) -> Part {
+        let mut open = BinaryHeap::from([self.goals.whole(0)]);
+        let mut memory = 0;
+        let batch = batch_size(&self.goals);
+        let mut part = Part { answer: None, bound: f64::INFINITY, visited: 0, open: 0 };
+        let mut stuck = 0;
+        while let Some(worst) = open.peek() {
+            let recorded = tree.as_ref().map_or(0, |tree| tree.size());
+            let full = (memory + recorded > limits.memory).then_some(Reason::MemoryLimit);
+            let many =
+                (visited_before + part.visited >= limits.domains).then_some(Reason::DomainLimit);
+            if let Some(reason) = limits.passed().or(full).or(many) {
+                let bound = part.bound.min(worst.bound - self.goals.targets[0]);
+                let answer = Some(Answer::Open(reason));
+                return Part { answer, bound, open: open.len() + stuck, ..part };
+            }
+            if part.visited >= most {
+                return part;
+            }
+            let domains: Vec<Domain> = (0..batch * BATCHES).map_while(|_| open.pop()).collect();
+            memory -= domains.iter().map(Domain::size).sum::<usize>().min(memory);
+            part.visited += domains.len();
+            let chunk = domains.len().div_ceil(BATCHES).max(1);
+            let work = |chunk| limits.passed().is_none().then(|| self.batch(chunk));
+            let results: Vec<Option<Batch>> = domains.par_chunks(chunk).map(work).collect();
+            for (chunk, result) in domains.chunks(chunk).zip(results) {
+                let Some(mut result) = result else {
+                    // Out of time: these stay open.
+                    part.visited -= chunk.len();
+                    open.extend(chunk.iter().cloned());
+                    continue;
+                };
+                if let Some(found) = result.counterexample {
+                    let answer = Some(Answer::Refuted(Box::new(found)));
+                    return Part { answer, open: open.len(), ..part };
+                }
+                part.bound = part.bound.min(result.proved - self.goals.targets[0]);
+                stuck += result.stuck;
+                if let Some(tree) = &mut tree {
+                    result.record(tree);
+                }
+                memory += result.children.iter().map(Domain::size).sum::<usize>();
+                open.extend(result.children);
+            }
+        }
+        let answer = if stuck > 0 { Answer::Open(Reason::Resolution) } else { Answer::Proved };
+        Part { answer: Some(answer), open: stuck, ..part }
+    }
+
+    fn batch(&self, domains: &[Domain]) -> Batch {
+        let goals = &self.goals;
+        let bounded = goals.bound(domains);
+        let mut result = Batch { proved: f64::INFINITY, ..Batch::default() };
+        for (d, domain) in domains.iter().enumerate() {
+            let undecided = bounded.undecided.binary_search(&d).is_ok();
+            if !(undecided || bounded.empty[d]) {
+                result.proved = result.proved.min(bounded.climbed.bounds[d]);
+            }
+            if let Some(care) = goals.care {
+                result.lines.extend(from_split(domain).map(|line| (domain.step, line)));
+                if !undecided {
+                    result.refuted.push((domain.step, goals.refutation(&bounded, d, care)));
+                }
+            }
+        }
+        result.counterexample = self.probe(&bounded.climbed, &bounded.undecided);
+        if result.counterexample.is_none() {
+            let pairs = goals.split(domains, &bounded);
+            for (&d, pair) in bounded.undecided.iter().zip(pairs) {
+                let Some(pair) = pair else {
+                    result.stuck += 1;
+                    continue;
+                };
+                if let (Some(_), Some(&split)) = (goals.care, pair[0].splits.last()) {
+                    result.split.push((domains[d].step, split));
+                }
+                result.children.extend(pair);
+            }
+        }
+        result
+    }
+
+    /// Tries the means of the minimisers, and the corners nearest to them.
+    fn probe(&self, climbed: &Climbed, undecided: &[usize]) -> Option<Counterexample> {
+        let means = climbed.means.values.first()?.as_ref()?;
+        let input = &self.goals.root.layers.boxes[0];
+        let k = undecided.len();
+        let points = Matrix::from_fn(self.whole.inputs(), 2 * k, |i, c| {
+            let (x, l, u) = (means[(i, undecided[c % k])], input.lower[i], input.upper[i]);
+            if c >= k {
+                x.clamp(l, u)
+            } else if x - l < u - x {
+                l
+            } else {
+                u
+            }
+        });
+        let outputs = self.whole.evaluate(&points);
+        let mut in_doubt = None;
+        for c in 0..2 * k {
+            let f = self.goals.rows.column(0).dot(&outputs.column(c));
+            if f > self.goals.targets[0] {
+                continue;
+            }
+            let point: Vec<f64> = points.column(c).iter().copied().collect();
+            match validate(self.whole, self.property, self.claim, &point) {
+                Some(found) if found.holds_in_f32() => return Some(found),
+                found => in_doubt = in_doubt.or(found),
+            }
+        }
+        in_doubt
+    }
+}
+
+/// Domains a batch: few where the matrices of one domain's intermediate sweeps are large already.
+fn batch_size(goals: &Goals) -> usize {
+    let widest = goals.root.net.nodes().iter().map(|n| n.len).max().unwrap_or(1);
+    let entries = widest * goals.unstable.len().max(16);
+    (BATCH_ENTRIES / entries).clamp(4, 64)
+}
+
+/// The line of a proof that repeats what was swept anew for a domain.
+fn from_split(domain: &Domain) -> Option<Improve> {
+    domain.splits.last().map(|split| Improve::Crown { after: Some(split.node) })
+}
