@@ -131,6 +131,20 @@ impl<'a> Analysis<'a> {
         Self { net, layers, charges }
     }
 
+    /// The same bounds of one region but for one node's, and what intervals follow from these.
+    #[must_use]
+    pub fn with(&self, node: NodeId, boxes: Boxes) -> Self {
+        let mut layers = Layers::default();
+        for (id, known) in self.layers.boxes.iter().enumerate() {
+            let mut own = if id == node { boxes.clone() } else { known.clone() };
+            if !is_folded(self.net, id) {
+                own.intersect(&self.net.enclose_node(id, &self.layers.boxes[0], &layers.boxes));
+            }
+            layers.push(own);
+        }
+        Self { net: self.net, layers, charges: self.charges.clone() }
+    }
+
     /// Sweeps over these bounds.
     #[must_use]
     pub fn sweep(&self) -> Sweep<'_> {

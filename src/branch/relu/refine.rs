@@ -8,7 +8,7 @@ use super::batch::Goals;
 use super::domain::Domain;
 use super::search::enter;
 use super::{Care, INNER, Improve, Lemma, Tree};
-use crate::bound::{Analysis, Layers, work_of_intermediate, work_of_sweep};
+use crate::bound::{Analysis, work_of_intermediate, work_of_sweep};
 use crate::net::{Boxes, Matrix, Network, NodeId};
 use rayon::prelude::*;
 use std::collections::BinaryHeap;
@@ -78,7 +78,7 @@ pub fn refine<'a>(
                 refined.lemmas.push(Improve::Lemma(Box::new(lemma)));
             }
         }
-        refined.analysis = with(&refined.analysis, id, boxes);
+        refined.analysis = refined.analysis.with(id, boxes);
     }
     refined.gain = if before > 0.0 { off / before } else { 0.0 };
     refined
@@ -105,22 +105,6 @@ fn goals_of<'a>(
     let magnitudes = analysis.charges.magnitudes(node);
     let spare = |&(i, _): &(usize, bool)| care.map_or(0.0, |care| care.slack * magnitudes[i]);
     Goals::new(analysis, node, rows, ends.iter().map(spare).collect(), care)
-}
-
-/// The same bounds but for one node's, and what intervals follow from these.
-fn with<'a>(analysis: &Analysis<'a>, node: NodeId, boxes: Boxes) -> Analysis<'a> {
-    let (net, known) = (analysis.net, &analysis.layers.boxes);
-    let mut layers = Layers::default();
-    for (id, known) in known.iter().enumerate() {
-        let mut own = net.enclose_node(id, &known_input(analysis), &layers.boxes);
-        own.intersect(if id == node { &boxes } else { known });
-        layers.push(own);
-    }
-    Analysis { net, layers, charges: analysis.charges.clone() }
-}
-
-fn known_input(analysis: &Analysis) -> Boxes {
-    analysis.layers.boxes[0].clone()
 }
 
 /// Moves an end of element i, of which ± the value is at least `bound`, if that is worth it; returns by how much, and where to.
