@@ -206,7 +206,7 @@ impl<'a> Descent<'a> {
         if done == self.steps {
             return false;
         }
-        self.gradient = net.gradient(values, &weights);
+        self.gradient = net.direction(values, &weights);
         for (c, (progress, loss)) in self.progress.iter_mut().zip(losses).enumerate() {
             progress.falls += usize::from(done > 0 && loss < progress.last);
             progress.last = loss;

@@ -182,7 +182,7 @@ impl<'a> Descent<'a> {
             }
             left = if findings.any() { left.min(EXTRA_STEPS) - 1 } else { left };
             if t < self.settings.steps {
-                let gradient = net.gradient(&values, &self.weights);
+                let gradient = net.direction(&values, &self.weights);
                 self.step(&gradient, self.settings.schedule.factor(t, self.settings.steps));
             }
         }

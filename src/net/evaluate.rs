@@ -14,6 +14,9 @@ impl Values {
     }
 }
 
+/// The slope of ReLUs that are off, where nothing else says where to go.
+const LEAK: f64 = 0.1;
+
 impl Network {
     /// The output at each column of `x` (inputs × points), in double precision, rounded to nearest.
     ///
@@ -57,6 +60,32 @@ impl Network {
     /// Where the numbers of points or outputs differ.
     #[must_use]
     pub fn gradient(&self, values: &Values, weights: &Matrix) -> Matrix {
+        self.gradient_with(values, weights, 0.0)
+    }
+
+    /// As [`Self::gradient`]; where that is zero although the weights are not, because every path is cut off by a ReLU of negative
+    /// operand, the gradient that the network would have if ReLUs had the slope 1/10 there: a direction to search in, as in
+    /// Athalye et al. 2018, section 4.1.
+    ///
+    /// # Panics
+    /// As [`Self::gradient`].
+    #[must_use]
+    pub fn direction(&self, values: &Values, weights: &Matrix) -> Matrix {
+        let mut gradient = self.gradient(values, weights);
+        let flat = |c: &usize| {
+            weights.column(*c).iter().any(|w| *w != 0.0)
+                && gradient.column(*c).iter().all(|g| *g == 0.0)
+        };
+        let flat: Vec<usize> = (0..weights.ncols()).filter(flat).collect();
+        if !flat.is_empty() {
+            let leaky = self.gradient_with(values, weights, LEAK);
+            flat.iter().for_each(|&c| gradient.column_mut(c).copy_from(&leaky.column(c)));
+        }
+        gradient
+    }
+
+    /// The gradient, with a slope for ReLUs whose operand is not positive.
+    fn gradient_with(&self, values: &Values, weights: &Matrix, leak: f64) -> Matrix {
         let points = weights.ncols();
         let mut gradients: Vec<Option<Matrix>> = vec![None; self.nodes().len()];
         gradients[self.output()] = Some(weights.clone());
@@ -75,7 +104,9 @@ impl Network {
                     }
                 }
                 Op::Relu(z) => add(*z, &mut |to| {
-                    to.zip_zip_apply(&g, x(*z), |to, g, z| *to += if z > 0.0 { g } else { 0.0 });
+                    to.zip_zip_apply(&g, x(*z), |to, g, z| {
+                        *to += if z > 0.0 { g } else { leak * g }
+                    });
                 }),
                 Op::Curve(curve, z) => add(*z, &mut |to| {
                     to.zip_zip_apply(&g, x(*z), |to, g, z| *to += g * curve.derivative(z));
@@ -217,6 +248,23 @@ mod tests {
                 assert!((difference.column(c).sum() - gradient[(i, c)]).abs() < 1e-8);
             }
         }
+    }
+
+    #[test]
+    fn where_every_relu_is_off_there_is_still_a_direction() {
+        let mut b = NetworkBuilder::new(2, "x").unwrap();
+        let sum = LinearMap::from_matrix(Matrix::from_row_slice(1, 2, &[1.0, -3.0]));
+        let z = b.affine(vec![Term { source: 0, map: sum }], vec![-5.0], 0, "z").unwrap();
+        let y = b.relu(z, "y").unwrap();
+        let net = b.finish(y).unwrap();
+        // Off, on, and off where nothing is asked.
+        let x = Matrix::from_column_slice(2, 3, &[1.0, 1.0, 9.0, 1.0, 1.0, 1.0]);
+        let w = Matrix::from_column_slice(1, 3, &[2.0, 2.0, 0.0]);
+        let values = net.forward(&x);
+        assert!(net.gradient(&values, &w).column(0).iter().all(|g| *g == 0.0));
+        let direction = net.direction(&values, &w);
+        let expected = [0.2, -0.6, 2.0, -6.0, 0.0, 0.0];
+        assert!(direction.iter().zip(expected).all(|(d, e)| (d - e).abs() < 1e-12));
     }
 
     #[test]
