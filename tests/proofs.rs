@@ -181,6 +181,22 @@ fn collision_avoidance_is_proved_by_splitting() {
 
 /// Large torques while leaning and turning the same way: no half-space excludes them alone, their combinations do.
 #[test]
+fn intermediate_bounds_by_short_searches_are_proved() {
+    let bench = root().join("../shared/bench/mnist_fc");
+    if !bench.exists() {
+        println!("skipped: no networks of mnist_fc beside this checkout");
+        return;
+    }
+    let model = bench.join("onnx/mnist-net_256x4.onnx");
+    let property = bench.join("vnnlib/prop_14_0.05.vnnlib");
+    let proved = proved(&model, &property, 300).unwrap();
+    let text = String::from_utf8(proved.proof.to_bytes()).unwrap();
+    // Splits elsewhere than at 0 are those at the new ends.
+    let lemmas = text.lines().filter(|l| l.starts_with("split") && !l.ends_with(" at 0x0p0"));
+    assert!(lemmas.count() > 10);
+}
+
+#[test]
 fn half_spaces_are_combined_in_proofs() {
     let model = root().join("models/control/mlp_plain.onnx");
     let mut text =

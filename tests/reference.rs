@@ -1,13 +1,15 @@
 //! Bounds against those of auto_LiRPA on the public mnist_fc networks (`../shared/bench/reference_bounds.csv`): never looser
-//! by more than 1e-4 relative, never above a sampled value.
+//! by more than 1e-4 relative (1e-3 where slopes are optimised), never above a sampled value.
 
 use certus::bound::{
-    Analysis, Climb, Functionals, Goal, Intermediate, Start, climb, default_slopes,
+    Analysis, Climb, Functionals, Goal, Intermediate, Reduced, Start, climb, default_slopes,
+    optimise_intermediate,
 };
 use certus::load::{load_network, load_property};
-use certus::net::{Matrix, Network};
+use certus::net::{Boxes, Matrix, Network};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 fn bench() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/bench");
@@ -45,6 +47,24 @@ fn smallest_sampled(net: &Network, lower: &[f64], upper: &[f64], rows: &Matrix) 
     (0..rows.ncols()).map(|c| values.row(c).min()).collect()
 }
 
+/// Slopes of intermediate bounds and of the margins optimised, on the network without its neurons of known sign.
+fn alpha_crown(net: &Network, input: &Boxes, rows: &Matrix) -> Vec<f64> {
+    let plain = Analysis::of_region(net, input, Intermediate::Crown);
+    let small = Reduced::new(&plain);
+    let folded = small.as_ref().map_or_else(|| plain.clone(), |small| small.carry(&plain));
+    let how = |iterations| Climb { iterations, ..Climb::default() };
+    let (analysis, _) = optimise_intermediate(&folded, how(10), &|| false);
+    let domains = vec![0; rows.ncols()];
+    let (sweep, at, start) = (analysis.sweep(), analysis.net.output(), Start::Dense(rows));
+    let targets = vec![f64::INFINITY; rows.ncols()];
+    let goal = Goal { at, start: &start, domains: &domains, targets: &targets };
+    climb(&sweep, goal, default_slopes(&sweep, at, &domains), Vec::new(), how(60)).bounds
+}
+
+fn one_thread() -> rayon::ThreadPool {
+    rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap()
+}
+
 #[test]
 fn bounds_are_no_looser_than_the_reference() {
     let Some(folder) = bench() else { return };
@@ -76,15 +96,11 @@ fn bounds_are_no_looser_than_the_reference() {
             "CROWN" => {
                 Analysis::of_region(&net, &input, Intermediate::Crown).lower(rows, &domains).bounds
             }
-            "CROWN-Optimized" if false => {
-                let analysis = Analysis::of_region(&net, &input, Intermediate::Crown);
-                let sweep = analysis.sweep();
-                let start = Start::Dense(rows);
-                let targets = vec![f64::INFINITY; domains.len()];
-                let goal =
-                    Goal { at: net.output(), start: &start, domains: &domains, targets: &targets };
-                let slopes = default_slopes(&sweep, net.output(), &domains);
-                climb(&sweep, goal, slopes, Vec::new(), Climb::default()).bounds
+            "CROWN-Optimized" => {
+                let started = Instant::now();
+                let bounds = one_thread().install(|| alpha_crown(&net, &input, rows));
+                println!("{name} {instance}: slopes optimised in {:?}", started.elapsed());
+                bounds
             }
             _ => continue,
         };
@@ -104,5 +120,7 @@ fn bounds_are_no_looser_than_the_reference() {
     }
     println!("{compared} bounds compared; largest relative shortfall by method: {worst:?}");
     assert!(compared > 0);
-    assert!(worst.values().all(|&gap| gap <= 1e-4), "{worst:?}");
+    // Ends of intermediate intervals that slopes would move by less than a hundredth are left where they are.
+    let allowed = |method: &str| if method == "CROWN-Optimized" { 1e-3 } else { 1e-4 };
+    assert!(worst.iter().all(|(method, &gap)| gap <= allowed(method)), "{worst:?}");
 }

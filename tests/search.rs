@@ -3,8 +3,9 @@
 
 mod common;
 
-use certus::branch::{Answer, Limits, Searched, split_inputs, split_relus};
-use certus::net::{Matrix, Network};
+use certus::bound::{Analysis, Intermediate};
+use certus::branch::{Answer, Limits, Searched, refine_intermediate, split_inputs, split_relus};
+use certus::net::{Boxes, Matrix, Network};
 use certus::num::{Rational, from_f64};
 use certus::spec::{Claim, HalfSpace, Property, Region};
 use common::exact::{dot, evaluate, exact};
@@ -132,5 +133,30 @@ proptest! {
             (Answer::Proved, Answer::Refuted(_)) | (Answer::Refuted(_), Answer::Proved)
         );
         prop_assert!(!contradiction);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Intervals by short searches are no wider than before, and hold every value at every point.
+    #[test]
+    fn short_searches_tell_the_truth(words in words()) {
+        let mut choices = Choices::new(&words);
+        let net = network(&mut choices, Kind::Relu);
+        let (lower, upper, points) = region(&mut choices, net.inputs());
+        let input = Boxes::single(&lower, &upper);
+        let before = Analysis::of_region(&net, &input, Intermediate::Crown);
+        let refined = refine_intermediate(&before, 8, None, &|| false).analysis;
+        for x in &points {
+            let x: Vec<Rational> = x.iter().map(|&x| exact(x)).collect();
+            for (id, values) in evaluate(&net, &x).iter().enumerate() {
+                let (old, new) = (&before.layers.boxes[id], &refined.layers.boxes[id]);
+                for (i, value) in values.iter().enumerate() {
+                    prop_assert!(new.lower[i] >= old.lower[i] && new.upper[i] <= old.upper[i]);
+                    prop_assert!(exact(new.lower[i]) <= *value && *value <= exact(new.upper[i]));
+                }
+            }
+        }
     }
 }

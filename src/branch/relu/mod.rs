@@ -9,6 +9,8 @@ mod record;
 mod refine;
 mod search;
 
+pub use refine::{Refined, refine_intermediate};
+
 pub use record::{
     Care, ClaimRecord, Hints, Improve, Lemma, Neuron, Refutation, ReluSplit, ReluStep, Tree,
     hints_of,
@@ -100,6 +102,8 @@ struct Plan {
     optimised: bool,
     /// Domains an end in the next short searches for intermediate bounds; none where the last ones were not worth it.
     short: Option<usize>,
+    /// The bound that an interrupted search reached, and of which polytope.
+    reached: Option<(usize, f64)>,
     /// Polytopes that have been excluded.
     done: Vec<usize>,
     visited: usize,
@@ -117,7 +121,7 @@ const GAIN: f64 = 0.01;
 impl Plan {
     fn new(visited: usize) -> Self {
         let (bound, done) = (f64::INFINITY, Vec::new());
-        Self { optimised: false, short: Some(SHORT), done, visited, open: 0, bound }
+        Self { optimised: false, short: Some(SHORT), reached: None, done, visited, open: 0, bound }
     }
 }
 
@@ -169,9 +173,14 @@ impl Job<'_> {
             let part = search.run(self.limits, plan.visited, most, tree.as_mut());
             trees.extend(tree);
             plan.visited += part.visited;
-            let answer = part.answer?;
+            let before = plan.reached.filter(|(index, _)| *index == polytope.index);
+            let bound = before.map_or(part.bound, |(_, bound)| part.bound.max(bound));
+            let Some(answer) = part.answer else {
+                plan.reached = Some((polytope.index, bound));
+                return None;
+            };
             plan.open += part.open;
-            plan.bound = plan.bound.min(part.bound);
+            plan.bound = plan.bound.min(bound);
             if !matches!(answer, Answer::Proved) {
                 return Some(answer);
             }
@@ -232,7 +241,7 @@ impl<'a> Root<'a> {
         plan: &mut Plan,
     ) -> f64 {
         let stop = || limits.passed().is_some();
-        let refined = refine::refine(&self.analysis, plan.short.unwrap_or(0), care, &stop);
+        let refined = refine_intermediate(&self.analysis, plan.short.unwrap_or(0), care, &stop);
         self.lines.extend(refined.lemmas);
         self.analysis = refined.analysis;
         plan.visited += refined.visited;

@@ -22,7 +22,13 @@ const AT_ONCE: usize = 4;
 /// An end is moved if that takes at least this share off the interval.
 const WORTH: f64 = 0.01;
 
+/// Where short searches for a sample of the first node's ends take less than this off, none are made: those of later nodes
+/// gain from the first ones', and cost more.
+const SAMPLE: usize = 32;
+const PROMISE: f64 = 0.05;
+
 /// What short searches found.
+#[derive(Debug)]
 pub struct Refined<'a> {
     /// With better intervals.
     pub analysis: Analysis<'a>,
@@ -47,8 +53,11 @@ pub fn due(root: &Analysis, short: usize) -> usize {
     (refinement / domain.max(1.0)).min(1e12) as usize
 }
 
-/// Tightens, node by node, the interval of every unstable pre-activation of a region by short searches.
-pub fn refine<'a>(
+/// Tightens, node by node, the interval of every unstable pre-activation of one region by short searches of so many domains for
+/// each end; the intervals hold on the whole region. With `care`, also how to prove it. Stops early, with what it has, where
+/// `stop` says so.
+#[must_use]
+pub fn refine_intermediate<'a>(
     root: &Analysis<'a>,
     domains: usize,
     care: Option<Care>,
@@ -66,6 +75,21 @@ pub fn refine<'a>(
         // Where no unstable neuron comes before, the interval is as good as it gets.
         if goals.unstable.is_empty() || ends.is_empty() {
             continue;
+        }
+        if refined.visited == 0 {
+            let pairs = ends.chunks(2).step_by(ends.len().div_ceil(SAMPLE));
+            let sample: Vec<(usize, bool)> = pairs.flatten().copied().collect();
+            let goals = goals_of(&refined.analysis, id, &sample, care);
+            let found = Short::run(&goals, domains, stop);
+            refined.visited += found.iter().map(|short| short.visited).sum::<usize>();
+            let (mut boxes, mut width, mut off) = (boxes.clone(), 0.0, 0.0);
+            for (&(i, upper), short) in sample.iter().zip(&found) {
+                width += (boxes.upper[i] - boxes.lower[i]) / 2.0;
+                off += moves(&mut boxes, i, upper, short.bound()).0;
+            }
+            if off < PROMISE * width {
+                return refined;
+            }
         }
         let found = Short::run(&goals, domains, stop);
         let mut boxes = boxes.clone();
@@ -158,10 +182,19 @@ impl Short {
             if domains.is_empty() {
                 break;
             }
-            let work = |domains: &[Domain]| bound(goals, domains);
-            let results: Vec<Vec<Visit>> = domains.par_chunks(BATCH).map(work).collect();
-            for (domain, visit) in domains.iter().zip(results.into_iter().flatten()) {
-                searches[domain.goal as usize].enter(domain, visit);
+            let work = |domains: &[Domain]| (!stop()).then(|| bound(goals, domains));
+            let results: Vec<Option<Vec<Visit>>> = domains.par_chunks(BATCH).map(work).collect();
+            for (domains, visits) in domains.chunks(BATCH).zip(results) {
+                let Some(visits) = visits else {
+                    // Out of time: these stay open.
+                    for domain in domains {
+                        searches[domain.goal as usize].reopen(domain.clone());
+                    }
+                    continue;
+                };
+                for (domain, visit) in domains.iter().zip(visits) {
+                    searches[domain.goal as usize].enter(domain, visit);
+                }
             }
         }
         searches
@@ -169,6 +202,11 @@ impl Short {
 
     fn bound(&self) -> f64 {
         self.open.peek().map_or(self.closed, |worst| self.closed.min(worst.bound))
+    }
+
+    fn reopen(&mut self, domain: Domain) {
+        self.visited -= 1;
+        self.open.push(domain);
     }
 
     fn enter(&mut self, domain: &Domain, visit: Visit) {

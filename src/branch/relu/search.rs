@@ -114,7 +114,8 @@ impl<'a> Search<'a> {
                 return Part { answer, bound, open: open.len() + stuck, ..part };
             }
             if part.visited >= most {
-                return part;
+                let bound = part.bound.min(worst.bound - self.goals.targets[0]);
+                return Part { bound, ..part };
             }
             let domains: Vec<Domain> = (0..batch * BATCHES).map_while(|_| open.pop()).collect();
             memory -= domains.iter().map(Domain::size).sum::<usize>().min(memory);
