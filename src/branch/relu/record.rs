@@ -247,6 +247,13 @@ pub struct ClaimRecord {
 }
 
 impl ClaimRecord {
+    /// Whether anything was split, for the outputs or for an intermediate bound.
+    #[must_use]
+    pub fn splits(&self) -> bool {
+        let lemma = |line: &Improve| matches!(line, Improve::Lemma(_));
+        !self.trees.is_empty() || self.lines.iter().any(lemma)
+    }
+
     /// Gives every (node, element) another name.
     pub fn rename(&mut self, name: impl Fn(NodeId, usize) -> (NodeId, usize)) {
         self.lines.iter_mut().for_each(|line| line.rename(&name));
