@@ -37,7 +37,7 @@ pub enum RegionError {
 /// `lower ≤ a` and `b ≤ upper` are the nearest doubles outside: every bound is computed over them, so it holds for the
 /// exact box. The nearest doubles inside decide membership: a double x is in [a, b] exactly if it is between those. (Of a
 /// half-open box, which only strict bounds of a VNN-LIB file make, every bound is computed over the closed one.)
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Region {
     lower: Vec<f64>,
     upper: Vec<f64>,
@@ -53,6 +53,13 @@ pub struct Around {
     pub centre: Vec<f64>,
     /// The radius of each feature.
     pub radii: Vec<f64>,
+}
+
+/// Equal are regions of the same points, whatever ball they were cut from.
+impl PartialEq for Region {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.lower, &self.upper, &self.inner) == (&other.lower, &other.upper, &other.inner)
+    }
 }
 
 impl Region {
