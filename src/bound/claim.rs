@@ -80,13 +80,17 @@ impl<'a> Functionals<'a> {
     /// the claim; +∞ where there is no polytope.
     #[must_use]
     pub fn margin(&self, lows: &[f64]) -> f64 {
-        let of_polytope = |halves: &Vec<(usize, &HalfSpace)>| {
-            halves
-                .iter()
-                .map(|(column, half)| lows[*column] - half.bound_up)
-                .fold(f64::NEG_INFINITY, f64::max)
-        };
-        self.polytopes.iter().map(of_polytope).fold(f64::INFINITY, f64::min)
+        self.polytopes.iter().map(|halves| gap(halves, lows)).fold(f64::INFINITY, f64::min)
+    }
+
+    /// As [`Self::margin`], over the polytopes with an excluded half-space alone.
+    #[must_use]
+    pub fn margin_of_excluded(&self, lows: &[f64]) -> f64 {
+        let excluded = self
+            .polytopes
+            .iter()
+            .filter(|halves| halves.iter().any(|(c, half)| half.excluded_by(lows[*c])));
+        excluded.map(|halves| gap(halves, lows)).fold(f64::INFINITY, f64::min)
     }
 
     /// The functionals that still matter: those of polytopes without an excluded half-space.
@@ -124,6 +128,12 @@ impl<'a> Functionals<'a> {
     }
 }
 
+/// The largest low − b over half-spaces.
+fn gap(halves: &[(usize, &HalfSpace)], lows: &[f64]) -> f64 {
+    let of = |(column, half): &(usize, &HalfSpace)| lows[*column] - half.bound_up;
+    halves.iter().map(of).fold(f64::NEG_INFINITY, f64::max)
+}
+
 /// A polytope that bounds do not exclude.
 #[derive(Debug, Clone)]
 pub struct OpenPolytope {
@@ -133,4 +143,23 @@ pub struct OpenPolytope {
     pub halves: Vec<(usize, f64)>,
     /// The functional whose bound is nearest to excluding it; `None` where it has no half-space.
     pub nearest: Option<usize>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::num::Rational;
+    use crate::spec::{Property, Region};
+
+    #[test]
+    fn the_margin_of_what_is_excluded_leaves_out_what_is_open() {
+        let zero = || Rational::from_integer(0.into());
+        let region = Region::from_bounds(&[(zero(), zero())]).unwrap();
+        let property = Property::classification(region, 0, 4);
+        let functionals = Functionals::of(&property.claims[0], 4);
+        let lows = [0.5, -0.25, 0.125];
+        assert_eq!(functionals.margin(&lows), -0.25);
+        assert_eq!(functionals.margin_of_excluded(&lows), 0.125);
+        assert_eq!(functionals.margin_of_excluded(&[-1.0; 3]), f64::INFINITY);
+    }
 }

@@ -1,5 +1,7 @@
-//! What bounds cost, in multiplications, for choosing between forward bounds and backward sweeps.
+//! What bounds cost, in multiplications, for choosing between them.
 
+use super::analysis::{Analysis, gains_by_sweep};
+use super::intermediate::read_by_relu;
 use crate::net::{Matrix, Network, NodeId, Op};
 
 /// Multiplications of bounding one domain of a network.
@@ -88,4 +90,25 @@ fn sweep_cost(net: &Network, at: NodeId) -> usize {
         }
     }
     cost
+}
+
+/// Multiplications that [`super::optimise_intermediate`] takes an iteration, about.
+#[must_use]
+pub fn work_of_intermediate(root: &Analysis) -> f64 {
+    let net = root.net;
+    let (mut below, mut work) = (0.0, 0.0);
+    for id in 0..net.nodes().len() {
+        below += entries(net, id) as f64;
+        if read_by_relu(net, id) && gains_by_sweep(net, id) {
+            // Both ends, backward and forward.
+            work += 4.0 * root.layers.boxes[id].of_unknown_sign().count() as f64 * below;
+        }
+    }
+    work
+}
+
+/// Multiplications of one sweep of one functional of a node, about.
+#[must_use]
+pub fn work_of_sweep(net: &Network, at: NodeId) -> f64 {
+    (0..=at).map(|id| entries(net, id)).sum::<usize>() as f64
 }

@@ -45,7 +45,7 @@ pub fn optimise_intermediate<'a>(
         if read_by_relu(net, id) && gains_by_sweep(net, id) {
             let sweep = Sweep { net, layers: &layers, charges: &root.charges };
             for upper in [true, false] {
-                let units = unstable(&boxes).map(|i| (i, upper)).collect::<Vec<_>>();
+                let units = boxes.of_unknown_sign().map(|i| (i, upper)).collect::<Vec<_>>();
                 let climbed: Vec<Option<Raised>> = units
                     .par_chunks(CHUNK)
                     .map(|units| (!stop()).then(|| raise(&sweep, id, units, how)))
@@ -53,7 +53,7 @@ pub fn optimise_intermediate<'a>(
                 for (units, climbed) in units.chunks(CHUNK).zip(&climbed) {
                     let Some(climbed) = climbed else { continue };
                     for (c, &(i, _)) in units.iter().enumerate() {
-                        if moves(&mut boxes, i, upper, climbed.bounds[c]) {
+                        if move_end(&mut boxes, i, upper, climbed.bounds[c]) > 0.0 {
                             let slopes = slopes_of(&sweep, climbed, c);
                             ends.push(End { node: id, element: i, upper, slopes });
                         }
@@ -66,45 +66,14 @@ pub fn optimise_intermediate<'a>(
     (Analysis { net, layers, charges: root.charges.clone() }, ends)
 }
 
-/// Multiplications that [`optimise_intermediate`] takes an iteration, about.
-#[must_use]
-pub fn work_of_intermediate(root: &Analysis) -> f64 {
-    let net = root.net;
-    let (mut below, mut work) = (0.0, 0.0);
-    for (id, node) in net.nodes().iter().enumerate() {
-        if let Op::Affine(affine) = &node.op {
-            below += (affine.fan_in() * node.len) as f64;
-        }
-        if read_by_relu(net, id) && gains_by_sweep(net, id) {
-            // Both ends, backward and forward.
-            work += 4.0 * unstable(&root.layers.boxes[id]).count() as f64 * below;
-        }
-    }
-    work
-}
-
-/// Multiplications of one sweep of one functional of a node, about.
-#[must_use]
-pub fn work_of_sweep(net: &Network, at: NodeId) -> f64 {
-    let affine = |node: &crate::net::Node| match &node.op {
-        Op::Affine(affine) => affine.fan_in() * node.len,
-        _ => 0,
-    };
-    net.nodes()[..=at].iter().map(affine).sum::<usize>() as f64
-}
-
 /// Bounds of some ends, and their slopes.
 struct Raised {
     bounds: Vec<f64>,
     slopes: Vec<Option<Matrix>>,
 }
 
-fn read_by_relu(net: &Network, id: NodeId) -> bool {
+pub(super) fn read_by_relu(net: &Network, id: NodeId) -> bool {
     net.relus().any(|(_, z)| z == id)
-}
-
-fn unstable(boxes: &Boxes) -> impl Iterator<Item = usize> + '_ {
-    (0..boxes.lower.nrows()).filter(|&i| boxes.lower[i] < 0.0 && boxes.upper[i] > 0.0)
 }
 
 /// Climbs, and bounds once more with the slopes found, rounded to single precision: what is written down is what was used.
@@ -122,17 +91,21 @@ fn raise(sweep: &Sweep, at: NodeId, units: &[(usize, bool)], how: Climb) -> Rais
     Raised { bounds, slopes: multipliers.slopes }
 }
 
-/// Moves an end of element i, of which ± the value is at least `bound`, if that is worth it.
-fn moves(boxes: &mut Boxes, i: usize, upper: bool, bound: f64) -> bool {
+/// Moves an end of element i, of which ± the value is at least `bound`, if that takes at least a hundredth off the interval or
+/// tells the sign; returns by how much it moved, 0 if it did not. No interval is made empty.
+pub fn move_end(boxes: &mut Boxes, i: usize, upper: bool, bound: f64) -> f64 {
     let (l, u) = (boxes.lower[i], boxes.upper[i]);
     let gain = if upper { u + bound } else { bound - l };
     let worth = gain > WORTH * (u - l) || (gain > 0.0 && bound >= 0.0);
-    if worth && upper {
+    if !worth || gain > u - l {
+        return 0.0;
+    }
+    if upper {
         boxes.upper[i] = -bound;
-    } else if worth {
+    } else {
         boxes.lower[i] = bound;
     }
-    worth
+    gain
 }
 
 fn slopes_of(sweep: &Sweep, raised: &Raised, column: usize) -> Vec<(NodeId, usize, f64)> {
@@ -140,7 +113,7 @@ fn slopes_of(sweep: &Sweep, raised: &Raised, column: usize) -> Vec<(NodeId, usiz
     for (relu, slopes) in raised.slopes.iter().enumerate() {
         let (Some(slopes), Op::Relu(z)) = (slopes, &sweep.net.node(relu).op) else { continue };
         let boxes = &sweep.layers.boxes[*z];
-        found.extend(unstable(boxes).filter_map(|i| {
+        found.extend(boxes.of_unknown_sign().filter_map(|i| {
             let default = if boxes.upper[i] >= -boxes.lower[i] { 1.0 } else { 0.0 };
             let slope = slopes[(i, column)];
             (slope != default).then_some((relu, i, slope))
@@ -159,8 +132,9 @@ mod tests {
             lower: Matrix::from_column_slice(1, 1, &[-1.0]),
             upper: Matrix::from_column_slice(1, 1, &[1.0]),
         };
-        assert!(!moves(&mut boxes, 0, true, -0.99) && boxes.upper[0] == 1.0);
-        assert!(moves(&mut boxes, 0, true, -0.5) && boxes.upper[0] == 0.5);
-        assert!(moves(&mut boxes, 0, false, 0.0) && boxes.lower[0] == 0.0);
+        assert!(move_end(&mut boxes, 0, true, -0.99) == 0.0 && boxes.upper[0] == 1.0);
+        assert!(move_end(&mut boxes, 0, true, -0.5) == 0.5 && boxes.upper[0] == 0.5);
+        assert!(move_end(&mut boxes, 0, false, 0.75) == 0.0 && boxes.lower[0] == -1.0);
+        assert!(move_end(&mut boxes, 0, false, 0.0) == 1.0 && boxes.lower[0] == 0.0);
     }
 }

@@ -107,14 +107,9 @@ impl Means {
 
 impl Climbed {
     /// Sweeps some of the functionals (positions in the goal, increasing) again, at the multipliers that give their best
-    /// bounds: linear bounds and the trace for branching decisions.
+    /// bounds: linear bounds and the trace.
     #[must_use]
-    pub fn sweep_again(
-        &self,
-        sweep: &Sweep,
-        goal: &Goal,
-        columns: &[usize],
-    ) -> (Swept, Multipliers) {
+    pub fn sweep_again(&self, sweep: &Sweep, goal: &Goal, columns: &[usize]) -> Swept {
         let mut place = vec![None; goal.domains.len()];
         columns.iter().enumerate().for_each(|(new, &old)| place[old] = Some(new));
         let seeds = Seeds::of(goal.start, columns);
@@ -124,8 +119,7 @@ impl Climbed {
         let moved = |lift: &SplitLift| Some(SplitLift { column: place[lift.column]?, ..*lift });
         let lifts: Vec<SplitLift> = self.lifts.iter().filter_map(moved).collect();
         let multipliers = Multipliers { slopes, lifts: by_node(&lifts, goal.at) };
-        let swept = sweep.run(goal.at, &seeds.start(), &domains, &multipliers, true);
-        (swept, multipliers)
+        sweep.run(goal.at, &seeds.start(), &domains, &multipliers, true)
     }
 }
 

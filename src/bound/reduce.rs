@@ -85,7 +85,7 @@ impl Reduced {
                     entries = entries.max(node.len * sources);
                 }
                 Op::Relu(z) => {
-                    let unstable = unstable_of(&analysis.layers.boxes[*z]).len();
+                    let unstable = analysis.layers.boxes[*z].of_unknown_sign().count();
                     after += unstable * sources;
                     known += node.len - unstable;
                     sources += unstable;
@@ -123,10 +123,6 @@ impl Reduced {
         }
         Analysis { net: &self.net, layers, charges: charges.into() }
     }
-}
-
-fn unstable_of(boxes: &Boxes) -> Vec<usize> {
-    (0..boxes.lower.nrows()).filter(|&i| boxes.lower[i] < 0.0 && boxes.upper[i] > 0.0).collect()
 }
 
 struct Builder<'a> {
@@ -191,7 +187,7 @@ impl Builder<'_> {
 
     fn relu(&mut self, id: NodeId, z: NodeId) -> Option<Form> {
         let boxes = &self.analysis.layers.boxes[z];
-        let unstable = unstable_of(boxes);
+        let unstable: Vec<usize> = boxes.of_unknown_sign().collect();
         let active = |i: usize| boxes.lower[i] >= 0.0;
         let form = self.forms[z].clone();
         let len = form.bias.len();

@@ -84,7 +84,7 @@ pub fn prospect(analysis: &Analysis, functionals: &Functionals, lows: &mut [f64]
     let all: Vec<usize> = (0..open.len()).collect();
     let below: Vec<usize> =
         all.iter().copied().filter(|&c| climbed.bounds[c] <= targets[c]).collect();
-    let (again, _) = climbed.sweep_again(&sweep, &goal, &below);
+    let again = climbed.sweep_again(&sweep, &goal, &below);
     for (swept, columns) in [(&plain, &all), (&again, &below)] {
         let rows = rows.select_columns(columns);
         let values = reached(&sweep, at, &rows, swept, &vec![0; columns.len()]);

@@ -89,9 +89,7 @@ fn most_influential(
     let mut unstable_before = false;
     for (relu, z) in net.relus() {
         let boxes = &analysis.layers.boxes[z];
-        let unstable: Vec<usize> = (0..net.node(z).len)
-            .filter(|&i| boxes.lower[i] < 0.0 && boxes.upper[i] > 0.0)
-            .collect();
+        let unstable: Vec<usize> = boxes.of_unknown_sign().collect();
         if unstable_before {
             scored.extend(unstable.iter().map(|&i| (influence(&swept, relu, i, boxes), z, i)));
         }

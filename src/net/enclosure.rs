@@ -26,6 +26,11 @@ impl Boxes {
         }
     }
 
+    /// The elements of unknown sign of the only box, or the first one: those with l < 0 < u.
+    pub fn of_unknown_sign(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.lower.nrows()).filter(|&i| self.lower[i] < 0.0 && self.upper[i] > 0.0)
+    }
+
     /// The points of a batch as boxes of radius 0.
     #[must_use]
     pub fn points(x: &Matrix) -> Self {

@@ -110,9 +110,7 @@ fn climbed(
 fn unstable(analysis: &Analysis) -> Vec<Neuron> {
     let relus = analysis.net.relus();
     let of = |(relu, z): (NodeId, NodeId)| {
-        let boxes = &analysis.layers.boxes[z];
-        let all = 0..boxes.lower.nrows();
-        all.filter(|&i| boxes.lower[i] < 0.0 && boxes.upper[i] > 0.0).map(move |i| (relu, z, i))
+        analysis.layers.boxes[z].of_unknown_sign().map(move |i| (relu, z, i))
     };
     relus.flat_map(of).collect()
 }

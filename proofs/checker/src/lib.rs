@@ -13,6 +13,7 @@ pub mod map;
 mod node;
 pub mod onnx;
 mod outward;
+mod product;
 mod reject;
 mod rows;
 mod state;

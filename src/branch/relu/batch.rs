@@ -41,12 +41,8 @@ impl<'a> Goals<'a> {
     ) -> Self {
         let mut unstable = Vec::new();
         for (relu, z) in root.net.relus().filter(|&(relu, _)| relu < at) {
-            let boxes = &root.layers.boxes[z];
-            unstable.extend(
-                (0..boxes.lower.nrows())
-                    .filter(|&i| boxes.lower[i] < 0.0 && boxes.upper[i] > 0.0)
-                    .map(|i| (relu, z, i)),
-            );
+            let elements = root.layers.boxes[z].of_unknown_sign();
+            unstable.extend(elements.map(|i| (relu, z, i)));
         }
         Self { root, at, rows, targets, unstable, care }
     }

@@ -160,7 +160,10 @@ impl Job<'_> {
     /// Branch and bound for the open polytopes; `None` where short searches for intermediate bounds are due.
     fn search(&self, root: &Root, plan: &mut Plan, trees: &mut Vec<Tree>) -> Option<Answer> {
         plan.bound = plan.bound.min(root.proved);
-        let most = plan.short.map_or(usize::MAX, |short| refine::due(&root.analysis, short));
+        let most = plan.short.map_or(usize::MAX, |short| {
+            let left = self.limits.domains.saturating_sub(plan.visited);
+            refine::due(&root.analysis, short, left)
+        });
         for polytope in &root.open {
             if plan.done.contains(&polytope.index) {
                 continue;
@@ -201,7 +204,7 @@ struct Root<'a> {
     lines: Vec<Improve>,
     /// Polytopes that default slopes do not exclude.
     open: Vec<OpenPolytope>,
-    /// The least margin where all are excluded.
+    /// The least margin of those that they exclude.
     proved: f64,
     /// By how much a bound of each functional must exceed its target: 0 unless the search is recorded.
     spare: Vec<f64>,
@@ -264,9 +267,7 @@ impl<'a> Root<'a> {
         let lows: Vec<f64> =
             swept.bounds.iter().zip(&self.spare).map(|(low, spare)| low - spare).collect();
         self.open = self.functionals.open_polytopes(&lows);
-        if self.open.is_empty() {
-            self.proved = self.functionals.margin(&lows);
-        }
+        self.proved = self.functionals.margin_of_excluded(&lows);
     }
 
     fn record(self, claim: &Claim, trees: Vec<Tree>) -> ClaimRecord {

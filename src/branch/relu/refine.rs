@@ -8,8 +8,8 @@ use super::batch::Goals;
 use super::domain::Domain;
 use super::search::enter;
 use super::{Care, INNER, Improve, Lemma, Tree};
-use crate::bound::{Analysis, work_of_intermediate, work_of_sweep};
-use crate::net::{Boxes, Matrix, Network, NodeId};
+use crate::bound::{Analysis, move_end, work_of_intermediate, work_of_sweep};
+use crate::net::{Matrix, Network, NodeId};
 use rayon::prelude::*;
 use std::collections::BinaryHeap;
 
@@ -18,9 +18,6 @@ const BATCH: usize = 64;
 
 /// Domains of one end that are bounded before the worst are chosen again.
 const AT_ONCE: usize = 4;
-
-/// An end is moved if that takes at least this share off the interval.
-const WORTH: f64 = 0.01;
 
 /// Where short searches for a sample of the first node's ends take less than this off, none are made: those of later nodes
 /// gain from the first ones', and cost more.
@@ -40,8 +37,9 @@ pub struct Refined<'a> {
     pub lemmas: Vec<Improve>,
 }
 
-/// After how many domains of a search short searches of so many domains an end have become as much work as the search, about.
-pub fn due(root: &Analysis, short: usize) -> usize {
+/// After how many domains of a search short searches of so many domains an end have become as much work as the search, about;
+/// never where both together would take more than half of the domains that are left to be bounded.
+pub fn due(root: &Analysis, short: usize, left: usize) -> usize {
     let (ends, output) = (work_of_intermediate(root), work_of_sweep(root.net, root.net.output()));
     if ends == 0.0 {
         return usize::MAX;
@@ -50,7 +48,15 @@ pub fn due(root: &Analysis, short: usize) -> usize {
     // A domain's climb, and its sweeps of about half of the intermediate bounds.
     let domain = 2.0 * iterations * output + ends / 4.0;
     let refinement = short as f64 * iterations * ends;
-    (refinement / domain.max(1.0)).min(1e12) as usize
+    let due = (refinement / domain.max(1.0)).min(1e12) as usize;
+    let most = short.saturating_mul(ends_of(root) + 2 * SAMPLE);
+    if due.saturating_add(most) <= left / 2 { due } else { usize::MAX }
+}
+
+/// Ends of all unstable intervals.
+fn ends_of(root: &Analysis) -> usize {
+    let of = |z: NodeId| 2 * root.layers.boxes[z].of_unknown_sign().count();
+    operands_of_relus(root.net).into_iter().map(of).sum()
 }
 
 /// Tightens, node by node, the interval of every unstable pre-activation of one region by short searches of so many domains for
@@ -69,7 +75,7 @@ pub fn refine_intermediate<'a>(
     for id in operands_of_relus(net) {
         let boxes = &refined.analysis.layers.boxes[id];
         let ends: Vec<(usize, bool)> =
-            unstable(boxes).flat_map(|i| [(i, true), (i, false)]).collect();
+            boxes.of_unknown_sign().flat_map(|i| [(i, true), (i, false)]).collect();
         before += ends.iter().map(|&(i, _)| boxes.upper[i] - boxes.lower[i]).sum::<f64>() / 2.0;
         let goals = goals_of(&refined.analysis, id, &ends, care);
         // Where no unstable neuron comes before, the interval is as good as it gets.
@@ -85,7 +91,7 @@ pub fn refine_intermediate<'a>(
             let (mut boxes, mut width, mut off) = (boxes.clone(), 0.0, 0.0);
             for (&(i, upper), short) in sample.iter().zip(&found) {
                 width += (boxes.upper[i] - boxes.lower[i]) / 2.0;
-                off += moves(&mut boxes, i, upper, short.bound()).0;
+                off += move_end(&mut boxes, i, upper, short.bound());
             }
             if off < PROMISE * width {
                 return refined;
@@ -95,10 +101,11 @@ pub fn refine_intermediate<'a>(
         let mut boxes = boxes.clone();
         for ((&(i, upper), short), spare) in ends.iter().zip(found).zip(&goals.targets) {
             refined.visited += short.visited;
-            let (moved, end) = moves(&mut boxes, i, upper, short.bound() - spare);
+            let moved = move_end(&mut boxes, i, upper, short.bound() - spare);
             off += moved;
             if let (true, Some(tree)) = (moved > 0.0, short.tree) {
-                let lemma = Lemma { node: id, element: i, upper, at: end, tree };
+                let at = if upper { boxes.upper[i] } else { boxes.lower[i] };
+                let lemma = Lemma { node: id, element: i, upper, at, tree };
                 refined.lemmas.push(Improve::Lemma(Box::new(lemma)));
             }
         }
@@ -129,28 +136,6 @@ fn goals_of<'a>(
     let magnitudes = analysis.charges.magnitudes(node);
     let spare = |&(i, _): &(usize, bool)| care.map_or(0.0, |care| care.slack * magnitudes[i]);
     Goals::new(analysis, node, rows, ends.iter().map(spare).collect(), care)
-}
-
-/// Moves an end of element i, of which ± the value is at least `bound`, if that is worth it; returns by how much, and where to.
-fn moves(boxes: &mut Boxes, i: usize, upper: bool, bound: f64) -> (f64, f64) {
-    let (l, u) = (boxes.lower[i], boxes.upper[i]);
-    let gain = if upper { u + bound } else { bound - l };
-    let worth = gain > WORTH * (u - l) || (gain > 0.0 && bound >= 0.0);
-    // Bounds past the other end say that there are no such points; none is taken that makes an interval empty.
-    if !worth || gain > u - l {
-        return (0.0, 0.0);
-    }
-    if upper {
-        boxes.upper[i] = -bound;
-        (gain, -bound)
-    } else {
-        boxes.lower[i] = bound;
-        (gain, bound)
-    }
-}
-
-fn unstable(boxes: &Boxes) -> impl Iterator<Item = usize> + '_ {
-    (0..boxes.lower.nrows()).filter(|&i| boxes.lower[i] < 0.0 && boxes.upper[i] > 0.0)
 }
 
 /// A short search.
@@ -252,4 +237,31 @@ fn bound(goals: &Goals, domains: &[Domain]) -> Vec<Visit> {
         Visit { bound: bound.max(domain.bound), line, children }
     };
     domains.iter().enumerate().map(visit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bound::Intermediate;
+    use crate::net::{Boxes, LinearMap, NetworkBuilder, Term};
+
+    #[test]
+    fn short_searches_leave_domains_for_the_search() {
+        let mut builder = NetworkBuilder::new(2, "x").unwrap();
+        let mut node = 0;
+        for name in ["a", "b", "y"] {
+            let w = Matrix::from_row_slice(2, 2, &[1.0, -1.0, 0.5, 1.0]);
+            let terms = vec![Term { source: node, map: LinearMap::from_matrix(w) }];
+            node = builder.affine(terms, vec![0.0, -0.25], 0, name).unwrap();
+            node = if name == "y" { node } else { builder.relu(node, "relu").unwrap() };
+        }
+        let net = builder.finish(node).unwrap();
+        let input = Boxes::single(&[-1.0, -1.0], &[1.0, 1.0]);
+        let root = Analysis::of_region(&net, &input, Intermediate::Crown);
+        let most = 8 * (ends_of(&root) + 2 * SAMPLE);
+        let due_at = due(&root, 8, usize::MAX);
+        assert!(ends_of(&root) > 4 && due_at < 1_000, "{due_at}");
+        assert_eq!(due(&root, 8, 2 * (most + due_at)), due_at);
+        assert_eq!(due(&root, 8, 2 * (most + due_at) - 2), usize::MAX);
+    }
 }

@@ -15,7 +15,7 @@ use std::collections::BinaryHeap;
 const BATCH_ENTRIES: usize = 1 << 22;
 
 /// Batches bounded in parallel: a constant, so that the search does not depend on the number of threads.
-pub const BATCHES: usize = 4;
+const BATCHES: usize = 4;
 
 /// One functional over one region.
 pub struct Search<'a> {
@@ -182,6 +182,9 @@ impl<'a> Search<'a> {
 
     /// Tries the means of the minimisers, and the corners nearest to them.
     fn probe(&self, climbed: &Climbed, undecided: &[usize]) -> Option<Counterexample> {
+        if undecided.is_empty() {
+            return None;
+        }
         let means = climbed.means.values.first()?.as_ref()?;
         let input = &self.goals.root.layers.boxes[0];
         let k = undecided.len();
