@@ -50,7 +50,7 @@ fn smallest_sampled(net: &Network, lower: &[f64], upper: &[f64], rows: &Matrix) 
 /// Slopes of intermediate bounds and of the margins optimised, on the network without its neurons of known sign.
 fn alpha_crown(net: &Network, input: &Boxes, rows: &Matrix) -> Vec<f64> {
     let plain = Analysis::of_region(net, input, Intermediate::Crown);
-    let small = Reduced::new(&plain);
+    let small = Reduced::best(&plain);
     let folded = small.as_ref().map_or_else(|| plain.clone(), |small| small.carry(&plain));
     let how = |iterations| Climb { iterations, ..Climb::default() };
     let (analysis, _) = optimise_intermediate(&folded, how(10), &|| false);

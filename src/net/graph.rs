@@ -172,24 +172,18 @@ impl NetworkBuilder {
         )
     }
 
-    /// Adds an affine map whose real values are within `slack` of bias + Σ Wₖ xₖ, see [`Affine::slack`].
+    /// Says of an affine node that its real values are within `slack` of bias + Σ Wₖ xₖ, see [`Affine::slack`].
     ///
     /// # Errors
-    /// As [`Self::affine`].
-    pub fn approximate(
-        &mut self,
-        terms: Vec<Term>,
-        bias: Vec<f64>,
-        slack: Vec<f64>,
-        name: impl Into<String>,
-    ) -> Result<NodeId, BuildError> {
-        check_size("the slack", slack.len(), bias.len())?;
+    /// Where the node is not affine or the sizes differ.
+    pub fn within(&mut self, id: NodeId, slack: Vec<f64>) -> Result<(), BuildError> {
+        check_size("the slack", slack.len(), self.len(id)?)?;
         check_finite("slack", &slack)?;
-        let id = self.affine(terms, bias, 0, name)?;
-        if let Op::Affine(affine) = &mut self.nodes[id].op {
-            affine.slack = slack;
+        match &mut self.nodes[id].op {
+            Op::Affine(affine) => affine.slack = slack,
+            _ => return Err(BuildError::UnknownOperand(id)),
         }
-        Ok(id)
+        Ok(())
     }
 
     /// Adds the linear map W x without a bias.

@@ -104,6 +104,57 @@ pub fn relax(a: &[f64], slopes: Slopes, m: &[f64], out: &mut [f64]) -> (f64, f64
     (intercept, reach)
 }
 
+/// Columns that sparse products treat together.
+pub const ABREAST: usize = 8;
+
+/// A sparse matrix in compressed rows.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    /// Where each row starts, and the end of the last.
+    pub starts: &'a [usize],
+    /// Columns of the entries.
+    pub columns: &'a [u32],
+    /// Their values.
+    pub weights: &'a [f64],
+}
+
+/// y += W x for several columns abreast.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+pub fn add_gathered(w: Rows, x: &[[f64; ABREAST]], y: &mut [[f64; ABREAST]]) {
+    for (range, y) in w.starts.windows(2).zip(y) {
+        let columns = w.columns[range[0]..range[1]].chunks_exact(2);
+        let weights = w.weights[range[0]..range[1]].chunks_exact(2);
+        let (mut even, mut odd) = (*y, [0.0; ABREAST]);
+        if let (&[c], &[w]) = (columns.remainder(), weights.remainder()) {
+            let x = &x[c as usize];
+            (0..ABREAST).for_each(|k| odd[k] += w * x[k]);
+        }
+        for (c, w) in columns.zip(weights) {
+            let (a, b) = (&x[c[0] as usize], &x[c[1] as usize]);
+            for k in 0..ABREAST {
+                even[k] += w[0] * a[k];
+                odd[k] += w[1] * b[k];
+            }
+        }
+        (0..ABREAST).for_each(|k| y[k] = even[k] + odd[k]);
+    }
+}
+
+/// x += Wᵀ a for several columns abreast.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+pub fn add_scattered(w: Rows, a: &[[f64; ABREAST]], x: &mut [[f64; ABREAST]]) {
+    for (range, a) in w.starts.windows(2).zip(a) {
+        if *a == [0.0; ABREAST] {
+            continue;
+        }
+        let (columns, weights) = (&w.columns[range[0]..range[1]], &w.weights[range[0]..range[1]]);
+        for (&c, &w) in columns.iter().zip(weights) {
+            let x = &mut x[c as usize];
+            (0..ABREAST).for_each(|k| x[k] += w * a[k]);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -36,6 +36,23 @@ impl LinearMap {
         Self::Dense(Dense::new(weights))
     }
 
+    /// W by its entries (column, weight) of each row, no column twice in one.
+    ///
+    /// # Panics
+    /// As [`Sparse::from_rows`].
+    #[must_use]
+    pub fn from_rows(inputs: usize, rows: Vec<Vec<(usize, f64)>>) -> Self {
+        let entries = rows.iter().map(Vec::len).sum();
+        if Self::suits_sparse(entries, inputs * rows.len()) {
+            return Self::Sparse(Sparse::from_rows(inputs, rows));
+        }
+        let mut weights = DMatrix::zeros(rows.len(), inputs);
+        for (i, row) in rows.into_iter().enumerate() {
+            row.into_iter().for_each(|(column, weight)| weights[(i, column)] = weight);
+        }
+        Self::Dense(Dense::new(weights))
+    }
+
     /// Whether a matrix with so many non-zero entries among all its entries is better stored sparse.
     #[must_use]
     pub fn suits_sparse(nonzero: usize, all: usize) -> bool {
@@ -173,7 +190,7 @@ pub(super) fn check_three_maps(map: &LinearMap, dense: &DMatrix<f64>) {
         DMatrix::from_fn(rows, cols, |r, c| ((r * 7 + c * 3) % 11) as f64 - 5.0)
     };
     assert_eq!((map.outputs(), map.inputs()), dense.shape());
-    for batch in [1, 3] {
+    for batch in [1, 3, 8, 13] {
         let (x, a) = (wave(map.inputs(), batch), wave(map.outputs(), batch));
         let mut y = Matrix::zeros(map.outputs(), batch);
         map.add_apply(&x, &mut y);

@@ -2,6 +2,11 @@
 //! weight matrices that are mostly zero.
 
 use super::Matrix;
+use super::kernel::{self, ABREAST, Rows};
+use std::sync::OnceLock;
+
+/// From so many columns on, products take them abreast.
+const FEW: usize = 2;
 
 /// A sparse matrix (out × in) in compressed sparse row form.
 #[derive(Debug, Clone)]
@@ -10,6 +15,7 @@ pub struct Sparse {
     starts: Vec<usize>,
     columns: Vec<u32>,
     weights: Vec<f64>,
+    magnitudes: OnceLock<Vec<f64>>,
 }
 
 impl Sparse {
@@ -23,7 +29,13 @@ impl Sparse {
         R: IntoIterator<Item = I>,
         I: IntoIterator<Item = (usize, f64)>,
     {
-        let mut sparse = Self { inputs, starts: vec![0], columns: Vec::new(), weights: Vec::new() };
+        let mut sparse = Self {
+            inputs,
+            starts: vec![0],
+            columns: Vec::new(),
+            weights: Vec::new(),
+            magnitudes: OnceLock::new(),
+        };
         for row in rows {
             for (column, weight) in row {
                 assert!(column < inputs, "column {column} of {inputs}");
@@ -113,25 +125,37 @@ impl Sparse {
     }
 
     pub(super) fn add_apply(&self, x: &Matrix, y: &mut Matrix) {
-        self.add_apply_with(x, y, |w| w);
+        self.add_apply_with(&self.weights, x, y);
     }
 
     pub(super) fn add_apply_abs(&self, x: &Matrix, y: &mut Matrix) {
-        self.add_apply_with(x, y, f64::abs);
+        let magnitudes = self
+            .magnitudes
+            .get_or_init(|| self.weights.iter().map(|weight| weight.abs()).collect());
+        self.add_apply_with(magnitudes, x, y);
     }
 
-    fn add_apply_with(&self, x: &Matrix, y: &mut Matrix, weight: impl Fn(f64) -> f64) {
+    fn add_apply_with(&self, weights: &[f64], x: &Matrix, y: &mut Matrix) {
+        if x.ncols() >= FEW {
+            let rows = Rows { starts: &self.starts, columns: &self.columns, weights };
+            return abreast(x, y, |x, y| kernel::add_gathered(rows, x, y));
+        }
         for c in 0..x.ncols() {
             let (x, y) = (column(x, c), column_mut(y, c));
             for (row, y) in y.iter_mut().enumerate() {
                 for e in self.starts[row]..self.starts[row + 1] {
-                    *y += weight(self.weights[e]) * x[self.columns[e] as usize];
+                    *y += weights[e] * x[self.columns[e] as usize];
                 }
             }
         }
     }
 
     pub(super) fn add_apply_transposed(&self, a: &Matrix, x: &mut Matrix) {
+        if a.ncols() >= FEW {
+            let rows =
+                Rows { starts: &self.starts, columns: &self.columns, weights: &self.weights };
+            return abreast(a, x, |a, x| kernel::add_scattered(rows, a, x));
+        }
         for c in 0..a.ncols() {
             let (a, x) = (column(a, c), column_mut(x, c));
             for (row, &a) in a.iter().enumerate() {
@@ -150,6 +174,40 @@ impl Sparse {
             for e in self.starts[row]..self.starts[row + 1] {
                 x[self.columns[e] as usize] += self.weights[e];
             }
+        }
+    }
+}
+
+/// Calls `product` on some columns of `from` and `to` after the other, in both abreast: entry (i, k) at [i][k].
+fn abreast(
+    from: &Matrix,
+    to: &mut Matrix,
+    product: impl Fn(&[[f64; ABREAST]], &mut [[f64; ABREAST]]),
+) {
+    let mut some = vec![[0.0; ABREAST]; from.nrows()];
+    let mut sums = vec![[0.0; ABREAST]; to.nrows()];
+    for first in (0..from.ncols()).step_by(ABREAST) {
+        let count = ABREAST.min(from.ncols() - first);
+        load(from, first, count, &mut some);
+        sums.fill([0.0; ABREAST]);
+        product(&some, &mut sums);
+        for k in 0..count {
+            let to = column_mut(to, first + k);
+            to.iter_mut().zip(&sums).for_each(|(to, sums)| *to += sums[k]);
+        }
+    }
+}
+
+fn load(from: &Matrix, first: usize, count: usize, to: &mut [[f64; ABREAST]]) {
+    if count == ABREAST {
+        let columns: [&[f64]; ABREAST] = std::array::from_fn(|k| column(from, first + k));
+        for (i, to) in to.iter_mut().enumerate() {
+            *to = std::array::from_fn(|k| columns[k][i]);
+        }
+    } else {
+        to.fill([0.0; ABREAST]);
+        for k in 0..count {
+            to.iter_mut().zip(column(from, first + k)).for_each(|(to, from)| to[k] = *from);
         }
     }
 }

@@ -65,18 +65,18 @@ impl<'a> Goals<'a> {
         }
     }
 
-    /// Bounds of parts of the region; those of nodes after `from[d]` are swept anew.
+    /// Bounds of parts of the region; those that depend on the element `changed[d]` are swept anew.
     pub fn analyse<'b>(
         &self,
         parts: impl ExactSizeIterator<Item = (&'b Known, &'b [Split])>,
-        from: &[NodeId],
+        changed: &[Option<(NodeId, usize)>],
     ) -> Analysis<'a> {
         let known = boxes_of(self.root, &self.unstable, parts);
         let input = &self.root.layers.boxes[0];
-        let repeat = |m: &Matrix| m.select_columns(&vec![0; from.len()]);
+        let repeat = |m: &Matrix| m.select_columns(&vec![0; changed.len()]);
         let input = Boxes { lower: repeat(&input.lower), upper: repeat(&input.upper) };
         let charges = self.root.charges.clone();
-        Analysis::of_parts(self.root.net, self.at, &input, &known, from, charges)
+        Analysis::of_parts(self.root.net, self.at, &input, &known, changed, charges)
     }
 
     /// Bounds domains.
@@ -84,9 +84,9 @@ impl<'a> Goals<'a> {
         let parts = domains.iter().map(|d| (&d.known, d.splits.as_slice()));
         // Of short searches, bounds before the node are left as they are.
         let anew = self.at == self.root.net.output();
-        let newest = |d: &Domain| if anew { d.newest() } else { NodeId::MAX };
-        let from: Vec<NodeId> = domains.iter().map(newest).collect();
-        let analysis = self.analyse(parts, &from);
+        let newest = |d: &Domain| d.newest().filter(|_| anew);
+        let changed: Vec<Option<(NodeId, usize)>> = domains.iter().map(newest).collect();
+        let analysis = self.analyse(parts, &changed);
         let how = if domains[0].splits.is_empty() { ROOT } else { INNER };
         let climbed = self.climb(&analysis, domains, how);
         let empty: Vec<bool> = (0..domains.len()).map(|d| self.is_empty(&analysis, d)).collect();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// Candidates whose children are bounded before one is chosen: many near the root, where a good choice pays most.
 fn candidates_at(depth: usize) -> usize {
-    if depth < 6 { 12 } else { 4 }
+    if depth < 6 { 12 } else { 8 }
 }
 
 impl Goals<'_> {
@@ -103,7 +103,7 @@ impl Goals<'_> {
             let parts = part.iter().zip(&paths).map(|((d, _), path)| {
                 (known[*d].as_ref().expect("of an undecided domain"), path.as_slice())
             });
-            let analysis = self.analyse(parts, &vec![NodeId::MAX; part.len()]);
+            let analysis = self.analyse(parts, &vec![None; part.len()]);
             let parents: Vec<usize> = part.iter().map(|c| c.0).collect();
             let slopes = climbed
                 .slopes

@@ -2,7 +2,7 @@
 
 use super::Neuron;
 use crate::bound::Analysis;
-use crate::net::{Boxes, Matrix, NodeId};
+use crate::net::{Boxes, Matrix, NodeId, Op};
 use crate::num::{single_down, single_up};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -51,10 +51,10 @@ impl Domain {
             + 64
     }
 
-    /// The node of the newest split; nodes after it may have better bounds than the parent's.
+    /// The node and element of the newest split; what depends on it may have better bounds than the parent's.
     #[must_use]
-    pub fn newest(&self) -> NodeId {
-        self.splits.last().map_or(NodeId::MAX, |split| split.node)
+    pub fn newest(&self) -> Option<(NodeId, usize)> {
+        self.splits.last().map(|split| (split.node, split.element))
     }
 }
 
@@ -89,8 +89,8 @@ pub fn known_of(analysis: &Analysis, unstable: &[Neuron], d: usize) -> Known {
     ends.collect()
 }
 
-/// What is known of the pre-activations of domains, one column each: the root's bounds, those kept with the domain, and the
-/// signs of its splits.
+/// What is known of the affine nodes of domains, one column each: the root's bounds, those kept with the domain, and the signs
+/// of its splits. Nothing of nodes that only other nonlinear ones read: their bounds follow from these.
 #[must_use]
 pub fn boxes_of<'a>(
     root: &Analysis,
@@ -100,7 +100,14 @@ pub fn boxes_of<'a>(
     let k = parts.len();
     let repeat = |m: &Matrix| Matrix::from_fn(m.nrows(), k, |i, _| m[i]);
     let mut boxes: Vec<Option<Boxes>> = vec![None; root.net.nodes().len()];
-    for (_, z) in root.net.relus() {
+    let nodes = root.net.nodes();
+    let is_kept = |z: NodeId| {
+        let mut readers = nodes.iter().filter(|node| node.op.operands().contains(&z));
+        let affine = readers.clone().all(|node| matches!(node.op, Op::Affine(_)));
+        affine || readers.any(|node| matches!(node.op, Op::Relu(_)))
+    };
+    let is_affine = |z: NodeId| matches!(nodes[z].op, Op::Affine(_));
+    for z in (0..nodes.len()).filter(|&z| is_affine(z) && is_kept(z)) {
         let known = &root.layers.boxes[z];
         boxes[z] = Some(Boxes { lower: repeat(&known.lower), upper: repeat(&known.upper) });
     }

@@ -30,7 +30,7 @@ use search::Search;
 /// parent's bound.
 const ROOT: Climb =
     Climb { iterations: 40, slope_step: 0.25, lift_step: 0.1, decay: 0.97, memory: Some(0.2) };
-const INNER: Climb = Climb { iterations: 20, slope_step: 0.1, lift_step: 0.05, ..ROOT };
+const INNER: Climb = Climb { iterations: 14, slope_step: 0.1, lift_step: 0.05, ..ROOT };
 
 /// Iterations for each end of an intermediate interval at the root.
 const ENDS: Climb = Climb { iterations: 10, memory: None, ..ROOT };
@@ -115,6 +115,11 @@ struct Plan {
 const SHORT: usize = 8;
 const LONGER: usize = 4;
 
+/// How much work the search before short searches may be, in theirs: the first ones are only begun when it has been as much; where they
+/// have shown what they are worth, the next ones soon follow.
+const PATIENCE: f64 = 1.0;
+const LESS_PATIENCE: f64 = 0.25;
+
 /// Short searches go on only where the last ones took at least this share off the intervals.
 const GAIN: f64 = 0.01;
 
@@ -131,10 +136,7 @@ impl Job<'_> {
     fn decide(&self, mut root: Root, plan: &mut Plan) -> (Answer, ClaimRecord) {
         // A second attempt at a proof does without: the checker has the whole network.
         let reduce = !root.open.is_empty() && self.care != Some(Care::MORE);
-        if reduce
-            && Reduced::pays(&root.analysis)
-            && let Some(small) = Reduced::new(&root.analysis)
-        {
+        if reduce && let Some(small) = Reduced::best(&root.analysis) {
             let inner = Root { analysis: small.carry(&root.analysis), lines: Vec::new(), ..root };
             let (answer, mut record) = self.decide(inner, plan);
             record.rename(|node, element| small.original(node, element));
@@ -162,7 +164,8 @@ impl Job<'_> {
         plan.bound = plan.bound.min(root.proved);
         let most = plan.short.map_or(usize::MAX, |short| {
             let left = self.limits.domains.saturating_sub(plan.visited);
-            refine::due(&root.analysis, short, left)
+            let patience = if short > SHORT { LESS_PATIENCE } else { PATIENCE };
+            refine::due(&root.analysis, short, patience, left)
         });
         for polytope in &root.open {
             if plan.done.contains(&polytope.index) {

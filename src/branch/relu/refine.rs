@@ -19,17 +19,16 @@ const BATCH: usize = 64;
 /// Domains of one end that are bounded before the worst are chosen again.
 const AT_ONCE: usize = 4;
 
-/// Where short searches for a sample of the first node's ends take less than this off, none are made: those of later nodes
-/// gain from the first ones', and cost more.
+/// Where short searches for a sample of a node's ends take less than this share off, none are made for the others.
 const SAMPLE: usize = 32;
-const PROMISE: f64 = 0.05;
+const PROMISE: f64 = 0.01;
 
 /// What short searches found.
 #[derive(Debug)]
 pub struct Refined<'a> {
     /// With better intervals.
     pub analysis: Analysis<'a>,
-    /// The share of all unstable intervals that was taken off.
+    /// The share of all unstable intervals after others that was taken off.
     pub gain: f64,
     /// Domains bounded.
     pub visited: usize,
@@ -37,9 +36,9 @@ pub struct Refined<'a> {
     pub lemmas: Vec<Improve>,
 }
 
-/// After how many domains of a search short searches of so many domains an end have become as much work as the search, about;
-/// never where both together would take more than half of the domains that are left to be bounded.
-pub fn due(root: &Analysis, short: usize, left: usize) -> usize {
+/// After how many domains of a search it has become `patience` times as much work as short searches of so many domains an end,
+/// about; never where both together would take more than half of the domains that are left to be bounded.
+pub fn due(root: &Analysis, short: usize, patience: f64, left: usize) -> usize {
     let (ends, output) = (work_of_intermediate(root), work_of_sweep(root.net, root.net.output()));
     if ends == 0.0 {
         return usize::MAX;
@@ -48,7 +47,7 @@ pub fn due(root: &Analysis, short: usize, left: usize) -> usize {
     // A domain's climb, and its sweeps of about half of the intermediate bounds.
     let domain = 2.0 * iterations * output + ends / 4.0;
     let refinement = short as f64 * iterations * ends;
-    let due = (refinement / domain.max(1.0)).min(1e12) as usize;
+    let due = (patience * refinement / domain.max(1.0)).min(1e12) as usize;
     let most = short.saturating_mul(ends_of(root) + 2 * SAMPLE);
     if due.saturating_add(most) <= left / 2 { due } else { usize::MAX }
 }
@@ -76,13 +75,13 @@ pub fn refine_intermediate<'a>(
         let boxes = &refined.analysis.layers.boxes[id];
         let ends: Vec<(usize, bool)> =
             boxes.of_unknown_sign().flat_map(|i| [(i, true), (i, false)]).collect();
-        before += ends.iter().map(|&(i, _)| boxes.upper[i] - boxes.lower[i]).sum::<f64>() / 2.0;
         let goals = goals_of(&refined.analysis, id, &ends, care);
         // Where no unstable neuron comes before, the interval is as good as it gets.
         if goals.unstable.is_empty() || ends.is_empty() {
             continue;
         }
-        if refined.visited == 0 {
+        before += ends.iter().map(|&(i, _)| boxes.upper[i] - boxes.lower[i]).sum::<f64>() / 2.0;
+        if ends.len() > 2 * SAMPLE {
             let pairs = ends.chunks(2).step_by(ends.len().div_ceil(SAMPLE));
             let sample: Vec<(usize, bool)> = pairs.flatten().copied().collect();
             let goals = goals_of(&refined.analysis, id, &sample, care);
@@ -94,7 +93,7 @@ pub fn refine_intermediate<'a>(
                 off += move_end(&mut boxes, i, upper, short.bound());
             }
             if off < PROMISE * width {
-                return refined;
+                continue;
             }
         }
         let found = Short::run(&goals, domains, stop);
@@ -259,9 +258,9 @@ mod tests {
         let input = Boxes::single(&[-1.0, -1.0], &[1.0, 1.0]);
         let root = Analysis::of_region(&net, &input, Intermediate::Crown);
         let most = 8 * (ends_of(&root) + 2 * SAMPLE);
-        let due_at = due(&root, 8, usize::MAX);
+        let due_at = due(&root, 8, 1.0, usize::MAX);
         assert!(ends_of(&root) > 4 && due_at < 1_000, "{due_at}");
-        assert_eq!(due(&root, 8, 2 * (most + due_at)), due_at);
-        assert_eq!(due(&root, 8, 2 * (most + due_at) - 2), usize::MAX);
+        assert_eq!(due(&root, 8, 1.0, 2 * (most + due_at)), due_at);
+        assert_eq!(due(&root, 8, 1.0, 2 * (most + due_at) - 2), usize::MAX);
     }
 }

@@ -219,7 +219,7 @@ impl<'a> Search<'a> {
 fn batch_size(goals: &Goals) -> usize {
     let widest = goals.root.net.nodes().iter().map(|n| n.len).max().unwrap_or(1);
     let entries = widest * goals.unstable.len().max(16);
-    (BATCH_ENTRIES / entries).clamp(4, 64)
+    (BATCH_ENTRIES / entries).clamp(8, 64)
 }
 
 /// The line of a proof that repeats what was swept anew for a domain.

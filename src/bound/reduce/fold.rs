@@ -1,7 +1,6 @@
-//! A smaller network that stands for another one on a region: neurons of known sign are folded into affine maps.
+//! Folding: neurons of known sign become part of the affine maps after them.
 //!
-//! On a region where the bounds prove zⱼ ≥ 0 (or ≤ 0), relu(zⱼ) is zⱼ (or 0). What is left are the unstable neurons, each an
-//! affine function of the inputs and of unstable neurons before it:
+//! What is left are the unstable neurons, each an affine function of the inputs and of unstable neurons before it:
 //!
 //! ```text
 //! z = A x + Σ Bₖ relu(zₖ) + c ± slack
@@ -9,28 +8,15 @@
 //!
 //! The coefficients are sums of products of weights, computed in floating point: row i of W·M has an error of at most
 //! γ · Σ |Wᵢⱼ| Σ |Mⱼₖ| mₖ for |xₖ| ≤ mₖ, which, with what the operands had already, is the slack (see
-//! [`crate::net::Affine::slack`]). A sweep through the smaller network bounds the same functional over the same relaxations.
+//! [`crate::net::Affine::slack`]).
 
-use super::analysis::Analysis;
-use super::backward::Layers;
-use super::charge::Charges;
-use crate::net::{Affine, Boxes, LinearMap, Matrix, Network, NetworkBuilder, NodeId, Op, Term};
+use super::Reduced;
+use crate::bound::Analysis;
+use crate::net::{Affine, LinearMap, Matrix, NetworkBuilder, NodeId, Op, Term};
 use crate::num::{gamma, inflate};
-
-/// A network that stands for another one on a region.
-#[derive(Debug, Clone)]
-pub struct Reduced {
-    /// The smaller network.
-    pub net: Network,
-    /// Per node: the node of the other network and its elements, for inputs, pre-activations and ReLUs.
-    origins: Vec<Option<(NodeId, Vec<usize>)>>,
-}
 
 /// Matrix entries that affine forms may take.
 const MOST_ENTRIES: usize = 1 << 24;
-
-/// By which factor the multiplications of a sweep must shrink.
-const WORTH: f64 = 1.5;
 
 /// What a node's elements are: affine functions of inputs and ReLUs of the smaller network.
 #[derive(Clone)]
@@ -46,83 +32,44 @@ struct Form {
     is_input: bool,
 }
 
-impl Reduced {
-    /// Reduces the network of an analysis of one region, where only ReLUs are nonlinear.
-    #[must_use]
-    pub fn new(analysis: &Analysis) -> Option<Self> {
-        let net = analysis.net;
-        let mut builder = Builder {
-            analysis,
-            network: NetworkBuilder::new(net.inputs(), "input").ok()?,
-            origins: vec![Some((0, (0..net.inputs()).collect()))],
-            forms: Vec::with_capacity(net.nodes().len()),
+/// The network of an analysis of one region, where only ReLUs are nonlinear, with neurons of known sign folded away.
+pub fn fold(analysis: &Analysis) -> Option<Reduced> {
+    let net = analysis.net;
+    let mut builder = Builder {
+        analysis,
+        network: NetworkBuilder::new(net.inputs(), "input").ok()?,
+        origins: vec![Some((0, (0..net.inputs()).collect()))],
+        forms: Vec::with_capacity(net.nodes().len()),
+    };
+    for (id, node) in net.nodes().iter().enumerate() {
+        let form = match &node.op {
+            Op::Input => builder.input(),
+            Op::Affine(affine) => builder.affine(affine),
+            Op::Relu(z) => builder.relu(id, *z)?,
+            _ => return None,
         };
-        for (id, node) in net.nodes().iter().enumerate() {
-            let form = match &node.op {
-                Op::Input => builder.input(),
-                Op::Affine(affine) => builder.affine(affine),
-                Op::Relu(z) => builder.relu(id, *z)?,
-                _ => return None,
-            };
-            builder.forms.push(form);
-        }
-        let output = builder.forms.swap_remove(net.output());
-        builder.finish(&output)
+        builder.forms.push(form);
     }
+    let output = builder.forms.swap_remove(net.output());
+    builder.finish(&output)
+}
 
-    /// Whether there are neurons of known sign, a sweep through the smaller network takes fewer multiplications, and its forms fit
-    /// into memory.
-    #[must_use]
-    pub fn pays(analysis: &Analysis) -> bool {
-        let net = analysis.net;
-        let (mut before, mut after, mut entries) = (0usize, 0usize, 0usize);
-        let mut known = 0;
-        let mut sources = net.inputs();
-        for node in net.nodes() {
-            match &node.op {
-                Op::Affine(affine) => {
-                    before += affine.fan_in() * node.len;
-                    entries = entries.max(node.len * sources);
-                }
-                Op::Relu(z) => {
-                    let unstable = analysis.layers.boxes[*z].of_unknown_sign().count();
-                    after += unstable * sources;
-                    known += node.len - unstable;
-                    sources += unstable;
-                }
-                _ => {}
+/// Multiplications of a sweep of one functional through the folded network; `None` where its forms do not fit into memory.
+pub fn cost(analysis: &Analysis) -> Option<usize> {
+    let net = analysis.net;
+    let (mut cost, mut entries, mut sources) = (0, 0, net.inputs());
+    for node in net.nodes() {
+        match &node.op {
+            Op::Affine(_) => entries = entries.max(node.len * sources),
+            Op::Relu(z) => {
+                let unstable = analysis.layers.boxes[*z].of_unknown_sign().count();
+                cost += unstable * sources;
+                sources += unstable;
             }
+            _ => {}
         }
-        after += net.outputs() * sources;
-        known > 0 && entries <= MOST_ENTRIES && WORTH * (after as f64) < before as f64
     }
-
-    /// The element of the other network that an element of an input, a pre-activation or a ReLU is.
-    #[must_use]
-    pub fn original(&self, node: NodeId, element: usize) -> (NodeId, usize) {
-        self.origins[node].as_ref().map_or((node, element), |(id, all)| (*id, all[element]))
-    }
-
-    /// The analysis of the same region for the smaller network.
-    #[must_use]
-    pub fn carry<'a>(&'a self, analysis: &Analysis) -> Analysis<'a> {
-        let (mut layers, mut charges) = (Layers::default(), Charges::new());
-        let input = &analysis.layers.boxes[0];
-        for id in 0..self.net.nodes().len() {
-            // Not intersected with interval arithmetic: see `is_folded`.
-            let boxes = match &self.origins[id] {
-                Some((from, elements)) => {
-                    let known = &analysis.layers.boxes[*from];
-                    let part = |m: &Matrix| m.select_rows(elements);
-                    Boxes { lower: part(&known.lower), upper: part(&known.upper) }
-                }
-                None => self.net.enclose_node(id, input, &layers.boxes),
-            };
-            charges.push(&self.net, &boxes);
-            layers.push(boxes);
-        }
-        Analysis { net: &self.net, layers, charges: charges.into() }
-    }
+    (entries <= MOST_ENTRIES).then_some(cost + net.outputs() * sources)
 }
 
 struct Builder<'a> {
@@ -234,7 +181,8 @@ impl Builder<'_> {
         };
         let terms = form.terms.iter().map(term).collect();
         let (bias, slack) = (pick(&form.bias), pick(&form.slack));
-        let node = self.network.approximate(terms, bias, slack, "").ok()?;
+        let node = self.network.affine(terms, bias, 0, "").ok()?;
+        self.network.within(node, slack).ok()?;
         self.origins.push(Some((of, elements.to_vec())));
         Some(node)
     }
@@ -276,6 +224,7 @@ fn add_dense(map: &LinearMap, out: &mut Matrix) {
 mod tests {
     use super::*;
     use crate::bound::Intermediate;
+    use crate::net::Boxes;
 
     /// x, an affine map that is only within ½ of x, its ReLU, and the same map of that.
     #[test]
@@ -283,13 +232,15 @@ mod tests {
         let mut builder = NetworkBuilder::new(1, "x").unwrap();
         let one = || LinearMap::from_matrix(Matrix::from_element(1, 1, 1.0));
         let term = |source| vec![Term { source, map: one() }];
-        let z = builder.approximate(term(0), vec![0.0], vec![0.5], "z").unwrap();
+        let z = builder.affine(term(0), vec![0.0], 0, "z").unwrap();
+        builder.within(z, vec![0.5]).unwrap();
         let relu = builder.relu(z, "y").unwrap();
-        let output = builder.approximate(term(relu), vec![0.0], vec![0.25], "out").unwrap();
+        let output = builder.affine(term(relu), vec![0.0], 0, "out").unwrap();
+        builder.within(output, vec![0.25]).unwrap();
         let net = builder.finish(output).unwrap();
         let input = Boxes::single(&[1.0], &[2.0]);
         let analysis = Analysis::of_region(&net, &input, Intermediate::Crown);
-        let reduced = Reduced::new(&analysis).unwrap();
+        let reduced = Reduced::fold(&analysis).unwrap();
         let Op::Affine(affine) = &reduced.net.node(reduced.net.output()).op else { panic!() };
         assert!(affine.slack[0] >= 0.75 && affine.slack[0] < 0.76, "{:?}", affine.slack);
     }

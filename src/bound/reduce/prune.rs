@@ -1,0 +1,186 @@
+//! Pruning: neurons that are 0, and all that only these read, are left out; weights stay as they are.
+//!
+//! Where layers read few elements each (convolutions), folding active neurons would connect everything with everything. Kept
+//! apart, they cost no more than they did: a pre-activation becomes a node of unstable neurons and of those that are read as they are,
+//! and one that picks the former, with a ReLU.
+
+use super::Reduced;
+use crate::bound::Analysis;
+use crate::net::{Affine, LinearMap, NetworkBuilder, NodeId, Op, Sparse, Term};
+
+/// Which elements of a network matter on a region.
+pub struct Needed {
+    /// Per node: elements whose values are read.
+    values: Vec<Vec<bool>>,
+    /// Per node: elements of unknown sign whose ReLU is read.
+    unstable: Vec<Vec<bool>>,
+    /// Weights between these: multiplications of a sweep of one functional.
+    pub entries: usize,
+}
+
+impl Needed {
+    /// Walks from the outputs to the inputs; `None` where something else than ReLUs of affine nodes is nonlinear.
+    pub fn of(analysis: &Analysis) -> Option<Self> {
+        let net = analysis.net;
+        let none = || net.nodes().iter().map(|node| vec![false; node.len]).collect();
+        let mut needed = Self { values: none(), unstable: none(), entries: 0 };
+        needed.values[net.output()].fill(true);
+        needed.values[0].fill(true);
+        for (id, node) in net.nodes().iter().enumerate().rev() {
+            match &node.op {
+                Op::Input => {}
+                Op::Relu(z) if matches!(net.node(*z).op, Op::Affine(_)) => {
+                    let boxes = &analysis.layers.boxes[*z];
+                    for i in 0..node.len {
+                        if !needed.values[id][i] {
+                            continue;
+                        }
+                        if boxes.lower[i] >= 0.0 {
+                            needed.values[*z][i] = true;
+                        } else if boxes.upper[i] > 0.0 {
+                            needed.unstable[*z][i] = true;
+                        }
+                    }
+                }
+                Op::Affine(affine) => needed.read(id, affine),
+                _ => return None,
+            }
+        }
+        // Inputs are all kept, and what is read of ReLUs is only known once all of their readers have been seen.
+        let live = |source: NodeId, i: usize| match net.node(source).op {
+            Op::Relu(z) => analysis.layers.boxes[z].upper[i] > 0.0,
+            _ => true,
+        };
+        for (id, node) in net.nodes().iter().enumerate() {
+            let Op::Affine(affine) = &node.op else { continue };
+            for row in 0..node.len {
+                let times =
+                    usize::from(needed.values[id][row]) + usize::from(needed.unstable[id][row]);
+                if times > 0 {
+                    for Term { source, map } in &affine.terms {
+                        map.for_each_in_row(row, |column, weight| {
+                            if weight != 0.0 && live(*source, column) {
+                                needed.entries += times;
+                            }
+                        });
+                    }
+                }
+            }
+        }
+        Some(needed)
+    }
+
+    /// Marks what the needed elements of an affine node read.
+    fn read(&mut self, id: NodeId, affine: &Affine) {
+        for row in 0..affine.bias.len() {
+            if self.values[id][row] || self.unstable[id][row] {
+                for Term { source, map } in &affine.terms {
+                    let values = &mut self.values[*source];
+                    map.for_each_in_row(row, |column, weight| values[column] |= weight != 0.0);
+                }
+            }
+        }
+    }
+}
+
+/// Where the elements of a node are in the smaller network.
+#[derive(Default)]
+struct Places {
+    /// Of their values: (node, element); none for those that are 0 or not needed.
+    values: Vec<Option<(NodeId, usize)>>,
+    /// The node of the unstable ones, and which they are.
+    unstable: Option<(NodeId, Vec<usize>)>,
+}
+
+/// The network of an analysis of one region without the neurons that are 0 there.
+pub fn prune(analysis: &Analysis, needed: &Needed) -> Option<Reduced> {
+    let net = analysis.net;
+    let mut network = NetworkBuilder::new(net.inputs(), "input").ok()?;
+    let mut origins: Vec<Option<(NodeId, Vec<usize>)>> =
+        vec![Some((0, (0..net.inputs()).collect()))];
+    let mut places: Vec<Places> = Vec::with_capacity(net.nodes().len());
+    for (id, node) in net.nodes().iter().enumerate() {
+        let chosen = |marks: &[bool]| (0..node.len).filter(|&i| marks[i]).collect::<Vec<usize>>();
+        let mut place = Places { values: vec![None; node.len], unstable: None };
+        let mut put = |new: NodeId, first: usize, elements: &[usize]| {
+            (first..).zip(elements).for_each(|(k, &i)| place.values[i] = Some((new, k)));
+        };
+        match &node.op {
+            Op::Input => put(0, 0, &chosen(&needed.values[0])),
+            Op::Affine(affine) => {
+                let unstable = chosen(&needed.unstable[id]);
+                let values = chosen(&needed.values[id]);
+                let rows = [unstable.as_slice(), &values].concat();
+                if rows.is_empty() {
+                    places.push(place);
+                    continue;
+                }
+                let all = copy(&mut network, affine, &rows, &places)?;
+                origins.push(Some((id, rows)));
+                put(all, unstable.len(), &values);
+                if !unstable.is_empty() {
+                    let mut new = all;
+                    if !values.is_empty() {
+                        let first = Sparse::gather(network.len(all).ok()?, 0..unstable.len());
+                        new = network.linear(all, LinearMap::Sparse(first), "").ok()?;
+                        origins.push(Some((id, unstable.clone())));
+                    }
+                    place.unstable = Some((new, unstable));
+                }
+            }
+            Op::Relu(z) => {
+                let boxes = &analysis.layers.boxes[*z];
+                if let Some((new, unstable)) = &places[*z].unstable {
+                    put(network.relu(*new, "").ok()?, 0, unstable);
+                    origins.push(Some((id, unstable.clone())));
+                }
+                let active = (0..node.len).filter(|&i| boxes.lower[i] >= 0.0);
+                active.for_each(|i| place.values[i] = places[*z].values[i]);
+            }
+            _ => return None,
+        }
+        places.push(place);
+    }
+    let (output, _) = places[net.output()].values.first().copied().flatten()?;
+    let (net, kept) = network.finish_numbered(output).ok()?;
+    let origins = origins.into_iter().zip(kept).filter(|(_, kept)| *kept);
+    Some(Reduced { net, origins: origins.map(|(origin, _)| origin).collect() })
+}
+
+/// Some rows of an affine node, reading what is left of its operands.
+fn copy(
+    network: &mut NetworkBuilder,
+    affine: &Affine,
+    rows: &[usize],
+    places: &[Places],
+) -> Option<NodeId> {
+    let mut terms = Vec::new();
+    for Term { source, map } in &affine.terms {
+        let mut nodes: Vec<NodeId> =
+            places[*source].values.iter().flatten().map(|place| place.0).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        let mut parts: Vec<Vec<Vec<(usize, f64)>>> =
+            vec![vec![Vec::new(); rows.len()]; nodes.len()];
+        for (k, &row) in rows.iter().enumerate() {
+            map.for_each_in_row(row, |column, weight| {
+                if let Some((node, element)) = places[*source].values[column]
+                    && let Ok(part) = nodes.binary_search(&node)
+                {
+                    parts[part][k].push((element, weight));
+                }
+            });
+        }
+        for (source, part) in nodes.into_iter().zip(parts) {
+            let inputs = network.len(source).ok()?;
+            terms.push(Term { source, map: LinearMap::from_rows(inputs, part) });
+        }
+    }
+    let pick = |v: &[f64]| rows.iter().filter_map(|&i| v.get(i).copied()).collect::<Vec<f64>>();
+    let slack = if affine.slack.is_empty() { None } else { Some(pick(&affine.slack)) };
+    let id = network.affine(terms, pick(&affine.bias), affine.roundings, "").ok()?;
+    match slack {
+        Some(slack) => network.within(id, slack).ok().map(|()| id),
+        None => Some(id),
+    }
+}
