@@ -70,7 +70,7 @@ fn run(
         let analysis = Analysis::of_region(net, &claim.region.boxes(), Intermediate::Crown);
         let root = Root::new(analysis, functionals, claim, care);
         let job = Job { whole: net, property, index, claim, limits, care };
-        let mut plan = Plan::new(total.visited);
+        let mut plan = Plan::new(&root, total.visited);
         let (answer, record) = job.decide(root, &mut plan);
         total.bound = total.bound.min(plan.bound);
         total.visited = plan.visited;
@@ -99,7 +99,8 @@ struct Job<'a> {
 
 /// How far a claim's search has come.
 struct Plan {
-    optimised: bool,
+    /// Multiplications of optimising the intermediate bounds of the whole network, where that has not been done yet.
+    to_optimise: Option<f64>,
     /// Domains an end in the next short searches for intermediate bounds; none where the last ones were not worth it.
     short: Option<usize>,
     /// The bound that an interrupted search reached, and of which polytope.
@@ -124,9 +125,17 @@ const LESS_PATIENCE: f64 = 0.25;
 const GAIN: f64 = 0.01;
 
 impl Plan {
-    fn new(visited: usize) -> Self {
-        let (bound, done) = (f64::INFINITY, Vec::new());
-        Self { optimised: false, short: Some(SHORT), reached: None, done, visited, open: 0, bound }
+    fn new(root: &Root, visited: usize) -> Self {
+        let work = ENDS.iterations as f64 * work_of_intermediate(&root.analysis);
+        Self {
+            to_optimise: Some(work),
+            short: Some(SHORT),
+            reached: None,
+            done: Vec::new(),
+            visited,
+            open: 0,
+            bound: f64::INFINITY,
+        }
     }
 }
 
@@ -143,9 +152,9 @@ impl Job<'_> {
             record.lines.splice(..0, root.lines);
             return (answer, record);
         }
-        if !plan.optimised && self.limits.domains > 1 {
+        // What is left out of a smaller network takes multiplications off the count, but little of the time that ascents take.
+        if self.limits.domains > 1 && plan.to_optimise.take().is_some_and(|work| work < MOST_WORK) {
             root.optimise(self.claim, self.care, self.limits);
-            plan.optimised = true;
         }
         let mut trees = Vec::new();
         match self.search(&root, plan, &mut trees) {
@@ -226,10 +235,9 @@ impl<'a> Root<'a> {
         root
     }
 
-    /// Optimises intermediate bounds where something is open and that does not take too long.
+    /// Optimises intermediate bounds where something is open.
     fn optimise(&mut self, claim: &Claim, care: Option<Care>, limits: &Limits) {
-        let work = ENDS.iterations as f64 * work_of_intermediate(&self.analysis);
-        if !self.open.is_empty() && work < MOST_WORK {
+        if !self.open.is_empty() {
             let stop = || limits.passed().is_some();
             let (analysis, ends) = optimise_intermediate(&self.analysis, ENDS, &stop);
             self.lines.extend(ends.iter().map(|end| Improve::end(analysis.net, end)));

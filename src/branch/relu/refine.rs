@@ -13,8 +13,10 @@ use crate::net::{Matrix, Network, NodeId};
 use rayon::prelude::*;
 use std::collections::BinaryHeap;
 
-/// Domains that are bounded together.
-const BATCH: usize = 64;
+/// Domains that are bounded together: few where there are many neurons, since time limits are looked at between batches.
+fn batch_size(goals: &Goals) -> usize {
+    ((1 << 15) / goals.unstable.len().max(1)).clamp(8, 64)
+}
 
 /// Domains of one end that are bounded before the worst are chosen again.
 const AT_ONCE: usize = 4;
@@ -155,6 +157,7 @@ impl Short {
             visited: 0,
             tree: goals.care.map(|_| Tree::new(0)),
         };
+        let batch = batch_size(goals);
         let mut searches: Vec<Self> = (0..goals.targets.len()).map(new).collect();
         while !stop() {
             let mut domains: Vec<Domain> = Vec::new();
@@ -167,8 +170,8 @@ impl Short {
                 break;
             }
             let work = |domains: &[Domain]| (!stop()).then(|| bound(goals, domains));
-            let results: Vec<Option<Vec<Visit>>> = domains.par_chunks(BATCH).map(work).collect();
-            for (domains, visits) in domains.chunks(BATCH).zip(results) {
+            let results: Vec<Option<Vec<Visit>>> = domains.par_chunks(batch).map(work).collect();
+            for (domains, visits) in domains.chunks(batch).zip(results) {
                 let Some(visits) = visits else {
                     // Out of time: these stay open.
                     for domain in domains {
