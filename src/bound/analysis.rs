@@ -2,6 +2,7 @@
 
 use super::backward::{Layers, Multipliers, Start, Sweep, Swept};
 use super::charge::Charges;
+use super::cone::Cone;
 use super::cost::Costs;
 use super::forward::Forward;
 use crate::net::{Boxes, LinearMap, Matrix, Network, NodeId, Op};
@@ -88,15 +89,15 @@ impl<'a> Analysis<'a> {
         charges: std::sync::Arc<Charges>,
     ) -> Self {
         let mut layers = Layers::default();
-        let mut touched = Touched::new(net, end, changed);
+        let mut cone = Cone::new(net, changed);
         for (id, known) in known.iter().enumerate().take(end) {
             let own = || net.enclose_node(id, input, &layers.boxes);
             let mut boxes = known.clone().unwrap_or_else(own);
-            if let Some(touched) = touched.next(id)
+            if let Some(inside) = cone.next()
                 && gains_by_sweep(net, id)
             {
                 let sweep = Sweep { net, layers: &layers, charges: &charges };
-                tighten(sweep, id, &mut boxes, |i, d| touched[(i, d)] > 0.0);
+                tighten(sweep, id, &mut boxes, |i, d| inside[(i, d)] > 0.0);
             }
             layers.push(boxes);
         }
@@ -203,64 +204,6 @@ fn layers(
     layers
 }
 
-/// Which elements of each node depend on the one that changed, a column a part: 1 where they do. Node by node, in order.
-struct Touched<'a> {
-    net: &'a Network,
-    end: NodeId,
-    changed: &'a [Option<(NodeId, usize)>],
-    first: NodeId,
-    nodes: Vec<Option<Matrix>>,
-}
-
-impl<'a> Touched<'a> {
-    fn new(net: &'a Network, end: NodeId, changed: &'a [Option<(NodeId, usize)>]) -> Self {
-        let first = changed.iter().flatten().map(|c| c.0).min().unwrap_or(NodeId::MAX);
-        Self { net, end, changed, first, nodes: vec![None; end] }
-    }
-
-    /// Those of the next node that depend on another one; `None` where none does.
-    fn next(&mut self, id: NodeId) -> Option<&Matrix> {
-        if id < self.first || id >= self.end {
-            return None;
-        }
-        let node = self.net.node(id);
-        let of_operands = self.follow(&node.op, node.len);
-        let mut all = of_operands.clone();
-        for (d, changed) in self.changed.iter().enumerate() {
-            if let &Some((at, element)) = changed
-                && at == id
-            {
-                let own = || Matrix::zeros(node.len, self.changed.len());
-                all.get_or_insert_with(own)[(element, d)] = 1.0;
-            }
-        }
-        self.nodes[id] = all;
-        if of_operands.is_some() { self.nodes[id].as_ref() } else { None }
-    }
-
-    fn follow(&self, op: &Op, len: usize) -> Option<Matrix> {
-        let touched: Vec<(usize, &Matrix)> = op
-            .operands()
-            .into_iter()
-            .enumerate()
-            .filter_map(|(k, operand)| Some((k, self.nodes[operand].as_ref()?)))
-            .collect();
-        if touched.is_empty() {
-            return None;
-        }
-        let mut out = Matrix::zeros(len, self.changed.len());
-        for (k, operand) in touched {
-            match op {
-                Op::Affine(affine) => affine.terms[k].map.add_apply_abs(operand, &mut out),
-                _ => out += operand,
-            }
-        }
-        // Only what is not zero matters; sizes must not overflow on the way.
-        out.apply(|x| *x = f64::from(u8::from(*x != 0.0)));
-        Some(out)
-    }
-}
-
 /// Replaces the bounds of a node by those of backward sweeps where these are better. Of a node that only ReLUs read, only
 /// elements of unknown sign are swept: the others' relaxation is exact. Only those (element, domain) that are `wanted` are looked at.
 fn tighten(sweep: Sweep, id: NodeId, boxes: &mut Boxes, wanted: impl Fn(usize, usize) -> bool) {
@@ -340,51 +283,5 @@ fn is_scaled_input(net: &Network, id: NodeId) -> bool {
             _ => false,
         },
         _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::net::{Conv, ConvGeometry, NetworkBuilder, Term};
-
-    #[test]
-    fn what_depends_on_an_element_is_what_reads_it() {
-        let geometry = ConvGeometry {
-            input: [1, 1, 8],
-            channels: 1,
-            kernel: [1, 3],
-            stride: [1, 1],
-            dilation: [1, 1],
-            pads: [0, 1, 0, 1],
-            groups: 1,
-        };
-        let mut builder = NetworkBuilder::new(8, "x").unwrap();
-        let mut node = 0;
-        for _ in 0..3 {
-            let map = LinearMap::Conv(Conv::new(geometry, &[1.0, -1.0, 0.5]).unwrap());
-            let terms = vec![Term { source: node, map }];
-            let z = builder.affine(terms, vec![0.0; 8], 0, "z").unwrap();
-            node = builder.relu(z, "y").unwrap();
-        }
-        let net = builder.finish(node).unwrap();
-        let changed = [None, Some((1, 3)), Some((3, 7))];
-        let mut touched = Touched::new(&net, net.output(), &changed);
-        let of = |touched: Option<&Matrix>, d: usize| -> Vec<usize> {
-            let Some(touched) = touched else { return Vec::new() };
-            (0..8).filter(|&i| touched[(i, d)] > 0.0).collect()
-        };
-        let expected = [
-            (0, vec![], vec![]),
-            (1, vec![], vec![]),
-            (2, vec![3], vec![]),
-            (3, vec![2, 3, 4], vec![7]),
-            (4, vec![2, 3, 4], vec![7]),
-            (5, vec![1, 2, 3, 4, 5], vec![6, 7]),
-        ];
-        for (id, first, second) in expected {
-            let of_node = touched.next(id);
-            assert_eq!((of(of_node, 0), of(of_node, 1), of(of_node, 2)), (vec![], first, second));
-        }
     }
 }

@@ -9,6 +9,7 @@ mod analysis;
 mod backward;
 mod charge;
 mod claim;
+mod cone;
 mod cost;
 mod curve;
 mod forward;

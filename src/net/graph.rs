@@ -27,7 +27,7 @@ pub struct Affine {
     /// (batch norm, averages, 1/std). Every bound charges it.
     pub roundings: usize,
     /// By how much each element may differ from the real number that it stands for, at the inputs of interest; empty for not at
-    /// all. Only networks that stand for others on a region ([`NetworkBuilder::approximate`]) have any.
+    /// all. Only networks that stand for others on a region ([`NetworkBuilder::within`]) have any.
     pub slack: Vec<f64>,
 }
 

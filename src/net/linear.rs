@@ -36,21 +36,25 @@ impl LinearMap {
         Self::Dense(Dense::new(weights))
     }
 
-    /// W by its entries (column, weight) of each row, no column twice in one.
+    /// W by its entries (column, weight) of each row.
     ///
     /// # Panics
     /// As [`Sparse::from_rows`].
     #[must_use]
     pub fn from_rows(inputs: usize, rows: Vec<Vec<(usize, f64)>>) -> Self {
         let entries = rows.iter().map(Vec::len).sum();
-        if Self::suits_sparse(entries, inputs * rows.len()) {
-            return Self::Sparse(Sparse::from_rows(inputs, rows));
+        let sparse = Sparse::from_rows(inputs, rows);
+        if Self::suits_sparse(entries, inputs * sparse.outputs()) {
+            return Self::Sparse(sparse);
         }
-        let mut weights = DMatrix::zeros(rows.len(), inputs);
-        for (i, row) in rows.into_iter().enumerate() {
-            row.into_iter().for_each(|(column, weight)| weights[(i, column)] = weight);
-        }
-        Self::Dense(Dense::new(weights))
+        let mut weights = DMatrix::zeros(sparse.outputs(), inputs);
+        let mut place = |i: usize, (column, weight): (usize, f64)| {
+            let old: f64 = std::mem::replace(&mut weights[(i, column)], weight);
+            old == 0.0
+        };
+        // Two entries in one place stay two: their sum may not be a number of this precision.
+        let one_each = (0..sparse.outputs()).all(|i| sparse.row(i).all(|entry| place(i, entry)));
+        if one_each { Self::Dense(Dense::new(weights)) } else { Self::Sparse(sparse) }
     }
 
     /// Whether a matrix with so many non-zero entries among all its entries is better stored sparse.
@@ -227,6 +231,18 @@ mod tests {
         let rows = dense.row_iter().map(|r| r.iter().copied().enumerate().collect::<Vec<_>>());
         check_three_maps(&LinearMap::Sparse(Sparse::from_rows(5, rows)), &dense);
         check_three_maps(&LinearMap::Identity(4), &DMatrix::identity(4, 4));
+    }
+
+    #[test]
+    fn entries_in_one_place_add_up() {
+        let rows = vec![vec![(0, 1.0), (2, 0.5), (0, f64::EPSILON / 4.0)], vec![(1, 2.0)]];
+        let map = LinearMap::from_rows(3, rows);
+        let mut entries = Vec::new();
+        map.for_each_in_row(0, |column, weight| entries.push((column, weight)));
+        assert_eq!(entries, [(0, 1.0), (2, 0.5), (0, f64::EPSILON / 4.0)]);
+        let plain = LinearMap::from_rows(3, vec![vec![(0, 1.0), (2, 0.5)], vec![(1, 2.0)]]);
+        assert!(matches!(plain, LinearMap::Dense(_)));
+        check_three_maps(&plain, &DMatrix::from_row_slice(2, 3, &[1.0, 0.0, 0.5, 0.0, 2.0, 0.0]));
     }
 
     #[test]

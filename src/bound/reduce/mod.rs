@@ -10,7 +10,8 @@ mod prune;
 use super::analysis::Analysis;
 use super::backward::Layers;
 use super::charge::Charges;
-use crate::net::{Boxes, Matrix, Network, NodeId, Op};
+use super::cost::work_of_sweep;
+use crate::net::{Boxes, Matrix, Network, NodeId};
 
 /// A network that stands for another one on a region.
 #[derive(Debug, Clone)]
@@ -49,12 +50,8 @@ impl Reduced {
         if !net.relus().any(stable) {
             return None;
         }
-        let entries = |node: &crate::net::Node| match &node.op {
-            Op::Affine(affine) => affine.fan_in() * node.len,
-            _ => 0,
-        };
-        let before: usize = net.nodes().iter().map(entries).sum();
-        let pays = |after: &usize| WORTH * (*after as f64) < before as f64;
+        let before = work_of_sweep(net, net.output());
+        let pays = |after: &usize| WORTH * (*after as f64) < before;
         let folded = fold::cost(analysis).filter(pays);
         let needed = prune::Needed::of(analysis).filter(|needed| pays(&needed.entries));
         match (folded, needed) {

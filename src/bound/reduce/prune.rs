@@ -32,52 +32,38 @@ impl Needed {
                 Op::Relu(z) if matches!(net.node(*z).op, Op::Affine(_)) => {
                     let boxes = &analysis.layers.boxes[*z];
                     for i in 0..node.len {
-                        if !needed.values[id][i] {
-                            continue;
-                        }
-                        if boxes.lower[i] >= 0.0 {
-                            needed.values[*z][i] = true;
-                        } else if boxes.upper[i] > 0.0 {
-                            needed.unstable[*z][i] = true;
-                        }
+                        let is_read = needed.values[id][i];
+                        let is_active = boxes.lower[i] >= 0.0;
+                        needed.values[*z][i] |= is_read && is_active;
+                        needed.unstable[*z][i] |= is_read && !is_active && boxes.upper[i] > 0.0;
                     }
                 }
-                Op::Affine(affine) => needed.read(id, affine),
+                Op::Affine(affine) => needed.read(analysis, id, affine),
                 _ => return None,
-            }
-        }
-        // Inputs are all kept, and what is read of ReLUs is only known once all of their readers have been seen.
-        let live = |source: NodeId, i: usize| match net.node(source).op {
-            Op::Relu(z) => analysis.layers.boxes[z].upper[i] > 0.0,
-            _ => true,
-        };
-        for (id, node) in net.nodes().iter().enumerate() {
-            let Op::Affine(affine) = &node.op else { continue };
-            for row in 0..node.len {
-                let times =
-                    usize::from(needed.values[id][row]) + usize::from(needed.unstable[id][row]);
-                if times > 0 {
-                    for Term { source, map } in &affine.terms {
-                        map.for_each_in_row(row, |column, weight| {
-                            if weight != 0.0 && live(*source, column) {
-                                needed.entries += times;
-                            }
-                        });
-                    }
-                }
             }
         }
         Some(needed)
     }
 
-    /// Marks what the needed elements of an affine node read.
-    fn read(&mut self, id: NodeId, affine: &Affine) {
-        for row in 0..affine.bias.len() {
-            if self.values[id][row] || self.unstable[id][row] {
-                for Term { source, map } in &affine.terms {
-                    let values = &mut self.values[*source];
-                    map.for_each_in_row(row, |column, weight| values[column] |= weight != 0.0);
+    /// Marks and counts what the needed elements of an affine node read.
+    fn read(&mut self, analysis: &Analysis, id: NodeId, affine: &Affine) {
+        for Term { source, map } in &affine.terms {
+            let operand = match analysis.net.node(*source).op {
+                Op::Relu(z) => Some(&analysis.layers.boxes[z].upper),
+                _ => None,
+            };
+            let is_zero = |i: usize| operand.is_some_and(|upper| upper[i] <= 0.0);
+            for row in 0..affine.bias.len() {
+                let times = usize::from(self.values[id][row]) + usize::from(self.unstable[id][row]);
+                if times == 0 {
+                    continue;
                 }
+                map.for_each_in_row(row, |column, weight| {
+                    if weight != 0.0 && !is_zero(column) {
+                        self.values[*source][column] = true;
+                        self.entries += times;
+                    }
+                });
             }
         }
     }

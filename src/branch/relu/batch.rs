@@ -1,6 +1,6 @@
 //! Bounds of batches of domains, each of one functional out of several, and the children of those that stay undecided.
 
-use super::domain::{Domain, Known, Split, boxes_of};
+use super::domain::{Domain, Known, Split, boxes_of, known_nodes};
 use super::{Care, INNER, Neuron, ROOT, Refutation, hints_of};
 use crate::bound::{Analysis, Climb, Climbed, Goal, SplitLift, Start, climb, default_slopes};
 use crate::net::{Boxes, Matrix, NodeId, Op};
@@ -17,6 +17,8 @@ pub struct Goals<'a> {
     pub targets: Vec<f64>,
     /// (ReLU node, pre-activation, element) of the neurons before the node that are unstable on the region.
     pub unstable: Vec<Neuron>,
+    /// Nodes whose bounds domains take over from the root.
+    known: Vec<NodeId>,
     /// Whether, and how carefully, the search is recorded.
     pub care: Option<Care>,
 }
@@ -44,7 +46,7 @@ impl<'a> Goals<'a> {
             let elements = root.layers.boxes[z].of_unknown_sign();
             unstable.extend(elements.map(|i| (relu, z, i)));
         }
-        Self { root, at, rows, targets, unstable, care }
+        Self { root, at, rows, targets, unstable, known: known_nodes(root.net), care }
     }
 
     /// The whole region, for one of the functionals.
@@ -71,7 +73,7 @@ impl<'a> Goals<'a> {
         parts: impl ExactSizeIterator<Item = (&'b Known, &'b [Split])>,
         changed: &[Option<(NodeId, usize)>],
     ) -> Analysis<'a> {
-        let known = boxes_of(self.root, &self.unstable, parts);
+        let known = boxes_of(self.root, &self.known, &self.unstable, parts);
         let input = &self.root.layers.boxes[0];
         let repeat = |m: &Matrix| m.select_columns(&vec![0; changed.len()]);
         let input = Boxes { lower: repeat(&input.lower), upper: repeat(&input.upper) };

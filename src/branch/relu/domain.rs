@@ -2,7 +2,7 @@
 
 use super::Neuron;
 use crate::bound::Analysis;
-use crate::net::{Boxes, Matrix, NodeId, Op};
+use crate::net::{Boxes, Matrix, Network, NodeId, Op};
 use crate::num::{single_down, single_up};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -89,25 +89,33 @@ pub fn known_of(analysis: &Analysis, unstable: &[Neuron], d: usize) -> Known {
     ends.collect()
 }
 
-/// What is known of the affine nodes of domains, one column each: the root's bounds, those kept with the domain, and the signs
-/// of its splits. Nothing of nodes that only other nonlinear ones read: their bounds follow from these.
+/// The affine nodes whose bounds domains take over from the root: those that ReLUs read, and those that nothing nonlinear does.
+/// Bounds of the others follow from these.
+#[must_use]
+pub fn known_nodes(net: &Network) -> Vec<NodeId> {
+    let nodes = net.nodes();
+    let is_kept = |&z: &NodeId| {
+        let mut readers = nodes.iter().filter(|node| node.op.operands().contains(&z));
+        let affine = readers.clone().all(|node| matches!(node.op, Op::Affine(_)));
+        affine || readers.any(|node| matches!(node.op, Op::Relu(_)))
+    };
+    let affine = (0..nodes.len()).filter(|&z| matches!(nodes[z].op, Op::Affine(_)));
+    affine.filter(is_kept).collect()
+}
+
+/// What is known of some nodes of domains, one column each: the root's bounds, those kept with the domain, and the signs of its
+/// splits.
 #[must_use]
 pub fn boxes_of<'a>(
     root: &Analysis,
+    nodes: &[NodeId],
     unstable: &[Neuron],
     parts: impl ExactSizeIterator<Item = (&'a Known, &'a [Split])>,
 ) -> Vec<Option<Boxes>> {
     let k = parts.len();
     let repeat = |m: &Matrix| Matrix::from_fn(m.nrows(), k, |i, _| m[i]);
     let mut boxes: Vec<Option<Boxes>> = vec![None; root.net.nodes().len()];
-    let nodes = root.net.nodes();
-    let is_kept = |z: NodeId| {
-        let mut readers = nodes.iter().filter(|node| node.op.operands().contains(&z));
-        let affine = readers.clone().all(|node| matches!(node.op, Op::Affine(_)));
-        affine || readers.any(|node| matches!(node.op, Op::Relu(_)))
-    };
-    let is_affine = |z: NodeId| matches!(nodes[z].op, Op::Affine(_));
-    for z in (0..nodes.len()).filter(|&z| is_affine(z) && is_kept(z)) {
+    for &z in nodes {
         let known = &root.layers.boxes[z];
         boxes[z] = Some(Boxes { lower: repeat(&known.lower), upper: repeat(&known.upper) });
     }

@@ -35,7 +35,7 @@ const INNER: Climb = Climb { iterations: 14, slope_step: 0.1, lift_step: 0.05, .
 /// Iterations for each end of an intermediate interval at the root.
 const ENDS: Climb = Climb { iterations: 10, memory: None, ..ROOT };
 
-/// Multiplications that optimising the intermediate bounds of one root may take: some ten seconds.
+/// Multiplications that optimising the intermediate bounds of one root may take, counted on the whole network: some ten seconds.
 const MOST_WORK: f64 = 2e11;
 
 /// Decides a property by splitting ReLUs, claim by claim, polytope by polytope.
@@ -70,7 +70,7 @@ fn run(
         let analysis = Analysis::of_region(net, &claim.region.boxes(), Intermediate::Crown);
         let root = Root::new(analysis, functionals, claim, care);
         let job = Job { whole: net, property, index, claim, limits, care };
-        let mut plan = Plan::new(&root, total.visited);
+        let mut plan = Plan::new(&root, total.visited, limits);
         let (answer, record) = job.decide(root, &mut plan);
         total.bound = total.bound.min(plan.bound);
         total.visited = plan.visited;
@@ -99,8 +99,8 @@ struct Job<'a> {
 
 /// How far a claim's search has come.
 struct Plan {
-    /// Multiplications of optimising the intermediate bounds of the whole network, where that has not been done yet.
-    to_optimise: Option<f64>,
+    /// Whether the root's intermediate bounds are still to be optimised.
+    optimise: bool,
     /// Domains an end in the next short searches for intermediate bounds; none where the last ones were not worth it.
     short: Option<usize>,
     /// The bound that an interrupted search reached, and of which polytope.
@@ -125,10 +125,10 @@ const LESS_PATIENCE: f64 = 0.25;
 const GAIN: f64 = 0.01;
 
 impl Plan {
-    fn new(root: &Root, visited: usize) -> Self {
-        let work = ENDS.iterations as f64 * work_of_intermediate(&root.analysis);
+    fn new(root: &Root, visited: usize, limits: &Limits) -> Self {
+        let work = || ENDS.iterations as f64 * work_of_intermediate(&root.analysis);
         Self {
-            to_optimise: Some(work),
+            optimise: limits.domains > 1 && !root.open.is_empty() && work() < MOST_WORK,
             short: Some(SHORT),
             reached: None,
             done: Vec::new(),
@@ -152,8 +152,7 @@ impl Job<'_> {
             record.lines.splice(..0, root.lines);
             return (answer, record);
         }
-        // What is left out of a smaller network takes multiplications off the count, but little of the time that ascents take.
-        if self.limits.domains > 1 && plan.to_optimise.take().is_some_and(|work| work < MOST_WORK) {
+        if std::mem::take(&mut plan.optimise) {
             root.optimise(self.claim, self.care, self.limits);
         }
         let mut trees = Vec::new();
@@ -235,15 +234,13 @@ impl<'a> Root<'a> {
         root
     }
 
-    /// Optimises intermediate bounds where something is open.
+    /// Optimises intermediate bounds.
     fn optimise(&mut self, claim: &Claim, care: Option<Care>, limits: &Limits) {
-        if !self.open.is_empty() {
-            let stop = || limits.passed().is_some();
-            let (analysis, ends) = optimise_intermediate(&self.analysis, ENDS, &stop);
-            self.lines.extend(ends.iter().map(|end| Improve::end(analysis.net, end)));
-            self.analysis = analysis;
-            self.bound(claim, care);
-        }
+        let stop = || limits.passed().is_some();
+        let (analysis, ends) = optimise_intermediate(&self.analysis, ENDS, &stop);
+        self.lines.extend(ends.iter().map(|end| Improve::end(analysis.net, end)));
+        self.analysis = analysis;
+        self.bound(claim, care);
     }
 
     /// Short searches for intermediate bounds; returns which share of the intervals they took off.

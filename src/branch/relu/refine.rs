@@ -25,6 +25,9 @@ const AT_ONCE: usize = 4;
 const SAMPLE: usize = 32;
 const PROMISE: f64 = 0.01;
 
+/// What open domains of short searches may take.
+const GROUP_BYTES: usize = 1 << 26;
+
 /// What short searches found.
 #[derive(Debug)]
 pub struct Refined<'a> {
@@ -41,23 +44,21 @@ pub struct Refined<'a> {
 /// After how many domains of a search it has become `patience` times as much work as short searches of so many domains an end,
 /// about; never where both together would take more than half of the domains that are left to be bounded.
 pub fn due(root: &Analysis, short: usize, patience: f64, left: usize) -> usize {
-    let (ends, output) = (work_of_intermediate(root), work_of_sweep(root.net, root.net.output()));
-    if ends == 0.0 {
+    let (intermediate, output) =
+        (work_of_intermediate(root), work_of_sweep(root.net, root.net.output()));
+    if intermediate == 0.0 {
         return usize::MAX;
     }
     let iterations = INNER.iterations as f64;
     // A domain's climb, and its sweeps of about half of the intermediate bounds.
-    let domain = 2.0 * iterations * output + ends / 4.0;
-    let refinement = short as f64 * iterations * ends;
+    let domain = 2.0 * iterations * output + intermediate / 4.0;
+    let refinement = short as f64 * iterations * intermediate;
     let due = (patience * refinement / domain.max(1.0)).min(1e12) as usize;
-    let most = short.saturating_mul(ends_of(root) + 2 * SAMPLE);
+    let operands = operands_of_relus(root.net);
+    let of = |&z: &NodeId| 2 * root.layers.boxes[z].of_unknown_sign().count();
+    let ends: usize = operands.iter().map(of).sum();
+    let most = short.saturating_mul(ends + SAMPLE * operands.len());
     if due.saturating_add(most) <= left / 2 { due } else { usize::MAX }
-}
-
-/// Ends of all unstable intervals.
-fn ends_of(root: &Analysis) -> usize {
-    let of = |z: NodeId| 2 * root.layers.boxes[z].of_unknown_sign().count();
-    operands_of_relus(root.net).into_iter().map(of).sum()
 }
 
 /// Tightens, node by node, the interval of every unstable pre-activation of one region by short searches of so many domains for
@@ -77,10 +78,13 @@ pub fn refine_intermediate<'a>(
         let boxes = &refined.analysis.layers.boxes[id];
         let ends: Vec<(usize, bool)> =
             boxes.of_unknown_sign().flat_map(|i| [(i, true), (i, false)]).collect();
-        let goals = goals_of(&refined.analysis, id, &ends, care);
         // Where no unstable neuron comes before, the interval is as good as it gets.
-        if goals.unstable.is_empty() || ends.is_empty() {
+        let unstable = unstable_before(&refined.analysis, id);
+        if unstable == 0 || ends.is_empty() {
             continue;
+        }
+        if stop() {
+            break;
         }
         before += ends.iter().map(|&(i, _)| boxes.upper[i] - boxes.lower[i]).sum::<f64>() / 2.0;
         if ends.len() > 2 * SAMPLE {
@@ -98,22 +102,38 @@ pub fn refine_intermediate<'a>(
                 continue;
             }
         }
-        let found = Short::run(&goals, domains, stop);
         let mut boxes = boxes.clone();
-        for ((&(i, upper), short), spare) in ends.iter().zip(found).zip(&goals.targets) {
-            refined.visited += short.visited;
-            let moved = move_end(&mut boxes, i, upper, short.bound() - spare);
-            off += moved;
-            if let (true, Some(tree)) = (moved > 0.0, short.tree) {
-                let at = if upper { boxes.upper[i] } else { boxes.lower[i] };
-                let lemma = Lemma { node: id, element: i, upper, at, tree };
-                refined.lemmas.push(Improve::Lemma(Box::new(lemma)));
+        for ends in ends.chunks(group_size(unstable, domains)) {
+            let goals = goals_of(&refined.analysis, id, ends, care);
+            let found = Short::run(&goals, domains, stop);
+            for ((&(i, upper), short), spare) in ends.iter().zip(found).zip(&goals.targets) {
+                refined.visited += short.visited;
+                let moved = move_end(&mut boxes, i, upper, short.bound() - spare);
+                off += moved;
+                if let (true, Some(tree)) = (moved > 0.0, short.tree) {
+                    let at = if upper { boxes.upper[i] } else { boxes.lower[i] };
+                    let lemma = Lemma { node: id, element: i, upper, at, tree };
+                    refined.lemmas.push(Improve::Lemma(Box::new(lemma)));
+                }
             }
         }
         refined.analysis = refined.analysis.with(id, boxes);
     }
     refined.gain = if before > 0.0 { off / before } else { 0.0 };
     refined
+}
+
+/// Neurons of unknown sign before a node.
+fn unstable_before(analysis: &Analysis, at: NodeId) -> usize {
+    let before = analysis.net.relus().filter(|&(relu, _)| relu < at);
+    before.map(|(_, z)| analysis.layers.boxes[z].of_unknown_sign().count()).sum()
+}
+
+/// Ends that are searched for at a time, so that what is known of their open domains takes no more than [`GROUP_BYTES`]: a pair
+/// of children has a slope and an interval of each unstable neuron.
+fn group_size(unstable: usize, domains: usize) -> usize {
+    let end = domains.saturating_mul(unstable.saturating_mul(12) + 512);
+    (GROUP_BYTES / end.max(1)).max(8)
 }
 
 fn operands_of_relus(net: &Network) -> Vec<NodeId> {
@@ -151,8 +171,10 @@ struct Short {
 impl Short {
     /// The bounds of all goals after so many domains each.
     fn run(goals: &Goals, most: usize, stop: &(dyn Fn() -> bool + Sync)) -> Vec<Self> {
+        // All share one list of slopes and one of intervals.
+        let whole = goals.whole(0);
         let new = |goal| Self {
-            open: BinaryHeap::from([goals.whole(goal as u32)]),
+            open: BinaryHeap::from([Domain { goal: goal as u32, ..whole.clone() }]),
             closed: f64::INFINITY,
             visited: 0,
             tree: goals.care.map(|_| Tree::new(0)),
@@ -248,6 +270,15 @@ mod tests {
     use crate::net::{Boxes, LinearMap, NetworkBuilder, Term};
 
     #[test]
+    fn groups_of_ends_fit_into_memory() {
+        for (unstable, domains) in [(50, 8), (1_000, 8), (1_000, 512), (4_000, 128)] {
+            let group = group_size(unstable, domains);
+            assert!(group == 8 || group * domains * unstable * 12 <= GROUP_BYTES);
+        }
+        assert_eq!(group_size(usize::MAX, usize::MAX), 8);
+    }
+
+    #[test]
     fn short_searches_leave_domains_for_the_search() {
         let mut builder = NetworkBuilder::new(2, "x").unwrap();
         let mut node = 0;
@@ -260,9 +291,11 @@ mod tests {
         let net = builder.finish(node).unwrap();
         let input = Boxes::single(&[-1.0, -1.0], &[1.0, 1.0]);
         let root = Analysis::of_region(&net, &input, Intermediate::Crown);
-        let most = 8 * (ends_of(&root) + 2 * SAMPLE);
+        let unstable = |(_, z): (NodeId, NodeId)| root.layers.boxes[z].of_unknown_sign().count();
+        let ends = 2 * net.relus().map(unstable).sum::<usize>();
+        let most = 8 * (ends + 2 * SAMPLE);
         let due_at = due(&root, 8, 1.0, usize::MAX);
-        assert!(ends_of(&root) > 4 && due_at < 1_000, "{due_at}");
+        assert!(ends > 4 && due_at < 1_000, "{due_at}");
         assert_eq!(due(&root, 8, 1.0, 2 * (most + due_at)), due_at);
         assert_eq!(due(&root, 8, 1.0, 2 * (most + due_at) - 2), usize::MAX);
     }
