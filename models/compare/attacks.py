@@ -13,6 +13,7 @@ images that A or B breaks.
 """
 
 import argparse
+import copy
 import csv
 import json
 import os
@@ -92,7 +93,7 @@ def autoattack(norm, attacks, queries=5000):
 class Pair:
     what: str
     budget: str
-    seeds: int  # of both sides; fewer where a run is slow
+    seeds: int  # of both sides; fewer where a run is slow, one where nothing is random
     other: Callable | None = None
     ours: str | None = None
     union: list[str] | None = None  # of which rows, instead of a run of its own
@@ -100,39 +101,53 @@ class Pair:
 
 def pairs(norm):
     sign = norm == "linf"
-    slow = 2 if sign else 1
     pgd = torch_attack(
         lambda ta, net, eps: ta.PGD(net, eps=eps, alpha=eps / 10, steps=40)
         if sign
         else ta.PGDL2(net, eps=eps, alpha=eps / 5, steps=40)
     )
     one = "--restarts 1 --untargeted"
-    yield Pair("PGD (torchattacks)", "40 gradients", 5, pgd, f"--attack pgd {one} --steps 40")
-    yield Pair("PGD (foolbox)", "40 gradients", 5, foolbox_pgd(norm, 40), f"--attack pgd {one} --steps 40")
+    yield Pair("PGD (torchattacks)", "40 gradients", 10, pgd, f"--attack pgd {one} --steps 40")
+    yield Pair("PGD (foolbox)", "40 gradients", 10, foolbox_pgd(norm, 40), f"--attack pgd {one} --steps 40")
     if sign:
         fgsm = torch_attack(lambda ta, net, eps: ta.FGSM(net, eps=eps))
         yield Pair("FGSM (torchattacks)", "1 gradient", 1, fgsm, f"--attack fgsm {one}")
     ce, dlr = autoattack(norm, ["apgd-ce"]), autoattack(norm, ["apgd-dlr"])
-    yield Pair("APGD-CE (AutoAttack)", "100 gradients", 5, ce, "--attack apgd-ce --restarts 1 --steps 100")
-    yield Pair("APGD-DLR (AutoAttack)", "100 gradients", 5, dlr, f"--attack apgd-dlr {one} --steps 100")
+    yield Pair("APGD-CE (AutoAttack)", "100 gradients", 10, ce, "--attack apgd-ce --restarts 1 --steps 100")
+    yield Pair("APGD-DLR (AutoAttack)", "100 gradients", 10, dlr, f"--attack apgd-dlr {one} --steps 100")
     both = autoattack(norm, ["apgd-dlr", "apgd-t"])
-    yield Pair("APGD-DLR, then APGD-T (AutoAttack)", "1,000 gradients", 1, both, "--attack apgd-dlr --restarts 1 --steps 100")
+    yield Pair("APGD-DLR, then APGD-T (AutoAttack)", "1,000 gradients", 2, both, "--attack apgd-dlr --restarts 1 --steps 100")
     fab = autoattack(norm, ["fab-t"])
     yield Pair("FAB-T (AutoAttack)", "900 gradients", 1, fab, "--attack fab --restarts 1 --steps 100")
     for queries in [1000, 5000]:
         square = autoattack(norm, ["square"], queries)
         ours = f"--attack square --restarts 1 --queries {queries}"
-        yield Pair("Square (AutoAttack)", f"{queries:,} queries", slow if queries > 1000 else 2, square, ours)
+        yield Pair("Square (AutoAttack)", f"{queries:,} queries", 2, square, ours)
     weak = ["APGD-CE (AutoAttack), 100 gradients", "Square (AutoAttack), 5,000 queries"]
-    yield Pair("APGD-CE and Square (AutoAttack)", "100 gradients, 5,000 queries", slow, union=weak)
+    yield Pair("APGD-CE and Square (AutoAttack)", "100 gradients, 5,000 queries", 2, union=weak)
     more = ["APGD-DLR, then APGD-T (AutoAttack), 1,000 gradients", "FAB-T (AutoAttack), 900 gradients"]
-    yield Pair("APGD-CE, -DLR, -T, FAB-T and Square (AutoAttack)", "all the above", 1, union=weak + more)
+    yield Pair("APGD-CE, -DLR, -T, FAB-T and Square (AutoAttack)", "all the above", 2, union=weak + more)
+
+
+def exactly(net, x, y, eps, norm, adversarial):
+    """Which of the points are still misclassified, in double precision, once moved into the ball of radius ε around the
+    image and into [0, 1]: without the allowance, and without the rounding of single precision."""
+    centre, moved = (x.double() * 255).round() / 255, adversarial.double()
+    if norm == "linf":
+        moved = torch.minimum(torch.maximum(moved, centre - eps), centre + eps)
+    else:
+        change = moved - centre
+        length = change.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1))
+        moved = centre + change * (eps * (1 - 1e-15) / length.clamp(min=1e-30)).clamp(max=1)
+    with torch.no_grad():
+        return copy.deepcopy(net).double()(moved.clamp(0, 1)).argmax(1) != y
 
 
 def reference(run, net, norm, x, y, eps, seed, key, kept):
-    """Which of the images the other attack breaks, and its seconds; from `kept` where it was run before."""
+    """Which of the images the other attack breaks, which still when counted exactly, and its seconds; from `kept` where it
+    was run before."""
     if key in kept:
-        return np.array(kept[key]["broken"]), kept[key]["seconds"]
+        return np.array(kept[key]["broken"]), np.array(kept[key]["exactly"]), kept[key]["seconds"]
     torch.manual_seed(seed)
     np.random.seed(seed)
     start = time.process_time()
@@ -146,8 +161,9 @@ def reference(run, net, norm, x, y, eps, seed, key, kept):
     valid = (size <= eps + room) & (adversarial.flatten(1).amin(1) >= 0) & (adversarial.flatten(1).amax(1) <= 1)
     with torch.no_grad():
         broken = (net(adversarial).argmax(1) != y) & valid
-    kept[key] = dict(broken=broken.tolist(), seconds=seconds)
-    return broken.numpy(), seconds
+    strictly = broken & exactly(net, x, y, eps, norm, adversarial)
+    kept[key] = dict(broken=broken.tolist(), exactly=strictly.tolist(), seconds=seconds)
+    return broken.numpy(), strictly.numpy(), seconds
 
 
 def certus(program, name, norm, eps, seed, limit, arguments):
@@ -166,27 +182,48 @@ def certus(program, name, norm, eps, seed, limit, arguments):
 
 
 def compare(pair, results, run_theirs, run_ours):
-    """The images that each side breaks, seed by seed, and the seconds of a run."""
+    """The images that each side breaks, seed by seed, theirs counted exactly too, and the seconds of a run."""
     if pair.union:
         parts = [results[part] for part in pair.union]
-        united = [[np.any([part[side][seed] for part in parts], axis=0) for seed in range(pair.seeds)] for side in (0, 1)]
-        return (*united, sum(part[2] for part in parts), sum(part[3] for part in parts))
+        run = lambda part, side, seed: part[side][min(seed, len(part[side]) - 1)]  # noqa: E731
+        united = [
+            [np.any([run(part, side, seed) for part in parts], axis=0) for seed in range(pair.seeds)] for side in range(3)
+        ]
+        return (*united, sum(part[3] for part in parts), sum(part[4] for part in parts))
     theirs = [run_theirs(pair, seed) for seed in range(pair.seeds)]
     ours = [run_ours(pair, seed) for seed in range(pair.seeds)]
-    mean = lambda runs: sum(seconds for _, seconds in runs) / len(runs)  # noqa: E731
-    return [b for b, _ in theirs], [b for b, _ in ours], mean(theirs), mean(ours)
+    mean = lambda runs: sum(run[-1] for run in runs) / len(runs)  # noqa: E731
+    return [run[0] for run in theirs], [run[1] for run in theirs], [run[0] for run in ours], mean(theirs), mean(ours)
 
 
-def row(pair, case, theirs, ours, seconds):
+def row(pair, case, theirs, strictly, ours, seconds, numbers):
+    """The error is that of ours less theirs: each image breaks with a probability of its own on each side."""
     count = lambda runs: [int(broken.sum()) for broken in runs]  # noqa: E731
+    mean = lambda runs: round(float(np.mean(count(runs))), 2)  # noqa: E731
     ever, own = np.any(theirs, axis=0), np.any(ours, axis=0)
+    variance = sum(np.var(runs, axis=0, ddof=1).sum() / pair.seeds for runs in (theirs, ours)) if pair.seeds > 1 else 0
+    each = zip(numbers, np.sum(theirs, axis=0), np.sum(ours, axis=0))
     return dict(
         **case, attack=pair.what, budget=pair.budget, correct=len(ever), seeds=pair.seeds,
-        theirs=round(float(np.mean(count(theirs))), 2), certus=round(float(np.mean(count(ours))), 2),
+        theirs=mean(theirs), certus=mean(ours), theirs_exactly=mean(strictly), error=round(float(np.sqrt(variance)), 2),
         theirs_each=" ".join(map(str, count(theirs))), certus_each=" ".join(map(str, count(ours))),
         only_theirs=int((ever & ~own).sum()), only_certus=int((own & ~ever).sum()),
+        differ=" ".join(f"{image}:{a}-{b}" for image, a, b in each if a != b),
         seconds_theirs=round(seconds[0], 1), seconds_certus=round(seconds[1], 1), certus_arguments=pair.ours or "",
     )  # fmt: skip
+
+
+def write(path, rows):
+    """Writes the rows, in the order of the cases, in place of those that the file has of the same attacks."""
+    key = lambda row: tuple(row[field] for field in ("network", "norm", "eps", "attack", "budget"))  # noqa: E731
+    before = list(csv.DictReader(open(path, newline=""))) if Path(path).exists() else []
+    all_rows = {key(row): row for row in before} | {key(row): row for row in rows}
+    cases = [(name, norm, eps) for name, *both in CASES for norm, eps in zip(["linf", "l2"], both) if eps]
+    order = [(*case, pair.what, pair.budget) for case in cases for pair in pairs(case[1])]
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[-1], restval="")
+        writer.writeheader()
+        writer.writerows(all_rows[place] for place in order if place in all_rows)
 
 
 def main():
@@ -195,9 +232,9 @@ def main():
     parser.add_argument("--limit", type=int, default=100)
     parser.add_argument("--only", nargs="*", help="networks")
     parser.add_argument("--eps", nargs="*", help="radii, as CASES has them")
-    parser.add_argument("--attacks", help="only pairs whose name contains this")
+    parser.add_argument("--attacks", nargs="*", help="only pairs whose name and budget contain one of these")
     parser.add_argument("--norms", nargs="*", default=["linf", "l2"])
-    parser.add_argument("--seeds", type=int, help="of both sides, instead of each row's own number")
+    parser.add_argument("--seeds", type=int, help="of both sides, instead of each row's own number, of rows that have several")
     parser.add_argument("--kept", help="a file that keeps what the other attacks gave, for the next time")
     parser.add_argument("--only-others", action="store_true", help="do not run certus")
     parser.add_argument("--out")
@@ -236,26 +273,23 @@ def main():
                 raise SystemExit(f"{name}: the correctly classified images differ")
             return broken, seconds
 
-        results = {}
+        results, numbers = {}, np.flatnonzero(right.numpy())
         for pair in pairs(norm):
-            if arguments.attacks and arguments.attacks not in pair.what:
+            if arguments.attacks and not any(part in f"{pair.what}, {pair.budget}" for part in arguments.attacks):
                 continue
             if pair.union and not all(part in results for part in pair.union):
                 continue
-            pair.seeds = arguments.seeds or pair.seeds
+            pair.seeds = arguments.seeds if arguments.seeds and pair.seeds > 1 else pair.seeds
             if arguments.only_others:
                 for seed in range(0 if pair.union else pair.seeds):
                     theirs(pair, seed)
                 continue
-            broken, own, *seconds = compare(pair, results, theirs, ours)
-            results[f"{pair.what}, {pair.budget}"] = (broken, own, *seconds)
-            rows.append(row(pair, dict(network=name, norm=norm, eps=eps), broken, own, seconds))
+            broken, strictly, own, *seconds = compare(pair, results, theirs, ours)
+            results[f"{pair.what}, {pair.budget}"] = (broken, strictly, own, *seconds)
+            rows.append(row(pair, dict(network=name, norm=norm, eps=eps), broken, strictly, own, seconds, numbers))
             print(" | ".join(str(v) for v in rows[-1].values()), flush=True)
             if arguments.out:
-                with open(arguments.out, "w", newline="") as file:
-                    writer = csv.DictWriter(file, rows[-1])
-                    writer.writeheader()
-                    writer.writerows(rows)
+                write(arguments.out, rows)
 
 
 if __name__ == "__main__":

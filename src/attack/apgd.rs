@@ -14,6 +14,12 @@ const INERTIA: f64 = 0.25;
 /// The step stays as long as at least this share of its steps brought progress.
 const PROGRESS: f64 = 0.75;
 
+/// Share of the steps spent on the loss asked for; the others descend on another.
+const FIRST_LOSS: f64 = 0.5;
+
+/// The first step, in radii.
+const FIRST_STEP: f64 = 2.0;
+
 /// From each starting point (Croce and Hein, *Reliable Evaluation of Adversarial Robustness with an Ensemble of Diverse
 /// Parameter-free Attacks*, ICML 2020, algorithm 1), with the loss L to descend on and Π the projection:
 ///
@@ -23,8 +29,11 @@ const PROGRESS: f64 = 0.75;
 ///
 /// with the radii r of the features. η is two at first. At checkpoints, ever closer together, it is halved, and the descent begins anew from its best
 /// point, if less than three in four steps lowered the loss, or if since the last checkpoint neither the step nor the least
-/// loss changed. In a Euclidean ball the step is along the gradient. First towards the union of all polytopes; then, with
-/// the difference of logits ratio, towards each of the nine nearest where that failed.
+/// loss changed. In a Euclidean ball the step is along the gradient.
+///
+/// Unlike there, each descent has two [`phases`]: from its best point it goes on with another loss, and with steps and
+/// checkpoints as in the beginning. First towards the union of all polytopes; then, with the difference of logits ratio,
+/// towards each of the nine nearest where that failed.
 pub(super) fn search(
     problem: &Problem,
     settings: &AttackSettings,
@@ -36,11 +45,10 @@ pub(super) fn search(
     let mut best = Vec::new();
     let untargeted: Vec<Start> = (0..restarts).map(|index| Start { index, target: None }).collect();
     for starts in untargeted.chunks(problem.max_columns()) {
-        let mut descent = Descent::new(problem, settings.steps, loss, seed, starts);
-        if descent.run(&mut findings) || (problem.stop)() {
+        let Some(points) = descend(problem, settings, loss, seed, starts, &mut findings) else {
             return findings.into_best();
-        }
-        best.push(problem.net.evaluate(&descent.best));
+        };
+        best.push(problem.net.evaluate(&points));
     }
     let targeted = loss == Loss::Dlr && settings.targeted && problem.objective.len() > 1;
     if findings.any() || !targeted {
@@ -56,12 +64,56 @@ pub(super) fn search(
         .map(|(target, index)| Start { index, target })
         .collect();
     for starts in targeted.chunks(problem.max_columns()) {
-        let mut descent = Descent::new(problem, settings.steps, loss, seed, starts);
-        if descent.run(&mut findings) || (problem.stop)() {
+        if descend(problem, settings, loss, seed, starts, &mut findings).is_none() {
             break;
         }
     }
     findings.into_best()
+}
+
+/// What a descent of so many steps minimises, and for how many of them. No loss is the best everywhere: the margin alone says
+/// whether the claim is violated, but follows one class at a time; the cross-entropy sees all of them; the ratio forgets how
+/// far apart outputs are. Where there are no two other classes all of them are the margin.
+fn phases(problem: &Problem, loss: Loss, targeted: bool, steps: usize) -> Vec<(Loss, usize)> {
+    let second = match loss {
+        Loss::Dlr if !targeted => Loss::CrossEntropy,
+        _ => Loss::Margin,
+    };
+    if loss == Loss::Margin || !problem.objective.is_classifier() {
+        return vec![(Loss::Margin, steps)];
+    }
+    let first = (FIRST_LOSS * steps as f64).ceil() as usize;
+    let mut phases = vec![(loss, first)];
+    if first < steps {
+        phases.push((second, steps - first));
+    }
+    phases
+}
+
+/// The best point of each start at the end of the last phase; `None` once the search is over.
+fn descend(
+    problem: &Problem,
+    settings: &AttackSettings,
+    loss: Loss,
+    seed: u64,
+    starts: &[Start],
+    findings: &mut Findings,
+) -> Option<Matrix> {
+    let mut rngs: Vec<_> = starts.iter().map(|s| SplitMix64::new(seed, s.index as u64)).collect();
+    let mut x = Matrix::zeros(problem.net.inputs(), starts.len());
+    for (c, rng) in rngs.iter_mut().enumerate() {
+        problem.draw(rng, column_mut(&mut x, c));
+    }
+    findings.begin();
+    let targeted = starts.iter().any(|start| start.target.is_some());
+    for (loss, steps) in phases(problem, loss, targeted, settings.steps) {
+        let mut descent = Descent::new(problem, steps, loss, starts, rngs, x);
+        if descent.run(findings) || (problem.stop)() {
+            return None;
+        }
+        (x, rngs) = (descent.best, descent.rngs);
+    }
+    Some(x)
 }
 
 /// A column of a batch.
@@ -130,17 +182,12 @@ impl<'a> Descent<'a> {
         problem: &'a Problem<'a>,
         steps: usize,
         loss: Loss,
-        seed: u64,
         starts: &'a [Start],
+        rngs: Vec<SplitMix64>,
+        x: Matrix,
     ) -> Self {
-        let mut rngs: Vec<_> =
-            starts.iter().map(|s| SplitMix64::new(seed, s.index as u64)).collect();
-        let mut x = Matrix::zeros(problem.net.inputs(), starts.len());
-        for (c, rng) in rngs.iter_mut().enumerate() {
-            problem.draw(rng, column_mut(&mut x, c));
-        }
         let fresh = || Progress {
-            step: 2.0,
+            step: FIRST_STEP,
             halved: false,
             falls: 0,
             last: f64::INFINITY,
@@ -164,7 +211,6 @@ impl<'a> Descent<'a> {
 
     /// Takes all steps, or as many as it needs. True when the search is over.
     fn run(&mut self, findings: &mut Findings) -> bool {
-        findings.begin();
         let mut checkpoints = Checkpoints::new(self.steps);
         for done in 0..=self.steps {
             if (self.problem.stop)() {
@@ -272,6 +318,8 @@ impl<'a> Descent<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::{LinearMap, NetworkBuilder, Term};
+    use crate::spec::{Ball, Norm, Property};
 
     #[test]
     fn checkpoints_are_those_of_the_paper() {
@@ -283,5 +331,108 @@ mod tests {
         assert_eq!(ends(100), [22, 41, 57, 70, 80, 87, 93, 99]);
         assert_eq!(ends(3), [1, 2, 3]);
         assert!(ends(0).is_empty());
+    }
+
+    /// Calls `act` with the problem of the classifier y = x of so many classes on [−1, 1]ⁿ.
+    fn with_problem(classes: usize, norm: Norm, act: impl FnOnce(&Problem)) {
+        let mut builder = NetworkBuilder::new(classes, "x").unwrap();
+        let map = LinearMap::from_matrix(Matrix::identity(classes, classes));
+        let last = builder.affine(vec![Term { source: 0, map }], vec![0.0; classes], 0, "y");
+        let net = builder.finish(last.unwrap()).unwrap();
+        let number = |n: i32| crate::num::Rational::from_integer(n.into());
+        let ball = Ball::new(norm, &vec![number(0); classes], &vec![number(1); classes], None);
+        let (ball, margins) = (ball.unwrap(), Property::margins(0, classes));
+        act(&Problem::in_ball(&net, &ball, &margins, &|| false));
+    }
+
+    const START: [Start; 1] = [Start { index: 0, target: None }];
+
+    fn descent<'a>(problem: &'a Problem<'a>, x: &[f64]) -> Descent<'a> {
+        let x = Matrix::from_column_slice(x.len(), 1, x);
+        let rngs = vec![SplitMix64::new(0, 0)];
+        Descent::new(problem, 50, Loss::Margin, &START, rngs, x)
+    }
+
+    #[test]
+    fn a_second_loss_takes_over_and_no_step_is_lost() {
+        with_problem(3, Norm::Linf, |problem| {
+            for (loss, targeted, second) in [
+                (Loss::CrossEntropy, false, Loss::Margin),
+                (Loss::Dlr, false, Loss::CrossEntropy),
+                (Loss::Dlr, true, Loss::Margin),
+            ] {
+                for steps in [0, 1, 2, 7, 100] {
+                    let phases = phases(problem, loss, targeted, steps);
+                    assert_eq!(phases.iter().map(|phase| phase.1).sum::<usize>(), steps);
+                    assert_eq!(phases[0].0, loss);
+                    assert_eq!(phases.get(1).map(|phase| phase.0), (steps > 1).then_some(second));
+                }
+            }
+        });
+        with_problem(2, Norm::Linf, |problem| {
+            let phases = phases(problem, Loss::CrossEntropy, false, 100);
+            assert_eq!(phases, [(Loss::Margin, 100)]);
+        });
+    }
+
+    #[test]
+    fn steps_have_three_quarters_of_their_own_direction_and_one_of_the_last() {
+        with_problem(2, Norm::Linf, |problem| {
+            let mut descent = descent(problem, &[0.0, 0.0]);
+            descent.progress[0].step = 0.25;
+            descent.gradient = Matrix::from_column_slice(2, 1, &[1.0, -2.0]);
+            descent.step();
+            assert_eq!(descent.x.as_slice(), [-0.25, 0.25]);
+            descent.gradient = Matrix::from_column_slice(2, 1, &[1.0, 2.0]);
+            descent.step();
+            // x + ¾ (∓0.25) + ¼ (the last displacement)
+            assert_eq!(descent.x.as_slice(), [-0.5, 0.125]);
+            assert_eq!(descent.before.as_slice(), [-0.25, 0.25]);
+        });
+    }
+
+    #[test]
+    fn steps_are_halved_where_they_bring_too_little() {
+        with_problem(2, Norm::Linf, |problem| {
+            let judged = |falls, halved, least: f64, before: f64| {
+                let mut descent = descent(problem, &[0.5, 0.5]);
+                descent.best = Matrix::from_column_slice(2, 1, &[-0.5, 0.25]);
+                let progress = &mut descent.progress[0];
+                (progress.falls, progress.halved) = (falls, halved);
+                (progress.least, progress.least_at_checkpoint) = (least, before);
+                descent.judge(20);
+                let progress = &descent.progress[0];
+                assert_eq!((progress.falls, progress.least_at_checkpoint), (0, least));
+                let back = descent.x == descent.best;
+                assert_eq!((back, progress.halved), (progress.step < 2.0, progress.step < 2.0));
+                progress.step
+            };
+            // Three quarters of 20 steps are 15.
+            assert_eq!(judged(15, false, 1.0, 2.0), 2.0);
+            assert_eq!(judged(14, false, 1.0, 2.0), 1.0);
+            // The loss is no less than at the last checkpoint, with the same step since.
+            assert_eq!(judged(20, false, 2.0, 2.0), 1.0);
+            assert_eq!(judged(20, true, 2.0, 2.0), 2.0);
+        });
+    }
+
+    #[test]
+    fn a_descent_keeps_its_best_point_and_counts_its_falls() {
+        with_problem(3, Norm::L2, |problem| {
+            let mut descent = descent(problem, &[0.0, 0.5, 0.0]);
+            // Class 0 behind by 0.5, then ahead by 1, then behind again by less: as losses these are −, +, −.
+            let mut findings = Findings::default();
+            for (done, x) in
+                [[0.75, -0.25, 0.0], [0.5, 0.0, 0.0], [0.6, 0.0, 0.0]].into_iter().enumerate()
+            {
+                descent.x.copy_from_slice(&x);
+                let values = problem.net.forward(&descent.x);
+                assert!(!descent.look(&values, done, &mut findings));
+            }
+            assert_eq!(descent.best.as_slice(), [0.5, 0.0, 0.0]);
+            let progress = &descent.progress[0];
+            assert!((progress.least - 0.5 / 2f64.sqrt()).abs() < 1e-15);
+            assert_eq!(progress.falls, 1);
+        });
     }
 }

@@ -61,6 +61,11 @@ impl Objective {
         self.polytopes.len() - 1
     }
 
+    /// Whether the losses differ: every polytope is a margin of one label, and there are at least two.
+    pub(super) fn is_classifier(&self) -> bool {
+        self.classes.as_ref().is_some_and(|classes| classes.targets.len() > 1)
+    }
+
     fn terms_of(&self, half_space: usize) -> &[(usize, f64)] {
         &self.terms[self.half_spaces[half_space].0..self.half_spaces[half_space + 1].0]
     }

@@ -22,6 +22,9 @@ const FINER: f64 = 0.25;
 /// Steps still taken, for more slack, once a counterexample holds in real but not in single-precision arithmetic.
 const EXTRA_STEPS: usize = 20;
 
+/// Share of the steps after which the margin takes the place of the loss asked for.
+const FIRST_LOSS: f64 = 0.5;
+
 /// From each starting point, for t = 0, …, T − 1 (Madry et al., *Towards Deep Learning Models Resistant to Adversarial
 /// Attacks*, ICLR 2018; momentum: Dong et al., *Boosting Adversarial Attacks with Momentum*, CVPR 2018):
 ///
@@ -30,7 +33,8 @@ const EXTRA_STEPS: usize = 20;
 /// ```
 ///
 /// with h the region's half-widths, Π the projection on its box, and αₜ the scheduled step, finer in every second start; in a Euclidean ball the step
-/// is along g itself. First towards the union of
+/// is along g itself. L is the loss asked for, and in the second half of the steps the margin (the cross-entropy sees all
+/// classes, but does not say which point violates the claim; a single step has no second half). First towards the union of
 /// all polytopes; then, if that fails, towards each of the nearest ones.
 pub(super) fn search(
     problem: &Problem,
@@ -177,7 +181,7 @@ impl<'a> Descent<'a> {
                 return findings.any();
             }
             let values = net.forward(&self.x);
-            if self.look(values.node(net.output()), findings) {
+            if self.look(values.node(net.output()), self.loss(t), findings) {
                 return true;
             }
             left = if findings.any() { left.min(EXTRA_STEPS) - 1 } else { left };
@@ -189,9 +193,15 @@ impl<'a> Descent<'a> {
         false
     }
 
+    /// What step `t` descends on.
+    fn loss(&self, t: usize) -> Loss {
+        let late = t > 0 && t as f64 >= FIRST_LOSS * self.settings.steps as f64;
+        if late { Loss::Margin } else { self.settings.loss }
+    }
+
     /// Records where each column stands, proposes the best candidate, and sets the loss's derivative by the outputs.
     /// True when the search is over.
-    fn look(&mut self, outputs: &Matrix, findings: &mut Findings) -> bool {
+    fn look(&mut self, outputs: &Matrix, loss: Loss, findings: &mut Findings) -> bool {
         let objective = &self.problem.objective;
         let mut distances = vec![f64::INFINITY; self.starts.len()];
         for (c, start) in self.starts.iter().enumerate() {
@@ -204,7 +214,7 @@ impl<'a> Descent<'a> {
             }
             let sought: Standing = start.target.map_or(nearest, |p| objective.standing(p, y));
             let weights = column_mut(&mut self.weights, c);
-            objective.gradient(self.settings.loss, &sought, start.target.is_some(), y, weights);
+            objective.gradient(loss, &sought, start.target.is_some(), y, weights);
         }
         findings.look(self.problem, &self.x, &distances)
     }
@@ -230,5 +240,89 @@ impl<'a> Descent<'a> {
             }
             problem.descend(x, direction, size, &problem.half_width);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attack::Schedule;
+    use crate::net::{LinearMap, Network, NetworkBuilder, Term};
+    use crate::num::Rational;
+    use crate::spec::{Ball, Norm, Property};
+
+    /// The classifier y = x of so many classes, class 0 favoured by so much.
+    fn identity(classes: usize, favour: f64) -> Network {
+        let mut builder = NetworkBuilder::new(classes, "x").unwrap();
+        let map = LinearMap::from_matrix(Matrix::identity(classes, classes));
+        let bias = (0..classes).map(|class| if class == 0 { favour } else { 0.0 }).collect();
+        let last = builder.affine(vec![Term { source: 0, map }], bias, 0, "y");
+        builder.finish(last.unwrap()).unwrap()
+    }
+
+    /// Calls `act` with the problem on [−1, 1]ⁿ.
+    fn with_problem(classes: usize, favour: f64, norm: Norm, act: impl FnOnce(&Problem)) {
+        let (net, number) = (identity(classes, favour), |n: i32| Rational::from_integer(n.into()));
+        let ball = Ball::new(norm, &vec![number(0); classes], &vec![number(1); classes], None);
+        let (ball, margins) = (ball.unwrap(), Property::margins(0, classes));
+        act(&Problem::in_ball(&net, &ball, &margins, &|| false));
+    }
+
+    #[test]
+    fn steps_follow_the_schedule_the_momentum_and_the_start() {
+        with_problem(2, 0.0, Norm::L2, |problem| {
+            let settings =
+                AttackSettings { step: 0.5, momentum: 0.5, steps: 8, ..AttackSettings::default() };
+            for (restart, finer) in [(0, 1.0), (1, FINER)] {
+                let starts = [Start::new(restart, restart, None)];
+                let mut descent = Descent::new(problem, &settings, 0, &starts);
+                descent.x.fill(0.0);
+                let near = |x: &Matrix, y: [f64; 2]| {
+                    assert!(x.iter().zip(y).all(|(x, y)| (x - y).abs() < 1e-12), "{x} {y:?}");
+                };
+                descent.step(&Matrix::from_column_slice(2, 1, &[0.0, 4.0]), 1.0);
+                near(&descent.x, [0.0, -0.5 * finer]);
+                // The direction is half of the last, (0, 1), and the new one's (−1, 0).
+                descent.step(&Matrix::from_column_slice(2, 1, &[-3.0, 0.0]), 0.2);
+                near(&descent.direction, [-1.0, 0.5]);
+                let length = 0.1 * finer / 1.25f64.sqrt();
+                near(&descent.x, [length, -0.5 * finer - 0.5 * length]);
+            }
+        });
+    }
+
+    #[test]
+    fn the_second_half_of_the_steps_descends_on_the_margin() {
+        with_problem(3, 0.0, Norm::Linf, |problem| {
+            let starts = [Start::new(0, 0, None)];
+            let losses = |steps| -> Vec<Loss> {
+                let settings = AttackSettings { steps, ..AttackSettings::default() };
+                let descent = Descent::new(problem, &settings, 0, &starts);
+                (0..steps).map(|t| descent.loss(t)).collect()
+            };
+            let (first, second) = (Loss::CrossEntropy, Loss::Margin);
+            assert_eq!(losses(4), [first, first, second, second]);
+            assert_eq!(losses(3), [first, first, second]);
+            assert_eq!(losses(1), [first]);
+        });
+    }
+
+    #[test]
+    fn each_step_takes_the_factor_of_its_number() {
+        with_problem(3, 100.0, Norm::Linf, |problem| {
+            let starts = [Start::new(0, 0, None)];
+            for (schedule, reached) in [
+                (Schedule::Constant, 0.75),
+                (Schedule::Linear, 0.25 * (1.0 + 2.0 / 3.0 + 1.0 / 3.0)),
+                (Schedule::Cosine, 0.25 * (1.0 + 0.75 + 0.25)),
+            ] {
+                let settings =
+                    AttackSettings { step: 0.25, steps: 3, schedule, ..AttackSettings::default() };
+                let mut descent = Descent::new(problem, &settings, 0, &starts);
+                assert!(!descent.run(&mut Findings::default()));
+                let x = descent.x.as_slice();
+                assert!((x[0] + reached).abs() < 1e-12 && x[1] > 0.0, "{schedule} {x:?}");
+            }
+        });
     }
 }

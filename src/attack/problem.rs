@@ -329,6 +329,34 @@ mod tests {
     }
 
     #[test]
+    fn a_step_goes_against_the_gradient_as_far_as_asked_and_stays_inside() {
+        let net = identity(3);
+        let domain = vec![(q("0"), q("1")); 3];
+        let margins = Property::margins(0, 3);
+        let (centre, radii) = ([q("0.5"), q("0.5"), q("0.9")], [q("0.2"), q("0.4"), q("0.2")]);
+        let go = |norm, from: [f64; 3], gradient: [f64; 3], size: f64| {
+            let ball = Ball::new(norm, &centre, &radii, Some(&domain)).unwrap();
+            let problem = Problem::in_ball(&net, &ball, &margins, &|| false);
+            let mut x = from;
+            problem.descend(&mut x, &gradient, size, &problem.radii);
+            x
+        };
+        let near = |x: [f64; 3], y: [f64; 3]| {
+            assert!(x.iter().zip(y).all(|(x, y)| (x - y).abs() < 1e-12), "{x:?} {y:?}");
+        };
+        let centre = [0.5, 0.5, 0.9];
+        near(go(Norm::Linf, centre, [3.0, -1e-9, 0.0], 0.5), [0.4, 0.7, 0.9]);
+        near(go(Norm::Linf, centre, [3.0, -1e-9, -1.0], 2.0), [0.3, 0.9, 1.0]);
+        // Radii make the ball round: the slopes that count are (3, −4) · 0.2 and 0.4 · (…).
+        near(go(Norm::L2, centre, [3.0, -2.0, 0.0], 0.5), [0.44, 0.66, 0.9]);
+        // Half a radius from the sphere a whole one: back onto it.
+        near(go(Norm::L2, [0.5, 0.7, 0.9], [0.0, -1.0, 0.0], 1.0), [0.5, 0.9, 0.9]);
+        // What the domain holds has no part in the direction; inwards it has.
+        near(go(Norm::L2, [0.5, 0.5, 1.0], [1.0, 0.0, -9.0], 0.5), [0.4, 0.5, 1.0]);
+        near(go(Norm::L2, [0.5, 0.5, 1.0], [0.0, 0.0, 9.0], 0.5), [0.5, 0.5, 0.9]);
+    }
+
+    #[test]
     fn a_region_cut_from_a_ball_is_searched_as_that_ball() {
         let net = identity(2);
         let domain = vec![(q("0"), q("1")); 2];

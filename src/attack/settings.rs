@@ -12,9 +12,10 @@ pub enum AttackKind {
     Pgd,
     /// One step of the size of the region (Goodfellow et al. 2015).
     Fgsm,
-    /// Auto-PGD on the cross-entropy (Croce and Hein 2020): no step size to choose.
+    /// Auto-PGD on the cross-entropy (Croce and Hein 2020), then on the margin: no step size to choose.
     ApgdCe,
-    /// Auto-PGD on the difference of logits ratio, untargeted, then targeted where that fails.
+    /// Auto-PGD on the difference of logits ratio, then on the cross-entropy; where that fails, towards single classes, on
+    /// their ratios and then their margins.
     ApgdDlr,
     /// The fast adaptive boundary attack (Croce and Hein 2020): the smallest perturbation, by steps along linearised
     /// decision boundaries.
@@ -173,7 +174,7 @@ pub struct AttackSettings {
     pub momentum: f64,
     /// How PGD's step shrinks.
     pub schedule: Schedule,
-    /// What PGD and FGSM minimise.
+    /// What FGSM minimises, and PGD in the first half of its steps; in the second that is the margin.
     pub loss: Loss,
     /// Whether, where the untargeted attack failed, the closest polytopes are attacked one by one.
     pub targeted: bool,
