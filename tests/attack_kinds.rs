@@ -210,7 +210,7 @@ fn a_ball_cut_to_a_domain_is_attacked_like_its_box() {
     assert!(broken > 0);
 }
 
-/// An MNIST test image and a ball around it in the max norm: whether one start of an untargeted attack breaks it.
+/// MNIST's test images and the balls around them in the max norm, attacked with one start.
 struct Mnist {
     net: Network,
     data: Dataset,
@@ -224,9 +224,13 @@ impl Mnist {
         Self { net, data: data.unwrap(), eps: q(eps) }
     }
 
-    /// Of the images that are classified correctly, those that are broken.
+    /// Of the images that are classified correctly, those that an untargeted attack breaks.
     fn broken(&self, images: &[usize], kind: AttackKind, steps: usize, seed: u64) -> Vec<usize> {
-        let settings = AttackSettings { restarts: 1, steps, targeted: false, ..with(kind) };
+        self.broken_by(images, &AttackSettings { targeted: false, steps, ..with(kind) }, seed)
+    }
+
+    fn broken_by(&self, images: &[usize], settings: &AttackSettings, seed: u64) -> Vec<usize> {
+        let settings = AttackSettings { restarts: 1, ..settings.clone() };
         let breaks = |image: usize| {
             let label = self.data.label(image);
             let region = self.data.region(image, &self.eps).unwrap();
@@ -258,6 +262,24 @@ fn a_second_loss_breaks_what_the_first_does_not() {
         assert_eq!(plain.broken(&images, AttackKind::ApgdCe, 100, seed), images, "{seed}");
         let images = [399, 449];
         assert_eq!(adversarial.broken(&images, AttackKind::ApgdDlr, 100, seed), images, "{seed}");
+    }
+}
+
+/// At the centre of this image three classes are about as far away, and the nearest is out of reach.
+#[test]
+fn single_classes_are_tried_where_all_at_once_fail() {
+    let certified = Mnist::new("mlp_cert", "0.1");
+    for (kind, steps, seeds) in
+        [(AttackKind::Pgd, 40, [0, 1, 2, 3]), (AttackKind::ApgdDlr, 100, [0, 2, 3, 4])]
+    {
+        let run = |seed| {
+            let targeted = AttackSettings { steps, ..with(kind) };
+            let untargeted = certified.broken(&[20], kind, steps, seed).len();
+            (untargeted, certified.broken_by(&[20], &targeted, seed).len())
+        };
+        let counts = seeds.map(run);
+        assert!(counts.iter().all(|count| count.1 == 1), "{kind} {counts:?}");
+        assert!(counts.iter().filter(|count| count.0 == 0).count() >= 2, "{kind} {counts:?}");
     }
 }
 

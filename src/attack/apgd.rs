@@ -14,8 +14,8 @@ const INERTIA: f64 = 0.25;
 /// The step stays as long as at least this share of its steps brought progress.
 const PROGRESS: f64 = 0.75;
 
-/// Share of the steps spent on the loss asked for; the others descend on another.
-const FIRST_LOSS: f64 = 0.5;
+/// Shares of the steps of the first of three phases, and of the first two of them.
+const PHASES: [f64; 2] = [0.4, 0.7];
 
 /// The first step, in radii.
 const FIRST_STEP: f64 = 2.0;
@@ -31,9 +31,9 @@ const FIRST_STEP: f64 = 2.0;
 /// point, if less than three in four steps lowered the loss, or if since the last checkpoint neither the step nor the least
 /// loss changed. In a Euclidean ball the step is along the gradient.
 ///
-/// Unlike there, each descent has two [`phases`]: from its best point it goes on with another loss, and with steps and
-/// checkpoints as in the beginning. First towards the union of all polytopes; then, with the difference of logits ratio,
-/// towards each of the nine nearest where that failed.
+/// Unlike there, a descent towards the union has three [`phases`], which differ in their loss and in where they begin. Each
+/// has the step sizes and checkpoints of a whole one. With the difference of logits ratio, single polytopes follow where that
+/// failed: the nine nearest.
 pub(super) fn search(
     problem: &Problem,
     settings: &AttackSettings,
@@ -45,10 +45,10 @@ pub(super) fn search(
     let mut best = Vec::new();
     let untargeted: Vec<Start> = (0..restarts).map(|index| Start { index, target: None }).collect();
     for starts in untargeted.chunks(problem.max_columns()) {
-        let Some(points) = descend(problem, settings, loss, seed, starts, &mut findings) else {
+        let Some(seen) = descend(problem, settings, loss, seed, starts, &mut findings) else {
             return findings.into_best();
         };
-        best.push(problem.net.evaluate(&points));
+        best.extend(seen);
     }
     let targeted = loss == Loss::Dlr && settings.targeted && problem.objective.len() > 1;
     if findings.any() || !targeted {
@@ -71,26 +71,48 @@ pub(super) fn search(
     findings.into_best()
 }
 
-/// What a descent of so many steps minimises, and for how many of them. No loss is the best everywhere: the margin alone says
-/// whether the claim is violated, but follows one class at a time; the cross-entropy sees all of them; the ratio forgets how
-/// far apart outputs are. Where there are no two other classes all of them are the margin.
-fn phases(problem: &Problem, loss: Loss, targeted: bool, steps: usize) -> Vec<(Loss, usize)> {
-    let second = match loss {
-        Loss::Dlr if !targeted => Loss::CrossEntropy,
-        _ => Loss::Margin,
-    };
+/// A part of a descent.
+#[derive(Debug, PartialEq)]
+struct Phase {
+    loss: Loss,
+    steps: usize,
+    from: From,
+}
+
+/// Where a phase begins: at a random point, at the best point of the phase before it, or at the centre.
+#[derive(Debug, PartialEq)]
+enum From {
+    Random,
+    Best,
+    Centre,
+}
+
+/// How a descent of so many steps is divided. No loss is the best everywhere: the margin alone says whether the claim is
+/// violated, but follows one class at a time; the cross-entropy sees all of them; the ratio forgets how far apart outputs are.
+/// Nor is any start. Where there are no two other classes the losses are the same, and the descent is one.
+fn phases(problem: &Problem, loss: Loss, targeted: bool, steps: usize) -> Vec<Phase> {
     if loss == Loss::Margin || !problem.objective.is_classifier() {
-        return vec![(Loss::Margin, steps)];
+        return vec![Phase { loss: Loss::Margin, steps, from: From::Random }];
     }
-    let first = (FIRST_LOSS * steps as f64).ceil() as usize;
-    let mut phases = vec![(loss, first)];
-    if first < steps {
-        phases.push((second, steps - first));
-    }
+    let [first, second] = PHASES.map(|share| (share * steps as f64).ceil() as usize);
+    let phase = |loss, steps, from| Phase { loss, steps, from };
+    let (middle, last) = (second - first, steps - second);
+    let mut phases = vec![phase(loss, first, From::Random)];
+    let following = match (loss, targeted) {
+        (_, true) => vec![phase(Loss::Margin, middle + last, From::Best)],
+        (Loss::Dlr, false) => vec![
+            phase(Loss::CrossEntropy, middle, From::Centre),
+            phase(Loss::Margin, last, From::Best),
+        ],
+        (_, false) => {
+            vec![phase(Loss::Margin, middle, From::Best), phase(Loss::Margin, last, From::Centre)]
+        }
+    };
+    phases.extend(following.into_iter().filter(|phase| phase.steps > 0));
     phases
 }
 
-/// The best point of each start at the end of the last phase; `None` once the search is over.
+/// The nearest outputs that each start has seen; `None` once the search is over.
 fn descend(
     problem: &Problem,
     settings: &AttackSettings,
@@ -98,22 +120,28 @@ fn descend(
     seed: u64,
     starts: &[Start],
     findings: &mut Findings,
-) -> Option<Matrix> {
+) -> Option<Vec<Matrix>> {
     let mut rngs: Vec<_> = starts.iter().map(|s| SplitMix64::new(seed, s.index as u64)).collect();
     let mut x = Matrix::zeros(problem.net.inputs(), starts.len());
-    for (c, rng) in rngs.iter_mut().enumerate() {
-        problem.draw(rng, column_mut(&mut x, c));
-    }
+    let mut seen = Vec::new();
     findings.begin();
     let targeted = starts.iter().any(|start| start.target.is_some());
-    for (loss, steps) in phases(problem, loss, targeted, settings.steps) {
-        let mut descent = Descent::new(problem, steps, loss, starts, rngs, x);
+    for phase in phases(problem, loss, targeted, settings.steps) {
+        for (c, rng) in rngs.iter_mut().enumerate() {
+            match phase.from {
+                From::Random => problem.draw(rng, column_mut(&mut x, c)),
+                From::Best => {}
+                From::Centre => problem.start(column_mut(&mut x, c)),
+            }
+        }
+        let mut descent = Descent::new(problem, phase.steps, phase.loss, starts, rngs, x);
         if descent.run(findings) || (problem.stop)() {
             return None;
         }
+        seen.push(problem.net.evaluate(&descent.best));
         (x, rngs) = (descent.best, descent.rngs);
     }
-    Some(x)
+    Some(seen)
 }
 
 /// A column of a batch.
@@ -354,25 +382,57 @@ mod tests {
     }
 
     #[test]
-    fn a_second_loss_takes_over_and_no_step_is_lost() {
+    fn no_step_is_lost_between_phases() {
+        use Loss::{CrossEntropy, Dlr, Margin};
         with_problem(3, Norm::Linf, |problem| {
-            for (loss, targeted, second) in [
-                (Loss::CrossEntropy, false, Loss::Margin),
-                (Loss::Dlr, false, Loss::CrossEntropy),
-                (Loss::Dlr, true, Loss::Margin),
+            for (loss, targeted, expected) in [
+                (CrossEntropy, false, vec![(Margin, From::Best), (Margin, From::Centre)]),
+                (Dlr, false, vec![(CrossEntropy, From::Centre), (Margin, From::Best)]),
+                (Dlr, true, vec![(Margin, From::Best)]),
             ] {
-                for steps in [0, 1, 2, 7, 100] {
+                for steps in [0, 1, 2, 7, 10, 100] {
                     let phases = phases(problem, loss, targeted, steps);
-                    assert_eq!(phases.iter().map(|phase| phase.1).sum::<usize>(), steps);
-                    assert_eq!(phases[0].0, loss);
-                    assert_eq!(phases.get(1).map(|phase| phase.0), (steps > 1).then_some(second));
+                    assert_eq!(phases.iter().map(|phase| phase.steps).sum::<usize>(), steps);
+                    assert_eq!((phases[0].loss, &phases[0].from), (loss, &From::Random));
+                    if steps > 7 {
+                        let following = phases.into_iter().skip(1).map(|p| (p.loss, p.from));
+                        assert_eq!(following.collect::<Vec<_>>(), expected);
+                    }
                 }
             }
         });
         with_problem(2, Norm::Linf, |problem| {
-            let phases = phases(problem, Loss::CrossEntropy, false, 100);
-            assert_eq!(phases, [(Loss::Margin, 100)]);
+            let phases = phases(problem, CrossEntropy, false, 100);
+            assert_eq!(phases, [Phase { loss: Margin, steps: 100, from: From::Random }]);
         });
+    }
+
+    /// y = (1 + |x|, 0, −9): from a random point the first step goes farther away, so the best point is where it began.
+    #[test]
+    fn a_phase_goes_on_from_the_best_point_of_the_one_before() {
+        let mut builder = NetworkBuilder::new(1, "x").unwrap();
+        let map = |rows, columns, values: &[f64]| {
+            LinearMap::from_matrix(Matrix::from_row_slice(rows, columns, values))
+        };
+        let both = vec![Term { source: 0, map: map(2, 1, &[1.0, -1.0]) }];
+        let both = builder.affine(both, vec![0.0; 2], 0, "both").unwrap();
+        let sides = builder.relu(both, "sides").unwrap();
+        let sum = vec![Term { source: sides, map: map(3, 2, &[1.0, 1.0, 0.0, 0.0, 0.0, 0.0]) }];
+        let last = builder.affine(sum, vec![1.0, 0.0, -9.0], 0, "y").unwrap();
+        let net = builder.finish(last).unwrap();
+        let one = crate::num::Rational::from_integer(1.into());
+        let ball = Ball::new(Norm::Linf, &[one.clone() - &one], &[one], None).unwrap();
+        let margins = Property::margins(0, 3);
+        let problem = Problem::in_ball(&net, &ball, &margins, &|| false);
+        // One step a phase.
+        let settings = AttackSettings { steps: 2, ..AttackSettings::default() };
+        for seed in 0..5 {
+            let mut findings = Findings::default();
+            let loss = Loss::CrossEntropy;
+            let seen = descend(&problem, &settings, loss, seed, &START, &mut findings).unwrap();
+            assert_eq!(seen.len(), 2);
+            assert!(seen[0][0] < 2.0 && seen[1] == seen[0], "{seen:?}");
+        }
     }
 
     #[test]

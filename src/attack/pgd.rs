@@ -292,6 +292,23 @@ mod tests {
     }
 
     #[test]
+    fn the_first_start_is_the_centre_and_others_are_spread_over_the_set() {
+        for norm in [Norm::Linf, Norm::L2] {
+            with_problem(4, 0.0, norm, |problem| {
+                let settings = AttackSettings::default();
+                let starts: Vec<_> = (0..40).map(|i| Start::new(i, i, None)).collect();
+                let x = Descent::new(problem, &settings, 0, &starts).x;
+                assert!(x.column(0).iter().all(|&x| x == 0.0));
+                for feature in 0..4 {
+                    let row = x.row(feature);
+                    assert!(row.min() < -0.5 && row.max() > 0.5, "{norm} {row}");
+                    assert!(row.min() >= -1.0 && row.max() <= 1.0, "{norm} {row}");
+                }
+            });
+        }
+    }
+
+    #[test]
     fn the_second_half_of_the_steps_descends_on_the_margin() {
         with_problem(3, 0.0, Norm::Linf, |problem| {
             let starts = [Start::new(0, 0, None)];

@@ -12,10 +12,10 @@ pub enum AttackKind {
     Pgd,
     /// One step of the size of the region (Goodfellow et al. 2015).
     Fgsm,
-    /// Auto-PGD on the cross-entropy (Croce and Hein 2020), then on the margin: no step size to choose.
+    /// Auto-PGD (Croce and Hein 2020): no step size to choose. On the cross-entropy, then on the margin.
     ApgdCe,
-    /// Auto-PGD on the difference of logits ratio, then on the cross-entropy; where that fails, towards single classes, on
-    /// their ratios and then their margins.
+    /// Auto-PGD on the difference of logits ratio, then on the cross-entropy and the margin; where that fails, towards
+    /// single classes.
     ApgdDlr,
     /// The fast adaptive boundary attack (Croce and Hein 2020): the smallest perturbation, by steps along linearised
     /// decision boundaries.

@@ -51,10 +51,12 @@ fn describe_attack(kind: &str) -> &str {
     match kind {
         "fgsm" => "one step along the gradient's sign (FGSM)",
         "pgd" => {
-            "projected gradient descent with momentum on the cross-entropy, then targeted (PGD)"
+            "projected gradient descent with momentum on the cross-entropy and the margin, then targeted (PGD)"
         }
-        "apgd-ce" => "Auto-PGD on the cross-entropy",
-        "apgd-dlr" => "Auto-PGD on the difference of logits ratio, then targeted",
+        "apgd-ce" => "Auto-PGD on the cross-entropy and the margin",
+        "apgd-dlr" => {
+            "Auto-PGD on the difference of logits ratio, the cross-entropy and the margin, then targeted"
+        }
         "fab" => "steps along linearised decision boundaries, for the smallest perturbation (FAB)",
         "square" => "random search on outputs alone, without gradients (Square)",
         other => other,
