@@ -359,6 +359,26 @@ impl Network {
             .sum()
     }
 
+    /// The same network with affine nodes that nothing reads, right before its output; the other nodes keep their numbers.
+    ///
+    /// # Errors
+    /// Where sizes do not fit, a parameter is not finite, or the output is the input.
+    pub fn observed(&self, observers: Vec<Affine>) -> Result<Self, BuildError> {
+        let mut builder = NetworkBuilder { nodes: self.nodes[..self.output].to_vec() };
+        for Affine { terms, bias, roundings, slack } in observers {
+            let id = builder.affine(terms, bias, roundings, "observer")?;
+            if !slack.is_empty() {
+                builder.within(id, slack)?;
+            }
+        }
+        let output = builder.nodes.len();
+        builder.nodes.push(self.nodes[self.output].clone());
+        if self.output == 0 {
+            return Err(BuildError::UnknownOperand(0));
+        }
+        Ok(Self { nodes: builder.nodes, output })
+    }
+
     /// The network x ↦ (N(x), x): for claims that compare outputs with inputs.
     ///
     /// # Errors

@@ -37,7 +37,15 @@ impl Reduced {
     /// nodes is nonlinear.
     #[must_use]
     pub fn prune(analysis: &Analysis) -> Option<Self> {
-        prune::prune(analysis, &prune::Needed::of(analysis)?)
+        prune::prune(analysis, &prune::Needed::of(analysis)?, analysis.net.output())
+    }
+
+    /// The network of one element of an affine node, with only those inputs and neurons that matter for it; `None` where something else
+    /// than ReLUs of affine nodes is nonlinear, or nothing matters.
+    #[must_use]
+    pub fn of_element(analysis: &Analysis, node: NodeId, element: usize) -> Option<Self> {
+        let needed = prune::Needed::of_element(analysis, node, element)?;
+        prune::prune(analysis, &needed, node)
     }
 
     /// Whichever of the two a sweep takes fewer multiplications through; `None` where neither is worth it.
@@ -56,7 +64,7 @@ impl Reduced {
         let needed = prune::Needed::of(analysis).filter(|needed| pays(&needed.entries));
         match (folded, needed) {
             (folded, Some(needed)) if folded.is_none_or(|folded| needed.entries < folded) => {
-                prune::prune(analysis, &needed)
+                prune::prune(analysis, &needed, net.output())
             }
             (Some(_), _) => fold::fold(analysis),
             (None, _) => None,

@@ -19,14 +19,33 @@ pub struct Needed {
 }
 
 impl Needed {
-    /// Walks from the outputs to the inputs; `None` where something else than ReLUs of affine nodes is nonlinear.
+    /// All that matters for the outputs, and all inputs; `None` where something else than ReLUs of affine nodes is nonlinear.
     pub fn of(analysis: &Analysis) -> Option<Self> {
-        let net = analysis.net;
-        let none = || net.nodes().iter().map(|node| vec![false; node.len]).collect();
-        let mut needed = Self { values: none(), unstable: none(), entries: 0 };
-        needed.values[net.output()].fill(true);
+        let mut needed = Self::nothing(analysis);
         needed.values[0].fill(true);
-        for (id, node) in net.nodes().iter().enumerate().rev() {
+        let output = analysis.net.output();
+        needed.values[output].fill(true);
+        needed.walk(analysis, output)
+    }
+
+    /// All that matters for one element.
+    pub fn of_element(analysis: &Analysis, node: NodeId, element: usize) -> Option<Self> {
+        let mut needed = Self::nothing(analysis);
+        needed.values[node][element] = true;
+        needed.walk(analysis, node)
+    }
+
+    fn nothing(analysis: &Analysis) -> Self {
+        let nodes = analysis.net.nodes();
+        let none = || nodes.iter().map(|node| vec![false; node.len]).collect();
+        Self { values: none(), unstable: none(), entries: 0 }
+    }
+
+    /// Goes on to what the needed elements read, from a node to the inputs.
+    fn walk(self, analysis: &Analysis, from: NodeId) -> Option<Self> {
+        let net = analysis.net;
+        let mut needed = self;
+        for (id, node) in net.nodes().iter().enumerate().take(from + 1).rev() {
             match &node.op {
                 Op::Input => {}
                 Op::Relu(z) if matches!(net.node(*z).op, Op::Affine(_)) => {
@@ -78,14 +97,14 @@ struct Places {
     unstable: Option<(NodeId, Vec<usize>)>,
 }
 
-/// The network of an analysis of one region without the neurons that are 0 there.
-pub fn prune(analysis: &Analysis, needed: &Needed) -> Option<Reduced> {
+/// The network of an analysis of one region, up to a node, without the neurons that are 0 there.
+pub fn prune(analysis: &Analysis, needed: &Needed, output: NodeId) -> Option<Reduced> {
     let net = analysis.net;
-    let mut network = NetworkBuilder::new(net.inputs(), "input").ok()?;
-    let mut origins: Vec<Option<(NodeId, Vec<usize>)>> =
-        vec![Some((0, (0..net.inputs()).collect()))];
+    let inputs: Vec<usize> = (0..net.inputs()).filter(|&i| needed.values[0][i]).collect();
+    let mut network = NetworkBuilder::new(inputs.len(), "input").ok()?;
+    let mut origins: Vec<Option<(NodeId, Vec<usize>)>> = vec![Some((0, inputs))];
     let mut places: Vec<Places> = Vec::with_capacity(net.nodes().len());
-    for (id, node) in net.nodes().iter().enumerate() {
+    for (id, node) in net.nodes().iter().enumerate().take(output + 1) {
         let chosen = |marks: &[bool]| (0..node.len).filter(|&i| marks[i]).collect::<Vec<usize>>();
         let mut place = Places { values: vec![None; node.len], unstable: None };
         let mut put = |new: NodeId, first: usize, elements: &[usize]| {
@@ -127,7 +146,7 @@ pub fn prune(analysis: &Analysis, needed: &Needed) -> Option<Reduced> {
         }
         places.push(place);
     }
-    let (output, _) = places[net.output()].values.first().copied().flatten()?;
+    let (output, _) = places[output].values.iter().copied().flatten().next()?;
     let (net, kept) = network.finish_numbered(output).ok()?;
     let origins = origins.into_iter().zip(kept).filter(|(_, kept)| *kept);
     Some(Reduced { net, origins: origins.map(|(origin, _)| origin).collect() })

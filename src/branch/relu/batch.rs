@@ -4,6 +4,7 @@ use super::domain::{Domain, Known, Split, boxes_of, known_nodes};
 use super::{Care, INNER, Neuron, ROOT, Refutation, hints_of};
 use crate::bound::{Analysis, Climb, Climbed, Goal, SplitLift, Start, climb, default_slopes};
 use crate::net::{Boxes, Matrix, NodeId, Op};
+use std::sync::Arc;
 
 /// Functionals of one node's values, each of which is to exceed its target wherever the region reaches.
 pub struct Goals<'a> {
@@ -21,6 +22,19 @@ pub struct Goals<'a> {
     known: Vec<NodeId>,
     /// Whether, and how carefully, the search is recorded.
     pub care: Option<Care>,
+    /// What the search starts from.
+    pub seed: Seed,
+}
+
+/// What a search starts from besides the root's bounds.
+#[derive(Debug, Clone, Default)]
+pub struct Seed {
+    /// Elements of nodes that nothing reads, whose lower ends are lifted.
+    pub cuts: Vec<(NodeId, usize)>,
+    /// Multipliers of the cuts.
+    pub sizes: Vec<f32>,
+    /// Slopes of the unstable neurons, in order; the default where there are none.
+    pub slopes: Option<Arc<[f32]>>,
 }
 
 /// What was found out about a batch.
@@ -46,7 +60,13 @@ impl<'a> Goals<'a> {
             let elements = root.layers.boxes[z].of_unknown_sign();
             unstable.extend(elements.map(|i| (relu, z, i)));
         }
-        Self { root, at, rows, targets, unstable, known: known_nodes(root.net), care }
+        let (known, seed) = (known_nodes(root.net), Seed::default());
+        Self { root, at, rows, targets, unstable, known, care, seed }
+    }
+
+    /// The same goals, with another start.
+    pub fn starting_from(self, seed: Seed) -> Self {
+        Self { seed, ..self }
     }
 
     /// The whole region, for one of the functionals.
@@ -61,8 +81,11 @@ impl<'a> Goals<'a> {
             goal,
             step: 0,
             splits: Vec::new(),
-            lifts: Vec::new(),
-            slopes: self.unstable.iter().map(slope).collect(),
+            lifts: self.seed.sizes.clone(),
+            slopes: match &self.seed.slopes {
+                Some(slopes) => slopes.clone(),
+                None => self.unstable.iter().map(slope).collect(),
+            },
             known: super::domain::known_of(self.root, &self.unstable, 0),
         }
     }
@@ -111,13 +134,13 @@ impl<'a> Goals<'a> {
             }
         }
         let lifts = domains.iter().enumerate().flat_map(|(column, domain)| {
-            domain.splits.iter().zip(&domain.lifts).map(move |(split, &size)| SplitLift {
-                node: split.node,
-                element: split.element,
-                column,
-                lower: split.active,
-                size: f64::from(size),
-            })
+            let cuts = self.seed.cuts.iter().map(|&(node, element)| (node, element, true));
+            let splits = domain.splits.iter().map(|s| (s.node, s.element, s.active));
+            let lift = move |((node, element, lower), &size): (_, &f32)| {
+                let size = f64::from(size);
+                SplitLift { node, element, column, lower, size }
+            };
+            cuts.chain(splits).zip(&domain.lifts).map(lift)
         });
         let goals: Vec<usize> = domains.iter().map(|d| d.goal as usize).collect();
         self.climb_from(analysis, &goals, slopes, lifts.collect(), how)

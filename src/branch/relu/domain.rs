@@ -32,7 +32,7 @@ pub struct Domain {
     pub step: u32,
     /// Path from the root, and so the identity of the domain.
     pub splits: Vec<Split>,
-    /// Multipliers of the splits.
+    /// Multipliers of the cuts and then of the splits.
     pub lifts: Vec<f32>,
     /// Slopes of the unstable neurons, in order; those of the parent to begin with.
     pub slopes: Arc<[f32]>,
@@ -45,7 +45,8 @@ impl Domain {
     #[must_use]
     pub fn size(&self) -> usize {
         size_of::<Self>()
-            + self.splits.len() * (size_of::<Split>() + 4)
+            + self.splits.len() * size_of::<Split>()
+            + self.lifts.len() * 4
             + self.slopes.len() * 2
             + self.known.len() * 4
             + 64

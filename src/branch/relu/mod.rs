@@ -4,6 +4,7 @@
 
 mod batch;
 mod choose;
+mod cut;
 mod domain;
 mod record;
 mod refine;
@@ -23,6 +24,8 @@ use crate::bound::{
 };
 use crate::net::Network;
 use crate::spec::{Claim, Property};
+use batch::Goals;
+use cut::{Cuts, Effort};
 use search::Search;
 
 /// Iterations of the root, and of each domain after it (which starts from its parent's multipliers). Lifts of many splits are
@@ -70,7 +73,7 @@ fn run(
         let analysis = Analysis::of_region(net, &claim.region.boxes(), Intermediate::Crown);
         let root = Root::new(analysis, functionals, claim, care);
         let job = Job { whole: net, property, index, claim, limits, care };
-        let mut plan = Plan::new(&root, total.visited, limits);
+        let mut plan = Plan::new(&root, total.visited, limits, care);
         let (answer, record) = job.decide(root, &mut plan);
         total.bound = total.bound.min(plan.bound);
         total.visited = plan.visited;
@@ -103,6 +106,8 @@ struct Plan {
     optimise: bool,
     /// Domains an end in the next short searches for intermediate bounds; none where the last ones were not worth it.
     short: Option<usize>,
+    /// Rounds of cuts so far; none where they cost too much or a proof is to be written.
+    rounds: Option<u32>,
     /// The bound that an interrupted search reached, and of which polytope.
     reached: Option<(usize, f64)>,
     /// Polytopes that have been excluded.
@@ -121,15 +126,38 @@ const LONGER: usize = 4;
 const PATIENCE: f64 = 1.0;
 const LESS_PATIENCE: f64 = 0.25;
 
+/// Cuts are made (and made anew, by searches four times longer) when the search has bounded so many domains, twice as many each time; where
+/// one round would take more than some times the work of these, none are made.
+const CUT_DUE: usize = 256;
+const CUT_ROUNDS: u32 = 4;
+const CUT_WORK: f64 = 4.0;
+
 /// Short searches go on only where the last ones took at least this share off the intervals.
 const GAIN: f64 = 0.01;
 
 impl Plan {
-    fn new(root: &Root, visited: usize, limits: &Limits) -> Self {
+    fn cuts_are_next(&self) -> bool {
+        self.rounds.is_some_and(|rounds| rounds < CUT_ROUNDS)
+    }
+
+    /// After how many domains a search is interrupted, for cuts or for short searches.
+    fn interrupt(&self, root: &Analysis, left: usize) -> usize {
+        match self.rounds.filter(|_| self.cuts_are_next()) {
+            Some(rounds) => CUT_DUE << rounds,
+            None => self.short.map_or(usize::MAX, |short| {
+                let patience = if short > SHORT { LESS_PATIENCE } else { PATIENCE };
+                refine::due(root, short, patience, left)
+            }),
+        }
+    }
+
+    fn new(root: &Root, visited: usize, limits: &Limits, care: Option<Care>) -> Self {
         let work = || ENDS.iterations as f64 * work_of_intermediate(&root.analysis);
         Self {
             optimise: limits.domains > 1 && !root.open.is_empty() && work() < MOST_WORK,
             short: Some(SHORT),
+            // A proof has no place for cuts yet.
+            rounds: care.is_none().then_some(0),
             reached: None,
             done: Vec::new(),
             visited,
@@ -140,6 +168,22 @@ impl Plan {
 }
 
 impl Job<'_> {
+    /// Cuts for the goal, where any have been due; where they cost too much, there will be none.
+    fn cuts(&self, goals: &Goals, plan: &mut Plan) -> Option<Cuts> {
+        let rounds = plan.rounds.filter(|rounds| *rounds > 0)?;
+        let due = CUT_DUE << (rounds - 1);
+        let left = self.limits.domains.saturating_sub(plan.visited) / 2;
+        let work = CUT_WORK * due as f64 * refine::work_of_domain(goals.root);
+        let stop = || self.limits.passed().is_some();
+        let cuts = Cuts::of(goals, Effort { round: rounds - 1, domains: left, work }, &stop);
+        match &cuts {
+            // Short searches for intermediate bounds would begin anew what cuts have won.
+            Some(_) => plan.short = None,
+            None => plan.rounds = None,
+        }
+        cuts
+    }
+
     /// Excludes the open polytopes one by one: root bounds with optimised slopes, then branch and bound; where that takes long,
     /// intermediate bounds by short searches of their own, for as much work again, and branch and bound from there.
     fn decide(&self, mut root: Root, plan: &mut Plan) -> (Answer, ClaimRecord) {
@@ -158,6 +202,10 @@ impl Job<'_> {
         let mut trees = Vec::new();
         match self.search(&root, plan, &mut trees) {
             Some(answer) => (answer, root.record(self.claim, trees)),
+            None if plan.cuts_are_next() => {
+                plan.rounds = plan.rounds.map(|rounds| rounds + 1);
+                self.decide(root, plan)
+            }
             None => {
                 let gain = root.refine(self.claim, self.care, self.limits, plan);
                 let longer = plan.short.map(|short| short.saturating_mul(LONGER));
@@ -167,22 +215,26 @@ impl Job<'_> {
         }
     }
 
-    /// Branch and bound for the open polytopes; `None` where short searches for intermediate bounds are due.
+    /// Branch and bound for the open polytopes; `None` where cuts or short searches for intermediate bounds are due.
     fn search(&self, root: &Root, plan: &mut Plan, trees: &mut Vec<Tree>) -> Option<Answer> {
         plan.bound = plan.bound.min(root.proved);
-        let most = plan.short.map_or(usize::MAX, |short| {
-            let left = self.limits.domains.saturating_sub(plan.visited);
-            let patience = if short > SHORT { LESS_PATIENCE } else { PATIENCE };
-            refine::due(&root.analysis, short, patience, left)
-        });
         for polytope in &root.open {
             if plan.done.contains(&polytope.index) {
                 continue;
             }
-            let search = Search::new(self, root, polytope);
-            let Some(search) = search else {
+            let Some(goals) = Search::goals(self, root, polytope) else {
                 return Some(Answer::Open(Reason::BoundTooWeak));
             };
+            let cuts = self.cuts(&goals, plan);
+            plan.visited += cuts.as_ref().map_or(0, |cuts| cuts.visited);
+            let carried = cuts.as_ref().map(|cuts| cuts.carry(&root.analysis));
+            let goals = match (&cuts, &carried) {
+                (Some(cuts), Some(carried)) => cuts.goals(carried, goals),
+                _ => goals,
+            };
+            let search = Search::new(self, goals);
+            let left = self.limits.domains.saturating_sub(plan.visited);
+            let most = plan.interrupt(&root.analysis, left);
             let mut tree = self.care.map(|_| Tree::new(polytope.index));
             let part = search.run(self.limits, plan.visited, most, tree.as_mut());
             trees.extend(tree);

@@ -44,14 +44,12 @@ pub struct Refined<'a> {
 /// After how many domains of a search it has become `patience` times as much work as short searches of so many domains an end,
 /// about; never where both together would take more than half of the domains that are left to be bounded.
 pub fn due(root: &Analysis, short: usize, patience: f64, left: usize) -> usize {
-    let (intermediate, output) =
-        (work_of_intermediate(root), work_of_sweep(root.net, root.net.output()));
+    let intermediate = work_of_intermediate(root);
     if intermediate == 0.0 {
         return usize::MAX;
     }
     let iterations = INNER.iterations as f64;
-    // A domain's climb, and its sweeps of about half of the intermediate bounds.
-    let domain = 2.0 * iterations * output + intermediate / 4.0;
+    let domain = work_of_domain(root);
     let refinement = short as f64 * iterations * intermediate;
     let due = (patience * refinement / domain.max(1.0)).min(1e12) as usize;
     let operands = operands_of_relus(root.net);
@@ -59,6 +57,12 @@ pub fn due(root: &Analysis, short: usize, patience: f64, left: usize) -> usize {
     let ends: usize = operands.iter().map(of).sum();
     let most = short.saturating_mul(ends + SAMPLE * operands.len());
     if due.saturating_add(most) <= left / 2 { due } else { usize::MAX }
+}
+
+/// Multiplications of one domain, about: its climb, and its sweeps of about half of the intermediate bounds.
+pub fn work_of_domain(root: &Analysis) -> f64 {
+    let output = work_of_sweep(root.net, root.net.output());
+    2.0 * INNER.iterations as f64 * output + work_of_intermediate(root) / 4.0
 }
 
 /// Tightens, node by node, the interval of every unstable pre-activation of one region by short searches of so many domains for
@@ -160,17 +164,18 @@ fn goals_of<'a>(
 }
 
 /// A short search.
-struct Short {
+pub struct Short {
     open: BinaryHeap<Domain>,
     /// The least bound of the domains that are not open any more.
     closed: f64,
-    visited: usize,
+    /// Domains bounded.
+    pub visited: usize,
     tree: Option<Tree>,
 }
 
 impl Short {
     /// The bounds of all goals after so many domains each.
-    fn run(goals: &Goals, most: usize, stop: &(dyn Fn() -> bool + Sync)) -> Vec<Self> {
+    pub fn run(goals: &Goals, most: usize, stop: &(dyn Fn() -> bool + Sync)) -> Vec<Self> {
         // All share one list of slopes and one of intervals.
         let whole = goals.whole(0);
         let new = |goal| Self {
@@ -209,7 +214,8 @@ impl Short {
         searches
     }
 
-    fn bound(&self) -> f64 {
+    /// The least bound of all domains.
+    pub fn bound(&self) -> f64 {
         self.open.peek().map_or(self.closed, |worst| self.closed.min(worst.bound))
     }
 

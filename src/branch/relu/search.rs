@@ -78,16 +78,19 @@ pub fn enter(tree: &mut Tree, step: u32, split: Split, pair: &mut [Domain]) {
 }
 
 impl<'a> Search<'a> {
-    /// `None` where the polytope has no half-space, so that no functional can exclude it.
-    pub fn new(job: &Job<'a>, root: &'a Root<'a>, polytope: &OpenPolytope) -> Option<Self> {
+    pub fn new(job: &Job<'a>, goals: Goals<'a>) -> Self {
+        Self { goals, whole: job.whole, property: job.property, claim: job.index }
+    }
+
+    /// What excludes a polytope: its nearest half-space; `None` where it has none, so that no functional can exclude it.
+    pub fn goals<'b>(job: &Job, root: &'b Root<'b>, polytope: &OpenPolytope) -> Option<Goals<'b>> {
         let net = root.analysis.net;
         let nearest = polytope.nearest?;
         let target = polytope.halves.iter().find(|half| half.0 == nearest)?.1;
         let functional = root.functionals.matrix.column(nearest);
         let row = Matrix::from_column_slice(net.outputs(), 1, functional.as_slice());
         let targets = vec![target + root.spare[nearest]];
-        let goals = Goals::new(&root.analysis, net.output(), row, targets, job.care);
-        Some(Self { goals, whole: job.whole, property: job.property, claim: job.index })
+        Some(Goals::new(&root.analysis, net.output(), row, targets, job.care))
     }
 
     /// Searches until it is over, a limit is reached or `most` domains have been bounded, whichever comes first.

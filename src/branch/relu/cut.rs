@@ -1,0 +1,414 @@
+//! Cuts over several neurons: what the lines of a group of ReLUs lose together, bounded by short searches of their own.
+//!
+//! A bound takes for cⱼ relu(zⱼ) a line that loses sⱼ(x) = cⱼ (relu(zⱼ) − line) ≥ 0 at the input x. Each sⱼ is 0 somewhere, but neurons
+//! that read the same inputs are not there at once: over a group, q(x) = Σⱼ cⱼ (relu(zⱼ) − aⱼ zⱼ) has a lower bound d that exceeds what
+//! the lines say of it, and some tens of splits inside the group find it. With q as a node that nothing reads and d ≤ q among the bounds of
+//! the region, f ≥ f − g·(q − d) for every g ≥ 0, as with the sign of a split. At g = 1 the group's lines are replaced by d, and what
+//! many groups gain adds up, where splits in one tree multiply. (Cutting planes in bound propagation: Zhang et al. 2022, GCP-CROWN, who take
+//! them from an integer program.)
+
+use super::INNER;
+use super::batch::{Goals, Seed};
+use super::refine::Short;
+use crate::bound::{
+    Analysis, Charges, Climbed, Goal, Layers, NodeRelaxation, Reduced, Start, Swept, work_of_sweep,
+};
+use crate::net::{Affine, Boxes, LinearMap, Matrix, Network, NodeId, Op, Term};
+use rayon::prelude::*;
+
+/// Neurons of a group, at most, and domains of the short search for its cut: in the first round, and how many more, or times more, in
+/// each after it.
+const GROUP: usize = 8;
+const DOMAINS: usize = 64;
+const LONGER: usize = 4;
+
+/// So many neurons, those whose lines lose most, are in no group: the search will split them, and a cut is worth little where its
+/// neurons are split.
+const APART: usize = 24;
+
+/// Neurons whose lines lose less than this share of their layer's mean are in no group.
+const LEAST: f64 = 1e-3;
+
+/// Multiplier of a new cut: 1 would leave the group's ReLUs no coefficient, and so no gradient.
+const FIRST: f32 = 0.9;
+
+/// Cuts for one functional of the outputs over one region.
+#[derive(Debug)]
+pub struct Cuts {
+    /// The network with a node of cuts for each layer, before its output.
+    net: Network,
+    /// The bounds of these nodes.
+    boxes: Vec<Boxes>,
+    /// Multipliers to begin with, cut by cut.
+    sizes: Vec<f32>,
+    /// Slopes of the unstable neurons at which the cuts were made.
+    slopes: Vec<f32>,
+    /// Domains bounded.
+    pub visited: usize,
+}
+
+/// How much may be spent on cuts.
+#[derive(Debug, Clone, Copy)]
+pub struct Effort {
+    /// How many rounds there were before.
+    pub round: u32,
+    /// Domains, at most.
+    pub domains: usize,
+    /// Multiplications, at most.
+    pub work: f64,
+}
+
+impl Effort {
+    fn group(self) -> usize {
+        GROUP * (self.round as usize + 1)
+    }
+
+    fn most(self) -> usize {
+        DOMAINS * LONGER.pow(self.round)
+    }
+}
+
+/// Cuts of one layer: a row each of coefficients of ReLUs and of pre-activations.
+#[derive(Default)]
+struct Layer {
+    relus: Vec<Vec<(usize, f64)>>,
+    operands: Vec<Vec<(usize, f64)>>,
+    /// What the lines alone say.
+    lows: Vec<f64>,
+}
+
+impl Cuts {
+    /// Cuts for the first of the goals, which is one of the outputs; `None` where there are none to be had, or they would take more
+    /// than may be spent.
+    #[must_use]
+    pub fn of(goals: &Goals, effort: Effort, stop: &(dyn Fn() -> bool + Sync)) -> Option<Self> {
+        let root = goals.root;
+        let bounded = goals.bound(&[goals.whole(0)]);
+        let climbed = &bounded.climbed;
+        if bounded.undecided.is_empty() || goals.at != root.net.output() {
+            return None;
+        }
+        let start = Start::Dense(&goals.rows);
+        let goal = Goal { at: goals.at, start: &start, domains: &[0], targets: &goals.targets };
+        let swept = climbed.sweep_again(&bounded.analysis.sweep(), &goal, &[0]);
+        let lost = lost(&bounded.analysis, climbed);
+        let mut all: Vec<f64> =
+            lost.iter().flat_map(|(_, lost)| lost.iter().map(|l| l.0)).collect();
+        all.sort_by(|a, b| b.total_cmp(a));
+        let apart = *all.get(APART)?;
+        let (mut nodes, mut lows) = (Vec::new(), Vec::new());
+        for ((relu, z), mut lost) in lost {
+            let least = LEAST * lost.iter().map(|l| l.0).sum::<f64>() / lost.len().max(1) as f64;
+            lost.retain(|l| l.0 > least && l.0 < apart);
+            let layer = layer(&bounded.analysis, climbed, &swept, (relu, z), &lost, effort.group());
+            if !layer.lows.is_empty() {
+                let term = |source: NodeId, rows| {
+                    let map = LinearMap::from_rows(root.net.node(source).len, rows);
+                    Term { source, map }
+                };
+                let bias = vec![0.0; layer.lows.len()];
+                let terms = vec![term(relu, layer.relus), term(z, layer.operands)];
+                nodes.push(Affine { terms, bias, roundings: 0, slack: Vec::new() });
+                lows.push(layer.lows);
+            }
+        }
+        let count = lows.iter().map(Vec::len).sum::<usize>();
+        if count == 0 || count.saturating_mul(effort.most()) > effort.domains {
+            return None;
+        }
+        let slopes = goals.unstable.iter().map(|&(relu, _, i)| {
+            climbed.slopes[relu].as_ref().map_or(0.0, |slopes| slopes[i] as f32)
+        });
+        let mut cuts = Self {
+            net: root.net.observed(nodes).ok()?,
+            boxes: Vec::new(),
+            sizes: Vec::new(),
+            slopes: slopes.collect(),
+            visited: 0,
+        };
+        let smalls = cuts.groups(root, &lows);
+        let sweeps = smalls.iter().flatten().flatten();
+        let work: f64 = sweeps.map(|small| work_of_sweep(&small.net, small.net.output())).sum();
+        if 2.0 * INNER.iterations as f64 * effort.most() as f64 * work > effort.work {
+            return None;
+        }
+        for (lows, smalls) in lows.iter().zip(&smalls) {
+            cuts.search(root, lows, smalls, effort.most(), stop);
+        }
+        Some(cuts)
+    }
+
+    /// The network of each cut, by nodes of cuts.
+    fn groups(&self, root: &Analysis, lows: &[Vec<f64>]) -> Vec<Vec<Option<Reduced>>> {
+        let analysis = self.carry(root);
+        let first = root.net.output();
+        let network = |node: usize| {
+            let small = |element| Reduced::of_element(&analysis, first + node, element);
+            (0..lows[node].len()).into_par_iter().map(small).collect()
+        };
+        (0..lows.len()).map(network).collect()
+    }
+
+    /// Bounds the next node of cuts by short searches, each in the network of its own group.
+    fn search(
+        &mut self,
+        root: &Analysis,
+        lows: &[f64],
+        smalls: &[Option<Reduced>],
+        most: usize,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) {
+        let analysis = self.carry(root);
+        let node = root.net.output() + self.boxes.len();
+        let mut boxes = analysis.layers.boxes[node].clone();
+        let bound = |small: &Option<Reduced>| {
+            let Some(small) = small else { return (f64::NEG_INFINITY, 0) };
+            let analysis = small.carry(&analysis);
+            let row = Matrix::from_element(1, 1, 1.0);
+            let goals = Goals::new(&analysis, small.net.output(), row, vec![f64::INFINITY], None);
+            let found = Short::run(&goals, most, stop);
+            found.first().map_or((f64::NEG_INFINITY, 0), |short| (short.bound(), short.visited))
+        };
+        let found: Vec<(f64, usize)> = smalls.par_iter().map(bound).collect();
+        for (i, (&(bound, visited), &low)) in found.iter().zip(lows).enumerate() {
+            self.visited += visited;
+            // An infinite bound says that the region is empty; the search will find that by itself.
+            if bound.is_finite() {
+                boxes.lower[i] = boxes.lower[i].max(bound);
+            }
+            self.sizes.push(if boxes.lower[i] > low { FIRST } else { 0.0 });
+        }
+        self.boxes.push(boxes);
+    }
+
+    /// The analysis of the same region for the network with cuts.
+    #[must_use]
+    pub fn carry<'a>(&'a self, root: &Analysis) -> Analysis<'a> {
+        let (mut layers, mut charges) = (Layers::default(), Charges::new());
+        let first = root.net.output();
+        for id in 0..self.net.nodes().len() {
+            let boxes = if id < first {
+                root.layers.boxes[id].clone()
+            } else if id == self.net.output() {
+                root.layers.boxes[first].clone()
+            } else if let Some(boxes) = self.boxes.get(id - first) {
+                boxes.clone()
+            } else {
+                self.net.enclose_node(id, &root.layers.boxes[0], &layers.boxes)
+            };
+            charges.push(&self.net, &boxes);
+            layers.push(boxes);
+        }
+        Analysis { net: &self.net, layers, charges: charges.into() }
+    }
+
+    /// The same goals, on the carried analysis.
+    #[must_use]
+    pub fn goals<'a>(&self, analysis: &'a Analysis<'a>, goals: Goals) -> Goals<'a> {
+        let first = self.net.output() - self.boxes.len();
+        let names = |(k, boxes): (usize, &Boxes)| {
+            (0..boxes.lower.nrows()).map(move |element| (first + k, element))
+        };
+        let seed = Seed {
+            cuts: self.boxes.iter().enumerate().flat_map(names).collect(),
+            sizes: self.sizes.clone(),
+            slopes: Some(self.slopes.as_slice().into()),
+        };
+        let at = self.net.output();
+        let new = Goals::new(analysis, at, goals.rows, goals.targets, goals.care);
+        new.starting_from(seed)
+    }
+}
+
+/// What the line of a neuron loses, and its element.
+type Lost = (f64, usize);
+
+/// For each ReLU node (and its operand), what the lines of its unstable neurons lose at the mean minimiser, most first.
+fn lost(analysis: &Analysis, climbed: &Climbed) -> Vec<((NodeId, NodeId), Vec<Lost>)> {
+    let means = &climbed.means;
+    let of = |(relu, z): (NodeId, NodeId)| {
+        let c = means.coefficients.get(relu)?.as_ref()?;
+        let (y, x) = (means.values[relu].as_ref()?, means.values[z].as_ref()?);
+        let lost = |i: usize| ((c[i] * (y[i] - x[i].max(0.0))).abs(), i);
+        let mut lost: Vec<Lost> = analysis.layers.boxes[z].of_unknown_sign().map(lost).collect();
+        lost.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        Some(((relu, z), lost))
+    };
+    analysis.net.relus().filter_map(of).collect()
+}
+
+/// Groups of neurons that read the same, each around one that loses most, and their cuts.
+fn layer(
+    analysis: &Analysis,
+    climbed: &Climbed,
+    swept: &Swept,
+    (relu, z): (NodeId, NodeId),
+    lost: &[Lost],
+    group: usize,
+) -> Layer {
+    let mut layer = Layer::default();
+    let net = analysis.net;
+    let (Some(c), NodeRelaxation::Unary(lines)) =
+        (&swept.trace[relu], analysis.layers.relaxation(net, relu))
+    else {
+        return layer;
+    };
+    let rows: Vec<Vec<((NodeId, usize), f64)>> =
+        lost.iter().map(|&(_, i)| reads(analysis, z, i)).collect();
+    let mut free = vec![true; lost.len()];
+    for first in 0..lost.len() {
+        if !free[first] {
+            continue;
+        }
+        let near = |&k: &usize| (lost[k].0 * overlap(&rows[first], &rows[k]), k);
+        let rest = (first + 1..lost.len()).filter(|&k| free[k]);
+        let mut near: Vec<(f64, usize)> = rest.map(|k| near(&k)).filter(|n| n.0 > 0.0).collect();
+        near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let members = near.iter().map(|n| n.1).take(group - 1);
+        let members: Vec<usize> = std::iter::once(first).chain(members).collect();
+        if members.len() < 2 {
+            continue;
+        }
+        let (mut relus, mut operands, mut low) = (Vec::new(), Vec::new(), 0.0);
+        for k in members {
+            free[k] = false;
+            let i = lost[k].1;
+            let slope = if c[i] < 0.0 {
+                low += c[i] * lines.upper_intercept[i];
+                lines.upper_slope[i]
+            } else {
+                climbed.slopes[relu].as_ref().map_or(lines.lower_slope[i], |slopes| slopes[i])
+            };
+            relus.push((i, c[i]));
+            operands.push((i, -c[i] * slope));
+        }
+        layer.relus.push(relus);
+        layer.operands.push(operands);
+        layer.lows.push(low);
+    }
+    layer
+}
+
+/// What an element of an affine node reads, by element and with its weight times the width of the element's interval; through
+/// nodes that only pick, and of norm 1.
+fn reads(analysis: &Analysis, mut node: NodeId, mut element: usize) -> Vec<((NodeId, usize), f64)> {
+    let mut row: Vec<((NodeId, usize), f64)> = Vec::new();
+    while let Op::Affine(affine) = &analysis.net.node(node).op {
+        row.clear();
+        for Term { source, map } in &affine.terms {
+            let boxes = &analysis.layers.boxes[*source];
+            map.for_each_in_row(element, |i, weight| {
+                row.push(((*source, i), weight * (boxes.upper[i] - boxes.lower[i])));
+            });
+        }
+        match row.as_slice() {
+            [(only, _)] => (node, element) = *only,
+            _ => break,
+        }
+    }
+    row.sort_by_key(|entry| entry.0);
+    let norm = row.iter().map(|entry| entry.1 * entry.1).sum::<f64>().sqrt();
+    row.iter_mut().for_each(|entry| entry.1 /= norm.max(f64::MIN_POSITIVE));
+    row
+}
+
+/// Σ |aᵢ bᵢ| of two rows in order.
+fn overlap(a: &[((NodeId, usize), f64)], b: &[((NodeId, usize), f64)]) -> f64 {
+    let (mut i, mut j, mut sum) = (0, 0, 0.0);
+    while i < a.len() && j < b.len() {
+        match a[i].0.cmp(&b[j].0) {
+            std::cmp::Ordering::Less => i += 1,
+            std::cmp::Ordering::Greater => j += 1,
+            std::cmp::Ordering::Equal => {
+                sum += (a[i].1 * b[j].1).abs();
+                (i, j) = (i + 1, j + 1);
+            }
+        }
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bound::Intermediate;
+    use crate::net::NetworkBuilder;
+
+    /// Numbers in [−1, 1) that look random.
+    fn numbers(mut state: u64) -> impl FnMut() -> f64 {
+        move || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f64 / (1u64 << 23) as f64 - 1.0
+        }
+    }
+
+    fn network(next: &mut impl FnMut() -> f64) -> Network {
+        let mut builder = NetworkBuilder::new(4, "x").unwrap();
+        let mut node = 0;
+        for (inputs, outputs) in [(4, 50), (50, 40), (40, 1)] {
+            let weights = Matrix::from_fn(outputs, inputs, |_, _| next());
+            let terms = vec![Term { source: node, map: LinearMap::from_matrix(weights) }];
+            let bias = (0..outputs).map(|_| next() / 4.0).collect();
+            node = builder.affine(terms, bias, 0, "z").unwrap();
+            node = if outputs == 1 { node } else { builder.relu(node, "y").unwrap() };
+        }
+        builder.finish(node).unwrap()
+    }
+
+    /// Enclosures of all nodes at a point.
+    fn at(net: &Network, x: &[f64]) -> Vec<Boxes> {
+        let mut boxes: Vec<Boxes> = Vec::new();
+        let input = Boxes::single(x, x);
+        for id in 0..net.nodes().len() {
+            boxes.push(net.enclose_node(id, &input, &boxes));
+        }
+        boxes
+    }
+
+    #[test]
+    fn cuts_hold_at_points_and_raise_the_bound() {
+        for seed in 0..6 {
+            let mut next = numbers(seed);
+            let net = network(&mut next);
+            let input = Boxes::single(&[-0.5; 4], &[0.5; 4]);
+            let root = Analysis::of_region(&net, &input, Intermediate::Crown);
+            let goals = || {
+                let row = Matrix::from_element(1, 1, 1.0);
+                Goals::new(&root, net.output(), row, vec![f64::INFINITY], None)
+            };
+            let effort = Effort { round: 0, domains: usize::MAX, work: f64::INFINITY };
+            let cuts = Cuts::of(&goals(), effort, &|| false).unwrap();
+            let carried = cuts.carry(&root);
+            let with = cuts.goals(&carried, goals());
+            let bound = |goals: &Goals| goals.bound(&[goals.whole(0)]).climbed.bounds[0];
+            let (plain, bound) = (bound(&goals()), bound(&with));
+            assert!(bound > plain, "{bound} against {plain}");
+            for k in 0..400 {
+                let x: Vec<f64> = (0..4)
+                    .map(|i| if k < 16 { f64::from(k >> i & 1) - 0.5 } else { next() / 2.0 })
+                    .collect();
+                let values = at(&cuts.net, &x);
+                for (node, boxes) in (net.output()..).zip(&cuts.boxes) {
+                    let holds = |i: usize| boxes.lower[i] <= values[node].upper[i];
+                    assert!((0..boxes.lower.nrows()).all(holds));
+                }
+                assert!(bound <= values[cuts.net.output()].upper[0]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_costs_too_much_is_left() {
+        let net = network(&mut numbers(1));
+        let input = Boxes::single(&[-0.5; 4], &[0.5; 4]);
+        let root = Analysis::of_region(&net, &input, Intermediate::Crown);
+        let row = Matrix::from_element(1, 1, 1.0);
+        let goals = Goals::new(&root, net.output(), row, vec![f64::INFINITY], None);
+        let all = Effort { round: 0, domains: usize::MAX, work: f64::INFINITY };
+        for effort in [Effort { domains: 10, ..all }, Effort { work: 10.0, ..all }] {
+            assert!(Cuts::of(&goals, effort, &|| false).is_none());
+        }
+    }
+}
