@@ -56,6 +56,8 @@ pub struct Effort {
     pub domains: usize,
     /// Multiplications, at most.
     pub work: f64,
+    /// Which share of a sweep of the whole network one of a group's network may take, on average.
+    pub share: f64,
 }
 
 impl Effort {
@@ -129,7 +131,10 @@ impl Cuts {
         let smalls = cuts.groups(root, &lows);
         let sweeps = smalls.iter().flatten().flatten();
         let work: f64 = sweeps.map(|small| work_of_sweep(&small.net, small.net.output())).sum();
-        if 2.0 * INNER.iterations as f64 * effort.most() as f64 * work > effort.work {
+        let whole = work_of_sweep(root.net, root.net.output());
+        if work > effort.share * count as f64 * whole
+            || 2.0 * INNER.iterations as f64 * effort.most() as f64 * work > effort.work
+        {
             return None;
         }
         for (lows, smalls) in lows.iter().zip(&smalls) {
@@ -378,7 +383,8 @@ mod tests {
                 let row = Matrix::from_element(1, 1, 1.0);
                 Goals::new(&root, net.output(), row, vec![f64::INFINITY], None)
             };
-            let effort = Effort { round: 0, domains: usize::MAX, work: f64::INFINITY };
+            let effort =
+                Effort { round: 0, domains: usize::MAX, work: f64::INFINITY, share: f64::INFINITY };
             let cuts = Cuts::of(&goals(), effort, &|| false).unwrap();
             let carried = cuts.carry(&root);
             let with = cuts.goals(&carried, goals());
@@ -406,8 +412,13 @@ mod tests {
         let root = Analysis::of_region(&net, &input, Intermediate::Crown);
         let row = Matrix::from_element(1, 1, 1.0);
         let goals = Goals::new(&root, net.output(), row, vec![f64::INFINITY], None);
-        let all = Effort { round: 0, domains: usize::MAX, work: f64::INFINITY };
-        for effort in [Effort { domains: 10, ..all }, Effort { work: 10.0, ..all }] {
+        let all =
+            Effort { round: 0, domains: usize::MAX, work: f64::INFINITY, share: f64::INFINITY };
+        for effort in [
+            Effort { domains: 10, ..all },
+            Effort { work: 10.0, ..all },
+            Effort { share: 0.01, ..all },
+        ] {
             assert!(Cuts::of(&goals, effort, &|| false).is_none());
         }
     }

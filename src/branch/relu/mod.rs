@@ -132,6 +132,10 @@ const CUT_DUE: usize = 256;
 const CUT_ROUNDS: u32 = 4;
 const CUT_WORK: f64 = 4.0;
 
+/// Cuts are made only where the networks of groups are so much smaller than the whole: on fully connected networks they lose against
+/// short searches for intermediate bounds.
+const CUT_SHARE: f64 = 0.1;
+
 /// Short searches go on only where the last ones took at least this share off the intervals.
 const GAIN: f64 = 0.01;
 
@@ -175,7 +179,11 @@ impl Job<'_> {
         let left = self.limits.domains.saturating_sub(plan.visited) / 2;
         let work = CUT_WORK * due as f64 * refine::work_of_domain(goals.root);
         let stop = || self.limits.passed().is_some();
-        let cuts = Cuts::of(goals, Effort { round: rounds - 1, domains: left, work }, &stop);
+        let cuts = Cuts::of(
+            goals,
+            Effort { round: rounds - 1, domains: left, work, share: CUT_SHARE },
+            &stop,
+        );
         match &cuts {
             // Short searches for intermediate bounds would begin anew what cuts have won.
             Some(_) => plan.short = None,
