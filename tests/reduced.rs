@@ -89,6 +89,30 @@ proptest! {
     }
 
     #[test]
+    fn the_network_of_one_element_is_within_its_slack(words in words()) {
+        let mut choices = Choices::new(&words);
+        let net = network(&mut choices, Kind::Relu);
+        let (lower, upper, points) = region(&mut choices, net.inputs());
+        let input = Boxes::single(&lower, &upper);
+        let whole = Analysis::of_region(&net, &input, Intermediate::Crown);
+        let truths = truths(&net, &points);
+        let affine = |id: &usize| matches!(net.node(*id).op, Op::Affine(_));
+        for id in (0..net.nodes().len()).filter(affine) {
+            for element in [0, net.node(id).len - 1] {
+                let Some(small) = Reduced::of_element(&whole, id, element) else { continue };
+                prop_assert_eq!(small.net.outputs(), 1);
+                prop_assert_eq!(small.original(small.net.output(), 0), (id, element));
+                within_slack(&small, &whole, &|node, i| (node, i), &truths)?;
+                // A short search in it is about the same element.
+                let bound = small.carry(&whole).lower(&nalgebra::DMatrix::from_element(1, 1, 1.0), &[0]).bounds[0];
+                if let Some(bound) = from_f64(bound) {
+                    prop_assert!(truths.iter().all(|truth| bound <= truth[id][element]));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn sweeps_through_it_are_bounds(words in words()) {
         let mut choices = Choices::new(&words);
         let net = network(&mut choices, Kind::Relu);

@@ -51,6 +51,18 @@ impl<'a> Analysis<'a> {
         Self { net, layers, charges: charges.into() }
     }
 
+    /// Takes over bounds of one region, node by node; `bounds` sees those of the nodes before.
+    #[must_use]
+    pub fn of_boxes(net: &'a Network, mut bounds: impl FnMut(NodeId, &Layers) -> Boxes) -> Self {
+        let (mut layers, mut charges) = (Layers::default(), Charges::new());
+        for id in 0..net.nodes().len() {
+            let boxes = bounds(id, &layers);
+            charges.push(net, &boxes);
+            layers.push(boxes);
+        }
+        Self { net, layers, charges: charges.into() }
+    }
+
     /// Analyses sub-boxes of a region whose charges are known, starting from bounds that hold for them all (`known`, the
     /// parent's, one column each, where there are any) where given.
     ///

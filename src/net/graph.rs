@@ -364,6 +364,9 @@ impl Network {
     /// # Errors
     /// Where sizes do not fit, a parameter is not finite, or the output is the input.
     pub fn observed(&self, observers: Vec<Affine>) -> Result<Self, BuildError> {
+        if self.output == 0 {
+            return Err(BuildError::UnknownOperand(0));
+        }
         let mut builder = NetworkBuilder { nodes: self.nodes[..self.output].to_vec() };
         for Affine { terms, bias, roundings, slack } in observers {
             let id = builder.affine(terms, bias, roundings, "observer")?;
@@ -373,9 +376,6 @@ impl Network {
         }
         let output = builder.nodes.len();
         builder.nodes.push(self.nodes[self.output].clone());
-        if self.output == 0 {
-            return Err(BuildError::UnknownOperand(0));
-        }
         Ok(Self { nodes: builder.nodes, output })
     }
 
@@ -454,6 +454,28 @@ mod tests {
         assert_eq!(net.nodes().len(), 3);
         assert_eq!(net.relus().collect::<Vec<_>>(), vec![(2, 1)]);
         assert_eq!((net.inputs(), net.outputs(), net.parameters()), (1, 1, 2));
+    }
+
+    #[test]
+    fn observers_change_no_output() {
+        let mut b = NetworkBuilder::new(1, "x").unwrap();
+        let z = b.linear(0, scaled(3.0), "z").unwrap();
+        let y = b.relu(z, "y").unwrap();
+        let out = b.linear(y, scaled(0.5), "out").unwrap();
+        let net = b.finish(out).unwrap();
+        let observer = |source| {
+            let terms = vec![Term { source, map: scaled(2.0) }];
+            Affine { terms, bias: vec![1.0], roundings: 0, slack: Vec::new() }
+        };
+        let more = net.observed(vec![observer(y), observer(z)]).unwrap();
+        assert_eq!((more.output(), more.nodes().len()), (5, 6));
+        assert!(more.relus().eq(net.relus()));
+        let x = Matrix::from_element(1, 1, 2.0);
+        assert_eq!(more.evaluate(&x), net.evaluate(&x));
+        assert_eq!(more.forward(&x).node(4)[0], 13.0);
+        assert!(net.observed(vec![observer(out)]).is_err());
+        let input = NetworkBuilder::new(1, "x").unwrap().finish(0).unwrap();
+        assert!(input.observed(Vec::new()).is_err());
     }
 
     #[test]

@@ -8,8 +8,6 @@ mod fold;
 mod prune;
 
 use super::analysis::Analysis;
-use super::backward::Layers;
-use super::charge::Charges;
 use super::cost::work_of_sweep;
 use crate::net::{Boxes, Matrix, Network, NodeId};
 
@@ -80,21 +78,15 @@ impl Reduced {
     /// The analysis of the same region for the smaller network.
     #[must_use]
     pub fn carry<'a>(&'a self, analysis: &Analysis) -> Analysis<'a> {
-        let (mut layers, mut charges) = (Layers::default(), Charges::new());
         let input = &analysis.layers.boxes[0];
-        for id in 0..self.net.nodes().len() {
+        Analysis::of_boxes(&self.net, |id, layers| match &self.origins[id] {
             // Not intersected with interval arithmetic: see `is_folded`.
-            let boxes = match &self.origins[id] {
-                Some((from, elements)) => {
-                    let known = &analysis.layers.boxes[*from];
-                    let part = |m: &Matrix| m.select_rows(elements);
-                    Boxes { lower: part(&known.lower), upper: part(&known.upper) }
-                }
-                None => self.net.enclose_node(id, input, &layers.boxes),
-            };
-            charges.push(&self.net, &boxes);
-            layers.push(boxes);
-        }
-        Analysis { net: &self.net, layers, charges: charges.into() }
+            Some((from, elements)) => {
+                let known = &analysis.layers.boxes[*from];
+                let part = |m: &Matrix| m.select_rows(elements);
+                Boxes { lower: part(&known.lower), upper: part(&known.upper) }
+            }
+            None => self.net.enclose_node(id, input, &layers.boxes),
+        })
     }
 }

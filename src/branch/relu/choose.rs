@@ -60,7 +60,6 @@ impl Goals<'_> {
         climbed: &Climbed,
         undecided: &[usize],
     ) -> Vec<Vec<(NodeId, usize)>> {
-        let is_output = self.at == self.root.net.output();
         let gap = |&(relu, z, i): &Neuron, d: usize| {
             let boxes = &analysis.layers.boxes[z];
             let (l, u) = (boxes.lower[(i, d)], boxes.upper[(i, d)]);
@@ -75,9 +74,7 @@ impl Goals<'_> {
             }
             let (a, y, z) = (a[(i, d)], y[(i, d)], z[(i, d)]);
             let triangle = a.abs() * (-l) * u / (u - l);
-            // Where the outputs are bounded, any neuron may decide in the end.
-            let least = if is_output { f64::MIN_POSITIVE } else { 0.0 };
-            (a * (y - z.max(0.0))).abs() + 0.1 * triangle + least
+            (a * (y - z.max(0.0))).abs() + 0.1 * triangle + f64::MIN_POSITIVE
         };
         let best = |&d: &usize| {
             let scored = self.unstable.iter().map(|n| (gap(n, d), (n.1, n.2)));

@@ -9,10 +9,8 @@
 
 use super::INNER;
 use super::batch::{Goals, Seed};
-use super::refine::Short;
-use crate::bound::{
-    Analysis, Charges, Climbed, Goal, Layers, NodeRelaxation, Reduced, Start, Swept, work_of_sweep,
-};
+use super::refine::{Short, fitting};
+use crate::bound::{Analysis, Climbed, Goal, NodeRelaxation, Reduced, Start, Swept, work_of_sweep};
 use crate::net::{Affine, Boxes, LinearMap, Matrix, Network, NodeId, Op, Term};
 use rayon::prelude::*;
 
@@ -128,71 +126,66 @@ impl Cuts {
             slopes: slopes.collect(),
             visited: 0,
         };
-        let smalls = cuts.groups(root, &lows);
-        let sweeps = smalls.iter().flatten().flatten();
-        let work: f64 = sweeps.map(|small| work_of_sweep(&small.net, small.net.output())).sum();
-        let whole = work_of_sweep(root.net, root.net.output());
-        if work > effort.share * count as f64 * whole
-            || 2.0 * INNER.iterations as f64 * effort.most() as f64 * work > effort.work
-        {
-            return None;
-        }
-        for (lows, smalls) in lows.iter().zip(&smalls) {
-            cuts.search(root, lows, smalls, effort.most(), stop);
-        }
-        Some(cuts)
+        cuts.search(root, &lows, effort, stop).then_some(cuts)
     }
 
-    /// The network of each cut, by nodes of cuts.
-    fn groups(&self, root: &Analysis, lows: &[Vec<f64>]) -> Vec<Vec<Option<Reduced>>> {
-        let analysis = self.carry(root);
-        let first = root.net.output();
-        let network = |node: usize| {
-            let small = |element| Reduced::of_element(&analysis, first + node, element);
-            (0..lows[node].len()).into_par_iter().map(small).collect()
-        };
-        (0..lows.len()).map(network).collect()
-    }
-
-    /// Bounds the next node of cuts by short searches, each in the network of its own group.
+    /// Bounds every cut by a short search in the network of its own group; false where that would take more than may be spent.
     fn search(
         &mut self,
         root: &Analysis,
-        lows: &[f64],
-        smalls: &[Option<Reduced>],
-        most: usize,
+        lows: &[Vec<f64>],
+        effort: Effort,
         stop: &(dyn Fn() -> bool + Sync),
-    ) {
+    ) -> bool {
         let analysis = self.carry(root);
-        let node = root.net.output() + self.boxes.len();
-        let mut boxes = analysis.layers.boxes[node].clone();
+        let first = root.net.output();
+        let names: Vec<(NodeId, usize)> = (first..)
+            .zip(lows)
+            .flat_map(|(node, lows)| (0..lows.len()).map(move |element| (node, element)))
+            .collect();
+        let small = |&(node, element): &_| Reduced::of_element(&analysis, node, element);
+        let smalls: Vec<Option<Reduced>> = names.par_iter().map(small).collect();
+        let sweep = |small: &Reduced| work_of_sweep(&small.net, small.net.output());
+        let work: f64 = smalls.iter().flatten().map(sweep).sum();
+        let domain = 2.0 * INNER.iterations as f64 * work;
+        if work > effort.share * names.len() as f64 * work_of_sweep(root.net, first)
+            || effort.most() as f64 * domain > effort.work
+        {
+            return false;
+        }
         let bound = |small: &Option<Reduced>| {
             let Some(small) = small else { return (f64::NEG_INFINITY, 0) };
             let analysis = small.carry(&analysis);
             let row = Matrix::from_element(1, 1, 1.0);
             let goals = Goals::new(&analysis, small.net.output(), row, vec![f64::INFINITY], None);
+            let most = effort.most().min(fitting(goals.unstable.len()));
             let found = Short::run(&goals, most, stop);
             found.first().map_or((f64::NEG_INFINITY, 0), |short| (short.bound(), short.visited))
         };
         let found: Vec<(f64, usize)> = smalls.par_iter().map(bound).collect();
-        for (i, (&(bound, visited), &low)) in found.iter().zip(lows).enumerate() {
+        let ends = first..first + lows.len();
+        let mut boxes: Vec<Boxes> = ends.map(|id| analysis.layers.boxes[id].clone()).collect();
+        for ((&(node, i), &(bound, visited)), &low) in
+            names.iter().zip(&found).zip(lows.iter().flatten())
+        {
             self.visited += visited;
+            let end = &mut boxes[node - first].lower[i];
             // An infinite bound says that the region is empty; the search will find that by itself.
             if bound.is_finite() {
-                boxes.lower[i] = boxes.lower[i].max(bound);
+                *end = end.max(bound);
             }
-            self.sizes.push(if boxes.lower[i] > low { FIRST } else { 0.0 });
+            self.sizes.push(if *end > low { FIRST } else { 0.0 });
         }
-        self.boxes.push(boxes);
+        self.boxes = boxes;
+        true
     }
 
     /// The analysis of the same region for the network with cuts.
     #[must_use]
     pub fn carry<'a>(&'a self, root: &Analysis) -> Analysis<'a> {
-        let (mut layers, mut charges) = (Layers::default(), Charges::new());
         let first = root.net.output();
-        for id in 0..self.net.nodes().len() {
-            let boxes = if id < first {
+        Analysis::of_boxes(&self.net, |id, layers| {
+            if id < first {
                 root.layers.boxes[id].clone()
             } else if id == self.net.output() {
                 root.layers.boxes[first].clone()
@@ -200,11 +193,8 @@ impl Cuts {
                 boxes.clone()
             } else {
                 self.net.enclose_node(id, &root.layers.boxes[0], &layers.boxes)
-            };
-            charges.push(&self.net, &boxes);
-            layers.push(boxes);
-        }
-        Analysis { net: &self.net, layers, charges: charges.into() }
+            }
+        })
     }
 
     /// The same goals, on the carried analysis.

@@ -24,7 +24,6 @@ use crate::bound::{
 };
 use crate::net::Network;
 use crate::spec::{Claim, Property};
-use batch::Goals;
 use cut::{Cuts, Effort};
 use search::Search;
 
@@ -106,8 +105,8 @@ struct Plan {
     optimise: bool,
     /// Domains an end in the next short searches for intermediate bounds; none where the last ones were not worth it.
     short: Option<usize>,
-    /// Rounds of cuts so far; none where they cost too much or a proof is to be written.
-    rounds: Option<u32>,
+    /// Whether there may be cuts: not where they were found to cost too much, nor where a proof is to be written.
+    cut: bool,
     /// The bound that an interrupted search reached, and of which polytope.
     reached: Option<(usize, f64)>,
     /// Polytopes that have been excluded.
@@ -140,28 +139,13 @@ const CUT_SHARE: f64 = 0.1;
 const GAIN: f64 = 0.01;
 
 impl Plan {
-    fn cuts_are_next(&self) -> bool {
-        self.rounds.is_some_and(|rounds| rounds < CUT_ROUNDS)
-    }
-
-    /// After how many domains a search is interrupted, for cuts or for short searches.
-    fn interrupt(&self, root: &Analysis, left: usize) -> usize {
-        match self.rounds.filter(|_| self.cuts_are_next()) {
-            Some(rounds) => CUT_DUE << rounds,
-            None => self.short.map_or(usize::MAX, |short| {
-                let patience = if short > SHORT { LESS_PATIENCE } else { PATIENCE };
-                refine::due(root, short, patience, left)
-            }),
-        }
-    }
-
     fn new(root: &Root, visited: usize, limits: &Limits, care: Option<Care>) -> Self {
         let work = || ENDS.iterations as f64 * work_of_intermediate(&root.analysis);
         Self {
             optimise: limits.domains > 1 && !root.open.is_empty() && work() < MOST_WORK,
             short: Some(SHORT),
             // A proof has no place for cuts yet.
-            rounds: care.is_none().then_some(0),
+            cut: care.is_none(),
             reached: None,
             done: Vec::new(),
             visited,
@@ -172,26 +156,6 @@ impl Plan {
 }
 
 impl Job<'_> {
-    /// Cuts for the goal, where any have been due; where they cost too much, there will be none.
-    fn cuts(&self, goals: &Goals, plan: &mut Plan) -> Option<Cuts> {
-        let rounds = plan.rounds.filter(|rounds| *rounds > 0)?;
-        let due = CUT_DUE << (rounds - 1);
-        let left = self.limits.domains.saturating_sub(plan.visited) / 2;
-        let work = CUT_WORK * due as f64 * refine::work_of_domain(goals.root);
-        let stop = || self.limits.passed().is_some();
-        let cuts = Cuts::of(
-            goals,
-            Effort { round: rounds - 1, domains: left, work, share: CUT_SHARE },
-            &stop,
-        );
-        match &cuts {
-            // Short searches for intermediate bounds would begin anew what cuts have won.
-            Some(_) => plan.short = None,
-            None => plan.rounds = None,
-        }
-        cuts
-    }
-
     /// Excludes the open polytopes one by one: root bounds with optimised slopes, then branch and bound; where that takes long,
     /// intermediate bounds by short searches of their own, for as much work again, and branch and bound from there.
     fn decide(&self, mut root: Root, plan: &mut Plan) -> (Answer, ClaimRecord) {
@@ -210,10 +174,6 @@ impl Job<'_> {
         let mut trees = Vec::new();
         match self.search(&root, plan, &mut trees) {
             Some(answer) => (answer, root.record(self.claim, trees)),
-            None if plan.cuts_are_next() => {
-                plan.rounds = plan.rounds.map(|rounds| rounds + 1);
-                self.decide(root, plan)
-            }
             None => {
                 let gain = root.refine(self.claim, self.care, self.limits, plan);
                 let longer = plan.short.map(|short| short.saturating_mul(LONGER));
@@ -223,38 +183,23 @@ impl Job<'_> {
         }
     }
 
-    /// Branch and bound for the open polytopes; `None` where cuts or short searches for intermediate bounds are due.
+    /// Branch and bound for the open polytopes; `None` where short searches for intermediate bounds are due.
     fn search(&self, root: &Root, plan: &mut Plan, trees: &mut Vec<Tree>) -> Option<Answer> {
         plan.bound = plan.bound.min(root.proved);
         for polytope in &root.open {
             if plan.done.contains(&polytope.index) {
                 continue;
             }
-            let Some(goals) = Search::goals(self, root, polytope) else {
-                return Some(Answer::Open(Reason::BoundTooWeak));
-            };
-            let cuts = self.cuts(&goals, plan);
-            plan.visited += cuts.as_ref().map_or(0, |cuts| cuts.visited);
-            let carried = cuts.as_ref().map(|cuts| cuts.carry(&root.analysis));
-            let goals = match (&cuts, &carried) {
-                (Some(cuts), Some(carried)) => cuts.goals(carried, goals),
-                _ => goals,
-            };
-            let search = Search::new(self, goals);
-            let left = self.limits.domains.saturating_sub(plan.visited);
-            let most = plan.interrupt(&root.analysis, left);
             let mut tree = self.care.map(|_| Tree::new(polytope.index));
-            let part = search.run(self.limits, plan.visited, most, tree.as_mut());
-            trees.extend(tree);
-            plan.visited += part.visited;
-            let before = plan.reached.filter(|(index, _)| *index == polytope.index);
-            let bound = before.map_or(part.bound, |(_, bound)| part.bound.max(bound));
-            let Some(answer) = part.answer else {
-                plan.reached = Some((polytope.index, bound));
-                return None;
+            let (mut round, mut cuts) = (0, None);
+            let answer = loop {
+                match self.explore(root, polytope, plan, cuts.as_ref(), round, tree.as_mut()) {
+                    Explored::Over(answer) => break answer,
+                    Explored::Due => return None,
+                    Explored::Cuts(found) => (round, cuts) = (round + 1, Some(found)),
+                }
             };
-            plan.open += part.open;
-            plan.bound = plan.bound.min(bound);
+            trees.extend(tree);
             if !matches!(answer, Answer::Proved) {
                 return Some(answer);
             }
@@ -264,6 +209,92 @@ impl Job<'_> {
         }
         Some(Answer::Proved)
     }
+
+    /// Branch and bound for one polytope with the cuts there are, until it is over or something else is due.
+    fn explore(
+        &self,
+        root: &Root,
+        polytope: &OpenPolytope,
+        plan: &mut Plan,
+        cuts: Option<&Cuts>,
+        round: u32,
+        mut tree: Option<&mut Tree>,
+    ) -> Explored {
+        let Some(goals) = Search::goals(self, root, polytope) else {
+            return Explored::Over(Answer::Open(Reason::BoundTooWeak));
+        };
+        let carried = cuts.map(|cuts| cuts.carry(&root.analysis));
+        let goals = match (cuts, &carried) {
+            (Some(cuts), Some(carried)) => cuts.goals(carried, goals),
+            _ => goals,
+        };
+        let search = Search::new(self, goals);
+        let mut front = search.front();
+        let before = plan.visited;
+        loop {
+            let left = self.limits.domains.saturating_sub(before);
+            let cuts_due = CUT_DUE << round;
+            let cut = plan.cut && round < CUT_ROUNDS && cuts_due <= left / 2;
+            let refine_due = || {
+                plan.short.map_or(usize::MAX, |short| {
+                    let patience = if short > SHORT { LESS_PATIENCE } else { PATIENCE };
+                    refine::due(&root.analysis, short, patience, left)
+                })
+            };
+            let most = if cut { cuts_due } else { refine_due() };
+            let answer = search.run(&mut front, self.limits, before, most, tree.as_deref_mut());
+            plan.visited = before + front.visited;
+            let earlier = plan.reached.filter(|(index, _)| *index == polytope.index);
+            let margin = search.margin(&front);
+            let margin = earlier.map_or(margin, |(_, earlier)| margin.max(earlier));
+            plan.reached = Some((polytope.index, margin));
+            if let Some(answer) = answer {
+                plan.open += front.open();
+                plan.bound = plan.bound.min(margin);
+                return Explored::Over(answer);
+            }
+            if !cut {
+                return Explored::Due;
+            }
+            match self.cuts(root, polytope, plan, round) {
+                Some(cuts) => return Explored::Cuts(cuts),
+                // They cost too much: the search goes on without.
+                None => plan.cut = false,
+            }
+        }
+    }
+
+    /// The next cuts, if they are worth their cost.
+    fn cuts(
+        &self,
+        root: &Root,
+        polytope: &OpenPolytope,
+        plan: &mut Plan,
+        round: u32,
+    ) -> Option<Cuts> {
+        let due = f64::from(1 << round) * CUT_DUE as f64;
+        let effort = Effort {
+            round,
+            domains: self.limits.domains.saturating_sub(plan.visited) / 2,
+            work: CUT_WORK * due * refine::work_of_domain(&root.analysis),
+            share: CUT_SHARE,
+        };
+        let stop = || self.limits.passed().is_some();
+        let cuts = Cuts::of(&Search::goals(self, root, polytope)?, effort, &stop)?;
+        plan.visited += cuts.visited;
+        // Short searches for intermediate bounds would begin anew what cuts have won.
+        plan.short = None;
+        Some(cuts)
+    }
+}
+
+/// What became of a search of one polytope.
+enum Explored {
+    Over(Answer),
+    /// Short searches for intermediate bounds are due.
+    Due,
+    /// New cuts, to begin anew with.
+    Cuts(Cuts),
 }
 
 /// What is known of one claim's region before it is split.

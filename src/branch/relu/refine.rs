@@ -133,11 +133,14 @@ fn unstable_before(analysis: &Analysis, at: NodeId) -> usize {
     before.map(|(_, z)| analysis.layers.boxes[z].of_unknown_sign().count()).sum()
 }
 
-/// Ends that are searched for at a time, so that what is known of their open domains takes no more than [`GROUP_BYTES`]: a pair
-/// of children has a slope and an interval of each unstable neuron.
+/// Domains whose open children take no more than [`GROUP_BYTES`]: a pair of them has a slope and an interval of each unstable neuron.
+pub fn fitting(unstable: usize) -> usize {
+    (GROUP_BYTES / unstable.saturating_mul(12).saturating_add(512)).max(8)
+}
+
+/// Ends that are searched for at a time.
 fn group_size(unstable: usize, domains: usize) -> usize {
-    let end = domains.saturating_mul(unstable.saturating_mul(12) + 512);
-    (GROUP_BYTES / end.max(1)).max(8)
+    (fitting(unstable) / domains.max(1)).max(8)
 }
 
 fn operands_of_relus(net: &Network) -> Vec<NodeId> {

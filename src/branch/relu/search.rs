@@ -26,16 +26,25 @@ pub struct Search<'a> {
     claim: usize,
 }
 
-/// What became of a search.
-pub struct Part {
-    /// `None` where it was only interrupted.
-    pub answer: Option<Answer>,
-    /// The least margin proved over all domains, open ones included.
-    pub bound: f64,
+/// How far a search has come: it can be interrupted and gone on with.
+pub struct Front {
+    /// Domains that are still to be bounded, worst first.
+    open: BinaryHeap<Domain>,
+    /// Bytes that they take, about.
+    memory: usize,
+    /// Domains that are undecided with nothing left to split.
+    stuck: usize,
+    /// The least margin proved over domains that are not open any more.
+    closed: f64,
     /// Domains bounded.
     pub visited: usize,
-    /// Domains still open.
-    pub open: usize,
+}
+
+impl Front {
+    /// Domains that are not decided.
+    pub fn open(&self) -> usize {
+        self.open.len() + self.stuck
+    }
 }
 
 /// What became of a batch.
@@ -93,61 +102,67 @@ impl<'a> Search<'a> {
         Some(Goals::new(&root.analysis, net.output(), row, targets, job.care))
     }
 
-    /// Searches until it is over, a limit is reached or `most` domains have been bounded, whichever comes first.
+    /// A search that has not begun.
+    pub fn front(&self) -> Front {
+        let open = BinaryHeap::from([self.goals.whole(0)]);
+        Front { open, memory: 0, stuck: 0, closed: f64::INFINITY, visited: 0 }
+    }
+
+    /// The least margin proved over all domains, open ones included.
+    pub fn margin(&self, front: &Front) -> f64 {
+        let worst = front.open.peek().map_or(f64::INFINITY, |worst| worst.bound);
+        front.closed.min(worst - self.goals.targets[0])
+    }
+
+    /// Searches until it is over or a limit is reached; `None` where `most` domains have been bounded before that.
     pub fn run(
         &self,
+        front: &mut Front,
         limits: &Limits,
         visited_before: usize,
         most: usize,
         mut tree: Option<&mut Tree>,
-    ) -> Part {
-        let mut open = BinaryHeap::from([self.goals.whole(0)]);
-        let mut memory = 0;
+    ) -> Option<Answer> {
         let batch = batch_size(&self.goals);
-        let mut part = Part { answer: None, bound: f64::INFINITY, visited: 0, open: 0 };
-        let mut stuck = 0;
-        while let Some(worst) = open.peek() {
+        while !front.open.is_empty() {
             let recorded = tree.as_ref().map_or(0, |tree| tree.size());
-            let full = (memory + recorded > limits.memory).then_some(Reason::MemoryLimit);
+            let full = (front.memory + recorded > limits.memory).then_some(Reason::MemoryLimit);
             let many =
-                (visited_before + part.visited >= limits.domains).then_some(Reason::DomainLimit);
+                (visited_before + front.visited >= limits.domains).then_some(Reason::DomainLimit);
             if let Some(reason) = limits.passed().or(full).or(many) {
-                let bound = part.bound.min(worst.bound - self.goals.targets[0]);
-                let answer = Some(Answer::Open(reason));
-                return Part { answer, bound, open: open.len() + stuck, ..part };
+                return Some(Answer::Open(reason));
             }
-            if part.visited >= most {
-                let bound = part.bound.min(worst.bound - self.goals.targets[0]);
-                return Part { bound, ..part };
+            if front.visited >= most {
+                return None;
             }
-            let domains: Vec<Domain> = (0..batch * BATCHES).map_while(|_| open.pop()).collect();
-            memory -= domains.iter().map(Domain::size).sum::<usize>().min(memory);
-            part.visited += domains.len();
+            let domains: Vec<Domain> =
+                (0..batch * BATCHES).map_while(|_| front.open.pop()).collect();
+            front.memory -= domains.iter().map(Domain::size).sum::<usize>().min(front.memory);
+            front.visited += domains.len();
             let chunk = domains.len().div_ceil(BATCHES).max(1);
             let work = |chunk| limits.passed().is_none().then(|| self.batch(chunk));
             let results: Vec<Option<Batch>> = domains.par_chunks(chunk).map(work).collect();
             for (chunk, result) in domains.chunks(chunk).zip(results) {
                 let Some(mut result) = result else {
                     // Out of time: these stay open.
-                    part.visited -= chunk.len();
-                    open.extend(chunk.iter().cloned());
+                    front.visited -= chunk.len();
+                    front.open.extend(chunk.iter().cloned());
                     continue;
                 };
                 if let Some(found) = result.counterexample {
-                    let answer = Some(Answer::Refuted(Box::new(found)));
-                    return Part { answer, open: open.len(), ..part };
+                    return Some(Answer::Refuted(Box::new(found)));
                 }
-                part.bound = part.bound.min(result.proved - self.goals.targets[0]);
-                stuck += result.stuck;
+                front.closed = front.closed.min(result.proved - self.goals.targets[0]);
+                front.stuck += result.stuck;
                 if let Some(tree) = &mut tree {
                     result.record(tree);
                 }
-                memory += result.children.iter().map(Domain::size).sum::<usize>();
-                open.extend(result.children);
+                front.memory += result.children.iter().map(Domain::size).sum::<usize>();
+                front.open.extend(result.children);
             }
         }
-        let answer = if stuck > 0 { Answer::Open(Reason::Resolution) } else { Answer::Proved };
-        Part { answer: Some(answer), open: stuck, ..part }
+        let stuck = front.stuck > 0;
+        Some(if stuck { Answer::Open(Reason::Resolution) } else { Answer::Proved })
     }
 
     fn batch(&self, domains: &[Domain]) -> Batch {
