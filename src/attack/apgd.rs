@@ -346,6 +346,7 @@ impl<'a> Descent<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attack::problem::fixtures::with_identity;
     use crate::net::{LinearMap, NetworkBuilder, Term};
     use crate::spec::{Ball, Norm, Property};
 
@@ -361,18 +362,6 @@ mod tests {
         assert!(ends(0).is_empty());
     }
 
-    /// Calls `act` with the problem of the classifier y = x of so many classes on [−1, 1]ⁿ.
-    fn with_problem(classes: usize, norm: Norm, act: impl FnOnce(&Problem)) {
-        let mut builder = NetworkBuilder::new(classes, "x").unwrap();
-        let map = LinearMap::from_matrix(Matrix::identity(classes, classes));
-        let last = builder.affine(vec![Term { source: 0, map }], vec![0.0; classes], 0, "y");
-        let net = builder.finish(last.unwrap()).unwrap();
-        let number = |n: i32| crate::num::Rational::from_integer(n.into());
-        let ball = Ball::new(norm, &vec![number(0); classes], &vec![number(1); classes], None);
-        let (ball, margins) = (ball.unwrap(), Property::margins(0, classes));
-        act(&Problem::in_ball(&net, &ball, &margins, &|| false));
-    }
-
     const START: [Start; 1] = [Start { index: 0, target: None }];
 
     fn descent<'a>(problem: &'a Problem<'a>, x: &[f64]) -> Descent<'a> {
@@ -384,7 +373,7 @@ mod tests {
     #[test]
     fn no_step_is_lost_between_phases() {
         use Loss::{CrossEntropy, Dlr, Margin};
-        with_problem(3, Norm::Linf, |problem| {
+        with_identity(3, 0.0, Norm::Linf, |problem| {
             for (loss, targeted, expected) in [
                 (CrossEntropy, false, vec![(Margin, From::Best), (Margin, From::Centre)]),
                 (Dlr, false, vec![(CrossEntropy, From::Centre), (Margin, From::Best)]),
@@ -401,7 +390,7 @@ mod tests {
                 }
             }
         });
-        with_problem(2, Norm::Linf, |problem| {
+        with_identity(2, 0.0, Norm::Linf, |problem| {
             let phases = phases(problem, CrossEntropy, false, 100);
             assert_eq!(phases, [Phase { loss: Margin, steps: 100, from: From::Random }]);
         });
@@ -437,7 +426,7 @@ mod tests {
 
     #[test]
     fn steps_have_three_quarters_of_their_own_direction_and_one_of_the_last() {
-        with_problem(2, Norm::Linf, |problem| {
+        with_identity(2, 0.0, Norm::Linf, |problem| {
             let mut descent = descent(problem, &[0.0, 0.0]);
             descent.progress[0].step = 0.25;
             descent.gradient = Matrix::from_column_slice(2, 1, &[1.0, -2.0]);
@@ -453,7 +442,7 @@ mod tests {
 
     #[test]
     fn steps_are_halved_where_they_bring_too_little() {
-        with_problem(2, Norm::Linf, |problem| {
+        with_identity(2, 0.0, Norm::Linf, |problem| {
             let judged = |falls, halved, least: f64, before: f64| {
                 let mut descent = descent(problem, &[0.5, 0.5]);
                 descent.best = Matrix::from_column_slice(2, 1, &[-0.5, 0.25]);
@@ -478,7 +467,7 @@ mod tests {
 
     #[test]
     fn a_descent_keeps_its_best_point_and_counts_its_falls() {
-        with_problem(3, Norm::L2, |problem| {
+        with_identity(3, 0.0, Norm::L2, |problem| {
             let mut descent = descent(problem, &[0.0, 0.5, 0.0]);
             // Class 0 behind by 0.5, then ahead by 1, then behind again by less: as losses these are −, +, −.
             let mut findings = Findings::default();

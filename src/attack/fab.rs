@@ -307,25 +307,16 @@ fn onto_plane(problem: &Problem, x: &[f64], w: &[f64], value: f64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::{LinearMap, NetworkBuilder, Term};
-    use crate::num::Rational;
-    use crate::spec::{Ball, Property};
+    use crate::attack::problem::fixtures::with_identity;
 
     #[test]
     fn a_step_goes_past_the_boundary_and_is_drawn_towards_the_centre() {
-        let mut builder = NetworkBuilder::new(2, "x").unwrap();
-        let map = LinearMap::from_matrix(Matrix::identity(2, 2));
-        let last = builder.affine(vec![Term { source: 0, map }], vec![0.0; 2], 0, "y").unwrap();
-        let net = builder.finish(last).unwrap();
-        let number = |n: i32| Rational::from_integer(n.into());
-        let (centre, radii) = (vec![number(0); 2], vec![number(1); 2]);
-        let ball = Ball::new(Norm::Linf, &centre, &radii, None).unwrap();
-        let margins = Property::margins(0, 2);
-        let problem = Problem::in_ball(&net, &ball, &margins, &|| false);
-        let mut x = [0.5, -0.5];
-        // f = x₀ + x₁ + 0.3: both projections are (−0.15, −0.15), so α = 0.1.
-        towards(&problem, &mut x, &[1.0, 1.0], 0.3);
-        let expected = [0.9 * (0.5 - 0.1575) - 0.01575, 0.9 * (-0.5 - 0.1575) - 0.01575];
-        assert!(x.iter().zip(expected).all(|(x, e)| (x - e).abs() < 1e-12), "{x:?}");
+        with_identity(2, 0.0, Norm::Linf, |problem| {
+            let mut x = [0.5, -0.5];
+            // f = x₀ + x₁ + 0.3: both projections are (−0.15, −0.15), so α = 0.1.
+            towards(problem, &mut x, &[1.0, 1.0], 0.3);
+            let expected = [0.9 * (0.5 - 0.1575) - 0.01575, 0.9 * (-0.5 - 0.1575) - 0.01575];
+            assert!(x.iter().zip(expected).all(|(x, e)| (x - e).abs() < 1e-12), "{x:?}");
+        });
     }
 }

@@ -247,30 +247,12 @@ impl<'a> Descent<'a> {
 mod tests {
     use super::*;
     use crate::attack::Schedule;
-    use crate::net::{LinearMap, Network, NetworkBuilder, Term};
-    use crate::num::Rational;
-    use crate::spec::{Ball, Norm, Property};
-
-    /// The classifier y = x of so many classes, class 0 favoured by so much.
-    fn identity(classes: usize, favour: f64) -> Network {
-        let mut builder = NetworkBuilder::new(classes, "x").unwrap();
-        let map = LinearMap::from_matrix(Matrix::identity(classes, classes));
-        let bias = (0..classes).map(|class| if class == 0 { favour } else { 0.0 }).collect();
-        let last = builder.affine(vec![Term { source: 0, map }], bias, 0, "y");
-        builder.finish(last.unwrap()).unwrap()
-    }
-
-    /// Calls `act` with the problem on [−1, 1]ⁿ.
-    fn with_problem(classes: usize, favour: f64, norm: Norm, act: impl FnOnce(&Problem)) {
-        let (net, number) = (identity(classes, favour), |n: i32| Rational::from_integer(n.into()));
-        let ball = Ball::new(norm, &vec![number(0); classes], &vec![number(1); classes], None);
-        let (ball, margins) = (ball.unwrap(), Property::margins(0, classes));
-        act(&Problem::in_ball(&net, &ball, &margins, &|| false));
-    }
+    use crate::attack::problem::fixtures::with_identity;
+    use crate::spec::Norm;
 
     #[test]
     fn steps_follow_the_schedule_the_momentum_and_the_start() {
-        with_problem(2, 0.0, Norm::L2, |problem| {
+        with_identity(2, 0.0, Norm::L2, |problem| {
             let settings =
                 AttackSettings { step: 0.5, momentum: 0.5, steps: 8, ..AttackSettings::default() };
             for (restart, finer) in [(0, 1.0), (1, FINER)] {
@@ -294,7 +276,7 @@ mod tests {
     #[test]
     fn the_first_start_is_the_centre_and_others_are_spread_over_the_set() {
         for norm in [Norm::Linf, Norm::L2] {
-            with_problem(4, 0.0, norm, |problem| {
+            with_identity(4, 0.0, norm, |problem| {
                 let settings = AttackSettings::default();
                 let starts: Vec<_> = (0..40).map(|i| Start::new(i, i, None)).collect();
                 let x = Descent::new(problem, &settings, 0, &starts).x;
@@ -310,7 +292,7 @@ mod tests {
 
     #[test]
     fn the_second_half_of_the_steps_descends_on_the_margin() {
-        with_problem(3, 0.0, Norm::Linf, |problem| {
+        with_identity(3, 0.0, Norm::Linf, |problem| {
             let starts = [Start::new(0, 0, None)];
             let losses = |steps| -> Vec<Loss> {
                 let settings = AttackSettings { steps, ..AttackSettings::default() };
@@ -326,7 +308,7 @@ mod tests {
 
     #[test]
     fn each_step_takes_the_factor_of_its_number() {
-        with_problem(3, 100.0, Norm::Linf, |problem| {
+        with_identity(3, 100.0, Norm::Linf, |problem| {
             let starts = [Start::new(0, 0, None)];
             for (schedule, reached) in [
                 (Schedule::Constant, 0.75),

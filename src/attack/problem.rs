@@ -295,26 +295,44 @@ pub(super) fn column_mut(matrix: &mut Matrix, c: usize) -> &mut [f64] {
     &mut matrix.as_mut_slice()[c * rows..(c + 1) * rows]
 }
 
+/// What tests of attacks share.
 #[cfg(test)]
-mod tests {
+pub(super) mod fixtures {
     use super::*;
     use crate::net::{LinearMap, NetworkBuilder, Term};
+    use crate::num::Rational;
+
+    /// The classifier y = x of so many classes, class 0 favoured by so much.
+    pub fn identity(classes: usize, favour: f64) -> Network {
+        let mut builder = NetworkBuilder::new(classes, "x").unwrap();
+        let map = LinearMap::from_matrix(Matrix::identity(classes, classes));
+        let bias = (0..classes).map(|class| if class == 0 { favour } else { 0.0 }).collect();
+        let last = builder.affine(vec![Term { source: 0, map }], bias, 0, "y");
+        builder.finish(last.unwrap()).unwrap()
+    }
+
+    /// Calls `act` with the problem of that classifier on [−1, 1]ⁿ.
+    pub fn with_identity(classes: usize, favour: f64, norm: Norm, act: impl FnOnce(&Problem)) {
+        let (net, number) = (identity(classes, favour), |n: i32| Rational::from_integer(n.into()));
+        let ball = Ball::new(norm, &vec![number(0); classes], &vec![number(1); classes], None);
+        let (ball, margins) = (ball.unwrap(), Property::margins(0, classes));
+        act(&Problem::in_ball(&net, &ball, &margins, &|| false));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixtures::identity;
+    use super::*;
     use crate::num::{Rational, parse_rational};
 
     fn q(text: &str) -> Rational {
         parse_rational(text).unwrap()
     }
 
-    fn identity(inputs: usize) -> Network {
-        let mut builder = NetworkBuilder::new(inputs, "x").unwrap();
-        let map = LinearMap::from_matrix(Matrix::identity(inputs, inputs));
-        let last = builder.affine(vec![Term { source: 0, map }], vec![0.0; inputs], 0, "y");
-        builder.finish(last.unwrap()).unwrap()
-    }
-
     #[test]
     fn what_the_domain_takes_from_one_feature_goes_to_the_others() {
-        let net = identity(3);
+        let net = identity(3, 0.0);
         let domain = vec![(q("0"), q("1")); 3];
         let (centre, radii) = ([q("0"), q("0.5"), q("0.5")], [q("0.3"), q("0.3"), q("0")]);
         let ball = Ball::new(Norm::L2, &centre, &radii, Some(&domain)).unwrap();
@@ -330,7 +348,7 @@ mod tests {
 
     #[test]
     fn a_step_goes_against_the_gradient_as_far_as_asked_and_stays_inside() {
-        let net = identity(3);
+        let net = identity(3, 0.0);
         let domain = vec![(q("0"), q("1")); 3];
         let margins = Property::margins(0, 3);
         let (centre, radii) = ([q("0.5"), q("0.5"), q("0.9")], [q("0.2"), q("0.4"), q("0.2")]);
@@ -358,7 +376,7 @@ mod tests {
 
     #[test]
     fn a_region_cut_from_a_ball_is_searched_as_that_ball() {
-        let net = identity(2);
+        let net = identity(2, 0.0);
         let domain = vec![(q("0"), q("1")); 2];
         let (centre, radii) = ([q("0"), q("0.5")], [q("0.2"), q("0.1")]);
         let region = Region::ball(&centre, &radii, Some(&domain)).unwrap();

@@ -324,13 +324,13 @@ fn overlap(a: &[((NodeId, usize), f64)], b: &[((NodeId, usize), f64)]) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::bound::Intermediate;
     use crate::net::NetworkBuilder;
 
     /// Numbers in [−1, 1) that look random.
-    fn numbers(mut state: u64) -> impl FnMut() -> f64 {
+    pub fn numbers(mut state: u64) -> impl FnMut() -> f64 {
         move || {
             state = state
                 .wrapping_mul(6_364_136_223_846_793_005)
@@ -339,7 +339,8 @@ mod tests {
         }
     }
 
-    fn network(next: &mut impl FnMut() -> f64) -> Network {
+    /// Four inputs, two layers of ReLUs, one output.
+    pub fn network(next: &mut impl FnMut() -> f64) -> Network {
         let mut builder = NetworkBuilder::new(4, "x").unwrap();
         let mut node = 0;
         for (inputs, outputs) in [(4, 50), (50, 40), (40, 1)] {

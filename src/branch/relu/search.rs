@@ -244,3 +244,49 @@ fn batch_size(goals: &Goals) -> usize {
 fn from_split(domain: &Domain) -> Option<Improve> {
     domain.splits.last().map(|split| Improve::Crown { after: Some(split.node) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::cut::tests::{network, numbers};
+    use super::*;
+    use crate::bound::{Analysis, Intermediate};
+    use crate::net::Boxes;
+
+    #[test]
+    fn a_search_goes_on_where_it_was_interrupted() {
+        let mut next = numbers(3);
+        let net = network(&mut next);
+        let input = Boxes::single(&[-0.5; 4], &[0.5; 4]);
+        let root = Analysis::of_region(&net, &input, Intermediate::Crown);
+        let points = Matrix::from_fn(4, 2_000, |_, _| next() / 2.0);
+        let row = Matrix::from_element(1, 1, 1.0);
+        let (low, high) = (root.lower(&row, &[0]).bounds[0], net.evaluate(&points).min());
+        let target = low + 0.6 * (high - low);
+        // The target is out of reach, so that no property is asked.
+        let property = Property { claims: Vec::new(), uses_inputs: false };
+        let search = || {
+            let goals = Goals::new(&root, net.output(), row.clone(), vec![target], None);
+            Search { goals, whole: &net, property: &property, claim: 0 }
+        };
+        let limits = Limits::starting_now(None, &|| false);
+        let (whole, parts) = (search(), search());
+        let (mut at_once, mut in_parts) = (whole.front(), parts.front());
+        let answer = whole.run(&mut at_once, &limits, 0, usize::MAX, None);
+        assert!(matches!(answer, Some(Answer::Proved)), "{}", at_once.visited);
+        assert!(at_once.visited > 20, "{}", at_once.visited);
+        let mut interruptions = 0;
+        let mut margins = vec![f64::NEG_INFINITY];
+        loop {
+            let most = in_parts.visited + 1;
+            if parts.run(&mut in_parts, &limits, 0, most, None).is_some() {
+                break;
+            }
+            interruptions += 1;
+            margins.push(parts.margin(&in_parts));
+        }
+        assert!(interruptions > 2 && margins.is_sorted(), "{margins:?}");
+        assert_eq!(in_parts.visited, at_once.visited);
+        assert_eq!(parts.margin(&in_parts), whole.margin(&at_once));
+        assert!(whole.margin(&at_once) > 0.0 && whole.margin(&at_once).is_finite());
+    }
+}
