@@ -3,6 +3,7 @@
 use super::analysis::{Analysis, gains_by_sweep, is_folded};
 use super::backward::{Layers, Multipliers, Start, Sweep};
 use super::optimise::{Climb, Goal, climb, default_slopes};
+use super::relax::default_slope;
 use crate::net::{Boxes, Matrix, Network, NodeId, Op};
 use rayon::prelude::*;
 
@@ -114,7 +115,7 @@ fn slopes_of(sweep: &Sweep, raised: &Raised, column: usize) -> Vec<(NodeId, usiz
         let (Some(slopes), Op::Relu(z)) = (slopes, &sweep.net.node(relu).op) else { continue };
         let boxes = &sweep.layers.boxes[*z];
         found.extend(boxes.of_unknown_sign().filter_map(|i| {
-            let default = if boxes.upper[i] >= -boxes.lower[i] { 1.0 } else { 0.0 };
+            let default = default_slope(boxes.lower[i], boxes.upper[i]);
             let slope = slopes[(i, column)];
             (slope != default).then_some((relu, i, slope))
         }));

@@ -28,4 +28,4 @@ pub(crate) use intermediate::move_end;
 pub use intermediate::{End, optimise_intermediate};
 pub use optimise::{Climb, Climbed, Goal, SplitLift, climb, default_slopes, primal};
 pub use reduce::Reduced;
-pub use relax::{Line, ProductLines, Relaxation};
+pub use relax::{Line, ProductLines, Relaxation, default_slope};

@@ -102,11 +102,20 @@ pub(super) fn relu_lines(l: f64, u: f64) -> (f64, f64, f64) {
     } else if u <= 0.0 {
         (0.0, 0.0, 0.0)
     } else {
-        let alpha = if u >= -l { 1.0 } else { 0.0 };
+        let alpha = default_slope(l, u);
         // An infinite end leaves s at 1 or 0: relu(z) ≤ z − l, or relu(z) ≤ u.
         let s = if l == f64::NEG_INFINITY { 0.0 } else { nan_to(u / (u - l), 1.0).clamp(0.0, 1.0) };
         (alpha, s, relu_upper_intercept(s, l, u))
     }
+}
+
+/// The slope below a ReLU on [l, u], l < 0 < u, where nobody chose another: 1 if u ≥ −l·1023/1024, else 0.
+///
+/// The smaller area belongs to 1 if u ≥ −l. But in networks and regions with symmetries u = −l holds often, up to rounding, and a proof's
+/// reader has to come to the same choice; no symmetry makes 1023/1024.
+#[must_use]
+pub fn default_slope(l: f64, u: f64) -> f64 {
+    if u >= -l * (1023.0 / 1024.0) { 1.0 } else { 0.0 }
 }
 
 /// t = max(−s l, (1 − s) u), rounded up: relu(z) ≤ s z + t on [l, u].

@@ -10,6 +10,7 @@ use super::relu::{Hints, Refutation};
 use super::smear::Subject;
 use crate::bound::{
     Analysis, Charges, Costs, Functionals, Intermediate, Multipliers, OpenPolytope, Start, Swept,
+    default_slope,
 };
 use crate::net::{Boxes, Matrix, Network, column};
 use crate::num::{add_up, gamma, inflate, mul_up, sub_down};
@@ -369,7 +370,7 @@ impl Bounded<'_> {
                 if a[(i, column)] <= 0.0 || l >= 0.0 || u <= 0.0 {
                     continue;
                 }
-                let default = if u >= -l { 1.0 } else { 0.0 };
+                let default = default_slope(l, u);
                 let slope = slopes.map_or(default, |slopes| slopes[(i, column)]);
                 if complete || slope != default || (u + l).abs() <= DOUBT * (u - l) {
                     written.push((z as u32, i as u32, slope as f32));

@@ -3,7 +3,7 @@
 use super::Plan;
 use crate::bound::{
     Analysis, Climb, Climbed, Functionals, Goal, Intermediate, Multipliers, Start, climb,
-    default_slopes,
+    default_slope, default_slopes,
 };
 use crate::branch::{Care, ClaimRecord, Hints, Improve, Limits, Neuron, Refutation, hints_of};
 use crate::lp::{Clarabel, LpBound, TriangleLp};
@@ -33,7 +33,7 @@ pub(super) fn by_relaxations(
     let neurons = unstable(&analysis);
     let omitted = |&(_, z, i): &Neuron, slope: f64| {
         let boxes = &analysis.layers.boxes[z];
-        let default = if boxes.upper[i] >= -boxes.lower[i] { 1.0 } else { 0.0 };
+        let default = default_slope(boxes.lower[i], boxes.upper[i]);
         !care.complete && slope == default
     };
     let mut record = ClaimRecord { lines: vec![Improve::CROWN], ..ClaimRecord::default() };

@@ -185,6 +185,14 @@ impl Circuit {
         }
     }
 
+    /// Whether the node's elements look at few elements of one tensor, so that those of two have little in common.
+    pub fn is_sparse(&self, node: usize) -> bool {
+        match &self.nodes[node] {
+            Node::Affine(Affine { terms, .. }) => terms.iter().all(|(_, map)| map.is_sparse()),
+            _ => false,
+        }
+    }
+
     /// The elements of one channel, where the node is a convolution's output, perhaps scaled, shifted or added to others.
     pub fn plane(&self, node: usize) -> Option<usize> {
         let mut at = node;

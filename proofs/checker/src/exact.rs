@@ -76,7 +76,7 @@ impl Arithmetic for Exact {
 
     fn enter(&mut self, _: &Circuit, _: &[Arc<Ends>]) {}
 
-    fn image(&self, _: &Circuit, affine: &Affine, intervals: &[Arc<Ends>]) -> Ends {
+    fn image(&self, affine: &Affine, intervals: &[Arc<Ends>]) -> Ends {
         let mut ends = Ends { low: vec![], high: vec![] };
         let mut scratch = Scratch::default();
         let (mut low, mut high) = (Sum::default(), Sum::default());
@@ -159,7 +159,7 @@ impl Arithmetic for Exact {
         });
     }
 
-    fn through(&self, map: &Map, block: &Block) -> Block {
+    fn through(&self, map: &Map, block: &Block, wanted: &[bool]) -> Block {
         let lanes = block.rows.width() / block.limbs;
         let (unit, length) = map.scale();
         let terms = map.column_terms().min(block.rows.indices().len()).max(1);
@@ -170,7 +170,7 @@ impl Arithmetic for Exact {
         for (slot, i) in block.rows.indices().iter().enumerate() {
             let row = block.rows.slot(slot);
             map.row(*i as usize, &mut scratch).each(|j, w| {
-                if w == 0.0 {
+                if w == 0.0 || !wanted[j] {
                     return;
                 }
                 let p = decode(w);

@@ -121,6 +121,8 @@ pub fn format_hex(x: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wide::Sum;
+    use proptest::prelude::*;
 
     #[test]
     fn hex_floats_round_trip() {
@@ -158,8 +160,27 @@ mod tests {
         assert_eq!(round(false, 3, false, -1075, true), 1e-323);
         assert_eq!(round(false, 1, false, -1200, true), 5e-324);
         assert_eq!(round(false, 1, false, -1200, false), 0.0);
+        // Nothing but the sticky bit is lost.
+        assert_eq!(round(false, 1 << 60, true, 0, true), 2f64.powi(60).next_up());
+        assert_eq!(round(false, 1 << 60, true, 0, false), 2f64.powi(60));
+        assert_eq!(round(true, 1 << 60, true, 0, false), (-2f64.powi(60)).next_down());
         assert_eq!(round(false, 1, false, 1024, false), f64::MAX);
         assert_eq!(round(true, 1, false, 1024, false), f64::NEG_INFINITY);
+    }
+
+    proptest! {
+        #[test]
+        fn the_intercept_covers_both_ends_exactly(s in 0.0f64..1.0, l in -10.0f64..-1e-9, u in 1e-9f64..10.0) {
+            let s = quantise(s).unwrap();
+            let t = intercept(s, l, u);
+            let unit = 1.0 / SLOPE_ONE as f64;
+            for (slope, end) in [(s, l), (SLOPE_ONE - s, -u)] {
+                let mut rest = Sum::default();
+                rest.add_floats(t, 1.0);
+                rest.add_floats(slope as f64 * unit, end);
+                prop_assert!(rest.to_f64(false) >= 0.0);
+            }
+        }
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub struct Map {
     column_terms: usize,
     /// At most one weight in every row and in every column.
     monomial: bool,
+    /// Σ_j |w_ij| of each row i, of a convolution the sum of each output channel's weights; computed in f64.
+    norms: Vec<f64>,
 }
 
 #[derive(Debug)]
@@ -152,7 +154,15 @@ impl Map {
                 (most, most <= 1 && starts.windows(2).all(|s| s[1] - s[0] <= 1))
             }
         };
-        Map { rows, columns, kind, exponent, bits, column_terms, monomial }
+        let sum = |w: &[f64]| w.iter().map(|w| w.abs()).sum();
+        let norms = match &kind {
+            Kind::Dense(w) => (0..rows).map(|i| sum(&w[i * columns..(i + 1) * columns])).collect(),
+            Kind::Sparse { starts, weights, .. } => {
+                starts.windows(2).map(|s| sum(&weights[s[0]..s[1]])).collect()
+            }
+            Kind::Convolution(c) => (0..c.channels[0]).map(|k| sum(c.taps(k))).collect(),
+        };
+        Map { rows, columns, kind, exponent, bits, column_terms, monomial, norms }
     }
 
     pub fn rows(&self) -> usize {
@@ -166,6 +176,14 @@ impl Map {
     /// e and n such that every weight is an integer of at most n bits times 2^e.
     pub fn scale(&self) -> (i64, usize) {
         (self.exponent, self.bits)
+    }
+
+    /// Not less than Σ_j |w_ij| for row i, but for the rounding of a sum of at most `columns` terms.
+    pub fn norm(&self, i: usize) -> f64 {
+        match &self.kind {
+            Kind::Convolution(c) => self.norms[i / (c.output[0] * c.output[1])],
+            _ => self.norms[i],
+        }
     }
 
     pub fn column_terms(&self) -> usize {
@@ -188,6 +206,10 @@ impl Map {
 
     pub fn is_dense(&self) -> bool {
         matches!(self.kind, Kind::Dense(_))
+    }
+
+    pub fn is_sparse(&self) -> bool {
+        matches!(self.kind, Kind::Sparse { .. })
     }
 
     pub fn is_finite(&self) -> bool {
@@ -422,6 +444,9 @@ mod tests {
                         direct[(o * height + y) * width + x][j] += weight(o, c, ky, kx);
                     }
                 }
+            }
+            for (i, row) in by_rows.iter().enumerate() {
+                prop_assert!(map.norm(i) >= row.iter().map(|w| w.abs()).sum());
             }
             prop_assert_eq!(&direct, &by_rows);
             prop_assert_eq!(by_rows, by_runs);

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Functionals that are swept together.
+/// Functionals that are swept together, and those of them that have little in common.
 const LANES: usize = 64;
+const SPARSE_LANES: usize = 8;
 
 pub struct Context<'a, A> {
     pub statement: &'a Statement,
@@ -223,7 +224,8 @@ impl<A: Arithmetic> Context<'_, A> {
         }
         let coefficient = if side == Side::Lower { 1.0 } else { -1.0 };
         let mut found = Vec::with_capacity(elements.len());
-        for chunk in elements.chunks(LANES) {
+        let together = if self.circuit().is_sparse(node) { SPARSE_LANES } else { LANES };
+        for chunk in elements.chunks(together) {
             let mut batch = Batch::default();
             for (lane, element) in chunk.iter().enumerate() {
                 batch.seeds.push(Seed { node, element: *element, lane, factor: 1.0, coefficient });

@@ -11,7 +11,7 @@ const MANY_LANES: usize = 8;
 
 /// The block's rows times a convolution, place by place: all channels of one place go to the same inputs, and up to four of them
 /// are added at a time. `None` if the map is no convolution or there are few lanes.
-pub fn by_places(map: &Map, block: &Rows<f64>) -> Option<Rows<f64>> {
+pub fn by_places(map: &Map, block: &Rows<f64>, wanted: &[bool]) -> Option<Rows<f64>> {
     let [together, plane, _] = map.planes()?;
     if block.width() < MANY_LANES {
         return None;
@@ -31,7 +31,11 @@ pub fn by_places(map: &Map, block: &Rows<f64>) -> Option<Rows<f64>> {
     let mut columns: Vec<(usize, usize)> = vec![];
     for rows in order.chunk_by(|a, b| a.0 == b.0 && a.1 == b.1) {
         columns.clear();
-        map.each_tap(rows[0].2, |tap, column| columns.push((tap, column)));
+        map.each_tap(rows[0].2, |tap, column| {
+            if wanted[column] {
+                columns.push((tap, column));
+            }
+        });
         for quad in rows.chunks(4) {
             let from = quad.iter().map(|row| row.4.start).min().unwrap_or(0);
             let end = quad.iter().map(|row| row.4.end).max().unwrap_or(0);
@@ -134,11 +138,11 @@ fn four(w: [f64; 4], [a, b, c, d]: [&[f64]; 4], y: &mut [f64]) {
     }
 }
 
-/// The block's rows times a dense map: four rows at a time, lanes in groups.
-pub fn dense_product(map: &Map, block: &Rows<f64>) -> Rows<f64> {
+/// The block's rows times a dense map, the wanted columns: four rows at a time, lanes in groups.
+pub fn dense_product(map: &Map, block: &Rows<f64>, wanted: &[bool]) -> Rows<f64> {
     let lanes = block.width();
-    let mut out = Rows::full(map.columns(), lanes);
-    let data = out.data_mut();
+    let mut out = Rows::some(wanted, lanes);
+    let (columns, data) = out.parts_mut();
     let mut unused = [(); 4].map(|()| Scratch::default());
     let indices = block.indices();
     let zero = vec![0.0; lanes];
@@ -151,9 +155,8 @@ pub fn dense_product(map: &Map, block: &Rows<f64>) -> Rows<f64> {
             .map(|k| if first + k < indices.len() { block.slot(first + k) } else { &zero[..] });
         if lanes == 1 {
             let c = a.map(|row| row[0]);
-            let weights = w0.iter().zip(w1).zip(w2).zip(w3);
-            for ((((w0, w1), w2), w3), out) in weights.zip(data.iter_mut()) {
-                *out += (c[0] * w0 + c[1] * w1) + (c[2] * w2 + c[3] * w3);
+            for (j, out) in columns.iter().map(|j| *j as usize).zip(data.iter_mut()) {
+                *out += (c[0] * w0[j] + c[1] * w1[j]) + (c[2] * w2[j] + c[3] * w3[j]);
             }
             continue;
         }
@@ -162,11 +165,11 @@ pub fn dense_product(map: &Map, block: &Rows<f64>) -> Rows<f64> {
             if c.iter().flatten().all(|x| *x == 0.0) {
                 continue;
             }
-            let weights = w0.iter().zip(w1).zip(w2).zip(w3);
-            for ((((w0, w1), w2), w3), out) in weights.zip(data.chunks_exact_mut(lanes)) {
+            for (j, out) in columns.iter().zip(data.chunks_exact_mut(lanes)) {
+                let w = [w0, w1, w2, w3].map(|row| row[*j as usize]);
                 let out = &mut out[g..g + GROUP];
                 for p in 0..GROUP {
-                    out[p] += (c[0][p] * w0 + c[1][p] * w1) + (c[2][p] * w2 + c[3][p] * w3);
+                    out[p] += (c[0][p] * w[0] + c[1][p] * w[1]) + (c[2][p] * w[2] + c[3][p] * w[3]);
                 }
             }
         }
@@ -210,6 +213,7 @@ mod tests {
                 weights: (0..count).map(number).collect(),
             })
             .unwrap();
+            let all = vec![true; map.columns()];
             let mut rows = Rows::new(map.rows(), lanes);
             for i in (0..map.rows()).rev().filter(|i| i % 3 > 0) {
                 let row = rows.row_mut(i);
@@ -223,7 +227,7 @@ mod tests {
                 let block = some;
                 let mut places = vec![0.0; map.columns() * lanes];
                 let wide = lanes >= MANY_LANES;
-                if let Some(rows) = by_places(&map, &block) {
+                if let Some(rows) = by_places(&map, &block, &all) {
                     for (slot, j) in rows.indices().iter().enumerate() {
                         places[*j as usize * lanes..][..lanes].copy_from_slice(rows.slot(slot));
                     }
@@ -238,7 +242,11 @@ mod tests {
                     });
                 }
                 assert_eq!(fast.data_mut(), slow);
-                assert!(if wide { places == slow } else { by_places(&map, &block).is_none() });
+                assert!(if wide {
+                    places == slow
+                } else {
+                    by_places(&map, &block, &all).is_none()
+                });
             }
             // Where lines are nearly empty it is not worth it.
             let mut rows = Rows::new(map.rows(), lanes);

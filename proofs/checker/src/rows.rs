@@ -20,8 +20,18 @@ impl<T: Copy + Default> Rows<T> {
 
     /// All rows present, slot = index.
     pub fn full(count: usize, width: usize) -> Rows<T> {
-        let all: Vec<u32> = (0..count as u32).collect();
-        Rows { width, slots: all.clone(), indices: all, data: vec![T::default(); count * width] }
+        Rows::some(&vec![true; count], width)
+    }
+
+    /// The rows of these indices present, in order.
+    pub fn some(present: &[bool], width: usize) -> Rows<T> {
+        let (mut slots, mut indices) = (vec![ABSENT; present.len()], vec![]);
+        for (index, _) in present.iter().enumerate().filter(|(_, present)| **present) {
+            slots[index] = indices.len() as u32;
+            indices.push(index as u32);
+        }
+        let data = vec![T::default(); indices.len() * width];
+        Rows { width, slots, indices, data }
     }
 
     /// The indices of the rows that are there, in the order of their slots.
@@ -44,6 +54,11 @@ impl<T: Copy + Default> Rows<T> {
     /// The rows that are there, one after the other.
     pub fn data_mut(&mut self) -> &mut [T] {
         &mut self.data
+    }
+
+    /// The same, with their indices.
+    pub fn parts_mut(&mut self) -> (&[u32], &mut [T]) {
+        (&self.indices, &mut self.data)
     }
 
     /// The row of an index, made (of zeros) if absent.

@@ -57,6 +57,22 @@ impl Intervals {
         circuit.users(node).iter().for_each(|user| self.stale[*user] = circuit.is_live(*user));
     }
 
+    /// Intersects the intervals of all elements of a node.
+    fn meet_all(&mut self, circuit: &Circuit, node: usize, with: &Ends) {
+        let old = &self.ends[node];
+        let better = with.low.iter().zip(&old.low).any(|(new, old)| new > old)
+            || with.high.iter().zip(&old.high).any(|(new, old)| new < old);
+        if !better {
+            return;
+        }
+        let ends = Arc::make_mut(&mut self.ends[node]);
+        let pick = |better: bool, new: f64, old: &mut f64| *old = if better { new } else { *old };
+        ends.low.iter_mut().zip(&with.low).for_each(|(old, new)| pick(*new > *old, *new, old));
+        ends.high.iter_mut().zip(&with.high).for_each(|(old, new)| pick(*new < *old, *new, old));
+        self.empty |= ends.low.iter().zip(&ends.high).any(|(l, u)| l > u);
+        circuit.users(node).iter().for_each(|user| self.stale[*user] = circuit.is_live(*user));
+    }
+
     /// Brings interval arithmetic up to date for the tensors up to `last`.
     pub fn rebuild<A: Arithmetic>(&mut self, arithmetic: &A, circuit: &Circuit, last: usize) {
         for node in 1..=last {
@@ -68,16 +84,14 @@ impl Intervals {
             }
             let image = match &circuit.nodes()[node] {
                 Node::Input => continue,
-                Node::Affine(affine) => arithmetic.image(circuit, affine, &self.ends),
+                Node::Affine(affine) => arithmetic.image(affine, &self.ends),
                 Node::Relu { source, .. } => {
                     let z = &self.ends[*source];
                     let clamp = |x: &Vec<f64>| x.iter().map(|v| v.max(0.0)).collect();
                     Ends { low: clamp(&z.low), high: clamp(&z.high) }
                 }
             };
-            for i in 0..image.low.len() {
-                self.meet(circuit, node, i, image.low[i], image.high[i]);
-            }
+            self.meet_all(circuit, node, &image);
         }
     }
 }

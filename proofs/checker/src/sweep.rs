@@ -38,11 +38,11 @@ pub fn facet(l: f64, u: f64, hint: Option<&(Option<f64>, Option<f64>)>) -> Facet
     if l >= 0.0 {
         return Facet::Active;
     }
-    if u <= 0.0 {
+    if is_inactive(l, u) {
         return Facet::Inactive;
     }
     let (lower, upper) = hint.copied().unwrap_or_default();
-    let lower = lower.unwrap_or(if u >= -l { 1.0 } else { 0.0 });
+    let lower = lower.unwrap_or(if u >= -l * (1023.0 / 1024.0) { 1.0 } else { 0.0 });
     let upper = upper.unwrap_or_else(|| {
         let s = u / (u - l);
         if s.is_nan() { 1.0 } else { s.clamp(0.0, 1.0) }
@@ -67,7 +67,7 @@ pub trait Arithmetic {
     /// Called at the root of a section, with intervals that hold all later ones of the section.
     fn enter(&mut self, circuit: &Circuit, root: &[Arc<Ends>]);
     /// The image of intervals under an affine node, rounded outward.
-    fn image(&self, circuit: &Circuit, affine: &Affine, intervals: &[Arc<Ends>]) -> Ends;
+    fn image(&self, affine: &Affine, intervals: &[Arc<Ends>]) -> Ends;
 
     fn total(&self, lanes: usize) -> Self::Total;
     /// The coefficients that `seeds`, all of one node of this size, give.
@@ -78,8 +78,8 @@ pub trait Arithmetic {
     fn add(&self, a: Self::Block, b: Self::Block) -> Self::Block;
     /// Adds the block's product with the bias of node `node` to the total.
     fn bias(&self, node: usize, bias: &[f64], block: &Self::Block, total: &mut Self::Total);
-    /// The functionals on a source that equal the block's composed with `map`.
-    fn through(&self, map: &Map, block: &Self::Block) -> Self::Block;
+    /// The functionals on a source that equal the block's composed with `map`; coefficients that are not `wanted` may be left out.
+    fn through(&self, map: &Map, block: &Self::Block, wanted: &[bool]) -> Self::Block;
     /// The functionals on the pre-activations (node `source`) that are not above the block's on their ReLU.
     fn relu(
         &self,
@@ -108,6 +108,21 @@ pub struct Batch<'a> {
     pub seeds: Vec<Seed>,
     pub constants: Vec<(usize, f64, f64)>,
     pub boxes: Vec<(usize, Region<'a>)>,
+}
+
+/// The elements of a tensor whose coefficients matter: all but the ReLUs that are inactive, as theirs are dropped next.
+fn wanted(circuit: &Circuit, intervals: &[Arc<Ends>], node: usize) -> Vec<bool> {
+    match &circuit.nodes()[node] {
+        Node::Relu { source, .. } => {
+            let z = &intervals[*source];
+            z.low.iter().zip(&z.high).map(|(l, u)| !is_inactive(*l, *u)).collect()
+        }
+        _ => vec![true; circuit.size(node)],
+    }
+}
+
+fn is_inactive(l: f64, u: f64) -> bool {
+    u <= 0.0 && l < 0.0
 }
 
 /// Lower bounds of the batch's functionals on its boxes, where the pre-activations lie in `intervals` (by node).
@@ -146,7 +161,8 @@ pub fn sweep<A: Arithmetic>(
             Node::Affine(affine) => {
                 arithmetic.bias(node, &affine.bias, &block, &mut total);
                 for (source, map) in &affine.terms {
-                    merge(&mut blocks, *source, arithmetic.through(map, &block));
+                    let wanted = wanted(circuit, intervals, *source);
+                    merge(&mut blocks, *source, arithmetic.through(map, &block, &wanted));
                 }
             }
             Node::Relu { source, block: k } => {
@@ -158,4 +174,18 @@ pub fn sweep<A: Arithmetic>(
         }
     }
     arithmetic.finish(&batch.boxes, None, total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_slopes_are_the_same_on_both_sides_of_a_symmetric_interval() {
+        for (l, u) in [(-1.0f64, 1.0f64), ((-1.0f64).next_down(), 1.0), (-1.0, 1.0f64.next_down())]
+        {
+            assert!(matches!(facet(l, u, None), Facet::Unstable { lower: SLOPE_ONE, .. }));
+        }
+        assert!(matches!(facet(-1.0, 0.99, None), Facet::Unstable { lower: 0, .. }));
+    }
 }

@@ -176,5 +176,8 @@ mod tests {
         }
         assert_eq!((sum.to_f64(false), sum.to_f64(true)), (-1.0, (-1.0f64).next_up()));
         assert_eq!(Sum::default().to_f64(true), 0.0);
+        // The last bit of three limbs decides.
+        assert_eq!(to_f64(&[1, 0, 1], 0, true), 2f64.powi(128).next_up());
+        assert_eq!(to_f64(&[1, 0, 1], 0, false), 2f64.powi(128));
     }
 }

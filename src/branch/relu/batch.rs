@@ -2,7 +2,9 @@
 
 use super::domain::{Domain, Known, Split, boxes_of, known_nodes};
 use super::{Care, INNER, Neuron, ROOT, Refutation, hints_of};
-use crate::bound::{Analysis, Climb, Climbed, Goal, SplitLift, Start, climb, default_slopes};
+use crate::bound::{
+    Analysis, Climb, Climbed, Goal, SplitLift, Start, climb, default_slope, default_slopes,
+};
 use crate::net::{Boxes, Matrix, NodeId, Op};
 use std::sync::Arc;
 
@@ -74,7 +76,7 @@ impl<'a> Goals<'a> {
         let slope = |&(relu, _, i): &Neuron| {
             let Op::Relu(z) = self.root.net.node(relu).op else { return 0.0 };
             let boxes = &self.root.layers.boxes[z];
-            if boxes.upper[i] >= -boxes.lower[i] { 1.0 } else { 0.0 }
+            default_slope(boxes.lower[i], boxes.upper[i]) as f32
         };
         Domain {
             bound: f64::NEG_INFINITY,
@@ -181,7 +183,7 @@ impl<'a> Goals<'a> {
             let (l, u) = (boxes.lower[(i, d)], boxes.upper[(i, d)]);
             let stable = l >= 0.0 || u <= 0.0;
             let doubt = (u + l).abs() <= 1e-3 * (u - l);
-            let default = if u >= -l { 1.0 } else { 0.0 };
+            let default = default_slope(l, u);
             !care.complete && (stable || (slope == default && !doubt))
         };
         let climbed = &bounded.climbed;

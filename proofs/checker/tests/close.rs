@@ -1,0 +1,135 @@
+//! Claims that are false by little, or true by so little that f64 cannot tell.
+mod common;
+
+use certus_check::{LoadError, Mode, Reason, Statement, check};
+use common::onnx::Model;
+
+const MODES: [Mode; 2] = [Mode::Exact, Mode::Outward];
+
+/// The reason for which a proof of these lines is rejected; `None` where it is accepted.
+fn rejected(statement: &Statement, lines: &[&str], mode: Mode) -> Option<Reason> {
+    let count = lines.len() + 2;
+    let proof = format!("certus-proof 1\ncases 0\n{}\nend {count}\n", lines.join("\n"));
+    check(statement, proof.as_bytes(), mode).err().map(|rejected| rejected.reason)
+}
+
+/// y = x on [−1, 1]; the unsafe outputs are [from, to].
+fn band(from: f64, to: f64) -> Statement {
+    let model = Model::new(&[1, 1]).f64s("w", &[1, 1], &[1.0]).node("MatMul x w -> y").bytes();
+    let property = format!(
+        "(declare-const X_0 Real)(declare-const Y_0 Real)\
+         (assert (and (>= X_0 -1) (<= X_0 1) (>= Y_0 {from}) (<= Y_0 {to})))"
+    );
+    Statement::from_bytes(&model, property.as_bytes()).unwrap()
+}
+
+/// A thin band just above a split belongs to its second child, just below to its first.
+#[test]
+fn children_begin_at_the_split() {
+    let too_weak = Some(Reason::BoundTooWeak { case: 0 });
+    for (statement, at) in
+        [(band(0.015625, 0.0625), "0x1p-7"), (band(-0.0625, -0.015625), "-0x1p-7")]
+    {
+        for mode in MODES {
+            let split = format!("split x0 at {at}");
+            let lines = [split.as_str(), "refute 0", "leaf", "refute 0", "leaf"];
+            assert_eq!(rejected(&statement, &lines, mode), too_weak);
+        }
+    }
+}
+
+/// A thin band just inside of what a clip cuts off.
+#[test]
+fn slabs_begin_at_the_clip() {
+    let too_weak = Some(Reason::BoundTooWeak { case: 0 });
+    for (statement, clip) in
+        [(band(0.015625, 0.0625), "clip >x0:0x0p0"), (band(-0.0625, -0.015625), "clip <x0:0x0p0")]
+    {
+        for mode in MODES {
+            assert_eq!(rejected(&statement, &[clip, "refute 0", "leaf"], mode), too_weak);
+        }
+    }
+    // What holds nothing may go.
+    for mode in MODES {
+        let lines = ["clip >x0:0x1p-3", "clip <x0:0x1p-7", "clip <x0:0x1p-6 >x0:0x1p-4", "leaf"];
+        let last = rejected(&band(0.015625, 0.0625), &lines, mode);
+        assert!(matches!(last, Some(Reason::BoundTooWeak { .. })), "{last:?}");
+        assert_eq!(
+            rejected(
+                &band(0.25, 0.5),
+                &["clip >x0:0x5p-3", "clip <x0:0x1p-3", "split x0 at 0x1p-2", "leaf", "leaf"],
+                mode
+            ),
+            Some(Reason::CaseLeftOpen { case: 0 })
+        );
+    }
+}
+
+#[test]
+fn a_property_of_other_outputs_is_refused() {
+    let model = Model::new(&[1, 1]).f64s("w", &[1, 1], &[1.0]).node("MatMul x w -> y").bytes();
+    for (inputs, outputs) in [(1, 2), (2, 1)] {
+        let mut property = String::new();
+        for i in 0..inputs {
+            property +=
+                &format!("(declare-const X_{i} Real)(assert (>= X_{i} 0))(assert (<= X_{i} 1))");
+        }
+        (0..outputs).for_each(|j| property += &format!("(declare-const Y_{j} Real)"));
+        property += "(assert (<= Y_0 0))";
+        let error = Statement::from_bytes(&model, property.as_bytes()).unwrap_err();
+        let LoadError::Mismatch { network, property } = error else { panic!("{error}") };
+        assert_eq!((network, property), ([1, 1], [inputs, outputs]));
+    }
+}
+
+/// z = 0.1·x + 0.2·x − 0.3·x at x = 1. With these doubles that is 2.775…e-17, but f64 says twice as much: 5.55…e-17. y is z or relu(z); unsafe
+/// are y ≤ bound.
+fn tenths(relu: bool, bound: &str) -> Statement {
+    let model = Model::new(&[1, 1])
+        .f64s("v", &[1, 3], &[0.1, 0.2, 0.3])
+        .f64s("w", &[3, 1], &[1.0, 1.0, -1.0])
+        .node("MatMul x v -> h");
+    let model = match relu {
+        true => model.node("MatMul h w -> z").node("Relu z -> y"),
+        false => model.node("MatMul h w -> y"),
+    };
+    let property = format!(
+        "(declare-const X_0 Real)(declare-const Y_0 Real)\
+         (assert (and (>= X_0 1) (<= X_0 1) (<= Y_0 {bound})))"
+    );
+    Statement::from_bytes(&model.bytes(), property.as_bytes()).unwrap()
+}
+
+#[test]
+fn a_sweep_charges_its_rounding() {
+    assert!(0.1 + 0.2 - 0.3 > 5e-17);
+    let too_weak = Some(Reason::BoundTooWeak { case: 0 });
+    let lines = ["refute 0", "leaf"];
+    // False, though f64 says otherwise.
+    let wrong = tenths(false, "0.00000000000000004");
+    for mode in MODES {
+        assert_eq!(rejected(&wrong, &lines, mode), too_weak);
+    }
+    // True by 7e-18: f64 cannot know.
+    let thin = tenths(false, "0.00000000000000002");
+    assert_eq!(rejected(&thin, &lines, Mode::Exact), None);
+    assert_eq!(rejected(&thin, &lines, Mode::Outward), too_weak);
+    // True by 1e-13.
+    let clear = tenths(false, "-0.0000000000001");
+    assert_eq!(rejected(&clear, &lines, Mode::Outward), None);
+}
+
+/// The first child, z ≤ 4e-17, is empty only for those who round z to 5.55e-17.
+#[test]
+fn interval_arithmetic_charges_its_rounding() {
+    let split = format!("split r0.0 at {}", certus_check::float::format_hex(4e-17));
+    let lines = [&split, "leaf", "refute 0 lift >r0.0:0x1p0", "leaf"];
+    let wrong = tenths(true, "0.00000000000000003");
+    for mode in MODES {
+        assert_eq!(rejected(&wrong, &lines, mode), Some(Reason::CaseLeftOpen { case: 0 }));
+        // The second child, and a split that leaves the first one nothing, are right.
+        let split = format!("split r0.0 at {}", certus_check::float::format_hex(-1e-12));
+        let clear = tenths(true, "-0.0000000000001");
+        assert_eq!(rejected(&clear, &[&split, "leaf", "refute 0", "leaf"], mode), None);
+    }
+}
