@@ -5,6 +5,7 @@ python3 proofs/mutants.py [FIRST [LAST]]   (from the repository's root; works on
 
 The first row is the checker as it is. Results and the survivors' arguments: proofs/mutants.md.
 """
+import os
 import pathlib
 import shutil
 import subprocess
@@ -88,10 +89,13 @@ def main():
     quick = ["--lib", "--test", "close", "--test", "proofs", "--test", "example"]
     slow = ["--test", "operators", "--test", "hostile"]
 
+    # Beside the copy, so that what the checker depends on is built once.
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(copy.parent.resolve() / "target")}
+
     def fate(tests):
         command = ["cargo", "test", "--offline", "--quiet", *tests]
         try:
-            done = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=900)
+            done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=900)
         except subprocess.TimeoutExpired:
             return "caught (timeout)"
         if done.returncode == 0:
