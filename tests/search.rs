@@ -4,13 +4,17 @@
 mod common;
 
 use certus::bound::{Analysis, Intermediate};
-use certus::branch::{Answer, Limits, Searched, refine_intermediate, split_inputs, split_relus};
+use certus::branch::{
+    Answer, Interlude, Limits, Reason, Searched, refine_intermediate, split_inputs, split_relus,
+};
+use certus::load::load_network;
 use certus::net::{Boxes, Matrix, Network};
 use certus::num::{Rational, from_f64};
 use certus::spec::{Claim, HalfSpace, Property, Region};
 use common::exact::{dot, evaluate, exact};
 use common::nets::{Choices, Kind, functionals, network, region, words};
 use proptest::prelude::*;
+use std::cell::Cell;
 use std::time::Duration;
 
 /// A random network with a claim whose truth is in doubt: the bound is near the least sampled value.
@@ -104,7 +108,7 @@ proptest! {
         let (net, property, points) = intersections(&words);
         let never = || false;
         let limits = Limits { domains: 2_000, ..Limits::starting_now(None, &never) };
-        match split_inputs(&net, &property, &limits).answer {
+        match split_inputs(&net, &property, &limits, None).answer {
             Answer::Proved => {
                 for x in &points {
                     prop_assert!(!violates(&net, &property, x), "proved, but {x:?} violates");
@@ -124,7 +128,7 @@ proptest! {
         let (net, property, row, points, bound) = query(&words);
         let never = || false;
         let limits = || Limits::starting_now(Some(Duration::from_millis(200)), &never);
-        let inputs = split_inputs(&net, &property, &limits());
+        let inputs = split_inputs(&net, &property, &limits(), None);
         let relus = split_relus(&net, &property, &limits());
         check(&inputs, &net, &row, &points, bound)?;
         check(&relus, &net, &row, &points, bound)?;
@@ -159,4 +163,49 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn an_interlude_comes_once_and_may_end_the_search() {
+    let never = || false;
+    let limits = Limits { domains: 2_000, ..Limits::starting_now(None, &never) };
+    let file =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/control/mlp_plain.onnx");
+    let net = load_network(&file).unwrap().network;
+    let ends = (exact(-0.5), exact(0.5));
+    let region = Region::from_bounds(&vec![ends; net.inputs()]).unwrap();
+    // The torque stays below c: with less and less to spare until that takes a few splits.
+    let (property, plain) = (0..10_000)
+        .find_map(|step| {
+            let half = HalfSpace::from_exact(
+                &[(0, exact(-1.0))],
+                &exact(f64::from(step - 10_000) / 1024.0),
+                false,
+            );
+            let unsafe_set = vec![vec![half.unwrap()]];
+            let claims = vec![Claim { region: region.clone(), unsafe_set }];
+            let property = Property { claims, uses_inputs: false };
+            let plain = split_inputs(&net, &property, &limits, None);
+            let suits = matches!(plain.answer, Answer::Proved) && plain.visited > 2;
+            suits.then_some((property, plain))
+        })
+        .expect("some c takes splits");
+    let search = |after: usize, end: bool| {
+        let asked = Cell::new(0);
+        let attempt = || {
+            asked.set(asked.get() + 1);
+            end
+        };
+        let searched =
+            split_inputs(&net, &property, &limits, Some(Interlude { after, attempt: &attempt }));
+        (searched, asked.get())
+    };
+    let (on, asked) = search(1, false);
+    assert!(matches!(on.answer, Answer::Proved));
+    assert_eq!((on.visited, on.bound, asked), (plain.visited, plain.bound, 1));
+    let (ended, asked) = search(1, true);
+    assert!(matches!(ended.answer, Answer::Open(Reason::Cancelled)));
+    assert!((1..plain.visited).contains(&ended.visited) && ended.open > 0 && asked == 1);
+    let (late, asked) = search(plain.visited, true);
+    assert!(matches!(late.answer, Answer::Proved) && asked == 0);
 }

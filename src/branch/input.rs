@@ -81,10 +81,24 @@ const CLIP_ROUNDS: usize = 3;
 /// Weight of an input's remaining width in the choice of the input to split, against its share in the bound's looseness.
 const WIDTH_SHARE: f64 = 0.02;
 
+/// Something else to try in the midst of a search, once it has bounded so many domains without an answer.
+#[derive(Clone, Copy)]
+pub struct Interlude<'a> {
+    /// Domains before it.
+    pub after: usize,
+    /// Asked once; `true` ends the search, as cancelled.
+    pub attempt: &'a dyn Fn() -> bool,
+}
+
 /// Decides a property by splitting the regions of its claims.
 #[must_use]
-pub fn split_inputs(net: &Network, property: &Property, limits: &Limits) -> Searched {
-    run(net, property, limits, None)
+pub fn split_inputs(
+    net: &Network,
+    property: &Property,
+    limits: &Limits,
+    interlude: Option<Interlude>,
+) -> Searched {
+    run(net, property, limits, interlude, None)
 }
 
 /// As [`split_inputs`], and records how, in steps that a proof can repeat: with a little to spare in every bound, and
@@ -94,9 +108,10 @@ pub fn split_inputs_recorded(
     net: &Network,
     property: &Property,
     limits: &Limits,
+    interlude: Option<Interlude>,
 ) -> (Searched, Record) {
     let mut record = Record::default();
-    let searched = run(net, property, limits, Some(&mut record));
+    let searched = run(net, property, limits, interlude, Some(&mut record));
     (searched, record)
 }
 
@@ -104,6 +119,7 @@ fn run(
     net: &Network,
     property: &Property,
     limits: &Limits,
+    mut interlude: Option<Interlude>,
     mut record: Option<&mut Record>,
 ) -> Searched {
     if let Some(record) = &mut record {
@@ -142,6 +158,12 @@ fn run(
         let many = (searched.visited >= limits.domains).then_some(Reason::DomainLimit);
         if let Some(reason) = limits.passed().or(full).or(many) {
             return conclude(searched, Answer::Open(reason), open.iter().chain(&stuck));
+        }
+        if let Some(due) = interlude.take_if(|due| due.after <= searched.visited)
+            && (due.attempt)()
+        {
+            let open = open.iter().chain(&stuck);
+            return conclude(searched, Answer::Open(Reason::Cancelled), open);
         }
         let domains: Vec<Domain> = (0..batch * BATCHES).map_while(|_| open.pop()).collect();
         searched.visited += domains.len();

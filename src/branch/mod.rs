@@ -12,7 +12,7 @@ mod relu;
 mod smear;
 
 pub use clip::{Cut, clip};
-pub use input::{split_inputs, split_inputs_recorded};
+pub use input::{Interlude, split_inputs, split_inputs_recorded};
 pub use limits::{Limits, Reason};
 pub use record::{Clip, Halves, Record, Slab, Step};
 pub use relu::{
@@ -52,11 +52,20 @@ pub struct Searched {
 /// 2ⁿ, which beats the number of unstable neurons of all but the smallest networks while n is small.
 const FEW_INPUTS: usize = 20;
 
-/// Decides a property completely, as far as the limits allow, splitting inputs or ReLUs, whichever suits it.
+/// Decides a property completely, as far as the limits allow, splitting inputs or ReLUs, whichever suits it. An interlude comes before
+/// all splits of ReLUs.
 #[must_use]
-pub fn search(net: &Network, property: &Property, limits: &Limits) -> Searched {
+pub fn search(
+    net: &Network,
+    property: &Property,
+    limits: &Limits,
+    interlude: Option<Interlude>,
+) -> Searched {
     if suits_inputs(net, property) {
-        split_inputs(net, property, limits)
+        split_inputs(net, property, limits, interlude)
+    } else if interlude.is_some_and(|interlude| (interlude.attempt)()) {
+        let (answer, bound) = (Answer::Open(Reason::Cancelled), f64::NEG_INFINITY);
+        Searched { answer, bound, visited: 0, open: property.claims.len() }
     } else {
         split_relus(net, property, limits)
     }
