@@ -6,6 +6,7 @@
 use super::Matrix;
 use super::gemm::{View, add_product, set_product};
 use super::sparse::{column, column_mut};
+use std::ops::Range;
 use std::sync::OnceLock;
 
 /// Sizes of a convolution. Tensors are flattened row-major as (channel, row, column).
@@ -68,8 +69,18 @@ impl ConvGeometry {
 
     /// The input row (or column) that kernel tap `tap` reads for output row (or column) `at`.
     fn source(&self, axis: usize, at: usize, tap: usize) -> Option<usize> {
-        let padded = at * self.stride[axis] + tap * self.dilation[axis];
-        padded.checked_sub(self.pads[axis]).filter(|&i| i < self.input[axis + 1])
+        self.reads(axis, tap, [at, at + 1]).map(|(_, input)| input)
+    }
+
+    /// The output rows (or columns) of a window for which a tap reads no padding, and the input that the first of them reads; each
+    /// one after it reads one stride further on.
+    fn reads(&self, axis: usize, tap: usize, window: [usize; 2]) -> Option<(Range<usize>, usize)> {
+        // Those with pad ≤ at·stride + shift < pad + size.
+        let (stride, pad) = (self.stride[axis], self.pads[axis]);
+        let shift = tap * self.dilation[axis];
+        let first = pad.saturating_sub(shift).div_ceil(stride).max(window[0]);
+        let end = (pad + self.input[axis + 1]).checked_sub(shift)?.div_ceil(stride).min(window[1]);
+        (first < end).then(|| (first..end, first * stride + shift - pad))
     }
 
     /// Kernel taps of one group in storage order: (channel within the group, row, column).
@@ -165,16 +176,25 @@ impl Conv {
         for ((channel, ky, kx), patch) in
             g.taps().zip(patches.chunks_exact_mut(out_rows * out_cols))
         {
+            let inside = (g.reads(0, ky, [0, out_rows]), g.reads(1, kx, [0, out_cols]));
+            let (Some((rows, iy)), Some((cols, ix))) = inside else {
+                patch.fill(0.0);
+                continue;
+            };
             let plane = &x[(first + channel) * height * width..][..height * width];
-            for (oy, patch) in patch.chunks_exact_mut(out_cols).enumerate() {
-                match g.source(0, oy, ky) {
-                    None => patch.fill(0.0),
-                    Some(iy) => {
-                        let row = &plane[iy * width..][..width];
-                        for (ox, value) in patch.iter_mut().enumerate() {
-                            *value = g.source(1, ox, kx).map_or(0.0, |ix| row[ix]);
-                        }
-                    }
+            patch[..rows.start * out_cols].fill(0.0);
+            patch[rows.end * out_cols..].fill(0.0);
+            let patch = &mut patch[rows.start * out_cols..rows.end * out_cols];
+            let lines = plane[iy * width..].chunks(width).step_by(g.stride[0]);
+            for (patch, line) in patch.chunks_exact_mut(out_cols).zip(lines) {
+                patch[..cols.start].fill(0.0);
+                patch[cols.end..].fill(0.0);
+                let patch = &mut patch[cols.clone()];
+                if g.stride[1] == 1 {
+                    patch.copy_from_slice(&line[ix..][..patch.len()]);
+                } else {
+                    let inputs = line[ix..].iter().step_by(g.stride[1]);
+                    patch.iter_mut().zip(inputs).for_each(|(value, input)| *value = *input);
                 }
             }
         }
@@ -234,16 +254,20 @@ impl Conv {
         let g = &self.geometry;
         let [_, height, width] = g.input;
         let first = group * (g.input[0] / g.groups);
-        let cols = window.cols[1] - window.cols[0];
+        let ([top, _], [left, right]) = (window.rows, window.cols);
         for ((channel, ky, kx), patch) in g.taps().zip(patches.chunks_exact(window.len())) {
+            let inside = (g.reads(0, ky, window.rows), g.reads(1, kx, window.cols));
+            let (Some((rows, iy)), Some((cols, ix))) = inside else { continue };
             let plane = &mut x[(first + channel) * height * width..][..height * width];
-            for (oy, patch) in (window.rows[0]..).zip(patch.chunks_exact(cols)) {
-                let Some(iy) = g.source(0, oy, ky) else { continue };
-                let row = &mut plane[iy * width..][..width];
-                for (ox, value) in (window.cols[0]..).zip(patch) {
-                    if let Some(ix) = g.source(1, ox, kx) {
-                        row[ix] += value;
-                    }
+            let patch = &patch[(rows.start - top) * (right - left)..];
+            let lines = plane[iy * width..].chunks_mut(width).step_by(g.stride[0]);
+            for (patch, line) in patch.chunks_exact(right - left).take(rows.len()).zip(lines) {
+                let values = &patch[cols.start - left..cols.end - left];
+                if g.stride[1] == 1 {
+                    line[ix..].iter_mut().zip(values).for_each(|(x, value)| *x += value);
+                } else {
+                    let inputs = line[ix..].iter_mut().step_by(g.stride[1]);
+                    inputs.zip(values).for_each(|(x, value)| *x += value);
                 }
             }
         }
