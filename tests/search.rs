@@ -5,10 +5,11 @@ mod common;
 
 use certus::bound::{Analysis, Intermediate};
 use certus::branch::{
-    Answer, Interlude, Limits, Reason, Searched, refine_intermediate, split_inputs, split_relus,
+    Answer, Interlude, Limits, Reason, Searched, refine_intermediate, search, split_inputs,
+    split_relus,
 };
 use certus::load::load_network;
-use certus::net::{Boxes, Matrix, Network};
+use certus::net::{Boxes, Curve, LinearMap, Matrix, Network, NetworkBuilder, Term};
 use certus::num::{Rational, from_f64};
 use certus::spec::{Claim, HalfSpace, Property, Region};
 use common::exact::{dot, evaluate, exact};
@@ -165,6 +166,105 @@ proptest! {
     }
 }
 
+/// A network of S-shaped neurons, and ReLUs among them, with more inputs than are split.
+fn curved(seed: u64) -> Network {
+    let mut state = seed;
+    let mut noise = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as f64 / f64::from(1u32 << 30) - 1.0
+    };
+    let mut builder = NetworkBuilder::new(24, "x").unwrap();
+    let mut last = 0;
+    for (layer, (from, to)) in [(24, 6), (6, 5), (5, 4), (4, 1)].into_iter().enumerate() {
+        let scale = 3.0 / f64::from(from).sqrt();
+        let map =
+            LinearMap::from_matrix(Matrix::from_fn(to, from as usize, |_, _| scale * noise()));
+        let bias = (0..to).map(|_| 0.3 * noise()).collect();
+        last = builder.affine(vec![Term { source: last, map }], bias, 0, "z").unwrap();
+        last = match layer {
+            0 => builder.curve(Curve::Tanh, last, "tanh").unwrap(),
+            1 => builder.relu(last, "relu").unwrap(),
+            2 => builder.curve(Curve::Sigmoid, last, "sigmoid").unwrap(),
+            _ => last,
+        };
+    }
+    builder.finish(last).unwrap()
+}
+
+#[test]
+fn s_shaped_neurons_are_split() {
+    let never = || false;
+    let (mut split, mut proved) = (0, 0);
+    for seed in 0..12 {
+        let net = curved(seed);
+        let mut state = seed + 99;
+        let points = Matrix::from_fn(24, 5_000, |i, c| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(99);
+            let t = (state >> 33) as f64 / f64::from(1u32 << 30) - 1.0;
+            // Corners too.
+            if (i + c) % 3 == 0 { 0.25 * t } else { 0.25 * t.signum() }
+        });
+        let outputs = net.evaluate(&points);
+        let input = Boxes::single(&[-0.25; 24], &[0.25; 24]);
+        let root = Analysis::of_region(&net, &input, Intermediate::Crown);
+        let low = root.lower(&Matrix::from_element(1, 1, 1.0), &[0]).bounds[0];
+        let bound = low + 0.5 * (outputs.min() - low);
+        let half = HalfSpace::from_exact(&[(0, exact(1.0))], &exact(bound), false).unwrap();
+        let region = Region::from_bounds(&vec![(exact(-0.25), exact(0.25)); 24]).unwrap();
+        let claims = vec![Claim { region, unsafe_set: vec![vec![half]] }];
+        let property = Property { claims, uses_inputs: false };
+        let limits = Limits { domains: 3_000, ..Limits::starting_now(None, &never) };
+        let searched = search(&net, &property, &limits, None);
+        split += usize::from(searched.visited > 1);
+        proved += usize::from(matches!(searched.answer, Answer::Proved));
+        // Sampled outputs are far from the bound, beyond all rounding.
+        match searched.answer {
+            Answer::Proved => assert!(outputs.min() > bound && searched.bound > 0.0),
+            Answer::Refuted(found) => {
+                let x = Matrix::from_column_slice(24, 1, found.input());
+                assert!(net.evaluate(&x)[0] <= bound + 1e-12);
+            }
+            Answer::Open(reason) => assert_eq!(reason, Reason::DomainLimit),
+        }
+    }
+    assert!(split >= 6 && proved >= 6, "{split} split, {proved} proved");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// No output of a sampled input is beyond what splits of S-shaped neurons prove.
+    #[test]
+    fn searches_of_curves_tell_the_truth(words in words()) {
+        let mut choices = Choices::new(&words);
+        let net = network(&mut choices, Kind::Curves);
+        let (lower, upper, points) = region(&mut choices, net.inputs());
+        let values: Vec<f64> = points
+            .iter()
+            .map(|x| net.evaluate(&Matrix::from_column_slice(x.len(), 1, x))[0])
+            .collect();
+        let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let bound = least + f64::from(choices.below(9)) / 16.0 - 0.3125;
+        let half = HalfSpace::from_exact(&[(0, exact(1.0))], &exact(bound), false).unwrap();
+        let bounds: Vec<(Rational, Rational)> =
+            lower.iter().zip(&upper).map(|(&l, &u)| (exact(l), exact(u))).collect();
+        let region = Region::from_bounds(&bounds).unwrap();
+        let claims = vec![Claim { region, unsafe_set: vec![vec![half]] }];
+        let property = Property { claims, uses_inputs: false };
+        let never = || false;
+        let limits = Limits { domains: 300, ..Limits::starting_now(None, &never) };
+        match split_relus(&net, &property, &limits).answer {
+            Answer::Proved => prop_assert!(least > bound - 1e-9),
+            Answer::Refuted(found) => {
+                let x = Matrix::from_column_slice(net.inputs(), 1, found.input());
+                prop_assert!(net.evaluate(&x)[0] <= bound + 1e-9);
+            }
+            Answer::Open(_) => {}
+        }
+    }
+}
+
 #[test]
 fn an_interlude_comes_once_and_may_end_the_search() {
     let never = || false;
@@ -190,7 +290,7 @@ fn an_interlude_comes_once_and_may_end_the_search() {
             suits.then_some((property, plain))
         })
         .expect("some c takes splits");
-    let search = |after: usize, end: bool| {
+    let run = |after: usize, end: bool| {
         let asked = Cell::new(0);
         let attempt = || {
             asked.set(asked.get() + 1);
@@ -200,12 +300,12 @@ fn an_interlude_comes_once_and_may_end_the_search() {
             split_inputs(&net, &property, &limits, Some(Interlude { after, attempt: &attempt }));
         (searched, asked.get())
     };
-    let (on, asked) = search(1, false);
+    let (on, asked) = run(1, false);
     assert!(matches!(on.answer, Answer::Proved));
     assert_eq!((on.visited, on.bound, asked), (plain.visited, plain.bound, 1));
-    let (ended, asked) = search(1, true);
+    let (ended, asked) = run(1, true);
     assert!(matches!(ended.answer, Answer::Open(Reason::Cancelled)));
     assert!((1..plain.visited).contains(&ended.visited) && ended.open > 0 && asked == 1);
-    let (late, asked) = search(plain.visited, true);
+    let (late, asked) = run(plain.visited, true);
     assert!(matches!(late.answer, Answer::Proved) && asked == 0);
 }

@@ -52,7 +52,7 @@ pub struct Searched {
 /// 2ⁿ, which beats the number of unstable neurons of all but the smallest networks while n is small.
 const FEW_INPUTS: usize = 20;
 
-/// Decides a property completely, as far as the limits allow, splitting inputs or ReLUs, whichever suits it. An interlude comes before
+/// Decides a property completely, as far as the limits allow, splitting inputs or neurons, whichever suits it. An interlude comes before
 /// all splits of ReLUs.
 #[must_use]
 pub fn search(
@@ -80,9 +80,8 @@ pub fn prefers_forward(net: &Network, property: &Property) -> bool {
 /// Whether [`search`] splits inputs.
 #[must_use]
 pub fn suits_inputs(net: &Network, property: &Property) -> bool {
-    let only_relus =
-        net.nodes().iter().all(|n| matches!(n.op, Op::Input | Op::Affine(_) | Op::Relu(_)));
-    free_inputs(property) <= FEW_INPUTS || !only_relus
+    let splits = |op: &Op| matches!(op, Op::Input | Op::Affine(_) | Op::Relu(_) | Op::Curve(..));
+    free_inputs(property) <= FEW_INPUTS || !net.nodes().iter().all(|node| splits(&node.op))
 }
 
 /// The most inputs that are not fixed in any claim's region.

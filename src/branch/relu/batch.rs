@@ -1,6 +1,6 @@
 //! Bounds of batches of domains, each of one functional out of several, and the children of those that stay undecided.
 
-use super::domain::{Domain, Known, Split, boxes_of, known_nodes};
+use super::domain::{Domain, Known, Split, boxes_of, known_nodes, splittable};
 use super::{Care, INNER, Neuron, ROOT, Refutation, hints_of};
 use crate::bound::{Analysis, Climb, Climbed, Goal, SplitLift, Start, climb, default_slopes};
 use crate::net::{Boxes, Matrix, NodeId, Op};
@@ -16,7 +16,7 @@ pub struct Goals<'a> {
     pub rows: Matrix,
     /// What each is to exceed.
     pub targets: Vec<f64>,
-    /// (ReLU node, pre-activation, element) of the neurons before the node that are unstable on the region.
+    /// (its node, pre-activation, element) of the neurons before the node that can be split on the region.
     pub unstable: Vec<Neuron>,
     /// Nodes whose bounds domains take over from the root.
     known: Vec<NodeId>,
@@ -56,9 +56,11 @@ impl<'a> Goals<'a> {
         care: Option<Care>,
     ) -> Self {
         let mut unstable = Vec::new();
-        for (relu, z) in root.net.relus().filter(|&(relu, _)| relu < at) {
-            let elements = root.layers.boxes[z].of_unknown_sign();
-            unstable.extend(elements.map(|i| (relu, z, i)));
+        for (id, node) in root.net.nodes().iter().enumerate().take(at) {
+            if let Op::Relu(z) | Op::Curve(_, z) = node.op {
+                let elements = splittable(&node.op, &root.layers.boxes[z]);
+                unstable.extend(elements.into_iter().map(|i| (id, z, i)));
+            }
         }
         let (known, seed) = (known_nodes(root.net), Seed::default());
         Self { root, at, rows, targets, unstable, known, care, seed }

@@ -55,6 +55,9 @@ pub fn due(root: &Analysis, short: usize, patience: f64, left: usize) -> usize {
     let operands = operands_of_relus(root.net);
     let of = |&z: &NodeId| 2 * root.layers.boxes[z].of_unknown_sign().count();
     let ends: usize = operands.iter().map(of).sum();
+    if ends == 0 {
+        return usize::MAX;
+    }
     let most = short.saturating_mul(ends + SAMPLE * operands.len());
     if due.saturating_add(most) <= left / 2 { due } else { usize::MAX }
 }

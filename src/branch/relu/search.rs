@@ -79,7 +79,7 @@ impl Batch {
 
 /// Enters a split into the tree, and into the children where they are in it.
 pub fn enter(tree: &mut Tree, step: u32, split: Split, pair: &mut [Domain]) {
-    let [below, above] = tree.split(step, split.node, split.element);
+    let [below, above] = tree.split(step, split.node, split.element, split.at);
     pair.iter_mut().for_each(|child| {
         let active = child.splits.last().is_some_and(|split| split.active);
         child.step = if active { above } else { below };
