@@ -176,16 +176,27 @@ impl<'a> Goals<'a> {
         })
     }
 
-    /// What proved the domain in column `d`: a slope for each neuron where the default is not the same beyond doubt.
+    /// Whether a slope need not be written down: where the neuron is stable or the default is the same beyond doubt.
+    pub fn omitted(
+        &self,
+        analysis: &Analysis,
+        d: usize,
+        care: Care,
+        &(_, z, i): &Neuron,
+        slope: f64,
+    ) -> bool {
+        let boxes = &analysis.layers.boxes[z];
+        let (l, u) = (boxes.lower[(i, d)], boxes.upper[(i, d)]);
+        let stable = l >= 0.0 || u <= 0.0;
+        let doubt = (u + l).abs() <= 1e-3 * (u - l);
+        let default = if u >= -l { 1.0 } else { 0.0 };
+        !care.complete && (stable || (slope == default && !doubt))
+    }
+
+    /// What proved the domain in column `d`.
     pub fn refutation(&self, bounded: &Bounded, d: usize, care: Care) -> Refutation {
-        let omitted = |&(_, z, i): &Neuron, slope: f64| {
-            let boxes = &bounded.analysis.layers.boxes[z];
-            let (l, u) = (boxes.lower[(i, d)], boxes.upper[(i, d)]);
-            let stable = l >= 0.0 || u <= 0.0;
-            let doubt = (u + l).abs() <= 1e-3 * (u - l);
-            let default = if u >= -l { 1.0 } else { 0.0 };
-            !care.complete && (stable || (slope == default && !doubt))
-        };
+        let omitted =
+            |neuron: &Neuron, slope: f64| self.omitted(&bounded.analysis, d, care, neuron, slope);
         let climbed = &bounded.climbed;
         let hints = hints_of(&climbed.slopes, &climbed.lifts, d, &self.unstable, omitted);
         Refutation { weights: Vec::new(), hints }

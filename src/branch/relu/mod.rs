@@ -1,11 +1,12 @@
-//! Branching on ReLUs: the sign of one pre-activation is fixed on each side, and the split's multiplier β is optimised
-//! together with the slopes (β-CROWN, Wang et al. 2021). Intermediate bounds are optimised at the root (α-CROWN); below it, those of
-//! the layers after a split are swept anew, starting from what held for the parent.
+//! Branching on neurons: on each side the sign of one pre-activation is fixed (of a sigmoid or tanh, which side of some value it is on),
+//! and the split's multiplier β is optimised together with the slopes (β-CROWN, Wang et al. 2021). Intermediate bounds are optimised at
+//! the root (α-CROWN); below it, those of the layers after a split are swept anew, starting from what held for the parent.
 
 mod batch;
 mod choose;
 mod cut;
 mod domain;
+mod leaf;
 mod record;
 mod refine;
 mod search;
