@@ -20,8 +20,8 @@ pub use record::{
 
 use super::{Answer, Limits, Reason, Searched};
 use crate::bound::{
-    Analysis, Climb, Functionals, Intermediate, OpenPolytope, Reduced, optimise_intermediate,
-    work_of_intermediate,
+    Analysis, Climb, Functionals, Intermediate, OpenPolytope, Reduced, WORTH,
+    optimise_intermediate, work_of_intermediate,
 };
 use crate::net::Network;
 use crate::spec::{Claim, Property};
@@ -329,7 +329,9 @@ impl<'a> Root<'a> {
     /// Optimises intermediate bounds.
     fn optimise(&mut self, claim: &Claim, care: Option<Care>, limits: &Limits) {
         let stop = || limits.passed().is_some();
-        let (analysis, ends) = optimise_intermediate(&self.analysis, ENDS, &stop);
+        // Short proofs matter more than the last thousandth of a bound.
+        let worth = if care.is_some() { WORTH } else { 0.0 };
+        let (analysis, ends) = optimise_intermediate(&self.analysis, ENDS, worth, &stop);
         self.lines.extend(ends.iter().map(|end| Improve::end(analysis.net, end)));
         self.analysis = analysis;
         self.bound(claim, care);

@@ -8,7 +8,7 @@ use super::batch::Goals;
 use super::domain::Domain;
 use super::search::enter;
 use super::{Care, INNER, Improve, Lemma, Tree};
-use crate::bound::{Analysis, move_end, work_of_intermediate, work_of_sweep};
+use crate::bound::{Analysis, WORTH, move_end, work_of_intermediate, work_of_sweep};
 use crate::net::{Matrix, Network, NodeId};
 use rayon::prelude::*;
 use std::collections::BinaryHeap;
@@ -103,7 +103,7 @@ pub fn refine_intermediate<'a>(
             let (mut boxes, mut width, mut off) = (boxes.clone(), 0.0, 0.0);
             for (&(i, upper), short) in sample.iter().zip(&found) {
                 width += (boxes.upper[i] - boxes.lower[i]) / 2.0;
-                off += move_end(&mut boxes, i, upper, short.bound());
+                off += move_end(&mut boxes, i, upper, short.bound(), WORTH);
             }
             if off < PROMISE * width {
                 continue;
@@ -115,7 +115,7 @@ pub fn refine_intermediate<'a>(
             let found = Short::run(&goals, domains, stop);
             for ((&(i, upper), short), spare) in ends.iter().zip(found).zip(&goals.targets) {
                 refined.visited += short.visited;
-                let moved = move_end(&mut boxes, i, upper, short.bound() - spare);
+                let moved = move_end(&mut boxes, i, upper, short.bound() - spare, WORTH);
                 off += moved;
                 if let (true, Some(tree)) = (moved > 0.0, short.tree) {
                     let at = if upper { boxes.upper[i] } else { boxes.lower[i] };
