@@ -14,7 +14,9 @@ mod cost;
 mod curve;
 mod forward;
 mod intermediate;
+mod kernel;
 mod optimise;
+mod primal;
 mod reduce;
 mod relax;
 
@@ -26,6 +28,7 @@ pub use cost::{Costs, work_of_intermediate, work_of_sweep};
 pub use forward::{Forward, free_inputs};
 pub use intermediate::{End, optimise_intermediate};
 pub(crate) use intermediate::{WORTH, move_end};
-pub use optimise::{Climb, Climbed, Goal, SplitLift, climb, default_slopes, primal};
+pub use optimise::{Climb, Climbed, Goal, SplitLift, climb, default_slopes};
+pub use primal::primal;
 pub use reduce::Reduced;
 pub use relax::{Line, ProductLines, Relaxation};
