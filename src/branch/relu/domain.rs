@@ -174,3 +174,38 @@ pub fn boxes_of<'a>(
     }
     boxes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bound::Intermediate;
+    use crate::net::{Curve, LinearMap, NetworkBuilder, Term};
+
+    #[test]
+    fn the_sides_of_a_split_meet_at_its_value() {
+        let mut builder = NetworkBuilder::new(2, "x").unwrap();
+        let map = LinearMap::from_matrix(Matrix::from_row_slice(2, 2, &[1.0, 2.0, -1.0, 1.0]));
+        let terms = vec![Term { source: 0, map }];
+        let z = builder.affine(terms.clone(), vec![0.0; 2], 0, "z").unwrap();
+        let y = builder.curve(Curve::Tanh, z, "y").unwrap();
+        let terms = vec![Term { source: y, ..terms[0].clone() }];
+        let last = builder.affine(terms, vec![0.0; 2], 0, "last").unwrap();
+        let net = builder.finish(last).unwrap();
+        let input = Boxes::single(&[-1.0; 2], &[1.0; 2]);
+        let root = Analysis::of_region(&net, &input, Intermediate::Crown);
+        assert_eq!(known_nodes(&net), [z, last]);
+        let elements = splittable(&net.node(y).op, &root.layers.boxes[z]);
+        assert_eq!(elements, [0, 1]);
+        let unstable: Vec<Neuron> = elements.iter().map(|&i| (y, z, i)).collect();
+        let known = known_of(&root, &unstable, 0);
+        let side = |at, active| Split { node: z, element: 1, at, active };
+        let paths = [vec![side(0.25, true)], vec![side(0.25, false)], vec![side(-9.0, true)]];
+        let parts = paths.iter().map(|path| (&known, path.as_slice()));
+        let boxes = boxes_of(&root, &[z], &unstable, parts)[z].clone().unwrap();
+        let (l, u) = (f64::from(known[1][0]), f64::from(known[1][1]));
+        assert!(l <= -2.0 && l > -2.1 && u >= 2.0 && u < 2.1);
+        let of = |i: usize, d: usize| (boxes.lower[(i, d)], boxes.upper[(i, d)]);
+        assert_eq!([of(1, 0), of(1, 1), of(1, 2)], [(0.25, u), (l, 0.25), (l, u)]);
+        assert_eq!(of(0, 0), of(0, 1));
+    }
+}
