@@ -43,7 +43,7 @@ pub fn step(neurons: Neurons, adam: Adam, moments: [&mut [f64]; 2], slopes: &mut
         let m = b1 * first[i] + (1.0 - b1) * gradient;
         let v = b2 * second[i] + (1.0 - b2) * gradient * gradient;
         let direction = if v > 0.0 { correction * m / v.sqrt() } else { 0.0 };
-        let slope = (slopes[i] + step * direction).max(0.0).min(1.0);
+        let slope = (slopes[i] + step * direction).clamp(0.0, 1.0);
         first[i] = if moves { m } else { first[i] };
         second[i] = if moves { v } else { second[i] };
         slopes[i] = if moves { slope } else { slopes[i] };
