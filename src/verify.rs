@@ -258,6 +258,7 @@ pub fn verify_with_proof(
         linear_programs: matches!(settings.method, Method::Lp | Method::Milp),
         search: settings.method.branches(),
         short: cheaper_than_attack(net, &limits),
+        work: ATTACK_BUDGET as f64,
         interlude: &|| attack_again(net, property, settings, &limits),
         keep: wish.keep,
         watch: wish.watch,
@@ -371,7 +372,11 @@ fn by_bounds(net: &Network, property: &Property, settings: &Settings, limits: &L
         *found.borrow_mut() = attack_again(net, property, settings, limits);
         found.borrow().is_some()
     };
-    let interlude = Interlude { after: cheaper_than_attack(net, limits), attempt: &attack };
+    let interlude = Interlude {
+        after: cheaper_than_attack(net, limits),
+        work: ATTACK_BUDGET as f64,
+        attempt: &attack,
+    };
     let searched = branch::search(net, property, limits, Some(interlude));
     match found.take() {
         Some(found) => falsified(Box::new(found), Stage::Attack, Effort::default()),
@@ -388,7 +393,7 @@ fn concluded(searched: branch::Searched, least: f64) -> Outcome {
     }
 }
 
-/// The thorough attack that comes before search, or in its midst.
+/// The thorough attack that comes in the midst of search.
 fn attack_again(
     net: &Network,
     property: &Property,

@@ -130,7 +130,7 @@ proptest! {
         let never = || false;
         let limits = || Limits::starting_now(Some(Duration::from_millis(200)), &never);
         let inputs = split_inputs(&net, &property, &limits(), None);
-        let relus = split_relus(&net, &property, &limits());
+        let relus = split_relus(&net, &property, &limits(), None);
         check(&inputs, &net, &row, &points, bound)?;
         check(&relus, &net, &row, &points, bound)?;
         let contradiction = matches!(
@@ -231,6 +231,43 @@ fn s_shaped_neurons_are_split() {
     assert!(split >= 6 && proved >= 6, "{split} split, {proved} proved");
 }
 
+#[test]
+fn an_interlude_comes_before_splits_of_neurons() {
+    let never = || false;
+    let net = curved(1);
+    let input = Boxes::single(&[-0.25; 24], &[0.25; 24]);
+    let root = Analysis::of_region(&net, &input, Intermediate::Crown);
+    let low = root.lower(&Matrix::from_element(1, 1, 1.0), &[0]).bounds[0];
+    let centre = net.evaluate(&Matrix::zeros(24, 1))[0];
+    let run = |bound: f64, work: f64, end: bool| {
+        let half = HalfSpace::from_exact(&[(0, exact(1.0))], &exact(bound), false).unwrap();
+        let region = Region::from_bounds(&vec![(exact(-0.25), exact(0.25)); 24]).unwrap();
+        let claims = vec![Claim { region, unsafe_set: vec![vec![half]] }];
+        let property = Property { claims, uses_inputs: false };
+        let asked = Cell::new(0);
+        let attempt = || {
+            asked.set(asked.get() + 1);
+            end
+        };
+        let limits = Limits { domains: 3_000, ..Limits::starting_now(None, &never) };
+        let interlude = Interlude { after: 0, work, attempt: &attempt };
+        (split_relus(&net, &property, &limits, Some(interlude)), asked.get())
+    };
+    // Bounds of the whole region suffice.
+    let (easy, asked) = run(low - 1.0, 1e9, true);
+    assert!(matches!(easy.answer, Answer::Proved) && asked == 0);
+    // They do not: it comes after them, or before those that cost more.
+    let doubtful = low + 0.1 * (centre - low);
+    for (work, most) in [(1e9, 1), (0.0, 0)] {
+        let (ended, asked) = run(doubtful, work, true);
+        assert!(matches!(ended.answer, Answer::Open(Reason::Cancelled)), "{:?}", ended.answer);
+        assert_eq!((ended.visited, asked), (most, 1));
+        let (on, asked) = run(doubtful, work, false);
+        assert!(!matches!(on.answer, Answer::Open(Reason::Cancelled)));
+        assert!(on.visited > 1 && asked == 1);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -254,7 +291,7 @@ proptest! {
         let property = Property { claims, uses_inputs: false };
         let never = || false;
         let limits = Limits { domains: 300, ..Limits::starting_now(None, &never) };
-        match split_relus(&net, &property, &limits).answer {
+        match split_relus(&net, &property, &limits, None).answer {
             Answer::Proved => prop_assert!(least > bound - 1e-9),
             Answer::Refuted(found) => {
                 let x = Matrix::from_column_slice(net.inputs(), 1, found.input());
@@ -296,8 +333,12 @@ fn an_interlude_comes_once_and_may_end_the_search() {
             asked.set(asked.get() + 1);
             end
         };
-        let searched =
-            split_inputs(&net, &property, &limits, Some(Interlude { after, attempt: &attempt }));
+        let searched = split_inputs(
+            &net,
+            &property,
+            &limits,
+            Some(Interlude { after, work: 0.0, attempt: &attempt }),
+        );
         (searched, asked.get())
     };
     let (on, asked) = run(1, false);

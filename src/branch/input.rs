@@ -6,7 +6,7 @@ use super::leaf::{Bounded, Bounder, Domain, Reach, Row, Undecided};
 use super::record::{Clip, Record, Slab, Step, moved, slabs};
 use super::relu::Refutation;
 use super::smear::{Subject, smears};
-use super::{Answer, Limits, Reason, Searched, free_inputs};
+use super::{Answer, Interlude, Limits, Reason, Searched, free_inputs};
 use crate::attack::{Counterexample, validate};
 use crate::bound::{Analysis, Functionals, Intermediate};
 use crate::net::{Boxes, Matrix, Network};
@@ -80,15 +80,6 @@ const CLIP_ROUNDS: usize = 3;
 
 /// Weight of an input's remaining width in the choice of the input to split, against its share in the bound's looseness.
 const WIDTH_SHARE: f64 = 0.02;
-
-/// Something else to try in the midst of a search, once it has bounded so many domains without an answer.
-#[derive(Clone, Copy)]
-pub struct Interlude<'a> {
-    /// Domains before it.
-    pub after: usize,
-    /// Asked once; `true` ends the search, as cancelled.
-    pub attempt: &'a dyn Fn() -> bool,
-}
 
 /// Decides a property by splitting the regions of its claims.
 #[must_use]

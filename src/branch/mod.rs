@@ -12,7 +12,7 @@ mod relu;
 mod smear;
 
 pub use clip::{Cut, clip};
-pub use input::{Interlude, split_inputs, split_inputs_recorded};
+pub use input::{split_inputs, split_inputs_recorded};
 pub use limits::{Limits, Reason};
 pub use record::{Clip, Halves, Record, Slab, Step};
 pub use relu::{
@@ -35,6 +35,17 @@ pub enum Answer {
     Open(Reason),
 }
 
+/// Something else to try in the midst of a search that has found no answer yet.
+#[derive(Clone, Copy)]
+pub struct Interlude<'a> {
+    /// Domains before it, where inputs are split.
+    pub after: usize,
+    /// Multiplications that it takes, about: before neurons are split, bounds of the whole region that take more come after it.
+    pub work: f64,
+    /// Asked once; `true` ends the search, as cancelled.
+    pub attempt: &'a dyn Fn() -> bool,
+}
+
 /// A search's answer and how far it got.
 #[derive(Debug, Clone)]
 pub struct Searched {
@@ -52,8 +63,7 @@ pub struct Searched {
 /// 2ⁿ, which beats the number of unstable neurons of all but the smallest networks while n is small.
 const FEW_INPUTS: usize = 20;
 
-/// Decides a property completely, as far as the limits allow, splitting inputs or neurons, whichever suits it. An interlude comes before
-/// all splits of ReLUs.
+/// Decides a property completely, as far as the limits allow, splitting inputs or neurons, whichever suits it.
 #[must_use]
 pub fn search(
     net: &Network,
@@ -63,11 +73,8 @@ pub fn search(
 ) -> Searched {
     if suits_inputs(net, property) {
         split_inputs(net, property, limits, interlude)
-    } else if interlude.is_some_and(|interlude| (interlude.attempt)()) {
-        let (answer, bound) = (Answer::Open(Reason::Cancelled), f64::NEG_INFINITY);
-        Searched { answer, bound, visited: 0, open: property.claims.len() }
     } else {
-        split_relus(net, property, limits)
+        split_relus(net, property, limits, interlude)
     }
 }
 

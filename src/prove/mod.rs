@@ -169,8 +169,10 @@ pub struct Plan<'a> {
     pub linear_programs: bool,
     /// Whether inputs or ReLUs are split.
     pub search: bool,
-    /// Domains of a search by inputs after which [`Plan::interlude`] is due; splits of ReLUs come after it.
+    /// Domains of a search by inputs after which [`Plan::interlude`] is due.
     pub short: usize,
+    /// Multiplications that the interlude takes.
+    pub work: f64,
     /// Asked once: a counterexample ends the search.
     pub interlude: &'a dyn Fn() -> Option<Counterexample>,
     /// Where an accepted proof is to stay, gzipped where the name ends in `.gz`.
@@ -187,6 +189,7 @@ impl Plan<'_> {
         linear_programs: false,
         search: true,
         short: 0,
+        work: 0.0,
         interlude: &|| None,
         keep: None,
         watch: &|_| (),
@@ -389,7 +392,7 @@ fn search(
         (plan.watch)(Phase::Search);
         found.borrow().is_some()
     };
-    let interlude = Interlude { after: plan.short, attempt: &attempt };
+    let interlude = Interlude { after: plan.short, work: plan.work, attempt: &attempt };
     let searched = if by_inputs {
         let (searched, record) = split_inputs_recorded(net, &part, limits, Some(interlude));
         proof.steps = record.steps;
@@ -397,22 +400,17 @@ fn search(
         for (step, &index) in open.iter().enumerate() {
             proof.sections[index].body = Body::Inputs(step as u32);
         }
-        Some(searched)
-    } else if attempt() {
-        None
+        searched
     } else {
-        let (searched, records) = split_relus_recorded(net, &part, limits, care);
+        let (searched, records) = split_relus_recorded(net, &part, limits, Some(interlude), care);
         for (record, &index) in records.into_iter().zip(open) {
             proof.sections[index].body = Body::Relus(record);
         }
-        Some(searched)
+        searched
     };
     if let Some(found) = found.take() {
         return Err(Box::new(Answer::Refuted(Box::new(found))));
     }
-    let Some(searched) = searched else {
-        return Err(Box::new(Answer::Open(Reason::Cancelled)));
-    };
     match searched.answer {
         Answer::Proved => Ok(searched.visited),
         Answer::Refuted(found) => {
