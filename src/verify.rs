@@ -5,12 +5,13 @@ mod stages;
 
 use crate::attack::{self, AttackSettings, Counterexample};
 pub use crate::branch::Reason;
-use crate::branch::{self, Answer, Limits};
+use crate::branch::{self, Answer, Interlude, Limits};
 use crate::load::Statement;
 use crate::net::{Network, Node, Op};
 use crate::prove::{self, Ask, Body, Mode, NotProved, Phase, Plan, Proof, Proved, Section};
 use crate::spec::Property;
 use stages::{Decided, Query};
+use std::cell::RefCell;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -256,8 +257,9 @@ pub fn verify_with_proof(
         slopes: matches!(settings.method, Method::Auto | Method::Lp | Method::Milp),
         linear_programs: matches!(settings.method, Method::Lp | Method::Milp),
         search: settings.method.branches(),
-        short: thorough(net, property, settings).map(|_| cheaper_than_attack(net)),
-        before_search: &|| attack_again(net, property, settings, &limits),
+        short: cheaper_than_attack(net, &limits),
+        work: ATTACK_BUDGET as f64,
+        interlude: &|| attack_again(net, property, settings, &limits),
         keep: wish.keep,
         watch: wish.watch,
     };
@@ -365,18 +367,21 @@ fn by_bounds(net: &Network, property: &Property, settings: &Settings, limits: &L
         return undecided(reason, least, Effort::default());
     }
     // Where a short search decides, it is cheaper than a long attack.
-    let domains = cheaper_than_attack(net);
-    let short = domains < limits.domains && branch::suits_inputs(net, property);
-    if short && thorough(net, property, settings).is_some() {
-        let searched = branch::search(net, property, &Limits { domains, ..*limits });
-        if !matches!(searched.answer, Answer::Open(Reason::DomainLimit)) {
-            return concluded(searched, least);
-        }
+    let found = RefCell::new(None);
+    let attack = || {
+        *found.borrow_mut() = attack_again(net, property, settings, limits);
+        found.borrow().is_some()
+    };
+    let interlude = Interlude {
+        after: cheaper_than_attack(net, limits),
+        work: ATTACK_BUDGET as f64,
+        attempt: &attack,
+    };
+    let searched = branch::search(net, property, limits, Some(interlude));
+    match found.take() {
+        Some(found) => falsified(Box::new(found), Stage::Attack, Effort::default()),
+        None => concluded(searched, least),
     }
-    if let Some(found) = attack_again(net, property, settings, limits) {
-        return falsified(Box::new(found), Stage::Attack, Effort::default());
-    }
-    concluded(branch::search(net, property, limits), least)
 }
 
 fn concluded(searched: branch::Searched, least: f64) -> Outcome {
@@ -388,7 +393,7 @@ fn concluded(searched: branch::Searched, least: f64) -> Outcome {
     }
 }
 
-/// The thorough attack that comes before search.
+/// The thorough attack that comes in the midst of search.
 fn attack_again(
     net: &Network,
     property: &Property,
@@ -420,9 +425,10 @@ fn thorough(net: &Network, property: &Property, settings: &Settings) -> Option<S
     more.then(|| Settings { attack: AttackSettings { restarts, ..thorough }, ..settings.clone() })
 }
 
-/// Domains that cost less than the thorough attack.
-fn cheaper_than_attack(net: &Network) -> usize {
-    ATTACK_BUDGET / 1000 / multiplications(net).max(1)
+/// Domains that cost less than the thorough attack; none where the search would be over before it.
+fn cheaper_than_attack(net: &Network, limits: &Limits) -> usize {
+    let domains = ATTACK_BUDGET / 500 / multiplications(net).max(1);
+    if domains < limits.domains { domains } else { 0 }
 }
 
 /// Multiplications of one evaluation, about.

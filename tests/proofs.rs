@@ -232,8 +232,8 @@ fn half_spaces_are_combined_in_proofs() {
     let statement = load_statement(&property, inputs, outputs).unwrap();
     let never = || false;
     let limits = Limits::starting_now(None, &never);
-    let plain = split_inputs(&net, &statement.property, &limits);
-    let (recorded, _) = split_inputs_recorded(&net, &statement.property, &limits);
+    let plain = split_inputs(&net, &statement.property, &limits, None);
+    let (recorded, _) = split_inputs_recorded(&net, &statement.property, &limits, None);
     assert_eq!(plain.visited, recorded.visited);
 }
 

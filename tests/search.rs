@@ -4,13 +4,18 @@
 mod common;
 
 use certus::bound::{Analysis, Intermediate};
-use certus::branch::{Answer, Limits, Searched, refine_intermediate, split_inputs, split_relus};
-use certus::net::{Boxes, Matrix, Network};
+use certus::branch::{
+    Answer, Interlude, Limits, Reason, Searched, refine_intermediate, search, split_inputs,
+    split_relus,
+};
+use certus::load::load_network;
+use certus::net::{Boxes, Curve, LinearMap, Matrix, Network, NetworkBuilder, Term};
 use certus::num::{Rational, from_f64};
 use certus::spec::{Claim, HalfSpace, Property, Region};
 use common::exact::{dot, evaluate, exact};
 use common::nets::{Choices, Kind, functionals, network, region, words};
 use proptest::prelude::*;
+use std::cell::Cell;
 use std::time::Duration;
 
 /// A random network with a claim whose truth is in doubt: the bound is near the least sampled value.
@@ -104,7 +109,7 @@ proptest! {
         let (net, property, points) = intersections(&words);
         let never = || false;
         let limits = Limits { domains: 2_000, ..Limits::starting_now(None, &never) };
-        match split_inputs(&net, &property, &limits).answer {
+        match split_inputs(&net, &property, &limits, None).answer {
             Answer::Proved => {
                 for x in &points {
                     prop_assert!(!violates(&net, &property, x), "proved, but {x:?} violates");
@@ -124,8 +129,8 @@ proptest! {
         let (net, property, row, points, bound) = query(&words);
         let never = || false;
         let limits = || Limits::starting_now(Some(Duration::from_millis(200)), &never);
-        let inputs = split_inputs(&net, &property, &limits());
-        let relus = split_relus(&net, &property, &limits());
+        let inputs = split_inputs(&net, &property, &limits(), None);
+        let relus = split_relus(&net, &property, &limits(), None);
         check(&inputs, &net, &row, &points, bound)?;
         check(&relus, &net, &row, &points, bound)?;
         let contradiction = matches!(
@@ -159,4 +164,189 @@ proptest! {
             }
         }
     }
+}
+
+/// A network of S-shaped neurons, and ReLUs among them, with more inputs than are split.
+fn curved(seed: u64) -> Network {
+    let mut state = seed;
+    let mut noise = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as f64 / f64::from(1u32 << 30) - 1.0
+    };
+    let mut builder = NetworkBuilder::new(24, "x").unwrap();
+    let mut last = 0;
+    for (layer, (from, to)) in [(24, 6), (6, 5), (5, 4), (4, 1)].into_iter().enumerate() {
+        let scale = 3.0 / f64::from(from).sqrt();
+        let map =
+            LinearMap::from_matrix(Matrix::from_fn(to, from as usize, |_, _| scale * noise()));
+        let bias = (0..to).map(|_| 0.3 * noise()).collect();
+        last = builder.affine(vec![Term { source: last, map }], bias, 0, "z").unwrap();
+        last = match layer {
+            0 => builder.curve(Curve::Tanh, last, "tanh").unwrap(),
+            1 => builder.relu(last, "relu").unwrap(),
+            2 => builder.curve(Curve::Sigmoid, last, "sigmoid").unwrap(),
+            _ => last,
+        };
+    }
+    builder.finish(last).unwrap()
+}
+
+#[test]
+fn s_shaped_neurons_are_split() {
+    let never = || false;
+    let (mut split, mut proved) = (0, 0);
+    for seed in 0..12 {
+        let net = curved(seed);
+        let mut state = seed + 99;
+        let points = Matrix::from_fn(24, 5_000, |i, c| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(99);
+            let t = (state >> 33) as f64 / f64::from(1u32 << 30) - 1.0;
+            // Corners too.
+            if (i + c) % 3 == 0 { 0.25 * t } else { 0.25 * t.signum() }
+        });
+        let outputs = net.evaluate(&points);
+        let input = Boxes::single(&[-0.25; 24], &[0.25; 24]);
+        let root = Analysis::of_region(&net, &input, Intermediate::Crown);
+        let low = root.lower(&Matrix::from_element(1, 1, 1.0), &[0]).bounds[0];
+        let bound = low + 0.5 * (outputs.min() - low);
+        let half = HalfSpace::from_exact(&[(0, exact(1.0))], &exact(bound), false).unwrap();
+        let region = Region::from_bounds(&vec![(exact(-0.25), exact(0.25)); 24]).unwrap();
+        let claims = vec![Claim { region, unsafe_set: vec![vec![half]] }];
+        let property = Property { claims, uses_inputs: false };
+        let limits = Limits { domains: 3_000, ..Limits::starting_now(None, &never) };
+        let searched = search(&net, &property, &limits, None);
+        split += usize::from(searched.visited > 1);
+        proved += usize::from(matches!(searched.answer, Answer::Proved));
+        // Sampled outputs are far from the bound, beyond all rounding.
+        match searched.answer {
+            Answer::Proved => assert!(outputs.min() > bound && searched.bound > 0.0),
+            Answer::Refuted(found) => {
+                let x = Matrix::from_column_slice(24, 1, found.input());
+                assert!(net.evaluate(&x)[0] <= bound + 1e-12);
+            }
+            Answer::Open(reason) => assert_eq!(reason, Reason::DomainLimit),
+        }
+    }
+    assert!(split >= 6 && proved >= 6, "{split} split, {proved} proved");
+}
+
+#[test]
+fn an_interlude_comes_before_splits_of_neurons() {
+    let never = || false;
+    let net = curved(1);
+    let input = Boxes::single(&[-0.25; 24], &[0.25; 24]);
+    let root = Analysis::of_region(&net, &input, Intermediate::Crown);
+    let low = root.lower(&Matrix::from_element(1, 1, 1.0), &[0]).bounds[0];
+    let centre = net.evaluate(&Matrix::zeros(24, 1))[0];
+    let run = |bound: f64, work: f64, end: bool| {
+        let half = HalfSpace::from_exact(&[(0, exact(1.0))], &exact(bound), false).unwrap();
+        let region = Region::from_bounds(&vec![(exact(-0.25), exact(0.25)); 24]).unwrap();
+        let claims = vec![Claim { region, unsafe_set: vec![vec![half]] }];
+        let property = Property { claims, uses_inputs: false };
+        let asked = Cell::new(0);
+        let attempt = || {
+            asked.set(asked.get() + 1);
+            end
+        };
+        let limits = Limits { domains: 3_000, ..Limits::starting_now(None, &never) };
+        let interlude = Interlude { after: 0, work, attempt: &attempt };
+        (split_relus(&net, &property, &limits, Some(interlude)), asked.get())
+    };
+    // Bounds of the whole region suffice.
+    let (easy, asked) = run(low - 1.0, 1e9, true);
+    assert!(matches!(easy.answer, Answer::Proved) && asked == 0);
+    // They do not: it comes after them, or before those that cost more.
+    let doubtful = low + 0.1 * (centre - low);
+    for (work, most) in [(1e9, 1), (0.0, 0)] {
+        let (ended, asked) = run(doubtful, work, true);
+        assert!(matches!(ended.answer, Answer::Open(Reason::Cancelled)), "{:?}", ended.answer);
+        assert_eq!((ended.visited, asked), (most, 1));
+        let (on, asked) = run(doubtful, work, false);
+        assert!(!matches!(on.answer, Answer::Open(Reason::Cancelled)));
+        assert!(on.visited > 1 && asked == 1);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// No output of a sampled input is beyond what splits of S-shaped neurons prove.
+    #[test]
+    fn searches_of_curves_tell_the_truth(words in words()) {
+        let mut choices = Choices::new(&words);
+        let net = network(&mut choices, Kind::Curves);
+        let (lower, upper, points) = region(&mut choices, net.inputs());
+        let values: Vec<f64> = points
+            .iter()
+            .map(|x| net.evaluate(&Matrix::from_column_slice(x.len(), 1, x))[0])
+            .collect();
+        let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let bound = least + f64::from(choices.below(9)) / 16.0 - 0.3125;
+        let half = HalfSpace::from_exact(&[(0, exact(1.0))], &exact(bound), false).unwrap();
+        let bounds: Vec<(Rational, Rational)> =
+            lower.iter().zip(&upper).map(|(&l, &u)| (exact(l), exact(u))).collect();
+        let region = Region::from_bounds(&bounds).unwrap();
+        let claims = vec![Claim { region, unsafe_set: vec![vec![half]] }];
+        let property = Property { claims, uses_inputs: false };
+        let never = || false;
+        let limits = Limits { domains: 300, ..Limits::starting_now(None, &never) };
+        match split_relus(&net, &property, &limits, None).answer {
+            Answer::Proved => prop_assert!(least > bound - 1e-9),
+            Answer::Refuted(found) => {
+                let x = Matrix::from_column_slice(net.inputs(), 1, found.input());
+                prop_assert!(net.evaluate(&x)[0] <= bound + 1e-9);
+            }
+            Answer::Open(_) => {}
+        }
+    }
+}
+
+#[test]
+fn an_interlude_comes_once_and_may_end_the_search() {
+    let never = || false;
+    let limits = Limits { domains: 2_000, ..Limits::starting_now(None, &never) };
+    let file =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/control/mlp_plain.onnx");
+    let net = load_network(&file).unwrap().network;
+    let ends = (exact(-0.5), exact(0.5));
+    let region = Region::from_bounds(&vec![ends; net.inputs()]).unwrap();
+    // The torque stays below c: with less and less to spare until that takes a few splits.
+    let (property, plain) = (0..10_000)
+        .find_map(|step| {
+            let half = HalfSpace::from_exact(
+                &[(0, exact(-1.0))],
+                &exact(f64::from(step - 10_000) / 1024.0),
+                false,
+            );
+            let unsafe_set = vec![vec![half.unwrap()]];
+            let claims = vec![Claim { region: region.clone(), unsafe_set }];
+            let property = Property { claims, uses_inputs: false };
+            let plain = split_inputs(&net, &property, &limits, None);
+            let suits = matches!(plain.answer, Answer::Proved) && plain.visited > 2;
+            suits.then_some((property, plain))
+        })
+        .expect("some c takes splits");
+    let run = |after: usize, end: bool| {
+        let asked = Cell::new(0);
+        let attempt = || {
+            asked.set(asked.get() + 1);
+            end
+        };
+        let searched = split_inputs(
+            &net,
+            &property,
+            &limits,
+            Some(Interlude { after, work: 0.0, attempt: &attempt }),
+        );
+        (searched, asked.get())
+    };
+    let (on, asked) = run(1, false);
+    assert!(matches!(on.answer, Answer::Proved));
+    assert_eq!((on.visited, on.bound, asked), (plain.visited, plain.bound, 1));
+    let (ended, asked) = run(1, true);
+    assert!(matches!(ended.answer, Answer::Open(Reason::Cancelled)));
+    assert!((1..plain.visited).contains(&ended.visited) && ended.open > 0 && asked == 1);
+    let (late, asked) = run(plain.visited, true);
+    assert!(matches!(late.answer, Answer::Proved) && asked == 0);
 }

@@ -1,5 +1,6 @@
 //! Auto-PGD: projected gradient descent that finds its own step size, from all starting points as columns of one batch.
 
+use super::phases::{Begin, Towards, phases};
 use super::problem::{Findings, Problem, column, column_mut};
 use super::random::SplitMix64;
 use super::{AttackSettings, Counterexample, Loss};
@@ -13,9 +14,6 @@ const INERTIA: f64 = 0.25;
 
 /// The step stays as long as at least this share of its steps brought progress.
 const PROGRESS: f64 = 0.75;
-
-/// Shares of the steps of the first of three phases, and of the first two of them.
-const PHASES: [f64; 2] = [0.4, 0.7];
 
 /// The first step, in radii.
 const FIRST_STEP: f64 = 2.0;
@@ -31,9 +29,9 @@ const FIRST_STEP: f64 = 2.0;
 /// point, if less than three in four steps lowered the loss, or if since the last checkpoint neither the step nor the least
 /// loss changed. In a Euclidean ball the step is along the gradient.
 ///
-/// Unlike there, a descent towards the union has three [`phases`], which differ in their loss and in where they begin. Each
-/// has the step sizes and checkpoints of a whole one. With the difference of logits ratio, single polytopes follow where that
-/// failed: the nine nearest.
+/// Unlike there, a descent has several [`phases`], which differ in their loss, in what they descend to and in where they begin.
+/// Each has the step sizes and checkpoints of a whole one. With the difference of logits ratio, single polytopes follow where
+/// that failed: the nine nearest.
 pub(super) fn search(
     problem: &Problem,
     settings: &AttackSettings,
@@ -71,47 +69,6 @@ pub(super) fn search(
     findings.into_best()
 }
 
-/// A part of a descent.
-#[derive(Debug, PartialEq)]
-struct Phase {
-    loss: Loss,
-    steps: usize,
-    from: From,
-}
-
-/// Where a phase begins: at a random point, at the best point of the phase before it, or at the centre.
-#[derive(Debug, PartialEq)]
-enum From {
-    Random,
-    Best,
-    Centre,
-}
-
-/// How a descent of so many steps is divided. No loss is the best everywhere: the margin alone says whether the claim is
-/// violated, but follows one class at a time; the cross-entropy sees all of them; the ratio forgets how far apart outputs are.
-/// Nor is any start. Where there are no two other classes the losses are the same, and the descent is one.
-fn phases(problem: &Problem, loss: Loss, targeted: bool, steps: usize) -> Vec<Phase> {
-    if loss == Loss::Margin || !problem.objective.is_classifier() {
-        return vec![Phase { loss: Loss::Margin, steps, from: From::Random }];
-    }
-    let [first, second] = PHASES.map(|share| (share * steps as f64).ceil() as usize);
-    let phase = |loss, steps, from| Phase { loss, steps, from };
-    let (middle, last) = (second - first, steps - second);
-    let mut phases = vec![phase(loss, first, From::Random)];
-    let following = match (loss, targeted) {
-        (_, true) => vec![phase(Loss::Margin, middle + last, From::Best)],
-        (Loss::Dlr, false) => vec![
-            phase(Loss::CrossEntropy, middle, From::Centre),
-            phase(Loss::Margin, last, From::Best),
-        ],
-        (_, false) => {
-            vec![phase(Loss::Margin, middle, From::Best), phase(Loss::Margin, last, From::Centre)]
-        }
-    };
-    phases.extend(following.into_iter().filter(|phase| phase.steps > 0));
-    phases
-}
-
 /// The nearest outputs that each start has seen; `None` once the search is over.
 fn descend(
     problem: &Problem,
@@ -129,11 +86,17 @@ fn descend(
     for phase in phases(problem, loss, targeted, settings.steps) {
         for (c, rng) in rngs.iter_mut().enumerate() {
             match phase.from {
-                From::Random => problem.draw(rng, column_mut(&mut x, c)),
-                From::Best => {}
-                From::Centre => problem.start(column_mut(&mut x, c)),
+                Begin::Random => problem.draw(rng, column_mut(&mut x, c)),
+                Begin::Best => {}
+                Begin::Centre => problem.start(column_mut(&mut x, c)),
             }
         }
+        let second = seen.last().filter(|_| phase.towards == Towards::Second).map(|y: &Matrix| {
+            let to = |c| problem.objective.second(column(y, c));
+            let starts = starts.iter().enumerate();
+            starts.map(|(c, s)| Start { index: s.index, target: to(c) }).collect::<Vec<_>>()
+        });
+        let starts = second.as_deref().unwrap_or(starts);
         let mut descent = Descent::new(problem, phase.steps, phase.loss, starts, rngs, x);
         if descent.run(findings) || (problem.stop)() {
             return None;
@@ -368,32 +331,6 @@ mod tests {
         let x = Matrix::from_column_slice(x.len(), 1, x);
         let rngs = vec![SplitMix64::new(0, 0)];
         Descent::new(problem, 50, Loss::Margin, &START, rngs, x)
-    }
-
-    #[test]
-    fn no_step_is_lost_between_phases() {
-        use Loss::{CrossEntropy, Dlr, Margin};
-        with_identity(3, 0.0, Norm::Linf, |problem| {
-            for (loss, targeted, expected) in [
-                (CrossEntropy, false, vec![(Margin, From::Best), (Margin, From::Centre)]),
-                (Dlr, false, vec![(CrossEntropy, From::Centre), (Margin, From::Best)]),
-                (Dlr, true, vec![(Margin, From::Best)]),
-            ] {
-                for steps in [0, 1, 2, 7, 10, 100] {
-                    let phases = phases(problem, loss, targeted, steps);
-                    assert_eq!(phases.iter().map(|phase| phase.steps).sum::<usize>(), steps);
-                    assert_eq!((phases[0].loss, &phases[0].from), (loss, &From::Random));
-                    if steps > 7 {
-                        let following = phases.into_iter().skip(1).map(|p| (p.loss, p.from));
-                        assert_eq!(following.collect::<Vec<_>>(), expected);
-                    }
-                }
-            }
-        });
-        with_identity(2, 0.0, Norm::Linf, |problem| {
-            let phases = phases(problem, CrossEntropy, false, 100);
-            assert_eq!(phases, [Phase { loss: Margin, steps: 100, from: From::Random }]);
-        });
     }
 
     /// y = (1 + |x|, 0, −9): from a random point the first step goes farther away, so the best point is where it began.

@@ -18,6 +18,7 @@ mod masking;
 mod minimum;
 mod objective;
 mod pgd;
+mod phases;
 mod problem;
 mod random;
 mod search;

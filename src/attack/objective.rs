@@ -119,6 +119,11 @@ impl Objective {
         all.into_iter().take(count).map(|(_, p)| p).collect()
     }
 
+    /// The polytope that is second nearest to outputs `y`; of a single one that one.
+    pub(super) fn second(&self, y: &[f64]) -> Option<usize> {
+        self.closest(2, std::iter::once(y)).last().copied()
+    }
+
     /// The loss at `y`, whose standing is given: towards one polytope if `targeted`, else towards the union. Infinite
     /// where it is no number.
     pub(super) fn loss(&self, loss: Loss, standing: &Standing, targeted: bool, y: &[f64]) -> f64 {
@@ -274,6 +279,8 @@ mod tests {
         assert_eq!(objective.nearest(&[-2.0, -200.0]).unwrap().polytope, 1);
         assert_eq!(objective.closest(2, [[0.0, -300.0].as_slice()].into_iter()), vec![1, 0]);
         assert_eq!(objective.nearest(&[f64::NAN, 0.0]).unwrap().polytope, 1);
+        assert_eq!([[-2.0, 0.0], [-2.0, -200.0]].map(|y| objective.second(&y)), [Some(1), Some(0)]);
+        assert_eq!(Objective::new([&wedge]).second(&[0.0, 0.0]), Some(0));
     }
 
     #[test]

@@ -22,8 +22,12 @@ const FINER: f64 = 0.25;
 /// Steps still taken, for more slack, once a counterexample holds in real but not in single-precision arithmetic.
 const EXTRA_STEPS: usize = 20;
 
-/// Share of the steps after which the margin takes the place of the loss asked for.
+/// Of the steps towards single polytopes, the share after which the margin takes the place of the loss asked for.
 const FIRST_LOSS: f64 = 0.5;
+
+/// Of the steps towards the union, the shares after which the margin takes the place of that loss, and the second nearest
+/// polytope that of the union.
+const PHASES: [f64; 2] = [0.3, 0.7];
 
 /// From each starting point, for t = 0, …, T − 1 (Madry et al., *Towards Deep Learning Models Resistant to Adversarial
 /// Attacks*, ICLR 2018; momentum: Dong et al., *Boosting Adversarial Attacks with Momentum*, CVPR 2018):
@@ -33,9 +37,12 @@ const FIRST_LOSS: f64 = 0.5;
 /// ```
 ///
 /// with h the region's half-widths, Π the projection on its box, and αₜ the scheduled step, finer in every second start; in a Euclidean ball the step
-/// is along g itself. L is the loss asked for, and in the second half of the steps the margin (the cross-entropy sees all
-/// classes, but does not say which point violates the claim; a single step has no second half). First towards the union of
-/// all polytopes; then, if that fails, towards each of the nearest ones.
+/// is along g itself. L is the loss asked for, and later the margin: the cross-entropy sees all classes, but does not say which
+/// point violates the claim. First towards the union of all polytopes; then, if that fails, towards each of the nearest ones.
+///
+/// Of a classifier the first of these has two parts, the second of them towards the polytope that the first left second nearest.
+/// The first begins at a random point, as in other libraries, the second at the centre, and after the first start at a random
+/// point too. Other properties have one part, whose first start is the centre.
 pub(super) fn search(
     problem: &Problem,
     settings: &AttackSettings,
@@ -44,14 +51,29 @@ pub(super) fn search(
     let restarts = settings.restarts.max(1);
     let mut findings = Findings::default();
     let mut best = Vec::new();
-    let untargeted: Vec<Start> =
-        (0..restarts).map(|index| Start::new(index, index, None)).collect();
+    let [first, second] = parts(problem, settings.steps);
+    let untargeted: Vec<Start> = (0..restarts)
+        .map(|restart| Start::new(restart, restart, None).at_random(second.steps > 0))
+        .collect();
     for starts in untargeted.chunks(problem.max_columns()) {
-        let mut descent = Descent::new(problem, settings, seed, starts);
+        let mut descent = Descent::new(problem, settings, first, seed, starts);
         if descent.run(&mut findings) || (problem.stop)() {
             return findings.into_best();
         }
-        best.push(descent.best_outputs);
+        let outputs = descent.best_outputs;
+        if second.steps > 0 {
+            let target = |c| problem.objective.second(column(&outputs, c));
+            let starts = starts.iter().enumerate();
+            // Streams from the other end, which no other start has.
+            let starts: Vec<Start> =
+                starts.map(|(c, s)| Start::new(!s.index, s.restart, target(c))).collect();
+            let mut descent = Descent::new(problem, settings, second, seed, &starts);
+            if descent.run(&mut findings) || (problem.stop)() {
+                return findings.into_best();
+            }
+            best.push(descent.best_outputs);
+        }
+        best.push(outputs);
     }
     if findings.any() || !settings.targeted || problem.objective.len() == 1 {
         return findings.into_best();
@@ -63,12 +85,42 @@ pub(super) fn search(
         .zip(restarts..)
         .map(|((target, restart), index)| Start::new(index, restart, Some(target)))
         .collect();
+    let whole = Part::whole(settings.steps);
     for starts in targeted.chunks(problem.max_columns()) {
-        if Descent::new(problem, settings, seed, starts).run(&mut findings) || (problem.stop)() {
+        let mut descent = Descent::new(problem, settings, whole, seed, starts);
+        if descent.run(&mut findings) || (problem.stop)() {
             break;
         }
     }
     findings.into_best()
+}
+
+/// A descent of so many steps, which descends on the margin from one of them on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Part {
+    steps: usize,
+    margin_from: usize,
+}
+
+impl Part {
+    fn whole(steps: usize) -> Self {
+        Self { steps, margin_from: share(FIRST_LOSS, steps) }
+    }
+}
+
+/// The two parts of the descent towards the union. Where there are no two other classes, or few steps, the second has none.
+fn parts(problem: &Problem, steps: usize) -> [Part; 2] {
+    let none = Part { steps: 0, margin_from: 0 };
+    if !problem.objective.is_classifier() {
+        return [Part::whole(steps), none];
+    }
+    let [margin_from, end] = PHASES.map(|part| share(part, steps).min(steps));
+    [Part { steps: end, margin_from }, Part { steps: steps - end, ..none }]
+}
+
+/// A share of so many steps, one at least: a single step follows the loss asked for.
+fn share(share: f64, steps: usize) -> usize {
+    (share * steps as f64).ceil().max(1.0) as usize
 }
 
 /// The polytopes to attack one by one, given the untargeted attack's best outputs: those that the linearisation of the
@@ -110,18 +162,23 @@ fn promising_targets(problem: &Problem, best: &[Matrix]) -> Vec<usize> {
 struct Start {
     /// The number of its random stream: what it draws depends on the seed and this alone.
     index: usize,
+    /// How many starts towards the same came before it: every second one takes finer steps.
+    restart: usize,
     /// Whether it begins at the region's centre rather than at a random point.
     centre: bool,
     /// The polytope to descend to; the nearest one where there is none.
     target: Option<usize>,
-    /// Whether it takes finer steps.
-    fine: bool,
 }
 
 impl Start {
-    /// The first start of a target is the centre; every second one takes finer steps.
+    /// The first start of a target is the centre.
     fn new(index: usize, restart: usize, target: Option<usize>) -> Self {
-        Self { index, centre: restart == 0, target, fine: restart % 2 == 1 }
+        Self { index, restart, centre: restart == 0, target }
+    }
+
+    /// Even the first one is no centre where `random`.
+    fn at_random(self, random: bool) -> Self {
+        Self { centre: self.centre && !random, ..self }
     }
 }
 
@@ -129,6 +186,7 @@ impl Start {
 struct Descent<'a> {
     problem: &'a Problem<'a>,
     settings: &'a AttackSettings,
+    part: Part,
     starts: &'a [Start],
     rngs: Vec<SplitMix64>,
     x: Matrix,
@@ -143,6 +201,7 @@ impl<'a> Descent<'a> {
     fn new(
         problem: &'a Problem<'a>,
         settings: &'a AttackSettings,
+        part: Part,
         seed: u64,
         starts: &'a [Start],
     ) -> Self {
@@ -161,6 +220,7 @@ impl<'a> Descent<'a> {
         Self {
             problem,
             settings,
+            part,
             starts,
             rngs,
             x,
@@ -176,7 +236,7 @@ impl<'a> Descent<'a> {
         let net = self.problem.net;
         let mut left = usize::MAX;
         findings.begin();
-        for t in 0..=self.settings.steps {
+        for t in 0..=self.part.steps {
             if (self.problem.stop)() || left == 0 {
                 return findings.any();
             }
@@ -185,9 +245,9 @@ impl<'a> Descent<'a> {
                 return true;
             }
             left = if findings.any() { left.min(EXTRA_STEPS) - 1 } else { left };
-            if t < self.settings.steps {
+            if t < self.part.steps {
                 let gradient = net.direction(&values, &self.weights);
-                self.step(&gradient, self.settings.schedule.factor(t, self.settings.steps));
+                self.step(&gradient, self.settings.schedule.factor(t, self.part.steps));
             }
         }
         false
@@ -195,8 +255,7 @@ impl<'a> Descent<'a> {
 
     /// What step `t` descends on.
     fn loss(&self, t: usize) -> Loss {
-        let late = t > 0 && t as f64 >= FIRST_LOSS * self.settings.steps as f64;
-        if late { Loss::Margin } else { self.settings.loss }
+        if t >= self.part.margin_from { Loss::Margin } else { self.settings.loss }
     }
 
     /// Records where each column stands, proposes the best candidate, and sets the loss's derivative by the outputs.
@@ -224,7 +283,8 @@ impl<'a> Descent<'a> {
         let momentum = self.settings.momentum;
         for (c, start) in self.starts.iter().enumerate() {
             // A single step is as long as it was asked to be.
-            let finer = if start.fine && self.settings.steps > 1 { FINER } else { 1.0 };
+            let fine = start.restart % 2 == 1 && self.settings.steps > 1;
+            let finer = if fine { FINER } else { 1.0 };
             let size = self.settings.step * factor * finer;
             let gradient = column(gradient, c);
             let norm: f64 = gradient.iter().map(|g| g.abs()).sum();
@@ -257,7 +317,8 @@ mod tests {
                 AttackSettings { step: 0.5, momentum: 0.5, steps: 8, ..AttackSettings::default() };
             for (restart, finer) in [(0, 1.0), (1, FINER)] {
                 let starts = [Start::new(restart, restart, None)];
-                let mut descent = Descent::new(problem, &settings, 0, &starts);
+                let mut descent =
+                    Descent::new(problem, &settings, Part::whole(settings.steps), 0, &starts);
                 descent.x.fill(0.0);
                 let near = |x: &Matrix, y: [f64; 2]| {
                     assert!(x.iter().zip(y).all(|(x, y)| (x - y).abs() < 1e-12), "{x} {y:?}");
@@ -279,7 +340,7 @@ mod tests {
             with_identity(4, 0.0, norm, |problem| {
                 let settings = AttackSettings::default();
                 let starts: Vec<_> = (0..40).map(|i| Start::new(i, i, None)).collect();
-                let x = Descent::new(problem, &settings, 0, &starts).x;
+                let x = Descent::new(problem, &settings, Part::whole(settings.steps), 0, &starts).x;
                 assert!(x.column(0).iter().all(|&x| x == 0.0));
                 for feature in 0..4 {
                     let row = x.row(feature);
@@ -291,18 +352,44 @@ mod tests {
     }
 
     #[test]
-    fn the_second_half_of_the_steps_descends_on_the_margin() {
+    fn the_first_start_is_at_random_where_another_part_begins_at_the_centre() {
         with_identity(3, 0.0, Norm::Linf, |problem| {
-            let starts = [Start::new(0, 0, None)];
-            let losses = |steps| -> Vec<Loss> {
-                let settings = AttackSettings { steps, ..AttackSettings::default() };
-                let descent = Descent::new(problem, &settings, 0, &starts);
-                (0..steps).map(|t| descent.loss(t)).collect()
+            let settings = AttackSettings::default();
+            let [first, second] = parts(problem, settings.steps);
+            let begins = |part, start| Descent::new(problem, &settings, part, 7, &[start]).x;
+            let random = begins(first, Start::new(0, 0, None).at_random(true));
+            assert!(random.iter().all(|&x| x != 0.0), "{random}");
+            assert_eq!(begins(second, Start::new(!0, 0, Some(1))), Matrix::zeros(3, 1));
+            let another = begins(second, Start::new(!1, 1, Some(1)));
+            assert!(another != random && another != Matrix::zeros(3, 1), "{another}");
+        });
+    }
+
+    #[test]
+    fn the_margin_takes_over_and_then_the_second_class() {
+        with_identity(3, 0.0, Norm::Linf, |problem| {
+            let losses = |part: Part| -> String {
+                let settings = AttackSettings::default();
+                let starts = [Start::new(0, 0, None)];
+                let descent = Descent::new(problem, &settings, part, 0, &starts);
+                let letter = |t| if descent.loss(t) == Loss::Margin { 'm' } else { 'c' };
+                (0..part.steps).map(letter).collect()
             };
-            let (first, second) = (Loss::CrossEntropy, Loss::Margin);
-            assert_eq!(losses(4), [first, first, second, second]);
-            assert_eq!(losses(3), [first, first, second]);
-            assert_eq!(losses(1), [first]);
+            for (steps, expected) in [
+                (0, ["", ""]),
+                (1, ["c", ""]),
+                (2, ["cm", ""]),
+                (4, ["ccm", "m"]),
+                (10, ["cccmmmm", "mmm"]),
+            ] {
+                assert_eq!(parts(problem, steps).map(losses), expected);
+            }
+            assert_eq!(losses(Part::whole(4)), "ccmm");
+            assert_eq!(losses(Part::whole(3)), "ccm");
+            assert_eq!(losses(Part::whole(1)), "c");
+        });
+        with_identity(2, 0.0, Norm::Linf, |problem| {
+            assert_eq!(parts(problem, 10).map(|part| part.steps), [10, 0]);
         });
     }
 
@@ -317,7 +404,8 @@ mod tests {
             ] {
                 let settings =
                     AttackSettings { step: 0.25, steps: 3, schedule, ..AttackSettings::default() };
-                let mut descent = Descent::new(problem, &settings, 0, &starts);
+                let mut descent =
+                    Descent::new(problem, &settings, Part::whole(settings.steps), 0, &starts);
                 assert!(!descent.run(&mut Findings::default()));
                 let x = descent.x.as_slice();
                 assert!((x[0] + reached).abs() < 1e-12 && x[1] > 0.0, "{schedule} {x:?}");

@@ -76,23 +76,23 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Fills `x` with a random point: of the box uniformly drawn, of a Euclidean ball on its sphere, cut to the box.
+    /// Fills `x` with a random point: of the ball in the max norm, or of the Euclidean sphere, uniformly drawn and then moved
+    /// into the box. Where the domain cuts the ball, many features begin at its end, as in other libraries' attacks.
     pub(super) fn draw(&self, rng: &mut SplitMix64, x: &mut [f64]) {
-        match self.norm {
+        let factor = match self.norm {
             Norm::Linf => {
-                for ((x, l), h) in x.iter_mut().zip(&self.lower).zip(&self.half_width) {
-                    *x = l + 2.0 * h * rng.unit();
-                }
+                x.iter_mut().for_each(|x| *x = 2.0 * rng.unit() - 1.0);
+                1.0
             }
             Norm::L2 => {
                 x.iter_mut().for_each(|x| *x = rng.normal());
-                let length = x.iter().map(|x| x * x).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
-                for ((x, c), r) in x.iter_mut().zip(&self.centre).zip(&self.radii) {
-                    *x = c + r * *x / length;
-                }
-                self.project(x);
+                x.iter().map(|x| x * x).sum::<f64>().sqrt().max(f64::MIN_POSITIVE).recip()
             }
+        };
+        for ((x, c), r) in x.iter_mut().zip(&self.centre).zip(&self.radii) {
+            *x = c + r * factor * *x;
         }
+        self.project(x);
     }
 
     /// Fills `x` with the first point to try: the centre of the box, or that of a Euclidean ball.
@@ -344,6 +344,36 @@ mod tests {
         let mut at_centre = [0.0, 0.5, 0.5];
         problem.stretch(&mut at_centre);
         assert_eq!(at_centre, [0.0, 0.5, 0.5]);
+    }
+
+    #[test]
+    fn random_points_are_those_of_the_ball_moved_into_the_domain() {
+        let net = identity(4, 0.0);
+        let domain = vec![(q("0"), q("1")); 4];
+        let centre = [q("0"), q("0.5"), q("0.95"), q("0.5")];
+        let radii = [q("0.2"), q("0.2"), q("0.2"), q("0")];
+        let margins = Property::margins(0, 4);
+        for norm in [Norm::Linf, Norm::L2] {
+            let ball = Ball::new(norm, &centre, &radii, Some(&domain)).unwrap();
+            let problem = Problem::in_ball(&net, &ball, &margins, &|| false);
+            let mut rng = SplitMix64::new(1, 0);
+            let (mut at_end, mut sums) = ([0; 2], [0.0; 3]);
+            for _ in 0..1_000 {
+                let mut x = [f64::NAN; 4];
+                problem.draw(&mut rng, &mut x);
+                assert!(x.iter().zip(&problem.lower).all(|(x, l)| x >= l), "{norm} {x:?}");
+                assert!(x.iter().zip(&problem.upper).all(|(x, u)| x <= u), "{norm} {x:?}");
+                assert!(problem.size(&x) <= 1.0 + 1e-12 && x[3] == 0.5, "{norm} {x:?}");
+                at_end[0] += usize::from(x[0] == 0.0);
+                at_end[1] += usize::from(x[2] == 1.0);
+                (0..3).for_each(|i| sums[i] += x[i] / 1_000.0);
+            }
+            // Half of either ball is beyond one end of the domain; 0.375 of the one and 0.342 of the other beyond the other.
+            assert!((450..550).contains(&at_end[0]), "{norm} {at_end:?}");
+            let expected = if norm == Norm::Linf { 325..425 } else { 292..392 };
+            assert!(expected.contains(&at_end[1]), "{norm} {at_end:?}");
+            assert!((sums[1] - 0.5).abs() < 0.02 && sums[0] > 0.03, "{norm} {sums:?}");
+        }
     }
 
     #[test]

@@ -12,7 +12,8 @@ pub enum AttackKind {
     Pgd,
     /// One step of the size of the region (Goodfellow et al. 2015).
     Fgsm,
-    /// Auto-PGD (Croce and Hein 2020): no step size to choose. On the cross-entropy, then on the margin.
+    /// Auto-PGD (Croce and Hein 2020): no step size to choose. On the cross-entropy, then on the margin, also towards the
+    /// second class.
     ApgdCe,
     /// Auto-PGD on the difference of logits ratio, then on the cross-entropy and the margin; where that fails, towards
     /// single classes.
@@ -162,7 +163,8 @@ pub struct AttackSettings {
     /// Attacks that follow in order, each only where those before it found nothing ([`super::attack`]), or in any case
     /// ([`super::attack_suite`]).
     pub also: Vec<AttackKind>,
-    /// Starting points: the region's centre first, random points after it (with APGD all are random). At least 1.
+    /// Starting points: the region's centre first, random points after it; of a classifier PGD's and APGD's are all random, and
+    /// a part of their steps begins at the centre. At least 1.
     pub restarts: usize,
     /// Steps from each starting point.
     pub steps: usize,
@@ -174,7 +176,7 @@ pub struct AttackSettings {
     pub momentum: f64,
     /// How PGD's step shrinks.
     pub schedule: Schedule,
-    /// What FGSM minimises, and PGD in the first half of its steps; in the second that is the margin.
+    /// What FGSM minimises, and PGD in its first steps; in the others that is the margin.
     pub loss: Loss,
     /// Whether, where the untargeted attack failed, the closest polytopes are attacked one by one.
     pub targeted: bool,

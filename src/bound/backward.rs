@@ -136,7 +136,7 @@ pub struct Sweep<'a> {
 }
 
 /// Columns swept at once are limited so that no coefficient matrix has more entries than this.
-const CHUNK_ENTRIES: usize = 1 << 20;
+const CHUNK_ENTRIES: usize = 1 << 17;
 
 impl Sweep<'_> {
     /// Lower bounds of k functionals of node `at`, with default multipliers; `domains[c]` is column c's domain. Large batches

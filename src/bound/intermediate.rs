@@ -23,16 +23,18 @@ pub struct End {
 /// Columns that are optimised together, and the unit of parallel work.
 const CHUNK: usize = 32;
 
-/// An end is moved if that takes at least this share off the interval.
-const WORTH: f64 = 0.01;
+/// The share of an interval that a move must take off to be worth a line of a proof.
+pub const WORTH: f64 = 0.01;
 
 /// Tightens, node by node, the interval of every unstable pre-activation of one region by slopes optimised for each end (α-CROWN
 /// with intermediate bounds, Xu et al. 2021, section 3.2). Returns the better bounds and, in order, the ends that moved; each
-/// is what a sweep at its slopes gives once all the ends before it have moved. Stops early, with what it has, where `stop` says so.
+/// is what a sweep at its slopes gives once all the ends before it have moved. Ends that would move by no more than the share `worth` of their
+/// interval stay, unless that tells the sign. Stops early, with what it has, where `stop` says so.
 #[must_use]
 pub fn optimise_intermediate<'a>(
     root: &Analysis<'a>,
     how: Climb,
+    worth: f64,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> (Analysis<'a>, Vec<End>) {
     let net = root.net;
@@ -54,7 +56,7 @@ pub fn optimise_intermediate<'a>(
                 for (units, climbed) in units.chunks(CHUNK).zip(&climbed) {
                     let Some(climbed) = climbed else { continue };
                     for (c, &(i, _)) in units.iter().enumerate() {
-                        if move_end(&mut boxes, i, upper, climbed.bounds[c]) > 0.0 {
+                        if move_end(&mut boxes, i, upper, climbed.bounds[c], worth) > 0.0 {
                             let slopes = slopes_of(&sweep, climbed, c);
                             ends.push(End { node: id, element: i, upper, slopes });
                         }
@@ -92,13 +94,13 @@ fn raise(sweep: &Sweep, at: NodeId, units: &[(usize, bool)], how: Climb) -> Rais
     Raised { bounds, slopes: multipliers.slopes }
 }
 
-/// Moves an end of element i, of which ± the value is at least `bound`, if that takes at least a hundredth off the interval or
+/// Moves an end of element i, of which ± the value is at least `bound`, if that takes more than the share `worth` off the interval or
 /// tells the sign; returns by how much it moved, 0 if it did not. No interval is made empty.
-pub fn move_end(boxes: &mut Boxes, i: usize, upper: bool, bound: f64) -> f64 {
+pub fn move_end(boxes: &mut Boxes, i: usize, upper: bool, bound: f64, worth: f64) -> f64 {
     let (l, u) = (boxes.lower[i], boxes.upper[i]);
     let gain = if upper { u + bound } else { bound - l };
-    let worth = gain > WORTH * (u - l) || (gain > 0.0 && bound >= 0.0);
-    if !worth || gain > u - l {
+    let moves = gain > worth * (u - l) || (gain > 0.0 && bound >= 0.0);
+    if !moves || gain > u - l {
         return 0.0;
     }
     if upper {
@@ -133,9 +135,10 @@ mod tests {
             lower: Matrix::from_column_slice(1, 1, &[-1.0]),
             upper: Matrix::from_column_slice(1, 1, &[1.0]),
         };
-        assert!(move_end(&mut boxes, 0, true, -0.99) == 0.0 && boxes.upper[0] == 1.0);
-        assert!(move_end(&mut boxes, 0, true, -0.5) == 0.5 && boxes.upper[0] == 0.5);
-        assert!(move_end(&mut boxes, 0, false, 0.75) == 0.0 && boxes.lower[0] == -1.0);
-        assert!(move_end(&mut boxes, 0, false, 0.0) == 1.0 && boxes.lower[0] == 0.0);
+        assert!(move_end(&mut boxes, 0, true, -0.99, WORTH) == 0.0 && boxes.upper[0] == 1.0);
+        assert!(move_end(&mut boxes, 0, true, -0.5, WORTH) == 0.5 && boxes.upper[0] == 0.5);
+        assert!(move_end(&mut boxes, 0, false, 0.75, WORTH) == 0.0 && boxes.lower[0] == -1.0);
+        assert!(move_end(&mut boxes, 0, false, 0.0, WORTH) == 1.0 && boxes.lower[0] == 0.0);
+        assert!(move_end(&mut boxes, 0, true, -0.499, 0.0) > 0.0 && boxes.upper[0] == 0.499);
     }
 }

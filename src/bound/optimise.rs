@@ -6,7 +6,9 @@
 //! with the multipliers that give it. Floating point decides nothing here: bounds come from [`Sweep::run`] alone.
 
 use super::backward::{Lift, Multipliers, NodeRelaxation, Start, Sweep, Swept};
-use crate::net::{Matrix, NodeId, Op, column};
+use super::kernel::{self, Adam, Neurons};
+use super::primal::primal;
+use crate::net::{Matrix, NodeId, Op, column, column_mut};
 
 /// How long and how boldly to climb.
 #[derive(Debug, Clone, Copy)]
@@ -297,18 +299,16 @@ impl Front {
             };
             let (Some(a), Some(values)) = (&swept.trace[id], &primal[*z]) else { continue };
             let boxes = &sweep.layers.boxes[*z];
-            let len = boxes.lower.nrows();
+            let adam = Adam { b1: B1, b2: B2, correction, step: slope_step };
             for (c, &d) in self.domains.iter().enumerate() {
-                let (l, u) = (column(&boxes.lower, d), column(&boxes.upper, d));
-                for row in 0..len {
-                    if l[row] < 0.0 && u[row] > 0.0 {
-                        let i = c * len + row;
-                        let gradient = if a[i] > 0.0 { a[i] * values[i] } else { 0.0 };
-                        let slope = &mut slopes[i];
-                        *slope = (*slope + slope_step * moments.direction(i, gradient, correction))
-                            .clamp(0.0, 1.0);
-                    }
-                }
+                let neurons = Neurons {
+                    a: column(a, c),
+                    z: column(values, c),
+                    lower: column(&boxes.lower, d),
+                    upper: column(&boxes.upper, d),
+                };
+                let moments = [&mut moments.first, &mut moments.second].map(|m| column_mut(m, c));
+                kernel::step(neurons, adam, moments, column_mut(slopes, c));
             }
         }
         for (i, lift) in self.lifts.iter_mut().enumerate() {
@@ -392,68 +392,4 @@ impl Moments {
         let second = self.second[i];
         if second > 0.0 { correction * self.first[i] / second.sqrt() } else { 0.0 }
     }
-}
-
-/// The minimiser of each column's linear bound, followed forwards through the lines that the sweep chose: the value of every
-/// node that the sweep met, (elements × columns). Rounded to nearest; a search direction, not a bound.
-#[must_use]
-pub fn primal(
-    sweep: &Sweep,
-    at: NodeId,
-    swept: &Swept,
-    domains: &[usize],
-    multipliers: &Multipliers,
-) -> Vec<Option<Matrix>> {
-    let (net, layers) = (sweep.net, sweep.layers);
-    let mut values: Vec<Option<Matrix>> = vec![None; at + 1];
-    let input = &layers.boxes[0];
-    values[0] = Some(Matrix::from_fn(net.inputs(), domains.len(), |i, c| {
-        let ends = if swept.coefficients[(i, c)] >= 0.0 { &input.lower } else { &input.upper };
-        ends[(i, domains[c])]
-    }));
-    for id in 1..at {
-        let Some(a) = swept.trace.get(id).and_then(Option::as_ref) else { continue };
-        let value = match (&net.node(id).op, layers.relaxation(net, id)) {
-            (Op::Affine(affine), _) => {
-                let mut y = Matrix::from_fn(net.node(id).len, domains.len(), |i, _| affine.bias[i]);
-                let known = affine.terms.iter().all(|term| {
-                    values[term.source].as_ref().is_some_and(|x| {
-                        term.map.add_apply(x, &mut y);
-                        true
-                    })
-                });
-                known.then_some(y)
-            }
-            (Op::Relu(z) | Op::Curve(_, z) | Op::Reciprocal(z), NodeRelaxation::Unary(lines)) => {
-                let slopes = multipliers.slopes.get(id).and_then(Option::as_ref);
-                values[*z].as_ref().map(|z_values| {
-                    Matrix::from_fn(a.nrows(), a.ncols(), |i, c| {
-                        let (d, z) = (domains[c], z_values[(i, c)]);
-                        if a[(i, c)] < 0.0 {
-                            lines.upper_slope[(i, d)] * z + lines.upper_intercept[(i, d)]
-                        } else if let Some(intercepts) = &lines.lower_intercept {
-                            lines.lower_slope[(i, d)] * z + intercepts[(i, d)]
-                        } else {
-                            let slope = lines.lower_slope[(i, d)];
-                            let stable = lines.upper_intercept[(i, d)] == 0.0;
-                            z * slopes.filter(|_| !stable).map_or(slope, |s| s[(i, c)])
-                        }
-                    })
-                })
-            }
-            (Op::Product(x, y), NodeRelaxation::Product(planes)) => {
-                match (&values[*x], &values[*y]) {
-                    (Some(x), Some(y)) => Some(Matrix::from_fn(a.nrows(), a.ncols(), |i, c| {
-                        let plane = if a[(i, c)] < 0.0 { &planes.upper } else { &planes.lower };
-                        let at = (i, domains[c]);
-                        plane[0][at] * x[(i, c)] + plane[1][at] * y[(i, c)] + plane[2][at]
-                    })),
-                    _ => None,
-                }
-            }
-            _ => None,
-        };
-        values[id] = value;
-    }
-    values
 }

@@ -115,7 +115,15 @@ pub(super) fn relu_lines(l: f64, u: f64) -> (f64, f64, f64) {
 /// reader has to come to the same choice; no symmetry makes 1023/1024.
 #[must_use]
 pub fn default_slope(l: f64, u: f64) -> f64 {
-    if u >= -l * (1023.0 / 1024.0) { 1.0 } else { 0.0 }
+    if u >= -l * TIE { 1.0 } else { 0.0 }
+}
+
+const TIE: f64 = 1023.0 / 1024.0;
+
+/// Whether somebody else, whose ends differ by up to this share of the interval, may come to another default slope.
+#[must_use]
+pub fn default_in_doubt(l: f64, u: f64, share: f64) -> bool {
+    (u + l * TIE).abs() <= share * (u - l)
 }
 
 /// t = max(−s l, (1 − s) u), rounded up: relu(z) ≤ s z + t on [l, u].

@@ -6,7 +6,7 @@ use super::leaf::{Bounded, Bounder, Domain, Reach, Row, Undecided};
 use super::record::{Clip, Record, Slab, Step, moved, slabs};
 use super::relu::Refutation;
 use super::smear::{Subject, smears};
-use super::{Answer, Limits, Reason, Searched, free_inputs};
+use super::{Answer, Interlude, Limits, Reason, Searched, free_inputs};
 use crate::attack::{Counterexample, validate};
 use crate::bound::{Analysis, Functionals, Intermediate};
 use crate::net::{Boxes, Matrix, Network};
@@ -83,8 +83,13 @@ const WIDTH_SHARE: f64 = 0.02;
 
 /// Decides a property by splitting the regions of its claims.
 #[must_use]
-pub fn split_inputs(net: &Network, property: &Property, limits: &Limits) -> Searched {
-    run(net, property, limits, None)
+pub fn split_inputs(
+    net: &Network,
+    property: &Property,
+    limits: &Limits,
+    interlude: Option<Interlude>,
+) -> Searched {
+    run(net, property, limits, interlude, None)
 }
 
 /// As [`split_inputs`], and records how, in steps that a proof can repeat: with a little to spare in every bound, and
@@ -94,9 +99,10 @@ pub fn split_inputs_recorded(
     net: &Network,
     property: &Property,
     limits: &Limits,
+    interlude: Option<Interlude>,
 ) -> (Searched, Record) {
     let mut record = Record::default();
-    let searched = run(net, property, limits, Some(&mut record));
+    let searched = run(net, property, limits, interlude, Some(&mut record));
     (searched, record)
 }
 
@@ -104,6 +110,7 @@ fn run(
     net: &Network,
     property: &Property,
     limits: &Limits,
+    mut interlude: Option<Interlude>,
     mut record: Option<&mut Record>,
 ) -> Searched {
     if let Some(record) = &mut record {
@@ -142,6 +149,12 @@ fn run(
         let many = (searched.visited >= limits.domains).then_some(Reason::DomainLimit);
         if let Some(reason) = limits.passed().or(full).or(many) {
             return conclude(searched, Answer::Open(reason), open.iter().chain(&stuck));
+        }
+        if let Some(due) = interlude.take_if(|due| due.after <= searched.visited)
+            && (due.attempt)()
+        {
+            let open = open.iter().chain(&stuck);
+            return conclude(searched, Answer::Open(Reason::Cancelled), open);
         }
         let domains: Vec<Domain> = (0..batch * BATCHES).map_while(|_| open.pop()).collect();
         searched.visited += domains.len();

@@ -10,7 +10,7 @@ use super::relu::{Hints, Refutation};
 use super::smear::Subject;
 use crate::bound::{
     Analysis, Charges, Costs, Functionals, Intermediate, Multipliers, OpenPolytope, Start, Swept,
-    default_slope,
+    default_in_doubt, default_slope,
 };
 use crate::net::{Boxes, Matrix, Network, column};
 use crate::num::{add_up, gamma, inflate, mul_up, sub_down};
@@ -372,7 +372,7 @@ impl Bounded<'_> {
                 }
                 let default = default_slope(l, u);
                 let slope = slopes.map_or(default, |slopes| slopes[(i, column)]);
-                if complete || slope != default || (u + l).abs() <= DOUBT * (u - l) {
+                if complete || slope != default || default_in_doubt(l, u, DOUBT) {
                     written.push((z as u32, i as u32, slope as f32));
                 }
             }
@@ -381,7 +381,7 @@ impl Bounded<'_> {
     }
 }
 
-/// Where the ends of an interval are as far from 0 as each other, up to this share of it, the checker's default slope may be another.
+/// Where an interval is so near, as a share of its width, to the one at which the default slope changes, the checker's may be another.
 const DOUBT: f64 = 1e-5;
 
 impl Row {

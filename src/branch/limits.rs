@@ -57,6 +57,12 @@ impl<'a> Limits<'a> {
         Self { deadline, memory: DEFAULT_MEMORY, domains: usize::MAX, cancel }
     }
 
+    /// The time left; `None` where there is no deadline.
+    #[must_use]
+    pub fn left(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
     /// Why to stop now, if there is a reason.
     #[must_use]
     pub fn passed(&self) -> Option<Reason> {

@@ -35,6 +35,17 @@ pub enum Answer {
     Open(Reason),
 }
 
+/// Something else to try in the midst of a search that has found no answer yet.
+#[derive(Clone, Copy)]
+pub struct Interlude<'a> {
+    /// Domains before it, where inputs are split.
+    pub after: usize,
+    /// Multiplications that it takes, about: before neurons are split, bounds of the whole region that take more come after it.
+    pub work: f64,
+    /// Asked once; `true` ends the search, as cancelled.
+    pub attempt: &'a dyn Fn() -> bool,
+}
+
 /// A search's answer and how far it got.
 #[derive(Debug, Clone)]
 pub struct Searched {
@@ -52,13 +63,18 @@ pub struct Searched {
 /// 2ⁿ, which beats the number of unstable neurons of all but the smallest networks while n is small.
 const FEW_INPUTS: usize = 20;
 
-/// Decides a property completely, as far as the limits allow, splitting inputs or ReLUs, whichever suits it.
+/// Decides a property completely, as far as the limits allow, splitting inputs or neurons, whichever suits it.
 #[must_use]
-pub fn search(net: &Network, property: &Property, limits: &Limits) -> Searched {
+pub fn search(
+    net: &Network,
+    property: &Property,
+    limits: &Limits,
+    interlude: Option<Interlude>,
+) -> Searched {
     if suits_inputs(net, property) {
-        split_inputs(net, property, limits)
+        split_inputs(net, property, limits, interlude)
     } else {
-        split_relus(net, property, limits)
+        split_relus(net, property, limits, interlude)
     }
 }
 
@@ -71,9 +87,8 @@ pub fn prefers_forward(net: &Network, property: &Property) -> bool {
 /// Whether [`search`] splits inputs.
 #[must_use]
 pub fn suits_inputs(net: &Network, property: &Property) -> bool {
-    let only_relus =
-        net.nodes().iter().all(|n| matches!(n.op, Op::Input | Op::Affine(_) | Op::Relu(_)));
-    free_inputs(property) <= FEW_INPUTS || !only_relus
+    let splits = |op: &Op| matches!(op, Op::Input | Op::Affine(_) | Op::Relu(_) | Op::Curve(..));
+    free_inputs(property) <= FEW_INPUTS || !net.nodes().iter().all(|node| splits(&node.op))
 }
 
 /// The most inputs that are not fixed in any claim's region.

@@ -5,7 +5,9 @@
 
 use super::Matrix;
 use super::gemm::{View, add_product, set_product};
-use super::sparse::{column, column_mut};
+use super::kernel::{self, ABREAST};
+use super::sparse::{abreast, column, column_mut};
+use std::ops::Range;
 use std::sync::OnceLock;
 
 /// Sizes of a convolution. Tensors are flattened row-major as (channel, row, column).
@@ -68,8 +70,18 @@ impl ConvGeometry {
 
     /// The input row (or column) that kernel tap `tap` reads for output row (or column) `at`.
     fn source(&self, axis: usize, at: usize, tap: usize) -> Option<usize> {
-        let padded = at * self.stride[axis] + tap * self.dilation[axis];
-        padded.checked_sub(self.pads[axis]).filter(|&i| i < self.input[axis + 1])
+        self.reads(axis, tap, [at, at + 1]).map(|(_, input)| input)
+    }
+
+    /// The output rows (or columns) of a window for which a tap reads no padding, and the input that the first of them reads; each
+    /// one after it reads one stride further on.
+    fn reads(&self, axis: usize, tap: usize, window: [usize; 2]) -> Option<(Range<usize>, usize)> {
+        // Those with pad ≤ at·stride + shift < pad + size.
+        let (stride, pad) = (self.stride[axis], self.pads[axis]);
+        let shift = tap * self.dilation[axis];
+        let first = pad.saturating_sub(shift).div_ceil(stride).max(window[0]);
+        let end = (pad + self.input[axis + 1]).checked_sub(shift)?.div_ceil(stride).min(window[1]);
+        (first < end).then(|| (first..end, first * stride + shift - pad))
     }
 
     /// Kernel taps of one group in storage order: (channel within the group, row, column).
@@ -93,6 +105,13 @@ impl Window {
     }
 }
 
+/// Fewer columns than this are convolved one by one.
+const FEW: usize = 4;
+
+/// Functionals are convolved abreast where at least one in so many coefficients is not 0, judged by so many of them.
+const WIDE: usize = 8;
+const SAMPLE: usize = 8;
+
 /// A convolution with its kernels.
 #[derive(Debug, Clone)]
 pub struct Conv {
@@ -100,6 +119,8 @@ pub struct Conv {
     /// Column o is the kernel of output channel o, flattened (channel, row, column).
     weights: Matrix,
     magnitudes: OnceLock<Matrix>,
+    /// Both as [`kernel::Window`] has them, group by group.
+    blocks: [OnceLock<Vec<[f64; ABREAST]>>; 2],
 }
 
 impl Conv {
@@ -112,7 +133,7 @@ impl Conv {
             return None;
         }
         let weights = Matrix::from_column_slice(geometry.fan_in(), geometry.channels, kernels);
-        Some(Self { geometry, weights, magnitudes: OnceLock::new() })
+        Some(Self { geometry, weights, magnitudes: OnceLock::new(), blocks: Default::default() })
     }
 
     /// The sizes.
@@ -128,12 +149,75 @@ impl Conv {
     }
 
     pub(super) fn add_apply(&self, x: &Matrix, y: &mut Matrix) {
+        if x.ncols() >= FEW {
+            return self.add_apply_abreast(0, x, y);
+        }
         self.add_apply_with(&self.weights, x, y);
     }
 
     pub(super) fn add_apply_abs(&self, x: &Matrix, y: &mut Matrix) {
+        if x.ncols() >= FEW {
+            return self.add_apply_abreast(1, x, y);
+        }
         let magnitudes = self.magnitudes.get_or_init(|| self.weights.abs());
         self.add_apply_with(magnitudes, x, y);
+    }
+
+    /// With the weights (0) or their magnitudes (1), for several columns at a time, without patches.
+    fn add_apply_abreast(&self, which: usize, x: &Matrix, y: &mut Matrix) {
+        abreast(x, y, |x, y| {
+            for (group, window) in self.windows(which).enumerate() {
+                let [inputs, outputs] = self.part(group);
+                kernel::add_convolved(window, &x[inputs], &mut y[outputs]);
+            }
+        });
+    }
+
+    /// Where a group's inputs and outputs are.
+    fn part(&self, group: usize) -> [Range<usize>; 2] {
+        let part = |whole: usize| {
+            let size = whole / self.geometry.groups;
+            group * size..(group + 1) * size
+        };
+        [part(self.geometry.inputs()), part(self.geometry.outputs())]
+    }
+
+    /// The groups, with the weights (0) or their magnitudes (1).
+    fn windows(&self, which: usize) -> impl Iterator<Item = kernel::Window<'_>> {
+        let g = &self.geometry;
+        let (fan_in, per_group) = (g.fan_in(), g.channels / g.groups);
+        let blocks = self.blocks[which].get_or_init(|| {
+            let weight = |tap: usize, channel: usize| {
+                let weight = self.weights[(tap, channel)];
+                if which == 0 { weight } else { weight.abs() }
+            };
+            let block = |group: usize, first: usize, tap: usize| {
+                let channels = first..per_group.min(first + ABREAST);
+                let mut out = [0.0; ABREAST];
+                channels
+                    .zip(&mut out)
+                    .for_each(|(o, out)| *out = weight(tap, group * per_group + o));
+                out
+            };
+            let firsts = |group| (0..per_group).step_by(ABREAST).map(move |first| (group, first));
+            (0..g.groups)
+                .flat_map(firsts)
+                .flat_map(|(group, first)| (0..fan_in).map(move |tap| (group, first, tap)))
+                .map(|(group, first, tap)| block(group, first, tap))
+                .collect()
+        });
+        let [channels, height, width] = g.input;
+        let [rows, cols] = g.output().expect("checked in new");
+        let size = per_group.div_ceil(ABREAST) * fan_in;
+        blocks.chunks_exact(size.max(1)).map(move |weights| kernel::Window {
+            input: [channels / g.groups, height, width],
+            output: [per_group, rows, cols],
+            kernel: g.kernel,
+            stride: g.stride,
+            dilation: g.dilation,
+            pads: [g.pads[0], g.pads[1]],
+            weights,
+        })
     }
 
     fn add_apply_with(&self, weights: &Matrix, x: &Matrix, y: &mut Matrix) {
@@ -165,22 +249,39 @@ impl Conv {
         for ((channel, ky, kx), patch) in
             g.taps().zip(patches.chunks_exact_mut(out_rows * out_cols))
         {
+            let inside = (g.reads(0, ky, [0, out_rows]), g.reads(1, kx, [0, out_cols]));
+            let (Some((rows, iy)), Some((cols, ix))) = inside else {
+                patch.fill(0.0);
+                continue;
+            };
             let plane = &x[(first + channel) * height * width..][..height * width];
-            for (oy, patch) in patch.chunks_exact_mut(out_cols).enumerate() {
-                match g.source(0, oy, ky) {
-                    None => patch.fill(0.0),
-                    Some(iy) => {
-                        let row = &plane[iy * width..][..width];
-                        for (ox, value) in patch.iter_mut().enumerate() {
-                            *value = g.source(1, ox, kx).map_or(0.0, |ix| row[ix]);
-                        }
-                    }
+            patch[..rows.start * out_cols].fill(0.0);
+            patch[rows.end * out_cols..].fill(0.0);
+            let patch = &mut patch[rows.start * out_cols..rows.end * out_cols];
+            let lines = plane[iy * width..].chunks(width).step_by(g.stride[0]);
+            for (patch, line) in patch.chunks_exact_mut(out_cols).zip(lines) {
+                patch[..cols.start].fill(0.0);
+                patch[cols.end..].fill(0.0);
+                let patch = &mut patch[cols.clone()];
+                if g.stride[1] == 1 {
+                    patch.copy_from_slice(&line[ix..][..patch.len()]);
+                } else {
+                    let inputs = line[ix..].iter().step_by(g.stride[1]);
+                    patch.iter_mut().zip(inputs).for_each(|(value, input)| *value = *input);
                 }
             }
         }
     }
 
     pub(super) fn add_apply_transposed(&self, a: &Matrix, x: &mut Matrix) {
+        if a.ncols() >= FEW && self.is_wide(a) {
+            return abreast(a, x, |a, x| {
+                for (group, window) in self.windows(0).enumerate() {
+                    let [inputs, outputs] = self.part(group);
+                    kernel::add_convolved_back(window, &a[outputs], &mut x[inputs]);
+                }
+            });
+        }
         let g = &self.geometry;
         let fan_in = g.fan_in();
         let per_group = g.channels / g.groups;
@@ -203,6 +304,18 @@ impl Conv {
                 self.scatter_patches(&patches, window, group, x);
             }
         }
+    }
+
+    /// Whether functionals are non-zero at so many positions that neighbouring ones share most of them: a sample is looked at.
+    fn is_wide(&self, a: &Matrix) -> bool {
+        let sample = (0..a.ncols()).step_by(a.ncols().div_ceil(SAMPLE));
+        let (mut filled, mut all) = (0, 0);
+        for c in sample {
+            let column = column(a, c);
+            filled += column.iter().filter(|a| **a != 0.0).count();
+            all += column.len();
+        }
+        WIDE * filled >= all
     }
 
     /// The smallest window that holds every non-zero of a functional on one group's outputs.
@@ -234,16 +347,20 @@ impl Conv {
         let g = &self.geometry;
         let [_, height, width] = g.input;
         let first = group * (g.input[0] / g.groups);
-        let cols = window.cols[1] - window.cols[0];
+        let ([top, _], [left, right]) = (window.rows, window.cols);
         for ((channel, ky, kx), patch) in g.taps().zip(patches.chunks_exact(window.len())) {
+            let inside = (g.reads(0, ky, window.rows), g.reads(1, kx, window.cols));
+            let (Some((rows, iy)), Some((cols, ix))) = inside else { continue };
             let plane = &mut x[(first + channel) * height * width..][..height * width];
-            for (oy, patch) in (window.rows[0]..).zip(patch.chunks_exact(cols)) {
-                let Some(iy) = g.source(0, oy, ky) else { continue };
-                let row = &mut plane[iy * width..][..width];
-                for (ox, value) in (window.cols[0]..).zip(patch) {
-                    if let Some(ix) = g.source(1, ox, kx) {
-                        row[ix] += value;
-                    }
+            let patch = &patch[(rows.start - top) * (right - left)..];
+            let lines = plane[iy * width..].chunks_mut(width).step_by(g.stride[0]);
+            for (patch, line) in patch.chunks_exact(right - left).take(rows.len()).zip(lines) {
+                let values = &patch[cols.start - left..cols.end - left];
+                if g.stride[1] == 1 {
+                    line[ix..].iter_mut().zip(values).for_each(|(x, value)| *x += value);
+                } else {
+                    let inputs = line[ix..].iter_mut().step_by(g.stride[1]);
+                    inputs.zip(values).for_each(|(x, value)| *x += value);
                 }
             }
         }

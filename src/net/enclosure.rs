@@ -130,6 +130,10 @@ fn enclose_affine(affine: &Affine, earlier: &[Boxes], domains: usize) -> Boxes {
         let centre = boxes.lower.zip_map(&boxes.upper, |l, u| 0.5 * l + 0.5 * u);
         let mut radius = centre.clone();
         for ((r, l), u) in radius.iter_mut().zip(boxes.lower.iter()).zip(boxes.upper.iter()) {
+            // Nothing is lost of an exact 0, and its upward rounded radius, a denormal number, would make products slow.
+            if *l == 0.0 && *u == 0.0 {
+                continue;
+            }
             let c = *r;
             let plain = sub_up(*u, c).max(sub_up(c, *l)).max(0.0);
             let plain = if l == u && c == *l { 0.0 } else { plain };

@@ -155,6 +155,124 @@ pub fn add_scattered(w: Rows, a: &[[f64; ABREAST]], x: &mut [[f64; ABREAST]]) {
     }
 }
 
+/// One group of a convolution, as its inner loops need it.
+#[derive(Clone, Copy)]
+pub struct Window<'a> {
+    /// Input channels, height and width.
+    pub input: [usize; 3],
+    /// Output channels, height and width.
+    pub output: [usize; 3],
+    /// Kernel height and width.
+    pub kernel: [usize; 2],
+    /// Vertical and horizontal stride.
+    pub stride: [usize; 2],
+    /// Vertical and horizontal dilation.
+    pub dilation: [usize; 2],
+    /// Padding at the top and on the left.
+    pub pads: [usize; 2],
+    /// The weights of [`ABREAST`] output channels, 0 beyond the last one: tap by tap (channel, row, column), block of channels by block.
+    pub weights: &'a [[f64; ABREAST]],
+}
+
+impl Window<'_> {
+    fn taps(&self) -> usize {
+        self.input[0] * self.kernel[0] * self.kernel[1]
+    }
+
+    /// The taps along an axis that read no padding for output row (column) `at`, and the input row (column) that the first one reads.
+    #[inline(always)]
+    fn inside(&self, axis: usize, at: usize) -> (usize, usize, usize) {
+        let (base, step) = (at * self.stride[axis], self.dilation[axis]);
+        let (pad, end) = (self.pads[axis], self.pads[axis] + self.input[axis + 1]);
+        let first = pad.saturating_sub(base).div_ceil(step).min(self.kernel[axis]);
+        let last = end.saturating_sub(base).div_ceil(step).min(self.kernel[axis]);
+        // Where no tap is inside, nothing is read.
+        (first, last.max(first), (base + first * step).saturating_sub(pad))
+    }
+}
+
+/// y += W x of a convolution for several columns abreast.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+pub fn add_convolved(w: Window, x: &[[f64; ABREAST]], y: &mut [[f64; ABREAST]]) {
+    let [channels, height, width] = w.input;
+    let [outputs, rows, cols] = w.output;
+    let (taps, [kernel_rows, kernel_cols], step) = (w.taps(), w.kernel, w.dilation[1]);
+    for oy in 0..rows {
+        let (ky_first, ky_end, iy) = w.inside(0, oy);
+        for ox in 0..cols {
+            let (kx_first, kx_end, ix) = w.inside(1, ox);
+            if kx_first == kx_end {
+                continue;
+            }
+            for (block, weights) in w.weights.chunks_exact(taps).enumerate() {
+                let mut sums = [[0.0; ABREAST]; ABREAST];
+                for c in 0..channels {
+                    for ky in ky_first..ky_end {
+                        let row = c * height + iy + (ky - ky_first) * w.dilation[0];
+                        let x = x[row * width..][..width][ix..].iter().step_by(step);
+                        let first = (c * kernel_rows + ky) * kernel_cols;
+                        for (x, w) in x.zip(&weights[first + kx_first..first + kx_end]) {
+                            let x = *x;
+                            sums = std::array::from_fn(|o| {
+                                std::array::from_fn(|k| sums[o][k] + w[o] * x[k])
+                            });
+                        }
+                    }
+                }
+                let here = ABREAST.min(outputs - block * ABREAST);
+                for (o, sums) in sums[..here].iter().enumerate() {
+                    let y = &mut y[((block * ABREAST + o) * rows + oy) * cols + ox];
+                    (0..ABREAST).for_each(|k| y[k] += sums[k]);
+                }
+            }
+        }
+    }
+}
+
+/// x += Wᵀ a of a convolution for several columns abreast; positions where all are 0 are passed over.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+pub fn add_convolved_back(w: Window, a: &[[f64; ABREAST]], x: &mut [[f64; ABREAST]]) {
+    let [channels, height, width] = w.input;
+    let [outputs, rows, cols] = w.output;
+    let (taps, [kernel_rows, kernel_cols], step) = (w.taps(), w.kernel, w.dilation[1]);
+    for oy in 0..rows {
+        let (ky_first, ky_end, iy) = w.inside(0, oy);
+        for ox in 0..cols {
+            let (kx_first, kx_end, ix) = w.inside(1, ox);
+            if kx_first == kx_end {
+                continue;
+            }
+            for (block, weights) in w.weights.chunks_exact(taps).enumerate() {
+                let mut here = [[0.0; ABREAST]; ABREAST];
+                let mut any = 0.0;
+                for o in 0..ABREAST.min(outputs - block * ABREAST) {
+                    here[o] = a[((block * ABREAST + o) * rows + oy) * cols + ox];
+                    (0..ABREAST).for_each(|k| any += f64::from(u8::from(here[o][k] != 0.0)));
+                }
+                if any == 0.0 {
+                    continue;
+                }
+                for c in 0..channels {
+                    for ky in ky_first..ky_end {
+                        let row = c * height + iy + (ky - ky_first) * w.dilation[0];
+                        let x = x[row * width..][..width][ix..].iter_mut().step_by(step);
+                        let first = (c * kernel_rows + ky) * kernel_cols;
+                        for (x, w) in x.zip(&weights[first + kx_first..first + kx_end]) {
+                            let mut sum = *x;
+                            for o in 0..ABREAST {
+                                for k in 0..ABREAST {
+                                    sum[k] += w[o] * here[o][k];
+                                }
+                            }
+                            *x = sum;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

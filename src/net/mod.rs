@@ -19,7 +19,7 @@ pub use graph::{Affine, BuildError, Network, NetworkBuilder, Node, NodeId, Op, T
 pub use linear::LinearMap;
 pub use scalar::{Curve, recip_interval, sigmoid, tanh};
 pub use sparse::Sparse;
-pub(crate) use sparse::{column, columns};
+pub(crate) use sparse::{column, column_mut, columns};
 
 /// A batch of column vectors; column c is one point, one functional, or one domain.
 pub type Matrix = nalgebra::DMatrix<f64>;

@@ -179,7 +179,7 @@ impl Sparse {
 }
 
 /// Calls `product` on some columns of `from` and `to` after the other, in both abreast: entry (i, k) at [i][k].
-fn abreast(
+pub(super) fn abreast(
     from: &Matrix,
     to: &mut Matrix,
     product: impl Fn(&[[f64; ABREAST]], &mut [[f64; ABREAST]]),

@@ -21,13 +21,14 @@ pub use write::Names;
 use crate::attack::{self, Counterexample};
 use crate::bound::{Analysis, Functionals, Intermediate};
 use crate::branch::{
-    Answer, Care, Limits, Reason, Searched, prefers_forward, split_inputs_recorded,
+    Answer, Care, Interlude, Limits, Reason, prefers_forward, split_inputs_recorded,
     split_relus_recorded, suits_inputs,
 };
 use crate::load::{FileError, Statement};
 use crate::net::Network;
 use crate::spec::{Claim, Property};
 use relax::by_relaxations;
+use std::cell::RefCell;
 use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -168,10 +169,12 @@ pub struct Plan<'a> {
     pub linear_programs: bool,
     /// Whether inputs or ReLUs are split.
     pub search: bool,
-    /// Domains of a search by inputs that comes before [`Plan::before_search`], where it is cheaper.
-    pub short: Option<usize>,
-    /// Asked before a search: a counterexample spares it.
-    pub before_search: &'a dyn Fn() -> Option<Counterexample>,
+    /// Domains of a search by inputs after which [`Plan::interlude`] is due.
+    pub short: usize,
+    /// Multiplications that the interlude takes.
+    pub work: f64,
+    /// Asked once: a counterexample ends the search.
+    pub interlude: &'a dyn Fn() -> Option<Counterexample>,
     /// Where an accepted proof is to stay, gzipped where the name ends in `.gz`.
     pub keep: Option<&'a Path>,
     /// Told what comes next.
@@ -185,8 +188,9 @@ impl Plan<'_> {
         slopes: false,
         linear_programs: false,
         search: true,
-        short: None,
-        before_search: &|| None,
+        short: 0,
+        work: 0.0,
+        interlude: &|| None,
         keep: None,
         watch: &|_| (),
     };
@@ -197,7 +201,7 @@ impl Plan<'_> {
 pub enum Phase {
     /// Bounds and search.
     Search,
-    /// What [`Plan::before_search`] does.
+    /// What [`Plan::interlude`] does.
     Attack,
     /// Reading the files with the checker's readers.
     Read,
@@ -367,7 +371,7 @@ fn too_weak(limits: &Limits) -> Reason {
     limits.passed().unwrap_or(Reason::BoundTooWeak)
 }
 
-/// Splits inputs or ReLUs for the open claims, perhaps for a short while before the attack, and enters the trees into the
+/// Splits inputs or ReLUs for the open claims, with an attack in the midst of the search or before it, and enters the trees into the
 /// proof. Returns the domains bounded.
 fn search(
     net: &Network,
@@ -381,39 +385,32 @@ fn search(
     let claims = open.iter().map(|&index| property.claims[index].clone()).collect();
     let part = Property { claims, uses_inputs: property.uses_inputs };
     let by_inputs = suits_inputs(net, &part);
-    let mut run = |limits: &Limits| {
-        if by_inputs {
-            let (searched, record) = split_inputs_recorded(net, &part, limits);
-            proof.steps = record.steps;
-            // The first steps of the record are its claims'.
-            for (step, &index) in open.iter().enumerate() {
-                proof.sections[index].body = Body::Inputs(step as u32);
-            }
-            searched
-        } else {
-            let (searched, records) = split_relus_recorded(net, &part, limits, care);
-            for (record, &index) in records.into_iter().zip(open) {
-                proof.sections[index].body = Body::Relus(record);
-            }
-            searched
-        }
+    let found = RefCell::new(None);
+    let attempt = || {
+        (plan.watch)(Phase::Attack);
+        *found.borrow_mut() = (plan.interlude)();
+        (plan.watch)(Phase::Search);
+        found.borrow().is_some()
     };
-    let short = plan.short.filter(|&domains| by_inputs && domains < limits.domains);
-    let first = short.map(|domains| run(&Limits { domains, ..*limits }));
-    let decided =
-        |searched: &Searched| !matches!(searched.answer, Answer::Open(Reason::DomainLimit));
-    let searched = match first.filter(decided) {
-        Some(searched) => searched,
-        None => {
-            (plan.watch)(Phase::Attack);
-            let found = (plan.before_search)();
-            (plan.watch)(Phase::Search);
-            if let Some(found) = found {
-                return Err(Box::new(Answer::Refuted(Box::new(found))));
-            }
-            run(limits)
+    let interlude = Interlude { after: plan.short, work: plan.work, attempt: &attempt };
+    let searched = if by_inputs {
+        let (searched, record) = split_inputs_recorded(net, &part, limits, Some(interlude));
+        proof.steps = record.steps;
+        // The first steps of the record are its claims'.
+        for (step, &index) in open.iter().enumerate() {
+            proof.sections[index].body = Body::Inputs(step as u32);
         }
+        searched
+    } else {
+        let (searched, records) = split_relus_recorded(net, &part, limits, Some(interlude), care);
+        for (record, &index) in records.into_iter().zip(open) {
+            proof.sections[index].body = Body::Relus(record);
+        }
+        searched
     };
+    if let Some(found) = found.take() {
+        return Err(Box::new(Answer::Refuted(Box::new(found))));
+    }
     match searched.answer {
         Answer::Proved => Ok(searched.visited),
         Answer::Refuted(found) => {

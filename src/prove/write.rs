@@ -167,7 +167,7 @@ impl Proof {
             match step.split {
                 Some(split) => {
                     let name = self.names.element(split.node, split.element);
-                    out.line(&format!("split {name} at 0x0p0"))?;
+                    out.line(&format!("split {name} at {}", short(split.at)))?;
                     next.extend([split.below + 1, split.below]);
                 }
                 None => {
@@ -355,7 +355,7 @@ mod tests {
             lifts: [(3, 7, 0.5), (5, 1, -2.0), (0, 1, 1.0)].into(),
         };
         let mut tree = Tree::new(1);
-        let [below, above] = tree.split(0, 5, 4);
+        let [below, above] = tree.split(0, 5, 4, 0.0);
         let weights = vec![(0, 1.0), (2, 0.5)];
         tree.refute(below, Refutation { weights, hints: hints.clone() });
         tree.refute(above, Refutation::default());

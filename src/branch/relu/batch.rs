@@ -1,9 +1,10 @@
 //! Bounds of batches of domains, each of one functional out of several, and the children of those that stay undecided.
 
-use super::domain::{Domain, Known, Split, boxes_of, known_nodes};
+use super::domain::{Domain, Known, Split, boxes_of, known_nodes, splittable};
 use super::{Care, INNER, Neuron, ROOT, Refutation, hints_of};
 use crate::bound::{
-    Analysis, Climb, Climbed, Goal, SplitLift, Start, climb, default_slope, default_slopes,
+    Analysis, Climb, Climbed, Goal, SplitLift, Start, climb, default_in_doubt, default_slope,
+    default_slopes,
 };
 use crate::net::{Boxes, Matrix, NodeId, Op};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ pub struct Goals<'a> {
     pub rows: Matrix,
     /// What each is to exceed.
     pub targets: Vec<f64>,
-    /// (ReLU node, pre-activation, element) of the neurons before the node that are unstable on the region.
+    /// (its node, pre-activation, element) of the neurons before the node that can be split on the region.
     pub unstable: Vec<Neuron>,
     /// Nodes whose bounds domains take over from the root.
     known: Vec<NodeId>,
@@ -58,9 +59,11 @@ impl<'a> Goals<'a> {
         care: Option<Care>,
     ) -> Self {
         let mut unstable = Vec::new();
-        for (relu, z) in root.net.relus().filter(|&(relu, _)| relu < at) {
-            let elements = root.layers.boxes[z].of_unknown_sign();
-            unstable.extend(elements.map(|i| (relu, z, i)));
+        for (id, node) in root.net.nodes().iter().enumerate().take(at) {
+            if let Op::Relu(z) | Op::Curve(_, z) = node.op {
+                let elements = splittable(&node.op, &root.layers.boxes[z]);
+                unstable.extend(elements.into_iter().map(|i| (id, z, i)));
+            }
         }
         let (known, seed) = (known_nodes(root.net), Seed::default());
         Self { root, at, rows, targets, unstable, known, care, seed }
@@ -176,16 +179,26 @@ impl<'a> Goals<'a> {
         })
     }
 
-    /// What proved the domain in column `d`: a slope for each neuron where the default is not the same beyond doubt.
+    /// Whether a slope need not be written down: where the neuron is stable or the default is the same beyond doubt.
+    pub fn omitted(
+        &self,
+        analysis: &Analysis,
+        d: usize,
+        care: Care,
+        &(_, z, i): &Neuron,
+        slope: f64,
+    ) -> bool {
+        let boxes = &analysis.layers.boxes[z];
+        let (l, u) = (boxes.lower[(i, d)], boxes.upper[(i, d)]);
+        let stable = l >= 0.0 || u <= 0.0;
+        let sure = slope == default_slope(l, u) && !default_in_doubt(l, u, 1e-3);
+        !care.complete && (stable || sure)
+    }
+
+    /// What proved the domain in column `d`.
     pub fn refutation(&self, bounded: &Bounded, d: usize, care: Care) -> Refutation {
-        let omitted = |&(_, z, i): &Neuron, slope: f64| {
-            let boxes = &bounded.analysis.layers.boxes[z];
-            let (l, u) = (boxes.lower[(i, d)], boxes.upper[(i, d)]);
-            let stable = l >= 0.0 || u <= 0.0;
-            let doubt = (u + l).abs() <= 1e-3 * (u - l);
-            let default = default_slope(l, u);
-            !care.complete && (stable || (slope == default && !doubt))
-        };
+        let omitted =
+            |neuron: &Neuron, slope: f64| self.omitted(&bounded.analysis, d, care, neuron, slope);
         let climbed = &bounded.climbed;
         let hints = hints_of(&climbed.slopes, &climbed.lifts, d, &self.unstable, omitted);
         Refutation { weights: Vec::new(), hints }

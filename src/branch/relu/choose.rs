@@ -4,13 +4,42 @@
 use super::batch::{Bounded, Goals};
 use super::domain::{Domain, Known, Split, known_of};
 use super::{INNER, Neuron};
-use crate::bound::{Analysis, Climb, Climbed, SplitLift};
-use crate::net::NodeId;
+use crate::bound::{Analysis, Climb, Climbed, NodeRelaxation, SplitLift};
+use crate::net::{NodeId, Op};
 use std::sync::Arc;
 
 /// Candidates whose children are bounded before one is chosen: many near the root, where a good choice pays most.
 fn candidates_at(depth: usize) -> usize {
     if depth < 6 { 12 } else { 8 }
+}
+
+/// Where a domain might be split.
+struct Place {
+    node: NodeId,
+    element: usize,
+    at: f64,
+}
+
+impl Place {
+    fn side(&self, active: bool) -> Split {
+        let &Self { node, element, at } = self;
+        Split { node, element, at, active }
+    }
+}
+
+/// Where to split a neuron with pre-activations in [l, u]: at the kink of a ReLU; in the middle of a curve's part or, if that is well
+/// off the middle, where it turns from convex to concave. Intervals shorter than this share of their ends are not split.
+fn points(op: &Op, (l, u): (f64, f64)) -> [Option<f64>; 2] {
+    const SHORTEST: f64 = 1e-6;
+    let inside = |at: f64| Some(at).filter(|at| l < *at && *at < u);
+    if matches!(op, Op::Relu(_)) {
+        return [inside(0.0), None];
+    }
+    let middle = 0.5 * l + 0.5 * u;
+    if u - l < SHORTEST * l.abs().max(u.abs()) {
+        return [None, None];
+    }
+    [inside(middle), inside(0.0).filter(|_| middle.abs() > 0.1 * (u - l))]
 }
 
 impl Goals<'_> {
@@ -25,8 +54,8 @@ impl Goals<'_> {
         // Bound both children of every candidate once, at the parent's multipliers.
         let mut children: Vec<(usize, Split)> = Vec::new();
         for (&d, candidates) in undecided.iter().zip(&candidates) {
-            for &(node, element) in candidates {
-                children.extend([true, false].map(|active| (d, Split { node, element, active })));
+            for place in candidates {
+                children.extend([true, false].map(|active| (d, place.side(active))));
             }
         }
         let mut known: Vec<Option<Known>> = vec![None; domains.len()];
@@ -45,8 +74,7 @@ impl Goals<'_> {
                 split.push(None);
                 continue;
             };
-            let (node, element) = candidates[best];
-            let splits = [true, false].map(|active| Split { node, element, active });
+            let splits = [true, false].map(|active| candidates[best].side(active));
             split.push(Some(self.children(&domains[d], d, climbed, splits, known)));
         }
         split
@@ -59,29 +87,43 @@ impl Goals<'_> {
         domains: &[Domain],
         climbed: &Climbed,
         undecided: &[usize],
-    ) -> Vec<Vec<(NodeId, usize)>> {
-        let gap = |&(relu, z, i): &Neuron, d: usize| {
+    ) -> Vec<Vec<Place>> {
+        let gap = |&(id, z, i): &Neuron, d: usize| {
             let boxes = &analysis.layers.boxes[z];
             let (l, u) = (boxes.lower[(i, d)], boxes.upper[(i, d)]);
             let means = &climbed.means;
             let (Some(a), Some(y), Some(z)) =
-                (&means.coefficients[relu], &means.values[relu], &means.values[z])
+                (&means.coefficients[id], &means.values[id], &means.values[z])
             else {
                 return 0.0;
             };
-            if l >= 0.0 || u <= 0.0 {
-                return 0.0;
-            }
             let (a, y, z) = (a[(i, d)], y[(i, d)], z[(i, d)]);
-            let triangle = a.abs() * (-l) * u / (u - l);
-            (a * (y - z.max(0.0))).abs() + 0.1 * triangle + f64::MIN_POSITIVE
+            let op = &analysis.net.node(id).op;
+            let (value, height) = match (op, analysis.layers.relaxation(analysis.net, id)) {
+                (Op::Relu(_), _) if l < 0.0 && u > 0.0 => (z.max(0.0), (-l) * u / (u - l)),
+                (Op::Curve(curve, _), NodeRelaxation::Unary(lines)) if l < u => {
+                    let middle = 0.5 * l + 0.5 * u;
+                    let low = lines.lower_intercept.as_ref().map_or(0.0, |b| b[(i, d)]);
+                    let low = lines.lower_slope[(i, d)] * middle + low;
+                    let high = lines.upper_slope[(i, d)] * middle + lines.upper_intercept[(i, d)];
+                    (curve.value(z), high - low)
+                }
+                _ => return 0.0,
+            };
+            (a * (y - value)).abs() + 0.1 * a.abs() * height + f64::MIN_POSITIVE
         };
         let best = |&d: &usize| {
-            let scored = self.unstable.iter().map(|n| (gap(n, d), (n.1, n.2)));
-            let mut scored: Vec<(f64, (NodeId, usize))> = scored.filter(|s| s.0 > 0.0).collect();
-            scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            let scored = self.unstable.iter().map(|n| (gap(n, d), n));
+            let mut scored: Vec<(f64, &Neuron)> = scored.filter(|s| s.0 > 0.0).collect();
+            scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
             let most = candidates_at(domains[d].splits.len());
-            scored.into_iter().take(most).map(|s| s.1).collect()
+            let places = |&(id, node, element): &Neuron| {
+                let boxes = &analysis.layers.boxes[node];
+                let ends = (boxes.lower[(element, d)], boxes.upper[(element, d)]);
+                let places = points(&analysis.net.node(id).op, ends).into_iter().flatten();
+                places.map(move |at| Place { node, element, at })
+            };
+            scored.into_iter().take(most).flat_map(|s| places(s.1)).collect()
         };
         undecided.iter().map(best).collect()
     }

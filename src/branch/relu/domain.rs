@@ -7,18 +7,41 @@ use crate::num::{single_down, single_up};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-/// The sign of one pre-activation, fixed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// One side of a pre-activation's interval: its sign for a ReLU, a part of the curve for a sigmoid or tanh.
+#[derive(Debug, Clone, Copy)]
 pub struct Split {
     /// The pre-activation's node.
     pub node: NodeId,
     /// Its element.
     pub element: usize,
-    /// z ≥ 0 rather than z ≤ 0.
+    /// Where: 0 for a ReLU.
+    pub at: f64,
+    /// z ≥ at rather than z ≤ at.
     pub active: bool,
 }
 
-/// Bounds of the neurons that are unstable at the root, in order, rounded outward to single precision.
+impl Ord for Split {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let name = |split: &Self| (split.node, split.element, split.active);
+        name(self).cmp(&name(other)).then_with(|| self.at.total_cmp(&other.at))
+    }
+}
+
+impl PartialOrd for Split {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Split {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Split {}
+
+/// Bounds of the neurons that can be split at the root, in order, rounded outward to single precision.
 pub type Known = Arc<[[f32; 2]]>;
 
 /// A domain of the search: where one functional must exceed its target.
@@ -90,18 +113,30 @@ pub fn known_of(analysis: &Analysis, unstable: &[Neuron], d: usize) -> Known {
     ends.collect()
 }
 
-/// The affine nodes whose bounds domains take over from the root: those that ReLUs read, and those that nothing nonlinear does.
+/// The nodes whose bounds domains take over from the root: those that can be split, and affine ones that nothing nonlinear reads.
 /// Bounds of the others follow from these.
 #[must_use]
 pub fn known_nodes(net: &Network) -> Vec<NodeId> {
     let nodes = net.nodes();
     let is_kept = |&z: &NodeId| {
         let mut readers = nodes.iter().filter(|node| node.op.operands().contains(&z));
-        let affine = readers.clone().all(|node| matches!(node.op, Op::Affine(_)));
-        affine || readers.any(|node| matches!(node.op, Op::Relu(_)))
+        let is_affine = |op: &Op| matches!(op, Op::Affine(_));
+        let last = is_affine(&nodes[z].op) && readers.clone().all(|node| is_affine(&node.op));
+        last || readers.any(|node| matches!(node.op, Op::Relu(_) | Op::Curve(..)))
     };
-    let affine = (0..nodes.len()).filter(|&z| matches!(nodes[z].op, Op::Affine(_)));
-    affine.filter(is_kept).collect()
+    (0..nodes.len()).filter(is_kept).collect()
+}
+
+/// The elements of one pre-activation of a region that can be split: those of unknown sign where a ReLU reads it, all that are not
+/// constant where a sigmoid or tanh does.
+pub fn splittable(op: &Op, boxes: &Boxes) -> Vec<usize> {
+    match op {
+        Op::Relu(_) => boxes.of_unknown_sign().collect(),
+        Op::Curve(..) => {
+            (0..boxes.lower.nrows()).filter(|&i| boxes.lower[i] < boxes.upper[i]).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// What is known of some nodes of domains, one column each: the root's bounds, those kept with the domain, and the signs of its
@@ -131,11 +166,46 @@ pub fn boxes_of<'a>(
             let Some(boxes) = &mut boxes[split.node] else { continue };
             let at = (split.element, d);
             if split.active {
-                boxes.lower[at] = boxes.lower[at].max(0.0);
+                boxes.lower[at] = boxes.lower[at].max(split.at);
             } else {
-                boxes.upper[at] = boxes.upper[at].min(0.0);
+                boxes.upper[at] = boxes.upper[at].min(split.at);
             }
         }
     }
     boxes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bound::Intermediate;
+    use crate::net::{Curve, LinearMap, NetworkBuilder, Term};
+
+    #[test]
+    fn the_sides_of_a_split_meet_at_its_value() {
+        let mut builder = NetworkBuilder::new(2, "x").unwrap();
+        let map = LinearMap::from_matrix(Matrix::from_row_slice(2, 2, &[1.0, 2.0, -1.0, 1.0]));
+        let terms = vec![Term { source: 0, map }];
+        let z = builder.affine(terms.clone(), vec![0.0; 2], 0, "z").unwrap();
+        let y = builder.curve(Curve::Tanh, z, "y").unwrap();
+        let terms = vec![Term { source: y, ..terms[0].clone() }];
+        let last = builder.affine(terms, vec![0.0; 2], 0, "last").unwrap();
+        let net = builder.finish(last).unwrap();
+        let input = Boxes::single(&[-1.0; 2], &[1.0; 2]);
+        let root = Analysis::of_region(&net, &input, Intermediate::Crown);
+        assert_eq!(known_nodes(&net), [z, last]);
+        let elements = splittable(&net.node(y).op, &root.layers.boxes[z]);
+        assert_eq!(elements, [0, 1]);
+        let unstable: Vec<Neuron> = elements.iter().map(|&i| (y, z, i)).collect();
+        let known = known_of(&root, &unstable, 0);
+        let side = |at, active| Split { node: z, element: 1, at, active };
+        let paths = [vec![side(0.25, true)], vec![side(0.25, false)], vec![side(-9.0, true)]];
+        let parts = paths.iter().map(|path| (&known, path.as_slice()));
+        let boxes = boxes_of(&root, &[z], &unstable, parts)[z].clone().unwrap();
+        let (l, u) = (f64::from(known[1][0]), f64::from(known[1][1]));
+        assert!((-2.1..=-2.0).contains(&l) && (2.0..2.1).contains(&u));
+        let of = |i: usize, d: usize| (boxes.lower[(i, d)], boxes.upper[(i, d)]);
+        assert_eq!([of(1, 0), of(1, 1), of(1, 2)], [(0.25, u), (l, 0.25), (l, u)]);
+        assert_eq!(of(0, 0), of(0, 1));
+    }
 }

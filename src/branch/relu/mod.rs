@@ -1,11 +1,12 @@
-//! Branching on ReLUs: the sign of one pre-activation is fixed on each side, and the split's multiplier β is optimised
-//! together with the slopes (β-CROWN, Wang et al. 2021). Intermediate bounds are optimised at the root (α-CROWN); below it, those of
-//! the layers after a split are swept anew, starting from what held for the parent.
+//! Branching on neurons: on each side the sign of one pre-activation is fixed (of a sigmoid or tanh, which side of some value it is on),
+//! and the split's multiplier β is optimised together with the slopes (β-CROWN, Wang et al. 2021). Intermediate bounds are optimised at
+//! the root (α-CROWN); below it, those of the layers after a split are swept anew, starting from what held for the parent.
 
 mod batch;
 mod choose;
 mod cut;
 mod domain;
+mod leaf;
 mod record;
 mod refine;
 mod search;
@@ -17,15 +18,16 @@ pub use record::{
     hints_of,
 };
 
-use super::{Answer, Limits, Reason, Searched};
+use super::{Answer, Interlude, Limits, Reason, Searched};
 use crate::bound::{
-    Analysis, Climb, Functionals, Intermediate, OpenPolytope, Reduced, optimise_intermediate,
-    work_of_intermediate,
+    Analysis, Climb, Functionals, Intermediate, OpenPolytope, Reduced, WORTH,
+    optimise_intermediate, work_of_intermediate,
 };
 use crate::net::Network;
 use crate::spec::{Claim, Property};
 use cut::{Cuts, Effort};
 use search::Search;
+use std::cell::Cell;
 
 /// Iterations of the root, and of each domain after it (which starts from its parent's multipliers). Lifts of many splits are
 /// moved together, so their steps are small: with twice the step, deep domains take a dozen iterations to come back to their
@@ -42,8 +44,13 @@ const MOST_WORK: f64 = 2e11;
 
 /// Decides a property by splitting ReLUs, claim by claim, polytope by polytope.
 #[must_use]
-pub fn split_relus(net: &Network, property: &Property, limits: &Limits) -> Searched {
-    run(net, property, limits, None)
+pub fn split_relus(
+    net: &Network,
+    property: &Property,
+    limits: &Limits,
+    interlude: Option<Interlude>,
+) -> Searched {
+    run(net, property, limits, interlude, None)
 }
 
 /// As [`split_relus`], and records how, with a little to spare in every bound: one record a claim.
@@ -52,10 +59,11 @@ pub fn split_relus_recorded(
     net: &Network,
     property: &Property,
     limits: &Limits,
+    interlude: Option<Interlude>,
     care: Care,
 ) -> (Searched, Vec<ClaimRecord>) {
     let mut records = Vec::new();
-    let searched = run(net, property, limits, Some((&mut records, care)));
+    let searched = run(net, property, limits, interlude, Some((&mut records, care)));
     (searched, records)
 }
 
@@ -63,15 +71,17 @@ fn run(
     net: &Network,
     property: &Property,
     limits: &Limits,
+    interlude: Option<Interlude>,
     mut records: Option<(&mut Vec<ClaimRecord>, Care)>,
 ) -> Searched {
     let care = records.as_ref().map(|(_, care)| *care);
+    let tried = &Cell::new(interlude.is_none());
     let mut total = Searched { answer: Answer::Proved, bound: f64::INFINITY, visited: 0, open: 0 };
     for (index, claim) in property.claims.iter().enumerate() {
         let functionals = Functionals::of(claim, net.outputs());
         let analysis = Analysis::of_region(net, &claim.region.boxes(), Intermediate::Crown);
         let root = Root::new(analysis, functionals, claim, care);
-        let job = Job { whole: net, property, index, claim, limits, care };
+        let job = Job { whole: net, property, index, claim, limits, care, interlude, tried };
         let mut plan = Plan::new(&root, total.visited, limits, care);
         let (answer, record) = job.decide(root, &mut plan);
         total.bound = total.bound.min(plan.bound);
@@ -97,6 +107,9 @@ struct Job<'a> {
     limits: &'a Limits<'a>,
     /// Whether, and how carefully, the search is recorded.
     care: Option<Care>,
+    interlude: Option<Interlude<'a>>,
+    /// Whether the interlude has been.
+    tried: &'a Cell<bool>,
 }
 
 /// How far a claim's search has come.
@@ -140,9 +153,8 @@ const GAIN: f64 = 0.01;
 
 impl Plan {
     fn new(root: &Root, visited: usize, limits: &Limits, care: Option<Care>) -> Self {
-        let work = || ENDS.iterations as f64 * work_of_intermediate(&root.analysis);
         Self {
-            optimise: limits.domains > 1 && !root.open.is_empty() && work() < MOST_WORK,
+            optimise: limits.domains > 1 && !root.open.is_empty() && root.work() < MOST_WORK,
             short: Some(SHORT),
             // A proof has no place for cuts yet.
             cut: care.is_none(),
@@ -169,6 +181,10 @@ impl Job<'_> {
             return (answer, record);
         }
         if std::mem::take(&mut plan.optimise) {
+            let dear = |interlude: Interlude| root.work() > interlude.work;
+            if self.interlude.is_some_and(dear) && self.attempt() {
+                return (Answer::Open(Reason::Cancelled), root.record(self.claim, Vec::new()));
+            }
             root.optimise(self.claim, self.care, self.limits);
         }
         let mut trees = Vec::new();
@@ -181,6 +197,11 @@ impl Job<'_> {
                 self.decide(root, plan)
             }
         }
+    }
+
+    /// What is to be tried in the midst of the search, if it has not been; whether it ends the search.
+    fn attempt(&self) -> bool {
+        !self.tried.replace(true) && self.interlude.is_some_and(|due| (due.attempt)())
     }
 
     /// Branch and bound for the open polytopes; `None` where short searches for intermediate bounds are due.
@@ -241,7 +262,15 @@ impl Job<'_> {
                     refine::due(&root.analysis, short, patience, left)
                 })
             };
-            let most = if cut { cuts_due } else { refine_due() };
+            // The whole region is bounded first, which may suffice.
+            let whole = !self.tried.get();
+            let most = if whole {
+                1
+            } else if cut {
+                cuts_due
+            } else {
+                refine_due()
+            };
             let answer = search.run(&mut front, self.limits, before, most, tree.as_deref_mut());
             plan.visited = before + front.visited;
             let earlier = plan.reached.filter(|(index, _)| *index == polytope.index);
@@ -252,6 +281,13 @@ impl Job<'_> {
                 plan.open += front.open();
                 plan.bound = plan.bound.min(margin);
                 return Explored::Over(answer);
+            }
+            if whole {
+                if self.attempt() {
+                    plan.open += front.open();
+                    return Explored::Over(Answer::Open(Reason::Cancelled));
+                }
+                continue;
             }
             if !cut {
                 return Explored::Due;
@@ -325,10 +361,17 @@ impl<'a> Root<'a> {
         root
     }
 
+    /// Multiplications that optimising intermediate bounds takes, about.
+    fn work(&self) -> f64 {
+        ENDS.iterations as f64 * work_of_intermediate(&self.analysis)
+    }
+
     /// Optimises intermediate bounds.
     fn optimise(&mut self, claim: &Claim, care: Option<Care>, limits: &Limits) {
         let stop = || limits.passed().is_some();
-        let (analysis, ends) = optimise_intermediate(&self.analysis, ENDS, &stop);
+        // Short proofs matter more than the last thousandth of a bound.
+        let worth = if care.is_some() { WORTH } else { 0.0 };
+        let (analysis, ends) = optimise_intermediate(&self.analysis, ENDS, worth, &stop);
         self.lines.extend(ends.iter().map(|end| Improve::end(analysis.net, end)));
         self.analysis = analysis;
         self.bound(claim, care);

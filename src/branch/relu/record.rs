@@ -156,14 +156,16 @@ pub struct Refutation {
     pub hints: Hints,
 }
 
-/// A pre-activation split at 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A pre-activation split in two.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ReluSplit {
     /// The pre-activation's node.
     pub node: NodeId,
     /// The element.
     pub element: usize,
-    /// The step of the side z ≤ 0; that of the side z ≥ 0 follows it.
+    /// Where.
+    pub at: f64,
+    /// The step of the side z ≤ at; that of the side z ≥ at follows it.
     pub below: u32,
 }
 
@@ -196,11 +198,11 @@ impl Tree {
         Self { polytope, steps: vec![ReluStep::default()], heap: 0 }
     }
 
-    /// Notes that a step was split; returns the steps of the sides z ≤ 0 and z ≥ 0.
-    pub fn split(&mut self, step: u32, node: NodeId, element: usize) -> [u32; 2] {
+    /// Notes that a step was split; returns the steps of the sides z ≤ at and z ≥ at.
+    pub fn split(&mut self, step: u32, node: NodeId, element: usize, at: f64) -> [u32; 2] {
         let below = self.steps.len() as u32;
         self.steps.extend([ReluStep::default(), ReluStep::default()]);
-        self.steps[step as usize].split = Some(ReluSplit { node, element, below });
+        self.steps[step as usize].split = Some(ReluSplit { node, element, at, below });
         [below, below + 1]
     }
 

@@ -8,7 +8,7 @@ use super::batch::Goals;
 use super::domain::Domain;
 use super::search::enter;
 use super::{Care, INNER, Improve, Lemma, Tree};
-use crate::bound::{Analysis, move_end, work_of_intermediate, work_of_sweep};
+use crate::bound::{Analysis, WORTH, move_end, work_of_intermediate, work_of_sweep};
 use crate::net::{Matrix, Network, NodeId};
 use rayon::prelude::*;
 use std::collections::BinaryHeap;
@@ -55,6 +55,9 @@ pub fn due(root: &Analysis, short: usize, patience: f64, left: usize) -> usize {
     let operands = operands_of_relus(root.net);
     let of = |&z: &NodeId| 2 * root.layers.boxes[z].of_unknown_sign().count();
     let ends: usize = operands.iter().map(of).sum();
+    if ends == 0 {
+        return usize::MAX;
+    }
     let most = short.saturating_mul(ends + SAMPLE * operands.len());
     if due.saturating_add(most) <= left / 2 { due } else { usize::MAX }
 }
@@ -100,7 +103,7 @@ pub fn refine_intermediate<'a>(
             let (mut boxes, mut width, mut off) = (boxes.clone(), 0.0, 0.0);
             for (&(i, upper), short) in sample.iter().zip(&found) {
                 width += (boxes.upper[i] - boxes.lower[i]) / 2.0;
-                off += move_end(&mut boxes, i, upper, short.bound());
+                off += move_end(&mut boxes, i, upper, short.bound(), WORTH);
             }
             if off < PROMISE * width {
                 continue;
@@ -112,7 +115,7 @@ pub fn refine_intermediate<'a>(
             let found = Short::run(&goals, domains, stop);
             for ((&(i, upper), short), spare) in ends.iter().zip(found).zip(&goals.targets) {
                 refined.visited += short.visited;
-                let moved = move_end(&mut boxes, i, upper, short.bound() - spare);
+                let moved = move_end(&mut boxes, i, upper, short.bound() - spare, WORTH);
                 off += moved;
                 if let (true, Some(tree)) = (moved > 0.0, short.tree) {
                     let at = if upper { boxes.upper[i] } else { boxes.lower[i] };

@@ -1,6 +1,6 @@
 //! Best-first branch and bound for one functional of the outputs over one region.
 
-use super::batch::Goals;
+use super::batch::{Bounded, Goals};
 use super::domain::{Domain, Split};
 use super::{Improve, Job, Refutation, Root, Tree};
 use crate::attack::{Counterexample, validate};
@@ -79,7 +79,7 @@ impl Batch {
 
 /// Enters a split into the tree, and into the children where they are in it.
 pub fn enter(tree: &mut Tree, step: u32, split: Split, pair: &mut [Domain]) {
-    let [below, above] = tree.split(step, split.node, split.element);
+    let [below, above] = tree.split(step, split.node, split.element, split.at);
     pair.iter_mut().for_each(|child| {
         let active = child.splits.last().is_some_and(|split| split.active);
         child.step = if active { above } else { below };
@@ -140,7 +140,7 @@ impl<'a> Search<'a> {
             front.memory -= domains.iter().map(Domain::size).sum::<usize>().min(front.memory);
             front.visited += domains.len();
             let chunk = domains.len().div_ceil(BATCHES).max(1);
-            let work = |chunk| limits.passed().is_none().then(|| self.batch(chunk));
+            let work = |chunk| limits.passed().is_none().then(|| self.batch(chunk, limits));
             let results: Vec<Option<Batch>> = domains.par_chunks(chunk).map(work).collect();
             for (chunk, result) in domains.chunks(chunk).zip(results) {
                 let Some(mut result) = result else {
@@ -165,7 +165,7 @@ impl<'a> Search<'a> {
         Some(if stuck { Answer::Open(Reason::Resolution) } else { Answer::Proved })
     }
 
-    fn batch(&self, domains: &[Domain]) -> Batch {
+    fn batch(&self, domains: &[Domain], limits: &Limits) -> Batch {
         let goals = &self.goals;
         let bounded = goals.bound(domains);
         let mut result = Batch { proved: f64::INFINITY, ..Batch::default() };
@@ -186,7 +186,7 @@ impl<'a> Search<'a> {
             let pairs = goals.split(domains, &bounded);
             for (&d, pair) in bounded.undecided.iter().zip(pairs) {
                 let Some(pair) = pair else {
-                    result.stuck += 1;
+                    self.leaf(&bounded, &domains[d], d, limits, &mut result);
                     continue;
                 };
                 if let (Some(_), Some(&split)) = (goals.care, pair[0].splits.last()) {
@@ -196,6 +196,31 @@ impl<'a> Search<'a> {
             }
         }
         result
+    }
+
+    /// Decides a domain with nothing left to split, if the LP does.
+    fn leaf(
+        &self,
+        bounded: &Bounded,
+        domain: &Domain,
+        d: usize,
+        limits: &Limits,
+        result: &mut Batch,
+    ) {
+        let leaf = self.goals.leaf(bounded, domain, d, limits.left());
+        if leaf.bound > self.goals.targets[0] {
+            result.proved = result.proved.min(leaf.bound);
+            result.refuted.extend(leaf.refutation.map(|how| (domain.step, how)));
+            return;
+        }
+        result.stuck += 1;
+        if let (Some(x), None) = (leaf.point, &result.counterexample) {
+            let input = &self.goals.root.layers.boxes[0];
+            let inside = |(i, x): (usize, &f64)| x.clamp(input.lower[i], input.upper[i]);
+            let point: Vec<f64> = x.iter().enumerate().map(inside).collect();
+            let point = Matrix::from_column_slice(point.len(), 1, &point);
+            result.counterexample = self.first_valid(&point);
+        }
     }
 
     /// Tries the means of the minimisers, and the corners nearest to them.
@@ -216,9 +241,14 @@ impl<'a> Search<'a> {
                 u
             }
         });
-        let outputs = self.whole.evaluate(&points);
+        self.first_valid(&points)
+    }
+
+    /// The first of some inputs that violates the claim; one that does so in single precision too, if there is one.
+    fn first_valid(&self, points: &Matrix) -> Option<Counterexample> {
+        let outputs = self.whole.evaluate(points);
         let mut in_doubt = None;
-        for c in 0..2 * k {
+        for c in 0..points.ncols() {
             let f = self.goals.rows.column(0).dot(&outputs.column(c));
             if f > self.goals.targets[0] {
                 continue;
@@ -247,10 +277,18 @@ fn from_split(domain: &Domain) -> Option<Improve> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ReluStep;
     use super::super::cut::tests::{network, numbers};
     use super::*;
     use crate::bound::{Analysis, Intermediate};
-    use crate::net::Boxes;
+    use crate::branch::Care;
+    use crate::net::{Boxes, LinearMap, NetworkBuilder, Term};
+    use crate::num::from_f64;
+    use crate::spec::{Claim, HalfSpace, Region};
+
+    fn exact(x: f64) -> crate::num::Rational {
+        from_f64(x).unwrap()
+    }
 
     #[test]
     fn a_search_goes_on_where_it_was_interrupted() {
@@ -288,5 +326,68 @@ mod tests {
         assert_eq!(in_parts.visited, at_once.visited);
         assert_eq!(parts.margin(&in_parts), whole.margin(&at_once));
         assert!(whole.margin(&at_once) > 0.0 && whole.margin(&at_once).is_finite());
+    }
+
+    /// Bounds that are off by less than ascent leaves of them where nothing is left to split.
+    #[test]
+    fn leaves_are_decided_by_linear_programs() {
+        let (mut leaves, mut refuted) = (0, 0);
+        for seed in 0..24 {
+            let mut next = numbers(seed);
+            let mut builder = NetworkBuilder::new(3, "x").unwrap();
+            let mut node = 0;
+            for (inputs, outputs) in [(3, 6), (6, 4), (4, 1)] {
+                let weights = Matrix::from_fn(outputs, inputs, |_, _| next());
+                let terms = vec![Term { source: node, map: LinearMap::from_matrix(weights) }];
+                let bias = (0..outputs).map(|_| next() / 4.0).collect();
+                node = builder.affine(terms, bias, 0, "z").unwrap();
+                node = if outputs == 1 { node } else { builder.relu(node, "y").unwrap() };
+            }
+            let net = builder.finish(node).unwrap();
+            let root = Analysis::of_region(
+                &net,
+                &Boxes::single(&[-1.0; 3], &[1.0; 3]),
+                Intermediate::Crown,
+            );
+            let row = Matrix::from_element(1, 1, 1.0);
+            let grid = Matrix::from_fn(3, 41 * 41 * 41, |i, c| {
+                (c / 41usize.pow(i as u32) % 41) as f64 / 20.0 - 1.0
+            });
+            let low = net.evaluate(&grid).min();
+            let claim = |target: f64| Claim {
+                region: Region::from_bounds(&vec![(exact(-1.0), exact(1.0)); 3]).unwrap(),
+                unsafe_set: vec![vec![
+                    HalfSpace::from_exact(&[(0, exact(1.0))], &exact(target), false).unwrap(),
+                ]],
+            };
+            // The grid's least value is above the truth, if only a little.
+            for target in [low - 0.05, low - 1e-6, low + 1e-6] {
+                let property = Property { claims: vec![claim(target)], uses_inputs: false };
+                for care in [None, Some(Care::USUAL)] {
+                    let goals = Goals::new(&root, net.output(), row.clone(), vec![target], care);
+                    let search = Search { goals, whole: &net, property: &property, claim: 0 };
+                    let limits = Limits { domains: 5_000, ..Limits::starting_now(None, &|| false) };
+                    let mut front = search.front();
+                    let mut tree = care.map(|_| Tree::new(0));
+                    let answer = search.run(&mut front, &limits, 0, usize::MAX, tree.as_mut());
+                    match answer {
+                        Some(Answer::Proved) => {
+                            leaves += 1;
+                            assert!(target < low);
+                            let open =
+                                |step: &ReluStep| step.split.is_none() && step.refuted.is_none();
+                            assert!(!tree.is_some_and(|tree| tree.steps.iter().any(open)));
+                        }
+                        Some(Answer::Refuted(found)) => {
+                            refuted += 1;
+                            let x = Matrix::from_column_slice(3, 1, found.input());
+                            assert!(net.evaluate(&x)[0] <= target + 1e-12);
+                        }
+                        _ => panic!("seed {seed}, {target}: {} stuck", front.stuck),
+                    }
+                }
+            }
+        }
+        assert!(leaves >= 48 && refuted >= 24, "{leaves} {refuted}");
     }
 }

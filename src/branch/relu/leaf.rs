@@ -1,0 +1,72 @@
+//! Domains with nothing left to split, by LP: the network is affine there (but for what is left of S-shaped neurons), and where ascent
+//! leaves a gap, it is the multipliers of splits that are not right yet.
+
+use super::batch::{Bounded, Goals};
+use super::domain::Domain;
+use super::{Care, Hints, Refutation};
+use crate::bound::{Multipliers, Start};
+use crate::lp::{Clarabel, LpBound, lower_in_leaf};
+use crate::net::{Matrix, NodeId};
+use std::time::Duration;
+
+/// What the LP of a leaf found.
+pub struct Leaf {
+    /// A lower bound of the goal's functional.
+    pub bound: f64,
+    /// Where the solver sees the minimum: where the bound does not suffice, a candidate for a counterexample.
+    pub point: Option<Vec<f64>>,
+    /// The multipliers that give the bound, if the search is recorded.
+    pub refutation: Option<Refutation>,
+}
+
+impl Goals<'_> {
+    /// Bounds the domain in column `d` by LP. A recorded bound is that of the multipliers as they are written down.
+    pub fn leaf(
+        &self,
+        bounded: &Bounded,
+        domain: &Domain,
+        d: usize,
+        time: Option<Duration>,
+    ) -> Leaf {
+        let sweep = bounded.analysis.sweep();
+        let row = self.rows.column(domain.goal as usize);
+        let mut splits: Vec<(NodeId, usize)> =
+            domain.splits.iter().map(|split| (split.node, split.element)).collect();
+        splits.sort_unstable();
+        splits.dedup();
+        let LpBound { bound, mut multipliers, point, .. } =
+            lower_in_leaf(sweep, row.as_slice(), d, &splits, &Clarabel, time);
+        let Some(care) = self.care else {
+            return Leaf { bound, point, refutation: None };
+        };
+        multipliers
+            .slopes
+            .iter_mut()
+            .flatten()
+            .for_each(|s| s.apply(|s| *s = f64::from(*s as f32)));
+        let rows = Matrix::from_column_slice(row.len(), 1, row.as_slice());
+        let swept = sweep.run(self.at, &Start::Dense(&rows), &[d], &multipliers, false);
+        let refutation = Some(self.written(bounded, d, &multipliers, care));
+        Leaf { bound: swept.bounds[0], point, refutation }
+    }
+
+    fn written(
+        &self,
+        bounded: &Bounded,
+        d: usize,
+        multipliers: &Multipliers,
+        care: Care,
+    ) -> Refutation {
+        let slopes = self.unstable.iter().filter_map(|neuron| {
+            let &(relu, z, i) = neuron;
+            let slope = multipliers.slopes.get(relu)?.as_ref()?[(i, 0)];
+            let written = !self.omitted(&bounded.analysis, d, care, neuron, slope);
+            written.then_some((z as u32, i as u32, slope as f32))
+        });
+        let lifts = multipliers.lifts.iter().enumerate().flat_map(|(node, lifts)| {
+            lifts.iter().map(move |l| (node as u32, l.element as u32, l.multiplier))
+        });
+        let hints = Hints { slopes: slopes.collect(), lifts: lifts.collect() };
+        Refutation { weights: Vec::new(), hints }
+    }
+}
