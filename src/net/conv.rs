@@ -119,7 +119,7 @@ pub struct Conv {
     /// Column o is the kernel of output channel o, flattened (channel, row, column).
     weights: Matrix,
     magnitudes: OnceLock<Matrix>,
-    /// Both as [`kernel::Window`] has them, group by group.
+    /// Both as [`kernel::ConvGroup`] has them, group by group.
     blocks: [OnceLock<Vec<[f64; ABREAST]>>; 2],
 }
 
@@ -183,7 +183,7 @@ impl Conv {
     }
 
     /// The groups, with the weights (0) or their magnitudes (1).
-    fn windows(&self, which: usize) -> impl Iterator<Item = kernel::Window<'_>> {
+    fn windows(&self, which: usize) -> impl Iterator<Item = kernel::ConvGroup<'_>> {
         let g = &self.geometry;
         let (fan_in, per_group) = (g.fan_in(), g.channels / g.groups);
         let blocks = self.blocks[which].get_or_init(|| {
@@ -209,7 +209,7 @@ impl Conv {
         let [channels, height, width] = g.input;
         let [rows, cols] = g.output().expect("checked in new");
         let size = per_group.div_ceil(ABREAST) * fan_in;
-        blocks.chunks_exact(size.max(1)).map(move |weights| kernel::Window {
+        blocks.chunks_exact(size.max(1)).map(move |weights| kernel::ConvGroup {
             input: [channels / g.groups, height, width],
             output: [per_group, rows, cols],
             kernel: g.kernel,

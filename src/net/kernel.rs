@@ -157,7 +157,7 @@ pub fn add_scattered(w: Rows, a: &[[f64; ABREAST]], x: &mut [[f64; ABREAST]]) {
 
 /// One group of a convolution, as its inner loops need it.
 #[derive(Clone, Copy)]
-pub struct Window<'a> {
+pub struct ConvGroup<'a> {
     /// Input channels, height and width.
     pub input: [usize; 3],
     /// Output channels, height and width.
@@ -174,7 +174,7 @@ pub struct Window<'a> {
     pub weights: &'a [[f64; ABREAST]],
 }
 
-impl Window<'_> {
+impl ConvGroup<'_> {
     fn taps(&self) -> usize {
         self.input[0] * self.kernel[0] * self.kernel[1]
     }
@@ -193,7 +193,7 @@ impl Window<'_> {
 
 /// y += W x of a convolution for several columns abreast.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
-pub fn add_convolved(w: Window, x: &[[f64; ABREAST]], y: &mut [[f64; ABREAST]]) {
+pub fn add_convolved(w: ConvGroup, x: &[[f64; ABREAST]], y: &mut [[f64; ABREAST]]) {
     let [channels, height, width] = w.input;
     let [outputs, rows, cols] = w.output;
     let (taps, [kernel_rows, kernel_cols], step) = (w.taps(), w.kernel, w.dilation[1]);
@@ -231,7 +231,7 @@ pub fn add_convolved(w: Window, x: &[[f64; ABREAST]], y: &mut [[f64; ABREAST]]) 
 
 /// x += Wᵀ a of a convolution for several columns abreast; positions where all are 0 are passed over.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
-pub fn add_convolved_back(w: Window, a: &[[f64; ABREAST]], x: &mut [[f64; ABREAST]]) {
+pub fn add_convolved_back(w: ConvGroup, a: &[[f64; ABREAST]], x: &mut [[f64; ABREAST]]) {
     let [channels, height, width] = w.input;
     let [outputs, rows, cols] = w.output;
     let (taps, [kernel_rows, kernel_cols], step) = (w.taps(), w.kernel, w.dilation[1]);

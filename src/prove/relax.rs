@@ -2,11 +2,13 @@
 
 use super::Plan;
 use crate::bound::{
-    Analysis, Climb, Climbed, Functionals, Goal, Intermediate, Multipliers, Start, climb,
-    default_slope, default_slopes,
+    Analysis, Climb, Climbed, Functionals, Goal, Intermediate, Start, climb, default_slope,
+    default_slopes,
 };
-use crate::branch::{Care, ClaimRecord, Hints, Improve, Limits, Neuron, Refutation, hints_of};
-use crate::lp::{Clarabel, LpBound, TriangleLp};
+use crate::branch::{
+    Care, ClaimRecord, Hints, Improve, Limits, Neuron, Refutation, hints_of, hints_of_duals,
+};
+use crate::lp::{Clarabel, TriangleLp};
 use crate::net::{Matrix, Network, NodeId};
 use crate::spec::Claim;
 use std::time::{Duration, Instant};
@@ -69,7 +71,7 @@ pub(super) fn by_relaxations(
                 let functional: Vec<f64> = functionals.matrix.column(c).iter().copied().collect();
                 let solved = programs.lower(&functional, Some(left(limits)?));
                 if solved.bound - spare(c) > bound {
-                    found = Some(by_duals(&solved, &neurons, omitted));
+                    found = Some(hints_of_duals(&solved.multipliers, &neurons, omitted));
                     break;
                 }
             }
@@ -113,18 +115,4 @@ fn unstable(analysis: &Analysis) -> Vec<Neuron> {
         analysis.layers.boxes[z].of_unknown_sign().map(move |i| (relu, z, i))
     };
     relus.flat_map(of).collect()
-}
-
-/// An LP's multipliers, one column.
-fn by_duals(solved: &LpBound, neurons: &[Neuron], omitted: impl Fn(&Neuron, f64) -> bool) -> Hints {
-    let Multipliers { slopes, lifts } = &solved.multipliers;
-    let slopes = if slopes.is_empty() {
-        Hints::default()
-    } else {
-        hints_of(slopes, &[], 0, neurons, omitted)
-    };
-    let lifts = lifts.iter().enumerate().flat_map(|(node, lifts)| {
-        lifts.iter().map(move |lift| (node as u32, lift.element as u32, lift.multiplier))
-    });
-    Hints { lifts: lifts.collect(), ..slopes }
 }

@@ -3,8 +3,8 @@
 
 use super::batch::{Bounded, Goals};
 use super::domain::Domain;
-use super::{Care, Hints, Refutation};
-use crate::bound::{Multipliers, Start};
+use super::{Neuron, Refutation, hints_of_duals};
+use crate::bound::Start;
 use crate::lp::{Clarabel, LpBound, lower_in_leaf};
 use crate::net::{Matrix, NodeId};
 use std::time::Duration;
@@ -46,27 +46,10 @@ impl Goals<'_> {
             .for_each(|s| s.apply(|s| *s = f64::from(*s as f32)));
         let rows = Matrix::from_column_slice(row.len(), 1, row.as_slice());
         let swept = sweep.run(self.at, &Start::Dense(&rows), &[d], &multipliers, false);
-        let refutation = Some(self.written(bounded, d, &multipliers, care));
+        let omitted =
+            |neuron: &Neuron, slope: f64| self.omitted(&bounded.analysis, d, care, neuron, slope);
+        let hints = hints_of_duals(&multipliers, &self.unstable, omitted);
+        let refutation = Some(Refutation { weights: Vec::new(), hints });
         Leaf { bound: swept.bounds[0], point, refutation }
-    }
-
-    fn written(
-        &self,
-        bounded: &Bounded,
-        d: usize,
-        multipliers: &Multipliers,
-        care: Care,
-    ) -> Refutation {
-        let slopes = self.unstable.iter().filter_map(|neuron| {
-            let &(relu, z, i) = neuron;
-            let slope = multipliers.slopes.get(relu)?.as_ref()?[(i, 0)];
-            let written = !self.omitted(&bounded.analysis, d, care, neuron, slope);
-            written.then_some((z as u32, i as u32, slope as f32))
-        });
-        let lifts = multipliers.lifts.iter().enumerate().flat_map(|(node, lifts)| {
-            lifts.iter().map(move |l| (node as u32, l.element as u32, l.multiplier))
-        });
-        let hints = Hints { slopes: slopes.collect(), lifts: lifts.collect() };
-        Refutation { weights: Vec::new(), hints }
     }
 }

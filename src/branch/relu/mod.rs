@@ -15,7 +15,7 @@ pub use refine::{Refined, refine_intermediate};
 
 pub use record::{
     Care, ClaimRecord, Hints, Improve, Lemma, Neuron, Refutation, ReluSplit, ReluStep, Tree,
-    hints_of,
+    hints_of, hints_of_duals,
 };
 
 use super::{Answer, Interlude, Limits, Reason, Searched};

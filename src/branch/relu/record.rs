@@ -2,7 +2,7 @@
 //!
 //! A search fills in one [`ClaimRecord`] a claim. Bounds are not recorded: whoever checks a proof computes them anew.
 
-use crate::bound::{Charges, End, SplitLift, Swept};
+use crate::bound::{Charges, End, Multipliers, SplitLift, Swept};
 use crate::branch::record::{SLACK, rounding, size};
 use crate::net::{Matrix, Network, NodeId};
 use crate::spec::Region;
@@ -289,4 +289,23 @@ pub fn hints_of(
         slopes: neurons.iter().filter_map(slope).collect(),
         lifts: lifts.iter().filter(|l| l.column == column && l.size > 0.0).map(lift).collect(),
     }
+}
+
+/// The hints of an LP's multipliers, one column; see [`hints_of`].
+#[must_use]
+pub fn hints_of_duals(
+    multipliers: &Multipliers,
+    neurons: &[Neuron],
+    omitted: impl Fn(&Neuron, f64) -> bool,
+) -> Hints {
+    let Multipliers { slopes, lifts } = multipliers;
+    let slopes = if slopes.is_empty() {
+        Hints::default()
+    } else {
+        hints_of(slopes, &[], 0, neurons, omitted)
+    };
+    let lifts = lifts.iter().enumerate().flat_map(|(node, lifts)| {
+        lifts.iter().map(move |lift| (node as u32, lift.element as u32, lift.multiplier))
+    });
+    Hints { lifts: lifts.collect(), ..slopes }
 }
