@@ -106,11 +106,12 @@ fn run_plain<A: Arithmetic>(
     if lines.next(place)? != Some(HEADER) {
         return Err(Reason::UnknownVersion);
     }
-    let mut context = Context { statement, arithmetic };
+    let mut context = Context::new(statement, arithmetic);
     let mut covered = vec![false; statement.cases().len()];
     let mut leaves = 0;
     loop {
         match lines.parse(place)? {
+            Line::Let(number, terms) => context.define(number, &terms)?,
             Line::Cases(set) => {
                 place.sections += 1;
                 place.branches.clear();
@@ -175,7 +176,7 @@ fn section<A: Arithmetic>(
                 place.branches.truncate(depth);
                 place.branches.push('>');
             }
-            Line::Cases(_) | Line::End(_) => return Err(Reason::Syntax),
+            Line::Let(..) | Line::Cases(_) | Line::End(_) => return Err(Reason::Syntax),
         }
     }
 }

@@ -131,6 +131,14 @@ impl Circuit {
         &self.blocks
     }
 
+    /// The node that is the ReLU of a block, if something depends on it.
+    pub fn relu(&self, block: usize) -> Option<usize> {
+        let is_it =
+            |at: &usize| matches!(&self.nodes[*at], Node::Relu { block: b, .. } if *b == block);
+        let users = &self.users[*self.blocks.get(block)?];
+        users.iter().copied().find(is_it).filter(|at| self.live[*at])
+    }
+
     pub fn users(&self, node: usize) -> &[usize] {
         &self.users[node]
     }

@@ -4,11 +4,12 @@ use crate::reject::Reason;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// An input, or a pre-activation by block and element.
+/// An input, a pre-activation by block and element, or a sum that the proof defines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Var {
     X(usize),
     R(usize, usize),
+    Q(usize),
 }
 
 impl Var {
@@ -16,8 +17,17 @@ impl Var {
         match self {
             Var::X(i) => format!("x{i}"),
             Var::R(k, i) => format!("r{k}.{i}"),
+            Var::Q(k) => format!("q{k}"),
         }
     }
+}
+
+/// What a defined sum adds up, times a coefficient: an input, a pre-activation, or the ReLU of one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Term {
+    pub var: Var,
+    pub relu: bool,
+    pub coefficient: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +45,7 @@ pub enum Target {
     Unstable(usize),
     Elements(usize, Set),
     Inputs(Set),
+    Sums(Set),
 }
 
 /// Multipliers for the sweeps of one line.
@@ -56,6 +67,8 @@ pub struct Slab {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Line {
+    /// The sum's number, and what it is.
+    Let(usize, Vec<Term>),
     Cases(Set),
     Crown(Option<Range<usize>>, Hints),
     Tighten(Target, Option<Side>, Hints),
@@ -75,6 +88,14 @@ pub const HEADER: &str = "certus-proof 1";
 pub fn parse(line: &str) -> Result<Line, Reason> {
     let mut tokens = Tokens { rest: Some(line) };
     let parsed = match tokens.next()? {
+        "let" => {
+            let Var::Q(number) = var(tokens.next()?)? else { return Err(Reason::Syntax) };
+            let mut terms = vec![term(tokens.next()?)?];
+            while tokens.rest.is_some() {
+                terms.push(term(tokens.next()?)?);
+            }
+            Line::Let(number, terms)
+        }
         "cases" => Line::Cases(set(tokens.next()?)?),
         "crown" => {
             let range = match tokens.peek() {
@@ -199,6 +220,9 @@ fn target(t: &str) -> Result<Target, Reason> {
     if let Some(inputs) = t.strip_prefix('x') {
         return Ok(Target::Inputs(set(inputs)?));
     }
+    if let Some(sums) = t.strip_prefix('q') {
+        return Ok(Target::Sums(set(sums)?));
+    }
     let rest = t.strip_prefix('r').ok_or(Reason::Syntax)?;
     match rest.split_once('.') {
         Some((k, list)) => Ok(Target::Elements(integer(k)?, set(list)?)),
@@ -210,8 +234,21 @@ fn var(t: &str) -> Result<Var, Reason> {
     if let Some(i) = t.strip_prefix('x') {
         return Ok(Var::X(integer(i)?));
     }
+    if let Some(k) = t.strip_prefix('q') {
+        return Ok(Var::Q(integer(k)?));
+    }
     let (k, i) = t.strip_prefix('r').and_then(|r| r.split_once('.')).ok_or(Reason::Syntax)?;
     Ok(Var::R(integer(k)?, integer(i)?))
+}
+
+fn term(t: &str) -> Result<Term, Reason> {
+    let (name, coefficient) = t.split_once(':').ok_or(Reason::Syntax)?;
+    let inner = name.strip_prefix("relu(").and_then(|name| name.strip_suffix(')'));
+    let var = var(inner.unwrap_or(name))?;
+    match (var, inner) {
+        (Var::Q(_), _) | (Var::X(_), Some(_)) => Err(Reason::Syntax),
+        _ => Ok(Term { var, relu: inner.is_some(), coefficient: float(coefficient)? }),
+    }
 }
 
 fn slab(t: &str) -> Result<Slab, Reason> {
@@ -219,7 +256,7 @@ fn slab(t: &str) -> Result<Slab, Reason> {
     let (v, at) = rest.split_once(':').ok_or(Reason::Syntax)?;
     match var(v)? {
         Var::X(input) => Ok(Slab { input, side, at: float(at)? }),
-        Var::R(..) => Err(Reason::Syntax),
+        Var::R(..) | Var::Q(_) => Err(Reason::Syntax),
     }
 }
 

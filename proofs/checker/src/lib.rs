@@ -14,6 +14,7 @@ mod node;
 pub mod onnx;
 mod outward;
 mod product;
+mod refute;
 mod reject;
 mod rows;
 mod state;

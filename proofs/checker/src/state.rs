@@ -3,27 +3,45 @@ use crate::circuit::{Circuit, Node};
 use crate::sweep::{Arithmetic, Ends};
 use std::sync::Arc;
 
+/// Intersects one interval: whether that leaves nothing; `None` if it changes nothing.
+fn meet_one(ends: &mut Arc<Ends>, i: usize, low: f64, high: f64) -> Option<bool> {
+    let (better_low, better_high) = (low > ends.low[i], high < ends.high[i]);
+    if !(better_low || better_high) {
+        return None;
+    }
+    let ends = Arc::make_mut(ends);
+    if better_low {
+        ends.low[i] = low;
+    }
+    if better_high {
+        ends.high[i] = high;
+    }
+    Some(ends.low[i] > ends.high[i])
+}
+
 /// Intervals are passed down by value (children share what they do not change).
 #[derive(Clone)]
 pub struct Intervals {
     ends: Vec<Arc<Ends>>,
+    /// The intervals of the sums that the proof defines.
+    sums: Arc<Ends>,
     /// Tensors whose sources have improved since interval arithmetic last saw them.
     stale: Vec<bool>,
     empty: bool,
 }
 
 impl Intervals {
-    /// The intervals of a box of inputs; everything else is unknown and stale.
-    pub fn new(circuit: &Circuit, low: Vec<f64>, high: Vec<f64>) -> Intervals {
+    /// The intervals of a box of inputs, for so many defined sums; everything else is unknown and stale.
+    pub fn new(circuit: &Circuit, low: Vec<f64>, high: Vec<f64>, sums: usize) -> Intervals {
         let empty = low.iter().zip(&high).any(|(l, u)| l > u);
         let mut ends = vec![Arc::new(Ends { low, high })];
-        for node in 1..circuit.nodes().len() {
-            let size = circuit.size(node);
+        let unknown = |size: usize| {
             let (low, high) = (vec![f64::NEG_INFINITY; size], vec![f64::INFINITY; size]);
-            ends.push(Arc::new(Ends { low, high }));
-        }
+            Arc::new(Ends { low, high })
+        };
+        ends.extend((1..circuit.nodes().len()).map(|node| unknown(circuit.size(node))));
         let stale = (0..ends.len()).map(|node| node > 0 && circuit.is_live(node)).collect();
-        Intervals { ends, stale, empty }
+        Intervals { ends, sums: unknown(sums), stale, empty }
     }
 
     /// No point of the node is left: some interval is empty.
@@ -39,22 +57,22 @@ impl Intervals {
         &self.ends[node]
     }
 
+    /// The intervals of the defined sums.
+    pub fn sums(&self) -> &Ends {
+        &self.sums
+    }
+
     /// Intersects the interval of one element; NaN says nothing.
     pub fn meet(&mut self, circuit: &Circuit, node: usize, i: usize, low: f64, high: f64) {
-        let old = &self.ends[node];
-        let (better_low, better_high) = (low > old.low[i], high < old.high[i]);
-        if !(better_low || better_high) {
-            return;
+        if let Some(empty) = meet_one(&mut self.ends[node], i, low, high) {
+            self.empty |= empty;
+            circuit.users(node).iter().for_each(|user| self.stale[*user] = circuit.is_live(*user));
         }
-        let ends = Arc::make_mut(&mut self.ends[node]);
-        if better_low {
-            ends.low[i] = low;
-        }
-        if better_high {
-            ends.high[i] = high;
-        }
-        self.empty |= ends.low[i] > ends.high[i];
-        circuit.users(node).iter().for_each(|user| self.stale[*user] = circuit.is_live(*user));
+    }
+
+    /// Intersects the interval of a defined sum; NaN says nothing.
+    pub fn meet_sum(&mut self, k: usize, low: f64, high: f64) {
+        self.empty |= meet_one(&mut self.sums, k, low, high).unwrap_or(false);
     }
 
     /// Intersects the intervals of all elements of a node.
