@@ -1,7 +1,9 @@
 //! A proof as text (proofs/FORMAT.md), written as it goes: the text is never held as a whole.
 
 use super::tree::{Body, Proof};
-use crate::branch::{ClaimRecord, Clip, Hints, Improve, Refutation, Slab, Step, Tree};
+use crate::branch::{
+    ClaimRecord, Clip, Hints, Improve, Refutation, SUM, Slab, Step, SumTerm, Tree,
+};
 use crate::net::{Network, NodeId};
 use certus_check::float::format_hex;
 use std::collections::HashMap;
@@ -43,6 +45,9 @@ impl Names {
 struct Out<'a> {
     to: &'a mut dyn io::Write,
     lines: u64,
+    names: &'a Names,
+    /// The number of the first sum of the tree that is being written.
+    sums: usize,
 }
 
 impl Out<'_> {
@@ -50,6 +55,43 @@ impl Out<'_> {
         self.lines += 1;
         self.to.write_all(text.as_bytes())?;
         self.to.write_all(b"\n")
+    }
+
+    /// The name of an input, a pre-activation or a sum.
+    fn name(&self, node: NodeId, element: usize) -> String {
+        match node {
+            SUM => format!("q{}", self.sums + element),
+            _ => self.names.element(node, element),
+        }
+    }
+
+    /// Half-spaces and multipliers, as they end a line.
+    fn how(&self, how: &Refutation) -> String {
+        let mut text = String::new();
+        for (i, &(half, weight)) in how.weights.iter().enumerate() {
+            text.push_str(if i == 0 { " using " } else { " " });
+            let _ = write!(text, "{half}");
+            if weight != 1.0 {
+                let _ = write!(text, ":{}", short(weight));
+            }
+        }
+        text + &self.hints(&how.hints)
+    }
+
+    fn hints(&self, hints: &Hints) -> String {
+        let mut text = String::new();
+        for (i, &(node, element, slope)) in hints.slopes.iter().enumerate() {
+            text.push_str(if i == 0 { " slope " } else { " " });
+            text.push_str(&self.name(node as usize, element as usize));
+            let _ = write!(text, ":{}", short(quantised(slope)));
+        }
+        for (i, &(node, element, g)) in hints.lifts.iter().enumerate() {
+            text.push_str(if i == 0 { " lift " } else { " " });
+            text.push(if g > 0.0 { '>' } else { '<' });
+            text.push_str(&self.name(node as usize, element as usize));
+            let _ = write!(text, ":{}", short(g.abs()));
+        }
+        text
     }
 }
 
@@ -59,11 +101,19 @@ impl Proof {
     /// # Errors
     /// Those of `to`.
     pub fn write(&self, to: &mut dyn io::Write) -> io::Result<()> {
-        let mut out = Out { to, lines: 0 };
+        let mut out = Out { to, lines: 0, names: &self.names, sums: 0 };
         out.line("certus-proof 1")?;
+        let mut sums = 0;
         for section in &self.sections {
             if section.cases.is_empty() {
                 continue;
+            }
+            out.sums = sums;
+            if let Body::Relus(record) = &section.body {
+                for sum in record.trees.iter().flat_map(|tree| &tree.sums) {
+                    self.define(sums, sum, &mut out)?;
+                    sums += 1;
+                }
             }
             out.line(&format!("cases {}", set(&section.cases)))?;
             match &section.body {
@@ -105,10 +155,10 @@ impl Proof {
             for Clip { slabs, how } in &step.clips {
                 let mut text = String::from("clip");
                 slabs.iter().for_each(|slab| self::slab(&mut text, slab));
-                out.line(&(text + &self.how(how)))?;
+                out.line(&(text + &out.how(how)))?;
             }
             if let Some((polytope, how)) = &step.last {
-                out.line(&format!("refute {}{}", cases[*polytope], self.how(how)))?;
+                out.line(&format!("refute {}{}", cases[*polytope], out.how(how)))?;
             }
             match step.halves {
                 None => out.line("leaf")?,
@@ -121,16 +171,36 @@ impl Proof {
         Ok(())
     }
 
+    fn define(&self, number: usize, sum: &[SumTerm], out: &mut Out) -> io::Result<()> {
+        let mut text = format!("let q{number}");
+        for &SumTerm { node, element, relu, coefficient } in sum {
+            let name = self.names.element(node, element);
+            let (from, to) = if relu { ("relu(", ")") } else { ("", "") };
+            let _ = write!(text, " {from}{name}{to}:{}", short(coefficient));
+        }
+        out.line(&text)
+    }
+
     /// Polytopes that need no split, then a part for each that does.
     fn relus(&self, record: &ClaimRecord, cases: &[usize], out: &mut Out) -> io::Result<()> {
+        self.under(&record.lines, out, |out| self.polytopes(record, cases, out))
+    }
+
+    /// Lines, and what makes use of them.
+    fn under(
+        &self,
+        lines: &[Improve],
+        out: &mut Out,
+        rest: impl FnOnce(&mut Out) -> io::Result<()>,
+    ) -> io::Result<()> {
         // What lies beyond an upper end is the second child of its split, and so is written at the very end.
         let mut beyond = Vec::new();
-        for line in &record.lines {
+        for line in lines {
             let Improve::Lemma(lemma) = line else {
                 self.improve(line, out)?;
                 continue;
             };
-            let name = self.names.element(lemma.node, lemma.element);
+            let name = out.name(lemma.node, lemma.element);
             out.line(&format!("split {name} at {}", short(lemma.at)))?;
             if lemma.upper {
                 beyond.push(&lemma.tree);
@@ -138,7 +208,7 @@ impl Proof {
                 self.tree(&lemma.tree, 0, out)?;
             }
         }
-        self.polytopes(record, cases, out)?;
+        rest(out)?;
         beyond.iter().rev().try_for_each(|tree| self.tree(tree, 0, out))
     }
 
@@ -152,6 +222,7 @@ impl Proof {
                 out.line(&format!("part {case}"))?;
             }
             self.tree(tree, case, out)?;
+            out.sums += tree.sums.len();
             if alone {
                 return Ok(());
             }
@@ -160,10 +231,17 @@ impl Proof {
     }
 
     fn tree(&self, tree: &Tree, case: usize, out: &mut Out) -> io::Result<()> {
+        let first = tree.steps.first().map_or(&[][..], |first| &first.lines);
+        self.under(first, out, |out| self.steps(tree, case, out))
+    }
+
+    /// The splits and refutations of a tree, and what it does at all steps but the first.
+    fn steps(&self, tree: &Tree, case: usize, out: &mut Out) -> io::Result<()> {
         let mut next = vec![0];
         while let Some(at) = next.pop() {
             let step = &tree.steps[at as usize];
-            step.lines.iter().try_for_each(|line| self.improve(line, out))?;
+            let lines = if at == 0 { &[][..] } else { &step.lines };
+            lines.iter().try_for_each(|line| self.improve(line, out))?;
             match step.split {
                 Some(split) => {
                     let name = self.names.element(split.node, split.element);
@@ -172,7 +250,7 @@ impl Proof {
                 }
                 None => {
                     if let Some(how) = &step.refuted {
-                        out.line(&format!("refute {case}{}", self.how(how)))?;
+                        out.line(&format!("refute {case}{}", out.how(how)))?;
                     }
                     out.line("leaf")?;
                 }
@@ -191,16 +269,19 @@ impl Proof {
             },
             Improve::Tighten { node, elements, upper, hints } => {
                 let elements: Vec<usize> = elements.iter().map(|&i| i as usize).collect();
-                let name = self.names.element(*node, set(&elements));
+                let name = match *node {
+                    SUM => out.name(SUM, elements.first().copied().unwrap_or(0)),
+                    node => self.names.element(node, set(&elements)),
+                };
                 let name = name.strip_suffix('.').unwrap_or(&name);
                 let side = match upper {
                     None => "",
                     Some(true) => " upper",
                     Some(false) => " lower",
                 };
-                out.line(&format!("tighten {name}{side}{}", self.hints(hints)))
+                out.line(&format!("tighten {name}{side}{}", out.hints(hints)))
             }
-            // Trees split what the whole claim knows; searches enter none into them.
+            // Where they stand is no place for a line: see `under`.
             Improve::Lemma(_) => Ok(()),
         }
     }
@@ -220,38 +301,9 @@ impl Proof {
             out.line(&format!("refute {}", set(&plain)))?;
         }
         for (polytope, how) in hinted {
-            out.line(&format!("refute {}{}", cases[*polytope], self.how(how)))?;
+            out.line(&format!("refute {}{}", cases[*polytope], out.how(how)))?;
         }
         Ok(())
-    }
-
-    /// Half-spaces and multipliers, as they end a line.
-    fn how(&self, how: &Refutation) -> String {
-        let mut text = String::new();
-        for (i, &(half, weight)) in how.weights.iter().enumerate() {
-            text.push_str(if i == 0 { " using " } else { " " });
-            let _ = write!(text, "{half}");
-            if weight != 1.0 {
-                let _ = write!(text, ":{}", short(weight));
-            }
-        }
-        text + &self.hints(&how.hints)
-    }
-
-    fn hints(&self, hints: &Hints) -> String {
-        let mut text = String::new();
-        for (i, &(node, element, slope)) in hints.slopes.iter().enumerate() {
-            text.push_str(if i == 0 { " slope " } else { " " });
-            text.push_str(&self.names.element(node as usize, element));
-            let _ = write!(text, ":{}", short(quantised(slope)));
-        }
-        for (i, &(node, element, g)) in hints.lifts.iter().enumerate() {
-            text.push_str(if i == 0 { " lift " } else { " " });
-            text.push(if g > 0.0 { '>' } else { '<' });
-            text.push_str(&self.names.element(node as usize, element));
-            let _ = write!(text, ":{}", short(g.abs()));
-        }
-        text
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bounds of batches of domains, each of one functional out of several, and the children of those that stay undecided.
 
 use super::domain::{Domain, Known, Split, boxes_of, known_nodes, splittable};
-use super::{Care, INNER, Neuron, ROOT, Refutation, hints_of};
+use super::{Care, Hints, INNER, Improve, Neuron, ROOT, Refutation, hints_of};
 use crate::bound::{
     Analysis, Climb, Climbed, Goal, SplitLift, Start, climb, default_in_doubt, default_slope,
     default_slopes,
@@ -109,12 +109,31 @@ impl<'a> Goals<'a> {
         Analysis::of_parts(self.root.net, self.at, &input, &known, changed, charges)
     }
 
+    /// Whether bounds after a split are swept anew: where the node is not the output, they are left as they are.
+    fn sweeps_anew(&self) -> bool {
+        self.at == self.root.net.output()
+    }
+
+    /// The lines of a proof that repeat, one by one, what was swept anew for a domain.
+    pub fn anew(&self, domain: &Domain) -> Vec<Improve> {
+        let Some(split) = domain.splits.last().filter(|_| self.sweeps_anew()) else {
+            return Vec::new();
+        };
+        let after = self.unstable.iter().filter(|(_, z, _)| *z > split.node);
+        let line = |part: &[&Neuron]| Improve::Tighten {
+            node: part[0].1,
+            elements: part.iter().map(|(_, _, i)| *i as u32).collect(),
+            upper: None,
+            hints: Hints::default(),
+        };
+        let after: Vec<&Neuron> = after.collect();
+        after.chunk_by(|a, b| a.1 == b.1).map(line).collect()
+    }
+
     /// Bounds domains.
     pub fn bound(&self, domains: &[Domain]) -> Bounded<'a> {
         let parts = domains.iter().map(|d| (&d.known, d.splits.as_slice()));
-        // Of short searches, bounds before the node are left as they are.
-        let anew = self.at == self.root.net.output();
-        let newest = |d: &Domain| d.newest().filter(|_| anew);
+        let newest = |d: &Domain| d.newest().filter(|_| self.sweeps_anew());
         let changed: Vec<Option<(NodeId, usize)>> = domains.iter().map(newest).collect();
         let analysis = self.analyse(parts, &changed);
         let how = if domains[0].splits.is_empty() { ROOT } else { INNER };

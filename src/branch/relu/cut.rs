@@ -9,7 +9,9 @@
 
 use super::INNER;
 use super::batch::{Goals, Seed};
+use super::record::{SUM, SumTerm};
 use super::refine::{Short, fitting};
+use super::{Care, Improve, Lemma, Tree};
 use crate::bound::{Analysis, Climbed, Goal, NodeRelaxation, Reduced, Start, Swept, work_of_sweep};
 use crate::net::{Affine, Boxes, LinearMap, Matrix, Network, NodeId, Op, Term};
 use rayon::prelude::*;
@@ -37,8 +39,11 @@ pub struct Cuts {
     net: Network,
     /// The bounds of these nodes.
     boxes: Vec<Boxes>,
-    /// Multipliers to begin with, cut by cut.
-    sizes: Vec<f32>,
+    /// The cuts that say more than lines do, by node and element.
+    good: Vec<(NodeId, usize)>,
+    /// Of the record: what these are and why they hold.
+    sums: Vec<Vec<SumTerm>>,
+    lemmas: Vec<Lemma>,
     /// Slopes of the unstable neurons at which the cuts were made.
     slopes: Vec<f32>,
     /// Domains bounded.
@@ -113,6 +118,7 @@ impl Cuts {
             }
         }
         let count = lows.iter().map(Vec::len).sum::<usize>();
+        let sums = goals.care.map(|_| sums(root.net, &nodes));
         if count == 0 || count.saturating_mul(effort.most()) > effort.domains {
             return None;
         }
@@ -122,11 +128,13 @@ impl Cuts {
         let mut cuts = Self {
             net: root.net.observed(nodes).ok()?,
             boxes: Vec::new(),
-            sizes: Vec::new(),
+            good: Vec::new(),
+            sums: Vec::new(),
+            lemmas: Vec::new(),
             slopes: slopes.collect(),
             visited: 0,
         };
-        cuts.search(root, &lows, effort, stop).then_some(cuts)
+        cuts.search(root, &lows, sums, goals.care, effort, stop).then_some(cuts)
     }
 
     /// Bounds every cut by a short search in the network of its own group; false where that would take more than may be spent.
@@ -134,6 +142,8 @@ impl Cuts {
         &mut self,
         root: &Analysis,
         lows: &[Vec<f64>],
+        sums: Option<Vec<Vec<SumTerm>>>,
+        care: Option<Care>,
         effort: Effort,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> bool {
@@ -153,31 +163,66 @@ impl Cuts {
         {
             return false;
         }
-        let bound = |small: &Option<Reduced>| {
-            let Some(small) = small else { return (f64::NEG_INFINITY, 0) };
+        let bound = |small: &Reduced| {
             let analysis = small.carry(&analysis);
             let row = Matrix::from_element(1, 1, 1.0);
-            let goals = Goals::new(&analysis, small.net.output(), row, vec![f64::INFINITY], None);
+            let goals = Goals::new(&analysis, small.net.output(), row, vec![f64::INFINITY], care);
             let most = effort.most().min(fitting(goals.unstable.len()));
-            let found = Short::run(&goals, most, stop);
-            found.first().map_or((f64::NEG_INFINITY, 0), |short| (short.bound(), short.visited))
+            let short = Short::run(&goals, most, stop).pop()?;
+            let magnitude = analysis.charges.magnitudes(goals.at)[0];
+            let spare = care.map_or(0.0, |care| care.slack * magnitude);
+            Some((short.bound() - spare, short))
         };
-        let found: Vec<(f64, usize)> = smalls.par_iter().map(bound).collect();
+        let found: Vec<Option<(f64, Short)>> =
+            smalls.par_iter().map(|small| small.as_ref().and_then(bound)).collect();
         let ends = first..first + lows.len();
         let mut boxes: Vec<Boxes> = ends.map(|id| analysis.layers.boxes[id].clone()).collect();
-        for ((&(node, i), &(bound, visited)), &low) in
-            names.iter().zip(&found).zip(lows.iter().flatten())
-        {
-            self.visited += visited;
-            let end = &mut boxes[node - first].lower[i];
+        let lows = lows.iter().flatten();
+        for (k, ((&(node, i), found), &low)) in names.iter().zip(found).zip(lows).enumerate() {
+            let Some((at, short)) = found else { continue };
+            self.visited += short.visited;
             // An infinite bound says that the region is empty; the search will find that by itself.
-            if bound.is_finite() {
-                *end = end.max(bound);
+            if !(at > low && at.is_finite()) {
+                continue;
             }
-            self.sizes.push(if *end > low { FIRST } else { 0.0 });
+            boxes[node - first].lower[i] = at;
+            if let (Some(sums), Some(small)) = (&sums, &smalls[k]) {
+                // Without a tree the record cannot say why.
+                let Some(mut tree) = short.tree() else { continue };
+                let number = self.sums.len();
+                let output = small.net.output();
+                tree.rename(&|node, element| match node == output {
+                    true => (SUM, number),
+                    false => small.original(node, element),
+                });
+                self.sums.push(sums[k].clone());
+                self.lemmas.push(Lemma { node: SUM, element: number, upper: false, at, tree });
+            }
+            self.good.push((node, i));
         }
         self.boxes = boxes;
         true
+    }
+
+    /// A tree that begins with the cuts.
+    #[must_use]
+    pub fn tree(&self, polytope: usize) -> Tree {
+        let mut tree = Tree::new(polytope);
+        self.sums.iter().for_each(|sum| {
+            tree.define(sum.clone());
+        });
+        for lemma in &self.lemmas {
+            tree.improve(0, Improve::Lemma(Box::new(lemma.clone())));
+        }
+        tree
+    }
+
+    /// Gives the cuts in a tree of the search with them the names of its sums.
+    pub fn name(&self, tree: &mut Tree) {
+        tree.rename(&|node, element| match self.good.binary_search(&(node, element)) {
+            Ok(number) => (SUM, number),
+            Err(_) => (node, element),
+        });
     }
 
     /// The analysis of the same region for the network with cuts.
@@ -200,19 +245,36 @@ impl Cuts {
     /// The same goals, on the carried analysis.
     #[must_use]
     pub fn goals<'a>(&self, analysis: &'a Analysis<'a>, goals: Goals) -> Goals<'a> {
-        let first = self.net.output() - self.boxes.len();
-        let names = |(k, boxes): (usize, &Boxes)| {
-            (0..boxes.lower.nrows()).map(move |element| (first + k, element))
-        };
         let seed = Seed {
-            cuts: self.boxes.iter().enumerate().flat_map(names).collect(),
-            sizes: self.sizes.clone(),
+            cuts: self.good.clone(),
+            sizes: vec![FIRST; self.good.len()],
             slopes: Some(self.slopes.as_slice().into()),
         };
         let at = self.net.output();
         let new = Goals::new(analysis, at, goals.rows, goals.targets, goals.care);
         new.starting_from(seed)
     }
+}
+
+/// What cuts are, in the order of their nodes' elements.
+fn sums(net: &Network, nodes: &[Affine]) -> Vec<Vec<SumTerm>> {
+    let of = |node: &Affine, row: usize| {
+        let mut sum = Vec::new();
+        for Term { source, map } in &node.terms {
+            let operand = match net.node(*source).op {
+                Op::Relu(z) => Some(z),
+                _ => None,
+            };
+            map.for_each_in_row(row, |element, coefficient| {
+                let (node, relu) = (operand.unwrap_or(*source), operand.is_some());
+                if coefficient != 0.0 {
+                    sum.push(SumTerm { node, element, relu, coefficient });
+                }
+            });
+        }
+        sum
+    };
+    nodes.iter().flat_map(|node| (0..node.bias.len()).map(move |row| of(node, row))).collect()
 }
 
 /// What the line of a neuron loses, and its element.

@@ -14,8 +14,8 @@ mod search;
 pub use refine::{Refined, refine_intermediate};
 
 pub use record::{
-    Care, ClaimRecord, Hints, Improve, Lemma, Neuron, Refutation, ReluSplit, ReluStep, Tree,
-    hints_of, hints_of_duals,
+    Care, ClaimRecord, Hints, Improve, Lemma, Neuron, Refutation, ReluSplit, ReluStep, SUM,
+    SumTerm, Tree, hints_of, hints_of_duals,
 };
 
 use super::{Answer, Interlude, Limits, Reason, Searched};
@@ -82,7 +82,7 @@ fn run(
         let analysis = Analysis::of_region(net, &claim.region.boxes(), Intermediate::Crown);
         let root = Root::new(analysis, functionals, claim, care);
         let job = Job { whole: net, property, index, claim, limits, care, interlude, tried };
-        let mut plan = Plan::new(&root, total.visited, limits, care);
+        let mut plan = Plan::new(&root, total.visited, limits);
         let (answer, record) = job.decide(root, &mut plan);
         total.bound = total.bound.min(plan.bound);
         total.visited = plan.visited;
@@ -118,7 +118,7 @@ struct Plan {
     optimise: bool,
     /// Domains an end in the next short searches for intermediate bounds; none where the last ones were not worth it.
     short: Option<usize>,
-    /// Whether there may be cuts: not where they were found to cost too much, nor where a proof is to be written.
+    /// Whether there may be cuts: not where they were found to cost too much.
     cut: bool,
     /// The bound that an interrupted search reached, and of which polytope.
     reached: Option<(usize, f64)>,
@@ -152,12 +152,11 @@ const CUT_SHARE: f64 = 0.1;
 const GAIN: f64 = 0.01;
 
 impl Plan {
-    fn new(root: &Root, visited: usize, limits: &Limits, care: Option<Care>) -> Self {
+    fn new(root: &Root, visited: usize, limits: &Limits) -> Self {
         Self {
             optimise: limits.domains > 1 && !root.open.is_empty() && root.work() < MOST_WORK,
             short: Some(SHORT),
-            // A proof has no place for cuts yet.
-            cut: care.is_none(),
+            cut: true,
             reached: None,
             done: Vec::new(),
             visited,
@@ -217,9 +216,16 @@ impl Job<'_> {
                 match self.explore(root, polytope, plan, cuts.as_ref(), round, tree.as_mut()) {
                     Explored::Over(answer) => break answer,
                     Explored::Due => return None,
-                    Explored::Cuts(found) => (round, cuts) = (round + 1, Some(found)),
+                    Explored::Cuts(found) => {
+                        // The search begins anew, and so does its record.
+                        tree = self.care.map(|_| found.tree(polytope.index));
+                        (round, cuts) = (round + 1, Some(found));
+                    }
                 }
             };
+            if let (Some(cuts), Some(tree)) = (&cuts, &mut tree) {
+                cuts.name(tree);
+            }
             trees.extend(tree);
             if !matches!(answer, Answer::Proved) {
                 return Some(answer);

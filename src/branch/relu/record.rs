@@ -41,6 +41,31 @@ impl Care {
     }
 }
 
+/// In place of a node's number: an element of it is one of the tree's sums.
+pub const SUM: NodeId = u32::MAX as NodeId;
+
+/// A term of a sum that a tree bounds and lifts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SumTerm {
+    /// The pre-activation's node.
+    pub node: NodeId,
+    /// The element.
+    pub element: usize,
+    /// Whether it is the neuron's output that is added, not its pre-activation.
+    pub relu: bool,
+    /// Times what.
+    pub coefficient: f64,
+}
+
+/// Another name for what is not a sum.
+fn renamed(
+    name: &dyn Fn(NodeId, usize) -> (NodeId, usize),
+    node: NodeId,
+    element: usize,
+) -> (NodeId, usize) {
+    if node == SUM { (node, element) } else { name(node, element) }
+}
+
 /// Multipliers of one sweep; what is left out is the default.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Hints {
@@ -57,7 +82,7 @@ impl Hints {
 
     fn rename(&mut self, name: &dyn Fn(NodeId, usize) -> (NodeId, usize)) {
         let moved = |node: &mut u32, element: &mut u32| {
-            let (n, e) = name(*node as usize, *element as usize);
+            let (n, e) = renamed(name, *node as usize, *element as usize);
             (*node, *element) = (n as u32, e as u32);
         };
         self.slopes.iter_mut().for_each(|(node, element, _)| moved(node, element));
@@ -75,7 +100,7 @@ pub enum Improve {
     },
     /// Backward sweeps for some elements of one pre-activation.
     Tighten {
-        /// The pre-activation's node.
+        /// The pre-activation's node, or [`SUM`].
         node: NodeId,
         /// Its elements, increasing; none for all those of unknown sign.
         elements: Vec<u32>,
@@ -88,10 +113,10 @@ pub enum Improve {
     Lemma(Box<Lemma>),
 }
 
-/// An end of a pre-activation's interval that a tree of splits moves: beyond it, each leaf's interval is empty.
+/// An end of the interval of a pre-activation, or of a sum, that a tree of splits moves: beyond it, each leaf's interval is empty.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lemma {
-    /// The pre-activation's node.
+    /// The pre-activation's node, or [`SUM`].
     pub node: NodeId,
     /// The element.
     pub element: usize,
@@ -113,13 +138,13 @@ impl Improve {
             Self::Tighten { node, elements, hints, .. } => {
                 let at = *node;
                 for element in elements {
-                    let (n, e) = name(at, *element as usize);
+                    let (n, e) = renamed(name, at, *element as usize);
                     (*node, *element) = (n, e as u32);
                 }
                 hints.rename(name);
             }
             Self::Lemma(lemma) => {
-                (lemma.node, lemma.element) = name(lemma.node, lemma.element);
+                (lemma.node, lemma.element) = renamed(name, lemma.node, lemma.element);
                 lemma.tree.rename(name);
             }
         }
@@ -185,9 +210,11 @@ pub struct ReluStep {
 pub struct Tree {
     /// The polytope's position in the claim.
     pub polytope: usize,
+    /// The sums that [`SUM`] speaks of in it.
+    pub sums: Vec<Vec<SumTerm>>,
     /// The steps; the first one is the root.
     pub steps: Vec<ReluStep>,
-    /// Bytes that refutations take.
+    /// Bytes that lines and refutations take.
     heap: usize,
 }
 
@@ -195,7 +222,34 @@ impl Tree {
     /// A tree that is only its root.
     #[must_use]
     pub fn new(polytope: usize) -> Self {
-        Self { polytope, steps: vec![ReluStep::default()], heap: 0 }
+        Self { polytope, sums: Vec::new(), steps: vec![ReluStep::default()], heap: 0 }
+    }
+
+    /// Defines a sum; returns its number.
+    pub fn define(&mut self, sum: Vec<SumTerm>) -> usize {
+        self.heap += size_of_val(&*sum);
+        self.sums.push(sum);
+        self.sums.len() - 1
+    }
+
+    /// The tree without what stands below steps that are `done`, and without the last lines of those that are not.
+    #[must_use]
+    pub fn pruned(mut self, done: impl Fn(u32) -> bool) -> Self {
+        let mut pruned = Self { sums: std::mem::take(&mut self.sums), ..Self::new(self.polytope) };
+        let mut next = vec![(0, 0)];
+        while let Some((from, to)) = next.pop() {
+            let mut step = std::mem::take(&mut self.steps[from as usize]);
+            let split = step.split.take().filter(|_| !done(from));
+            if let Some(split) = split {
+                step.lines.pop();
+                let below = pruned.split(to, split.node, split.element, split.at);
+                next.extend([(split.below, below[0]), (split.below + 1, below[1])]);
+            }
+            for line in step.lines {
+                pruned.improve(to, line);
+            }
+        }
+        pruned
     }
 
     /// Notes that a step was split; returns the steps of the sides z ≤ at and z ≥ at.
@@ -218,11 +272,15 @@ impl Tree {
         self.steps[step as usize].refuted = Some(refutation);
     }
 
-    fn rename(&mut self, name: &dyn Fn(NodeId, usize) -> (NodeId, usize)) {
+    /// Gives every (node, element) but sums another name.
+    pub fn rename(&mut self, name: &dyn Fn(NodeId, usize) -> (NodeId, usize)) {
+        for term in self.sums.iter_mut().flatten() {
+            (term.node, term.element) = name(term.node, term.element);
+        }
         for step in &mut self.steps {
             step.lines.iter_mut().for_each(|line| line.rename(name));
             if let Some(split) = &mut step.split {
-                (split.node, split.element) = name(split.node, split.element);
+                (split.node, split.element) = renamed(name, split.node, split.element);
             }
             if let Some(how) = &mut step.refuted {
                 how.hints.rename(name);
@@ -256,7 +314,7 @@ impl ClaimRecord {
         !self.trees.is_empty() || self.lines.iter().any(lemma)
     }
 
-    /// Gives every (node, element) another name.
+    /// Gives every (node, element) but sums another name.
     pub fn rename(&mut self, name: impl Fn(NodeId, usize) -> (NodeId, usize)) {
         self.lines.iter_mut().for_each(|line| line.rename(&name));
         self.refuted.iter_mut().for_each(|(_, how)| how.hints.rename(&name));

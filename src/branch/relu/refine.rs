@@ -117,7 +117,7 @@ pub fn refine_intermediate<'a>(
                 refined.visited += short.visited;
                 let moved = move_end(&mut boxes, i, upper, short.bound() - spare, WORTH);
                 off += moved;
-                if let (true, Some(tree)) = (moved > 0.0, short.tree) {
+                if let (true, Some(tree)) = (moved > 0.0, short.tree()) {
                     let at = if upper { boxes.upper[i] } else { boxes.lower[i] };
                     let lemma = Lemma { node: id, element: i, upper, at, tree };
                     refined.lemmas.push(Improve::Lemma(Box::new(lemma)));
@@ -177,6 +177,8 @@ pub struct Short {
     /// Domains bounded.
     pub visited: usize,
     tree: Option<Tree>,
+    /// By step of the tree: the bound that was found there.
+    bounds: Vec<f64>,
 }
 
 impl Short {
@@ -189,6 +191,7 @@ impl Short {
             closed: f64::INFINITY,
             visited: 0,
             tree: goals.care.map(|_| Tree::new(0)),
+            bounds: Vec::new(),
         };
         let batch = batch_size(goals);
         let mut searches: Vec<Self> = (0..goals.targets.len()).map(new).collect();
@@ -225,14 +228,26 @@ impl Short {
         self.open.peek().map_or(self.closed, |worst| self.closed.min(worst.bound))
     }
 
+    /// Why the bound holds, if that was recorded: what does not serve it is left out.
+    pub fn tree(self) -> Option<Tree> {
+        let bound = self.bound();
+        let done = |step: u32| self.bounds.get(step as usize).is_some_and(|own| *own >= bound);
+        self.tree.map(|tree| tree.pruned(done))
+    }
+
     fn reopen(&mut self, domain: Domain) {
         self.visited -= 1;
         self.open.push(domain);
     }
 
     fn enter(&mut self, domain: &Domain, visit: Visit) {
-        if let (Some(tree), Some(line)) = (&mut self.tree, visit.line) {
-            tree.improve(domain.step, line);
+        if let Some(tree) = &mut self.tree {
+            visit.lines.into_iter().for_each(|line| tree.improve(domain.step, line));
+            let step = domain.step as usize;
+            if self.bounds.len() <= step {
+                self.bounds.resize(step + 1, f64::NEG_INFINITY);
+            }
+            self.bounds[step] = visit.own;
         }
         match visit.children {
             Some(mut pair) => {
@@ -248,8 +263,11 @@ impl Short {
 
 /// What became of one domain: proved, or with nothing left to split, where it has no children.
 struct Visit {
+    /// The bound that was found, and the best one known of the domain.
+    own: f64,
     bound: f64,
-    line: Option<Improve>,
+    /// Of the record: the last one repeats the bound.
+    lines: Vec<Improve>,
     children: Option<[Domain; 2]>,
 }
 
@@ -258,19 +276,21 @@ fn bound(goals: &Goals, domains: &[Domain]) -> Vec<Visit> {
     let mut pairs = goals.split(domains, &bounded).into_iter();
     let visit = |(d, domain): (usize, &Domain)| {
         let undecided = bounded.undecided.binary_search(&d).is_ok();
-        let line = goals.care.map(|care| {
+        let mut lines = Vec::new();
+        if let Some(care) = goals.care {
             let row = goals.rows.column(domain.goal as usize);
             let element = row.iter().position(|a| *a != 0.0).unwrap_or(0);
-            Improve::Tighten {
+            lines.extend(goals.anew(domain));
+            lines.push(Improve::Tighten {
                 node: goals.at,
                 elements: vec![element as u32],
                 upper: Some(row[element] < 0.0),
                 hints: goals.refutation(&bounded, d, care).hints,
-            }
-        });
-        let bound = if bounded.empty[d] { f64::INFINITY } else { bounded.climbed.bounds[d] };
+            });
+        }
+        let own = if bounded.empty[d] { f64::INFINITY } else { bounded.climbed.bounds[d] };
         let children = if undecided { pairs.next().flatten() } else { None };
-        Visit { bound: bound.max(domain.bound), line, children }
+        Visit { own, bound: own.max(domain.bound), lines, children }
     };
     domains.iter().enumerate().map(visit).collect()
 }

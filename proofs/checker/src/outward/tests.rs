@@ -115,7 +115,7 @@ fn bounds(
     slopes: &Slopes,
 ) -> [f64; 2] {
     let mut outward = Outward::new(circuit);
-    let mut intervals = Intervals::new(circuit, low.clone(), high.clone());
+    let mut intervals = Intervals::new(circuit, low.clone(), high.clone(), 0);
     intervals.rebuild(&outward, circuit, circuit.nodes().len() - 1);
     outward.enter(circuit, intervals.all());
     let batch = || Batch {
