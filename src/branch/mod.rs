@@ -17,7 +17,8 @@ pub use limits::{Limits, Reason};
 pub use record::{Clip, Halves, Record, Slab, Step};
 pub use relu::{
     Care, ClaimRecord, Hints, Improve, Neuron, Refined, Refutation, ReluSplit, ReluStep, SUM,
-    SumTerm, Tree, hints_of, hints_of_duals, refine_intermediate, split_relus, split_relus_recorded,
+    SumTerm, Tree, hints_of, hints_of_duals, refine_intermediate, split_relus,
+    split_relus_recorded,
 };
 
 use crate::attack::Counterexample;

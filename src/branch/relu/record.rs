@@ -367,3 +367,37 @@ pub fn hints_of_duals(
     });
     Hints { lifts: lifts.collect(), ..slopes }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pruned_tree_keeps_what_serves_its_bound() {
+        let line = |element| Improve::Tighten {
+            node: 3,
+            elements: vec![element],
+            upper: None,
+            hints: Hints::default(),
+        };
+        let mut tree = Tree::new(7);
+        tree.define(vec![SumTerm { node: 3, element: 0, relu: true, coefficient: 1.0 }]);
+        let [below, above] = tree.split(0, 3, 0, 0.0);
+        let [first, _] = tree.split(below, 3, 1, 0.5);
+        let [lost, _] = tree.split(above, 3, 2, 0.0);
+        for (step, element) in [(0, 1), (0, 2), (below, 3), (first, 4), (above, 5), (above, 6)] {
+            tree.improve(step, line(element));
+        }
+        tree.improve(lost, line(8));
+        let pruned = tree.pruned(|step| step == above);
+        assert_eq!((pruned.polytope, pruned.sums.len(), pruned.steps.len()), (7, 1, 5));
+        let step = |at: u32| &pruned.steps[at as usize];
+        let split = |at: u32| step(at).split.map(|split| (split.element, split.at, split.below));
+        // The last lines of what goes on being split are gone, those of its leaves are not.
+        assert_eq!((split(0), step(0).lines.len()), (Some((0, 0.0, 1)), 1));
+        assert_eq!((split(1), step(1).lines.len()), (Some((1, 0.5, 3)), 0));
+        assert_eq!((split(2), &step(2).lines[..]), (None, &[line(5), line(6)][..]));
+        assert_eq!((split(3), &step(3).lines[..]), (None, &[line(4)][..]));
+        assert_eq!((split(4), step(4).lines.len()), (None, 0));
+    }
+}

@@ -1,0 +1,97 @@
+//! Proofs with cuts: sums of ReLUs, bounded by short searches of their own, that the checker follows.
+
+mod common;
+
+use certus::branch::Limits;
+use certus::load::load_statement;
+use certus::prove::{Mode, Plan, Question, prove};
+use common::onnx_writer::{Model, ints};
+
+const SIDE: i64 = 16;
+
+/// Two convolutions and an output that reads all of the second.
+fn model(seed: u64) -> Model {
+    let mut state = seed;
+    let mut noise = move |count: i64, scale: f32| -> Vec<f32> {
+        let next = |_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            scale * ((state >> 40) as f32 / (1u32 << 23) as f32 - 1.0)
+        };
+        (0..count).map(next).collect()
+    };
+    let [first, second] = [4, 6];
+    let last = second * SIDE * SIDE / 16;
+    let halved = || vec![ints("strides", &[2, 2]), ints("pads", &[1, 1, 1, 1])];
+    Model::new(13, &[1, 1, SIDE, SIDE])
+        .floats("v", &[first, 1, 3, 3], &noise(first * 9, 1.0))
+        .floats("a", &[first], &noise(first, 0.2))
+        .floats("w", &[second, first, 3, 3], &noise(second * first * 9, 0.5))
+        .floats("b", &[second], &noise(second, 0.2))
+        .floats("u", &[last, 1], &noise(last, 0.3))
+        .node("Conv", &["x", "v", "a"], "z0", halved())
+        .node("Relu", &["z0"], "h0", vec![])
+        .node("Conv", &["h0", "w", "b"], "z1", halved())
+        .node("Relu", &["z1"], "h1", vec![])
+        .node("Flatten", &["h1"], "f", vec![])
+        .node("MatMul", &["f", "u"], "y", vec![])
+}
+
+/// "Y_0 stays above c" around 0.
+fn property(inputs: usize, c: f64) -> String {
+    let mut text = String::from("(declare-const Y_0 Real)\n");
+    for i in 0..inputs {
+        text += &format!("(declare-const X_{i} Real)\n");
+        text += &format!("(assert (>= X_{i} -0.04))\n(assert (<= X_{i} 0.04))\n");
+    }
+    text + &format!("(assert (<= Y_0 {c:.9}))\n")
+}
+
+/// The proof with the first `split q…` moved up by this much.
+fn moved(proof: &str, by: f64) -> String {
+    let (before, rest) = proof.split_once("\nsplit q").unwrap();
+    let (line, after) = rest.split_once('\n').unwrap();
+    let (name, at) = line.split_once(" at ").unwrap();
+    let at = certus_check::float::parse_hex(at).unwrap() + by;
+    format!("{before}\nsplit q{name} at {}\n{after}", certus_check::float::format_hex(at))
+}
+
+#[test]
+fn cuts_are_proved() {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("claim.vnnlib");
+    let never = || false;
+    for seed in [1, 5] {
+        let model = model(seed);
+        let net = model.load().network;
+        // Between a claim that needs no cuts and one that is false or too hard.
+        let (mut easy, mut hard) = (-8.0, 1.0);
+        let with_cuts = (0..24).find_map(|_| {
+            let c = 0.5 * (easy + hard);
+            let text = property(net.inputs(), c);
+            std::fs::write(&file, &text).unwrap();
+            let statement = load_statement(&file, net.inputs(), net.outputs()).unwrap();
+            let ask = || Question::new(&model.bytes(), text.as_bytes());
+            let limits = Limits { domains: 6_000, ..Limits::starting_now(None, &never) };
+            let Ok(found) = prove(&ask, &net, &statement, &Plan::SEARCH, &limits) else {
+                hard = c;
+                return None;
+            };
+            easy = c;
+            let proof = String::from_utf8(found.proof.to_bytes()).unwrap();
+            let sums = proof.matches("\nlet q").count();
+            (sums > 0).then(|| {
+                println!("seed {seed}: {c}, {} domains, {sums} cuts", found.visited);
+                assert_eq!(found.mended, 0);
+                (ask().unwrap(), proof)
+            })
+        });
+        let (question, proof) = with_cuts.expect("there is a claim that needs cuts");
+        for mode in [Mode::Exact, Mode::Outward] {
+            question.check(proof.as_bytes(), mode).unwrap();
+            // What the tree under it does not reach is no bound.
+            assert!(question.check(moved(&proof, 0.5).as_bytes(), mode).is_err());
+        }
+    }
+}
