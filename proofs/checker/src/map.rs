@@ -131,8 +131,11 @@ impl Map {
             && out_channels.checked_mul(volume(in_channels / c.groups, c.kernel)?)?
                 == c.weights.len();
         let (rows, columns) = (volume(out_channels, c.output)?, volume(in_channels, c.input)?);
-        (fine && columns < u32::MAX as usize)
-            .then(|| Map::new(rows, columns, Kind::Convolution(c.flat())))
+        if !fine || columns >= u32::MAX as usize {
+            return None;
+        }
+        let kind = if c.is_full() { Kind::Dense(c.weights) } else { Kind::Convolution(c.flat()) };
+        Some(Map::new(rows, columns, kind))
     }
 
     fn new(rows: usize, columns: usize, kind: Kind) -> Map {
@@ -282,6 +285,16 @@ impl Map {
 }
 
 impl Convolution {
+    /// Whether there is one output a channel, and its kernel is as large as the input: weights are rows as they stand.
+    fn is_full(&self) -> bool {
+        let dense = |(kernel, step): (&usize, &usize)| *kernel == 1 || *step == 1;
+        self.groups == 1
+            && self.output == [1, 1]
+            && self.pads == [0, 0]
+            && self.kernel == self.input
+            && self.kernel.iter().zip(&self.dilations).all(dense)
+    }
+
     /// A kernel of width 1 that moves by single steps sees a plane as one long line.
     fn flat(self) -> Convolution {
         let ([input, across], [output, _]) = (self.input, self.output);
@@ -425,11 +438,11 @@ mod tests {
                 map.row(i, &mut scratch).each(|j, w| row[j] += w);
             }
             let mut by_runs = vec![vec![0.0; map.columns()]; map.rows()];
-            map.each_run(|run| {
+            let runs = map.each_run(|run| {
                 for k in 0..run.count {
                     by_runs[run.output + k][run.input + k * run.stride] += run.weight;
                 }
-            }).unwrap();
+            });
             // Against the definition, as a kernel may have been flattened.
             let mut direct = vec![vec![0.0; map.columns()]; map.rows()];
             let weight = |o: usize, c: usize, ky: usize, kx: usize| {
@@ -449,6 +462,12 @@ mod tests {
                 prop_assert!(map.norm(i) >= row.iter().map(|w| w.abs()).sum());
             }
             prop_assert_eq!(&direct, &by_rows);
+            // A kernel as large as the input has rows only.
+            prop_assert_eq!(runs.is_none(), map.is_dense());
+            if map.is_dense() {
+                prop_assert!([height, width] == [1, 1] && kernel == input);
+                return Ok(());
+            }
             prop_assert_eq!(by_rows, by_runs);
             let [together, plane, _] = map.planes().unwrap();
             let [mut first, mut last] = [vec![], vec![]];
