@@ -243,8 +243,13 @@ impl Arithmetic for Outward {
         let mut own = Total { low: of(&total.low), error: of(&total.error) };
         if let Some(block) = &block {
             let (mut sum, mut size) = (vec![0.0; boxes.len()], vec![0.0; boxes.len()]);
+            let one = one_box(boxes);
             for (slot, j) in block.indices().iter().enumerate() {
                 let row = block.slot(slot);
+                if let Some((low, high)) = one {
+                    at_corner(row, [low[*j as usize], high[*j as usize]], &mut sum, &mut size);
+                    continue;
+                }
                 for (at, (lane, (low, high))) in boxes.iter().enumerate() {
                     let c = row[*lane];
                     let x = if c < 0.0 { high[*j as usize] } else { low[*j as usize] };
@@ -261,6 +266,24 @@ impl Arithmetic for Outward {
             if x.is_finite() { x } else { f64::NEG_INFINITY }
         };
         own.low.iter().zip(&own.error).map(bound).collect()
+    }
+}
+
+/// The box, if it is the same for all lanes and these are in order.
+fn one_box<'a>(boxes: &[(usize, Region<'a>)]) -> Option<Region<'a>> {
+    let (_, (low, high)) = *boxes.first()?;
+    let same = |(at, (lane, (l, h))): (usize, &(usize, Region))| {
+        at == *lane && std::ptr::eq(*l, low) && std::ptr::eq(*h, high)
+    };
+    boxes.iter().enumerate().all(same).then_some((low, high))
+}
+
+/// sum += c⁺·l + c⁻·h, of which one is zero, and size += its magnitude; without a branch, so that lanes run in parallel.
+fn at_corner(row: &[f64], [l, h]: [f64; 2], sum: &mut [f64], size: &mut [f64]) {
+    for ((c, sum), size) in row.iter().zip(sum).zip(size) {
+        let x = if *c < 0.0 { h } else { l };
+        *sum += c * x;
+        *size += (c * x).abs();
     }
 }
 

@@ -13,11 +13,10 @@ const MANY_LANES: usize = 8;
 /// are added at a time. `None` if the map is no convolution or there are few lanes.
 pub fn by_places(map: &Map, block: &Rows<f64>, wanted: &[bool]) -> Option<Rows<f64>> {
     let [together, plane, _] = map.planes()?;
-    if block.width() < MANY_LANES {
+    if block.width() < MANY_LANES || plane == 0 {
         return None;
     }
-    // (place, group of channels, row, slot, the lanes that are not zero)
-    let mut order = Vec::with_capacity(block.indices().len());
+    let mut order: Vec<Placed> = Vec::with_capacity(block.indices().len());
     for (slot, i) in block.indices().iter().enumerate() {
         let (i, row) = (*i as usize, block.slot(slot));
         let first = row.iter().position(|c| *c != 0.0);
@@ -26,7 +25,7 @@ pub fn by_places(map: &Map, block: &Rows<f64>, wanted: &[bool]) -> Option<Rows<f
             order.push((i % plane, i / plane / together, i, slot, first..last + 1));
         }
     }
-    order.sort_unstable_by_key(|(place, group, i, ..)| (*place, *group, *i));
+    let order = sorted(order, plane, (map.rows() / plane).div_ceil(together));
     let mut out = Rows::new(map.columns(), block.width());
     let mut columns: Vec<(usize, usize)> = vec![];
     for rows in order.chunk_by(|a, b| a.0 == b.0 && a.1 == b.1) {
@@ -36,28 +35,76 @@ pub fn by_places(map: &Map, block: &Rows<f64>, wanted: &[bool]) -> Option<Rows<f
                 columns.push((tap, column));
             }
         });
-        for quad in rows.chunks(4) {
-            let from = quad.iter().map(|row| row.4.start).min().unwrap_or(0);
-            let end = quad.iter().map(|row| row.4.end).max().unwrap_or(0);
-            let taps = quad.iter().map(|row| map.taps(row.2 / plane));
-            let rows = quad.iter().map(|row| &block.slot(row.3)[from..end]);
-            let (taps, rows): (Vec<&[f64]>, Vec<&[f64]>) = taps.zip(rows).unzip();
-            if let ([t0, t1, t2, t3], [c0, c1, c2, c3]) = (&taps[..], &rows[..]) {
-                for (tap, column) in &columns {
-                    let w = [t0[*tap], t1[*tap], t2[*tap], t3[*tap]];
-                    four(w, [c0, c1, c2, c3], &mut out.row_mut(*column)[from..end]);
-                }
-                continue;
-            }
-            for (taps, row) in taps.iter().zip(rows) {
-                for (tap, column) in &columns {
-                    let (w, to) = (taps[*tap], &mut out.row_mut(*column)[from..end]);
-                    to.iter_mut().zip(row).for_each(|(y, c)| *y += w * c);
-                }
-            }
+        let mut rest = rows;
+        while !rest.is_empty() {
+            rest = match rest.len() {
+                8.. => abreast::<8>(map, block, rest, &columns, &mut out),
+                4.. => abreast::<4>(map, block, rest, &columns, &mut out),
+                _ => abreast::<1>(map, block, rest, &columns, &mut out),
+            };
         }
     }
     Some(out)
+}
+
+/// By group and place, in linear time.
+fn sorted(order: Vec<Placed>, plane: usize, groups: usize) -> Vec<Placed> {
+    let key = |row: &Placed| row.1 * plane + row.0;
+    let mut starts = vec![0; plane * groups + 1];
+    order.iter().for_each(|row| starts[key(row) + 1] += 1);
+    (1..starts.len()).for_each(|at| starts[at] += starts[at - 1]);
+    let mut sorted = vec![(0, 0, 0, 0, 0..0); order.len()];
+    for row in order {
+        let to = &mut starts[key(&row)];
+        *to += 1;
+        sorted[*to - 1] = row;
+    }
+    sorted
+}
+
+/// A row of a block: (place, group of channels, row, slot, the lanes that are not zero).
+type Placed = (usize, usize, usize, usize, Range<usize>);
+
+/// Adds the first N of some rows of one place, times the weights of these taps; returns the others.
+fn abreast<'r, const N: usize>(
+    map: &Map,
+    block: &Rows<f64>,
+    rows: &'r [Placed],
+    columns: &[(usize, usize)],
+    out: &mut Rows<f64>,
+) -> &'r [Placed] {
+    let Some((first, rest)) = rows.split_first_chunk::<N>() else { return &[] };
+    let (mut from, mut end) = (usize::MAX, 0);
+    for row in first {
+        (from, end) = (from.min(row.4.start), end.max(row.4.end));
+    }
+    let (from, end) = (from / GROUP * GROUP, end.div_ceil(GROUP) * GROUP);
+    let plane = map.planes().map_or(1, |[_, plane, _]| plane);
+    let taps: [&[f64]; N] = std::array::from_fn(|k| map.taps(first[k].2 / plane));
+    let coefficients: [&[f64]; N] = std::array::from_fn(|k| &block.slot(first[k].3)[from..end]);
+    for (tap, column) in columns {
+        let w: [f64; N] = std::array::from_fn(|k| taps[k][*tap]);
+        add_products(w, coefficients, &mut out.row_mut(*column)[from..end]);
+    }
+    rest
+}
+
+/// y += Σ w · c, where the lengths are multiples of [`GROUP`].
+#[inline]
+fn add_products<const N: usize>(w: [f64; N], c: [&[f64]; N], y: &mut [f64]) {
+    let (y, _) = y.as_chunks_mut::<GROUP>();
+    let c = c.map(|c| &c.as_chunks::<GROUP>().0[..y.len()]);
+    for (g, y) in y.iter_mut().enumerate() {
+        let mut sum = [0.0; GROUP];
+        for k in 0..N {
+            for p in 0..GROUP {
+                sum[p] += w[k] * c[k][g][p];
+            }
+        }
+        for p in 0..GROUP {
+            y[p] += sum[p];
+        }
+    }
 }
 
 /// Of each line of a convolution's output, the part outside of which all coefficients are zero; `None` where even inside of
@@ -197,6 +244,7 @@ mod tests {
             ([4, 1], 1, [2, 1], 1),
             ([6, 4], 2, [2, 1], 12),
             ([14, 4], 2, [1, 1], 8),
+            ([13, 2], 1, [1, 1], 12),
         ] {
             let input = [6, 5];
             let output = [0, 1].map(|i| (input[i] + 2 - 3) / strides[i] + 1);
