@@ -192,15 +192,9 @@ impl Arithmetic for Exact {
         out
     }
 
-    fn relu(
-        &self,
-        _: usize,
-        facet: &dyn Fn(usize) -> Facet,
-        block: Block,
-        total: &mut Total,
-    ) -> Block {
+    fn relu(&self, _: usize, facets: &[Facet], block: Block, total: &mut Total) -> Block {
         let lanes = block.rows.width() / block.limbs;
-        let facets: Vec<Facet> = block.rows.indices().iter().map(|i| facet(*i as usize)).collect();
+        let facets: Vec<Facet> = block.rows.indices().iter().map(|i| facets[*i as usize]).collect();
         let whole = |s: u64| s == 0 || s == SLOPE_ONE;
         let scaled = facets.iter().any(|f| match f {
             Facet::Unstable { lower, upper, .. } => !whole(*lower) || !whole(*upper),

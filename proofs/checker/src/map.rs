@@ -203,6 +203,14 @@ impl Map {
         }
     }
 
+    /// An upper bound of the number of weights in row i.
+    pub fn terms(&self, i: usize) -> usize {
+        match &self.kind {
+            Kind::Sparse { starts, .. } => starts[i + 1] - starts[i],
+            _ => self.columns,
+        }
+    }
+
     pub fn is_monomial(&self) -> bool {
         self.monomial
     }

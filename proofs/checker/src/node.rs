@@ -4,7 +4,7 @@ use crate::grammar::{Hints, Set, Side, Target, Term, Var};
 use crate::reject::Reason;
 use crate::state::Intervals;
 use crate::statement::Statement;
-use crate::sweep::{Arithmetic, Batch, Region, Seed, sweep};
+use crate::sweep::{Arithmetic, Batch, Region, Relaxed, Seed, sweep};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ const SPARSE_LANES: usize = 8;
 
 pub struct Context<'a, A> {
     pub statement: &'a Statement,
-    arithmetic: A,
+    pub arithmetic: A,
     /// The sums that the proof has defined so far: (node, element, coefficient) of their terms.
     sums: Vec<Vec<(usize, usize, f64)>>,
 }
@@ -322,6 +322,7 @@ impl<'a, A: Arithmetic> Context<'a, A> {
         let sign = if side == Side::Lower { 1.0 } else { -1.0 };
         let mut found = Vec::with_capacity(vars.len());
         let together = if self.circuit().is_sparse(top) { SPARSE_LANES } else { LANES };
+        let relaxed = self.relaxed(state, hints);
         for chunk in vars.chunks(together) {
             let mut batch = Batch::default();
             for (lane, var) in chunk.iter().enumerate() {
@@ -329,7 +330,7 @@ impl<'a, A: Arithmetic> Context<'a, A> {
                 batch.boxes.push((lane, self.inputs(state)));
                 self.lift(state, hints, lane, &mut batch)?;
             }
-            found.extend(self.sweep(state, &mut batch, hints));
+            found.extend(sweep(&self.arithmetic, &relaxed, &mut batch));
         }
         for (var, bound) in vars.into_iter().zip(found) {
             let (low, high) = match side {
@@ -346,10 +347,9 @@ impl<'a, A: Arithmetic> Context<'a, A> {
         (&ends.low, &ends.high)
     }
 
-    /// One lower bound for each box of the batch.
-    pub fn sweep(&self, state: &State, batch: &mut Batch, hints: &Hints) -> Vec<f64> {
-        let all = state.intervals.all();
-        sweep(&self.arithmetic, self.circuit(), all, batch, &hints.slopes)
+    /// The relaxations of this state's ReLUs.
+    pub fn relaxed<'s>(&'s self, state: &'s State, hints: &'s Hints) -> Relaxed<'s> {
+        Relaxed::new(self.circuit(), &state.intervals, &hints.slopes)
     }
 
     /// Cuts the state down to v ≤ at and returns that of v ≥ at.

@@ -188,7 +188,8 @@ impl Arithmetic for Outward {
         if let Some(rows) = by_places(map, block, wanted).or_else(|| convolved(map, block)) {
             return rows;
         }
-        let mut rows = Rows::new(map.columns(), lanes);
+        let terms: usize = block.indices().iter().map(|i| map.terms(*i as usize)).sum();
+        let mut rows = Rows::with_room(map.columns(), lanes, terms.min(map.columns()));
         let mut scratch = Scratch::default();
         for (slot, i) in block.indices().iter().enumerate() {
             let row = block.slot(slot);
@@ -208,7 +209,7 @@ impl Arithmetic for Outward {
     fn relu(
         &self,
         source: usize,
-        facet: &dyn Fn(usize) -> Facet,
+        facets: &[Facet],
         block: Rows<f64>,
         total: &mut Total,
     ) -> Rows<f64> {
@@ -216,7 +217,7 @@ impl Arithmetic for Outward {
         let (mut sum, mut error) = (vec![0.0; lanes], vec![0.0; lanes]);
         let unit = 1.0 / SLOPE_ONE as f64;
         let rows = block.retain(|i, row| {
-            match facet(i) {
+            match facets[i] {
                 Facet::Active => {}
                 Facet::Inactive => return false,
                 Facet::Unstable { lower, upper, intercept } => {

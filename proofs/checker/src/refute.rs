@@ -3,7 +3,7 @@ use crate::grammar::{Hints, Set, Side, Slab, Var};
 use crate::node::{Context, LANES, State};
 use crate::reject::Reason;
 use crate::statement::Port;
-use crate::sweep::{Arithmetic, Batch, Seed};
+use crate::sweep::{Arithmetic, Batch, Seed, sweep};
 use std::collections::BTreeMap;
 
 /// A case to be refuted, perhaps only in a slab of its box.
@@ -105,6 +105,7 @@ impl<A: Arithmetic> Context<'_, A> {
         let regions: Vec<_> = tasks.iter().map(|task| self.region(state, task)).collect();
         let lanes = self.lanes(tasks, |at| regions[at].is_some(), hints);
         let mut done: Vec<bool> = regions.iter().map(Option::is_none).collect();
+        let relaxed = self.relaxed(state, hints);
         for chunk in lanes.chunks(LANES) {
             let mut batch = Batch::default();
             for (lane, Lane { case, weights, tasks }) in chunk.iter().enumerate() {
@@ -126,7 +127,7 @@ impl<A: Arithmetic> Context<'_, A> {
                 self.lift(state, hints, lane, &mut batch)?;
             }
             let numbers = chunk.iter().flat_map(|lane| &lane.tasks);
-            for (at, bound) in numbers.zip(self.sweep(state, &mut batch, hints)) {
+            for (at, bound) in numbers.zip(sweep(&self.arithmetic, &relaxed, &mut batch)) {
                 done[*at] |= bound > 0.0;
             }
         }

@@ -2,6 +2,9 @@
 
 const ABSENT: u32 = u32::MAX;
 
+/// Numbers that there is room for before they are needed, at most.
+const ROOM: usize = 1 << 13;
+
 /// Rows of `width` numbers, by index; an absent row is zero. A functional of a convolution's output touches
 /// a window of its input: only that window has rows.
 pub struct Rows<T> {
@@ -16,6 +19,15 @@ pub struct Rows<T> {
 impl<T: Copy + Default> Rows<T> {
     pub fn new(count: usize, width: usize) -> Rows<T> {
         Rows { width, slots: vec![ABSENT; count], indices: vec![], data: vec![] }
+    }
+
+    /// As `new`, with room for so many rows if that is little.
+    pub fn with_room(count: usize, width: usize, rows: usize) -> Rows<T> {
+        let mut out = Rows::new(count, width);
+        let room = rows.min(ROOM / width.max(1));
+        out.indices.reserve(room);
+        out.data.reserve(room * width);
+        out
     }
 
     /// All rows present, slot = index.

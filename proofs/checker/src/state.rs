@@ -1,6 +1,7 @@
 //! What is known at a node of a proof tree: an interval for every element of every tensor.
 use crate::circuit::{Circuit, Node};
-use crate::sweep::{Arithmetic, Ends};
+use crate::sweep::{Arithmetic, Ends, Facet, facet};
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 /// Intersects one interval: whether that leaves nothing; `None` if it changes nothing.
@@ -25,6 +26,8 @@ pub struct Intervals {
     ends: Vec<Arc<Ends>>,
     /// The intervals of the sums that the proof defines.
     sums: Arc<Ends>,
+    /// The relaxations of ReLU nodes at default slopes, where they have been asked for since their intervals last changed.
+    facets: Vec<OnceCell<Arc<[Facet]>>>,
     /// Tensors whose sources have improved since interval arithmetic last saw them.
     stale: Vec<bool>,
     empty: bool,
@@ -41,7 +44,24 @@ impl Intervals {
         };
         ends.extend((1..circuit.nodes().len()).map(|node| unknown(circuit.size(node))));
         let stale = (0..ends.len()).map(|node| node > 0 && circuit.is_live(node)).collect();
-        Intervals { ends, sums: unknown(sums), stale, empty }
+        let facets = ends.iter().map(|_| OnceCell::new()).collect();
+        Intervals { ends, sums: unknown(sums), facets, stale, empty }
+    }
+
+    /// The relaxations, at default slopes, of the elements of a ReLU node of `source`.
+    pub fn facets(&self, node: usize, source: usize) -> &[Facet] {
+        self.facets[node].get_or_init(|| {
+            let z = &self.ends[source];
+            z.low.iter().zip(&z.high).map(|(l, u)| facet(*l, *u, None)).collect()
+        })
+    }
+
+    /// Notes that a node's intervals have changed.
+    fn changed(&mut self, circuit: &Circuit, node: usize) {
+        for user in circuit.users(node) {
+            self.stale[*user] = circuit.is_live(*user);
+            self.facets[*user].take();
+        }
     }
 
     /// No point of the node is left: some interval is empty.
@@ -66,7 +86,7 @@ impl Intervals {
     pub fn meet(&mut self, circuit: &Circuit, node: usize, i: usize, low: f64, high: f64) {
         if let Some(empty) = meet_one(&mut self.ends[node], i, low, high) {
             self.empty |= empty;
-            circuit.users(node).iter().for_each(|user| self.stale[*user] = circuit.is_live(*user));
+            self.changed(circuit, node);
         }
     }
 
@@ -88,7 +108,7 @@ impl Intervals {
         ends.low.iter_mut().zip(&with.low).for_each(|(old, new)| pick(*new > *old, *new, old));
         ends.high.iter_mut().zip(&with.high).for_each(|(old, new)| pick(*new < *old, *new, old));
         self.empty |= ends.low.iter().zip(&ends.high).any(|(l, u)| l > u);
-        circuit.users(node).iter().for_each(|user| self.stale[*user] = circuit.is_live(*user));
+        self.changed(circuit, node);
     }
 
     /// Brings interval arithmetic up to date for the tensors up to `last`.

@@ -2,6 +2,8 @@
 use crate::circuit::{Affine, Circuit, Node};
 use crate::float::{SLOPE_ONE, intercept, quantise};
 use crate::map::Map;
+use crate::state::Intervals;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -38,7 +40,7 @@ pub fn facet(l: f64, u: f64, hint: Option<&(Option<f64>, Option<f64>)>) -> Facet
     if l >= 0.0 {
         return Facet::Active;
     }
-    if is_inactive(l, u) {
+    if u <= 0.0 && l < 0.0 {
         return Facet::Inactive;
     }
     let (lower, upper) = hint.copied().unwrap_or_default();
@@ -80,11 +82,11 @@ pub trait Arithmetic {
     fn bias(&self, node: usize, bias: &[f64], block: &Self::Block, total: &mut Self::Total);
     /// The functionals on a source that equal the block's composed with `map`; coefficients that are not `wanted` may be left out.
     fn through(&self, map: &Map, block: &Self::Block, wanted: &[bool]) -> Self::Block;
-    /// The functionals on the pre-activations (node `source`) that are not above the block's on their ReLU.
+    /// The functionals on the pre-activations (node `source`) that are not above the block's on their ReLU, relaxed by `facets`.
     fn relu(
         &self,
         source: usize,
-        facet: &dyn Fn(usize) -> Facet,
+        facets: &[Facet],
         block: Self::Block,
         total: &mut Self::Total,
     ) -> Self::Block;
@@ -110,29 +112,57 @@ pub struct Batch<'a> {
     pub boxes: Vec<(usize, Region<'a>)>,
 }
 
-/// The elements of a tensor whose coefficients matter: all but the ReLUs that are inactive, as theirs are dropped next.
-fn wanted(circuit: &Circuit, intervals: &[Arc<Ends>], node: usize) -> Vec<bool> {
-    match &circuit.nodes()[node] {
-        Node::Relu { source, .. } => {
-            let z = &intervals[*source];
-            z.low.iter().zip(&z.high).map(|(l, u)| !is_inactive(*l, *u)).collect()
+/// What sweeps on one state with the same slopes have in common: the relaxation of each ReLU, found when it is first asked for.
+pub struct Relaxed<'a> {
+    circuit: &'a Circuit,
+    intervals: &'a Intervals,
+    slopes: &'a Slopes,
+    /// By node; only where slopes are hinted.
+    hinted: Vec<OnceCell<Vec<Facet>>>,
+    wanted: Vec<OnceCell<Vec<bool>>>,
+}
+
+impl<'a> Relaxed<'a> {
+    pub fn new(circuit: &'a Circuit, intervals: &'a Intervals, slopes: &'a Slopes) -> Self {
+        let count = circuit.nodes().len();
+        let (mut hinted, mut wanted) = (vec![], vec![]);
+        hinted.resize_with(count, OnceCell::new);
+        wanted.resize_with(count, OnceCell::new);
+        Relaxed { circuit, intervals, slopes, hinted, wanted }
+    }
+
+    /// The relaxations of a ReLU node's elements.
+    fn facets(&self, node: usize, source: usize, block: usize) -> &[Facet] {
+        let default = self.intervals.facets(node, source);
+        let mut hints = self.slopes.range((block, 0)..(block + 1, 0)).peekable();
+        if hints.peek().is_none() {
+            return default;
         }
-        _ => vec![true; circuit.size(node)],
+        self.hinted[node].get_or_init(|| {
+            let z = self.intervals.of(source);
+            let mut facets = default.to_vec();
+            for ((_, i), hint) in hints {
+                facets[*i] = facet(z.low[*i], z.high[*i], Some(hint));
+            }
+            facets
+        })
+    }
+
+    /// The elements of a tensor whose coefficients matter: all but the ReLUs that are inactive, as theirs are dropped next.
+    fn wanted(&self, node: usize) -> &[bool] {
+        self.wanted[node].get_or_init(|| match self.circuit.nodes()[node] {
+            Node::Relu { source, .. } => {
+                let facets = self.intervals.facets(node, source).iter();
+                facets.map(|facet| !matches!(facet, Facet::Inactive)).collect()
+            }
+            _ => vec![true; self.circuit.size(node)],
+        })
     }
 }
 
-fn is_inactive(l: f64, u: f64) -> bool {
-    u <= 0.0 && l < 0.0
-}
-
-/// Lower bounds of the batch's functionals on its boxes, where the pre-activations lie in `intervals` (by node).
-pub fn sweep<A: Arithmetic>(
-    arithmetic: &A,
-    circuit: &Circuit,
-    intervals: &[Arc<Ends>],
-    batch: &mut Batch,
-    slopes: &Slopes,
-) -> Vec<f64> {
+/// Lower bounds of the batch's functionals on its boxes.
+pub fn sweep<A: Arithmetic>(arithmetic: &A, relaxed: &Relaxed, batch: &mut Batch) -> Vec<f64> {
+    let circuit = relaxed.circuit;
     let lanes = batch.boxes.iter().map(|(lane, _)| lane + 1).max().unwrap_or(0);
     let mut total = arithmetic.total(lanes);
     for (lane, a, b) in &batch.constants {
@@ -161,14 +191,13 @@ pub fn sweep<A: Arithmetic>(
             Node::Affine(affine) => {
                 arithmetic.bias(node, &affine.bias, &block, &mut total);
                 for (source, map) in &affine.terms {
-                    let wanted = wanted(circuit, intervals, *source);
-                    merge(&mut blocks, *source, arithmetic.through(map, &block, &wanted));
+                    let wanted = relaxed.wanted(*source);
+                    merge(&mut blocks, *source, arithmetic.through(map, &block, wanted));
                 }
             }
             Node::Relu { source, block: k } => {
-                let z = &intervals[*source];
-                let relax = |i: usize| facet(z.low[i], z.high[i], slopes.get(&(*k, i)));
-                let block = arithmetic.relu(*source, &relax, block, &mut total);
+                let facets = relaxed.facets(node, *source, *k);
+                let block = arithmetic.relu(*source, facets, block, &mut total);
                 merge(&mut blocks, *source, block);
             }
         }

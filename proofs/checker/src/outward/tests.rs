@@ -3,7 +3,7 @@ use super::*;
 use crate::exact::Exact;
 use crate::map::Convolution;
 use crate::state::Intervals;
-use crate::sweep::{Batch, Slopes, sweep};
+use crate::sweep::{Batch, Relaxed, Slopes, sweep};
 use proptest::prelude::*;
 
 /// A circuit of one affine node.
@@ -125,8 +125,9 @@ fn bounds(
         boxes: vec![(0, (&low[..], &high[..]))],
         ..Batch::default()
     };
-    let outward = sweep(&outward, circuit, intervals.all(), &mut batch(), slopes)[0];
-    [outward, sweep(&Exact, circuit, intervals.all(), &mut batch(), slopes)[0]]
+    let relaxed = Relaxed::new(circuit, &intervals, slopes);
+    let outward = sweep(&outward, &relaxed, &mut batch())[0];
+    [outward, sweep(&Exact, &relaxed, &mut batch())[0]]
 }
 
 /// A thousand times 0.1 is more than f64 says, one after the other: as inputs, as biases, and as intercepts.
