@@ -70,7 +70,7 @@ struct Batch {
 const BATCH: usize = 128;
 
 /// Batches bounded in parallel: a constant, so that the search does not depend on the number of threads.
-const BATCHES: usize = 4;
+pub(super) const BATCHES: usize = 4;
 
 /// Entries of the widest coefficient matrix of a batch, about: limits the batch for wide networks.
 const BATCH_ENTRIES: usize = 1 << 21;
@@ -124,7 +124,7 @@ fn run(
     let recorded = record.is_some();
     let bounder = Bounder::new(net, &functionals, charges, free_inputs(property), recorded);
     let search = Search { net, property, bounder: &bounder };
-    let mut open: BinaryHeap<Domain> = property
+    let open: BinaryHeap<Domain> = property
         .claims
         .iter()
         .enumerate()
@@ -137,8 +137,25 @@ fn run(
             upper: claim.region.upper().into(),
         })
         .collect();
+    explore(&search, open, limits, &mut interlude, record)
+}
+
+/// Domains a batch: fewer of wide networks.
+pub(super) fn batch_size(net: &Network) -> usize {
     let widest = net.nodes().iter().map(|n| n.len).max().unwrap_or(1);
-    let batch = (BATCH_ENTRIES / (widest * 32)).clamp(1, BATCH);
+    (BATCH_ENTRIES / (widest * 32)).clamp(1, BATCH)
+}
+
+/// Bounds open domains and splits them until none is left or a limit is reached.
+pub(super) fn explore(
+    search: &Search,
+    mut open: BinaryHeap<Domain>,
+    limits: &Limits,
+    interlude: &mut Option<Interlude>,
+    mut record: Option<&mut Record>,
+) -> Searched {
+    let net = search.net;
+    let batch = batch_size(net);
     let mut searched =
         Searched { answer: Answer::Proved, bound: f64::INFINITY, visited: 0, open: 0 };
     let mut stuck: Vec<Domain> = Vec::new();
@@ -195,7 +212,7 @@ fn conclude<'a>(
 }
 
 /// The smallest box around the regions of all claims.
-fn hull(net: &Network, property: &Property) -> Boxes {
+pub(super) fn hull(net: &Network, property: &Property) -> Boxes {
     let mut lower = vec![f64::INFINITY; net.inputs()];
     let mut upper = vec![f64::NEG_INFINITY; net.inputs()];
     for claim in &property.claims {
@@ -205,10 +222,11 @@ fn hull(net: &Network, property: &Property) -> Boxes {
     Boxes::single(&lower, &upper)
 }
 
-struct Search<'a> {
-    net: &'a Network,
-    property: &'a Property,
-    bounder: &'a Bounder<'a>,
+/// What is searched.
+pub(super) struct Search<'a> {
+    pub net: &'a Network,
+    pub property: &'a Property,
+    pub bounder: &'a Bounder<'a>,
 }
 
 impl Search<'_> {

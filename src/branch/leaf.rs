@@ -164,7 +164,17 @@ impl<'a> Bounder<'a> {
         recorded: bool,
     ) -> Self {
         let costs = forward_costs(net, free_inputs);
-        Self { net, functionals, charges, recorded, terms: terms(net), costs }
+        Self { costs, ..Self::by_sweeps(net, functionals, charges, recorded) }
+    }
+
+    /// Sweeps every neuron, whatever it costs.
+    pub fn by_sweeps(
+        net: &'a Network,
+        functionals: &'a [Functionals<'a>],
+        charges: Arc<Charges>,
+        recorded: bool,
+    ) -> Self {
+        Self { net, functionals, charges, recorded, terms: terms(net), costs: None }
     }
 
     /// Bounds a batch of domains.
@@ -206,7 +216,8 @@ impl<'a> Bounder<'a> {
         bounded
     }
 
-    fn analyse(&'a self, domains: &[Domain]) -> Analysis<'a> {
+    /// Bounds of all pre-activations.
+    pub fn analyse(&'a self, domains: &[Domain]) -> Analysis<'a> {
         let gather = |end: fn(&Domain) -> &[f64]| {
             let ends = domains.iter().flat_map(|d| end(d).iter().copied());
             Matrix::from_iterator(self.net.inputs(), domains.len(), ends)

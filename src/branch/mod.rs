@@ -1,5 +1,6 @@
 //! Branch and bound: a query split into domains until each is proved, or a counterexample is found.
 
+mod again;
 mod ascend;
 mod clip;
 mod combine;
@@ -11,6 +12,7 @@ mod record;
 mod relu;
 mod smear;
 
+pub use again::prove_leaves_by_sweeps;
 pub use clip::{Cut, clip};
 pub use input::{split_inputs, split_inputs_recorded};
 pub use limits::{Limits, Reason};

@@ -81,6 +81,13 @@ pub struct Record {
     bytes: usize,
 }
 
+impl From<Vec<Step>> for Record {
+    fn from(steps: Vec<Step>) -> Self {
+        let bytes = steps.iter().map(Step::size).sum();
+        Self { steps, bytes }
+    }
+}
+
 impl Record {
     /// A step for each of so many claims.
     pub(super) fn begin(&mut self, claims: usize) {

@@ -273,6 +273,7 @@ fn attempts(
     limits: &Limits,
 ) -> Result<Proved, Box<Unproved>> {
     let mut mended = 0;
+    let mut forward = prefers_forward(net, &statement.property);
     let mut question = None;
     let mut rejected: Option<(Rejected, (Proof, usize))> = None;
     for care in [Care::USUAL, Care::MORE] {
@@ -304,6 +305,11 @@ fn attempts(
                 Err(NotProved::Rejected(why)) => {
                     let mendable = limits.passed().is_none() && mended < MENDINGS;
                     mended += 1;
+                    if mendable && std::mem::take(&mut forward) {
+                        (plan.watch)(Phase::Search);
+                        proof.by_sweeps(net, &statement.property, limits);
+                        continue;
+                    }
                     if !(mendable && proof.mend(&why.path, &statement.property)) {
                         rejected = Some((why, (proof, visited)));
                         break;

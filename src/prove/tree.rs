@@ -1,7 +1,8 @@
 //! A proof as data: a section for each claim, the steps of its search, and how to go on where the checker wants more.
 
 use super::write::Names;
-use crate::branch::{ClaimRecord, Halves, Step};
+use crate::branch::{ClaimRecord, Halves, Limits, Record, Step, prove_leaves_by_sweeps};
+use crate::net::Network;
 use crate::spec::Property;
 
 /// A proof of a statement.
@@ -38,6 +39,19 @@ pub enum Body {
 }
 
 impl Proof {
+    /// Proves the leaves of trees of input splits again by what the checker has: sweeps, no forward bounds.
+    pub fn by_sweeps(&mut self, net: &Network, property: &Property, limits: &Limits) {
+        let root = |(claim, section): (usize, &Section)| match section.body {
+            Body::Inputs(root) => Some((claim, root)),
+            _ => None,
+        };
+        let roots: Vec<(usize, u32)> = self.sections.iter().enumerate().filter_map(root).collect();
+        let mut record = Record::from(std::mem::take(&mut self.steps));
+        // Leaves that this leaves open are the checker's to reject.
+        let _ = prove_leaves_by_sweeps(net, property, &roots, &mut record, limits);
+        self.steps = record.steps;
+    }
+
     /// Does more where the checker found a bound too weak: halves the leaf at `path` (as the checker names it) or leaves out
     /// what was refuted and clipped before its box was halved. Returns whether that was possible.
     pub fn mend(&mut self, path: &str, property: &Property) -> bool {
