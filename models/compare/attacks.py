@@ -16,7 +16,9 @@ import argparse
 import copy
 import csv
 import json
+import math
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -166,10 +168,10 @@ def reference(run, net, norm, x, y, eps, seed, key, kept):
     return broken.numpy(), strictly.numpy(), seconds
 
 
-def certus(program, name, norm, eps, seed, limit, arguments):
+def certus(program, name, norm, eps, seed, data, arguments):
     with tempfile.TemporaryDirectory() as out:
-        command = [program, "attack", f"models/mnist/{name}.onnx", "--data", "models/mnist/test.npz", "--eps", eps,
-                   "--norm", norm, "--limit", str(limit), "--out", f"{out}/o", "--quiet", "--jobs", "1",
+        command = [program, "attack", f"models/mnist/{name}.onnx", "--data", str(data), "--eps", eps,
+                   "--norm", norm, "--out", f"{out}/o", "--quiet", "--jobs", "1",
                    "--seed", str(seed), *arguments.split()]  # fmt: skip
         start = os.times()
         subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
@@ -226,10 +228,29 @@ def write(path, rows):
         writer.writerows(all_rows[place] for place in order if place in all_rows)
 
 
+def fisher(a, b, runs):
+    """Fisher's exact test, two-sided: how likely counts as unlike as a and b of so many runs each are where the sides are equal."""
+    chances = [math.comb(runs, i) * math.comb(runs, a + b - i) for i in range(max(0, a + b - runs), min(runs, a + b) + 1)]
+    seen = math.comb(runs, a) * math.comb(runs, b)
+    return sum(chance for chance in chances if chance <= seen) / math.comb(2 * runs, a + b)
+
+
+def counts(path):
+    """In how many rows ours are above, equal, below; and how often an image is broken significantly more often by one side."""
+    rows = list(csv.DictReader(open(path, newline="")))
+    gaps = [float(row["certus"]) - float(row["theirs"]) for row in rows]
+    print(f"{len(rows)} rows: above {sum(g > 0 for g in gaps)}, equal {gaps.count(0)}, below {sum(g < 0 for g in gaps)}")
+    ten = [row for row in rows if row["seeds"] == "10"]
+    pairs = [tuple(map(int, part.split(":")[1].split("-"))) for row in ten for part in row["differ"].split()]
+    apart = [theirs < ours for theirs, ours in pairs if fisher(theirs, ours, 10) < 0.05]
+    print(f"{len(ten)} rows of ten seeds: ours significantly more often {sum(apart)} times, theirs {len(apart) - sum(apart)}")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--certus", default=str(ROOT / "target/release/certus"))
     parser.add_argument("--limit", type=int, default=100)
+    parser.add_argument("--images", type=int, nargs="*", help="only these, instead of the first ones")
     parser.add_argument("--only", nargs="*", help="networks")
     parser.add_argument("--eps", nargs="*", help="radii, as CASES has them")
     parser.add_argument("--attacks", nargs="*", help="only pairs whose name and budget contain one of these")
@@ -238,12 +259,19 @@ def main():
     parser.add_argument("--kept", help="a file that keeps what the other attacks gave, for the next time")
     parser.add_argument("--only-others", action="store_true", help="do not run certus")
     parser.add_argument("--out")
+    parser.add_argument("--counts", metavar="CSV", help="run nothing: what such a file says as a whole")
     arguments = parser.parse_args()
+    if arguments.counts:
+        return counts(arguments.counts)
     torch.set_num_threads(1)
-    limit = arguments.limit
+    chosen = arguments.images or list(range(arguments.limit))
     data = np.load(ROOT / "models/mnist/test.npz")
-    images = torch.tensor(data["x"][:limit].astype(np.float64) / 255).float()
-    labels = torch.tensor(data["y"][:limit].astype(np.int64))
+    images = torch.tensor(data["x"][chosen].astype(np.float64) / 255).float()
+    labels = torch.tensor(data["y"][chosen].astype(np.int64))
+    folder = tempfile.TemporaryDirectory()
+    subset = Path(folder.name) / "test.npz"
+    np.savez(subset, **{key: data[key][chosen] for key in data.files})
+    shutil.copy(ROOT / "models/mnist/test.toml", subset.with_suffix(".toml"))
     kept = json.loads(Path(arguments.kept).read_text()) if arguments.kept and Path(arguments.kept).exists() else {}
     rows = []
     cases = [(name, norm, eps) for name, *both in CASES for norm, eps in zip(["linf", "l2"], both) if eps]
@@ -257,7 +285,7 @@ def main():
             right = net(images).argmax(1) == labels
 
         def theirs(pair, seed):
-            key = f"{name} {norm} {eps} {pair.what} {pair.budget} {limit} {seed}"
+            key = f"{name} {norm} {eps} {pair.what} {pair.budget} {arguments.images or arguments.limit} {seed}"
             found = reference(pair.other, net, norm, images[right], labels[right], float(eps), seed, key, kept)
             if arguments.kept:
                 Path(arguments.kept).write_text(json.dumps(kept))
@@ -267,13 +295,13 @@ def main():
 
         def ours(pair, seed):
             if (pair.ours, seed) not in runs:
-                runs[pair.ours, seed] = certus(arguments.certus, name, norm, eps, seed, limit, pair.ours)
+                runs[pair.ours, seed] = certus(arguments.certus, name, norm, eps, seed, subset, pair.ours)
             correct, broken, seconds = runs[pair.ours, seed]
             if not np.array_equal(correct, right.numpy()):
                 raise SystemExit(f"{name}: the correctly classified images differ")
             return broken, seconds
 
-        results, numbers = {}, np.flatnonzero(right.numpy())
+        results, numbers = {}, np.array(chosen)[right.numpy()]
         for pair in pairs(norm):
             if arguments.attacks and not any(part in f"{pair.what}, {pair.budget}" for part in arguments.attacks):
                 continue

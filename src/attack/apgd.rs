@@ -362,6 +362,18 @@ mod tests {
     }
 
     #[test]
+    fn each_start_begins_at_a_point_of_its_own() {
+        with_identity(3, 100.0, Norm::Linf, |problem| {
+            let settings = AttackSettings { steps: 0, ..AttackSettings::default() };
+            let starts = [0, 1].map(|index| Start { index, target: None });
+            let loss = Loss::CrossEntropy;
+            let mut findings = Findings::default();
+            let seen = descend(problem, &settings, loss, 0, &starts, &mut findings).unwrap();
+            assert!(column(&seen[0], 0) != column(&seen[0], 1), "{seen:?}");
+        });
+    }
+
+    #[test]
     fn steps_have_three_quarters_of_their_own_direction_and_one_of_the_last() {
         with_identity(2, 0.0, Norm::Linf, |problem| {
             let mut descent = descent(problem, &[0.0, 0.0]);

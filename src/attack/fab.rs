@@ -310,6 +310,15 @@ mod tests {
     use crate::attack::problem::fixtures::with_identity;
 
     #[test]
+    fn each_random_start_is_a_point_of_its_own() {
+        with_identity(3, 0.0, Norm::L2, |problem| {
+            let starts = [0, 1].map(|index| Start { index, centre: false, target: 0 });
+            let x = Search::new(problem, 0, &starts, 1.0).x;
+            assert!(column(&x, 0) != column(&x, 1), "{x}");
+        });
+    }
+
+    #[test]
     fn a_step_goes_past_the_boundary_and_is_drawn_towards_the_centre() {
         with_identity(2, 0.0, Norm::Linf, |problem| {
             let mut x = [0.5, -0.5];

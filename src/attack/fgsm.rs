@@ -1,7 +1,7 @@
 //! The fast gradient sign method: one step of the whole half-width from the centre, to a corner of the region.
 
 use super::problem::Problem;
-use super::{AttackSettings, Counterexample, Schedule, pgd};
+use super::{AttackSettings, Counterexample, Motion, Schedule, pgd};
 
 /// x = c − h ⊙ sign ∇L(c), c the centre and h the half-widths of the region (Goodfellow, Shlens and Szegedy,
 /// *Explaining and Harnessing Adversarial Examples*, ICLR 2015).
@@ -15,8 +15,7 @@ pub(super) fn search(
 ) -> Option<Counterexample> {
     let single = AttackSettings {
         steps: 1,
-        step: 1.0,
-        momentum: 0.0,
+        motion: Some(Motion { step: 1.0, finer: 1.0, momentum: 0.0 }),
         schedule: Schedule::Constant,
         ..settings.clone()
     };

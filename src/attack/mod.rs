@@ -31,7 +31,7 @@ pub use masking::{Gradients, Ladder, Masking, Sign, probe_gradients};
 pub use minimum::{Nearest, minimum_norm};
 pub use random::SplitMix64;
 pub use search::{Probes, screen, search_batch};
-pub use settings::{AttackKind, AttackSettings, Loss, Schedule, UnknownAttack};
+pub use settings::{AttackKind, AttackSettings, Loss, Motion, Schedule, UnknownAttack};
 pub use suite::{SuiteOutcome, attack_suite, attack_suite_ball};
 
 use crate::net::Network;

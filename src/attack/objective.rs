@@ -61,6 +61,11 @@ impl Objective {
         self.polytopes.len() - 1
     }
 
+    /// Whether every polytope is a margin of one label.
+    pub(super) fn names_classes(&self) -> bool {
+        self.classes.is_some()
+    }
+
     /// Whether the losses differ: every polytope is a margin of one label, and there are at least two.
     pub(super) fn is_classifier(&self) -> bool {
         self.classes.as_ref().is_some_and(|classes| classes.targets.len() > 1)

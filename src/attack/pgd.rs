@@ -1,10 +1,11 @@
-//! Projected gradient descent with momentum: all restarts, and all targets, as the columns of one batch.
+//! Projected gradient descent: all restarts, and all targets, as the columns of one batch.
 
 use super::objective::Standing;
 use super::problem::{Findings, Problem, column, column_mut};
 use super::random::SplitMix64;
-use super::{AttackSettings, Counterexample, Loss};
+use super::{AttackSettings, Counterexample, Loss, Motion};
 use crate::net::Matrix;
+use crate::spec::Norm;
 
 /// How many polytopes are attacked one by one, of the [`SHORTLIST`] nearest to the untargeted attack's best points.
 const TARGETS: usize = 4;
@@ -16,8 +17,8 @@ const SHORTLIST: usize = 16;
 /// networks where targets succeeded it had left 0 to 0.4, once 0.7; where they failed 0.8 to 1 nearly always.
 const PROMISING: f64 = 0.75;
 
-/// How much finer the steps of every second start are: coarse ones cross plateaus, fine ones find narrow places.
-const FINER: f64 = 0.25;
+/// How much shorter steps are in a Euclidean ball, where long ones make all random starts end alike.
+const EUCLIDEAN: f64 = 1.0 / 3.0;
 
 /// Steps still taken, for more slack, once a counterexample holds in real but not in single-precision arithmetic.
 const EXTRA_STEPS: usize = 20;
@@ -36,8 +37,8 @@ const PHASES: [f64; 2] = [0.3, 0.7];
 /// g ← μ g + ∇L(x) / ‖∇L(x)‖₁        x ← Π(x − αₜ h ⊙ sign g)
 /// ```
 ///
-/// with h the region's half-widths, Π the projection on its box, and αₜ the scheduled step, finer in every second start; in a Euclidean ball the step
-/// is along g itself. L is the loss asked for, and later the margin: the cross-entropy sees all classes, but does not say which
+/// with h the region's half-widths, Π the projection on its box, and αₜ the scheduled step, in every second start finer where the claim is not about classes; in a Euclidean ball the step
+/// is along g itself, and shorter. μ is 0 where the claim is about classes. L is the loss asked for, and later the margin: the cross-entropy sees all classes, but does not say which
 /// point violates the claim. First towards the union of all polytopes; then, if that fails, towards each of the nearest ones.
 ///
 /// Of a classifier the first of these has two parts, the second of them towards the polytope that the first left second nearest.
@@ -118,6 +119,12 @@ fn parts(problem: &Problem, steps: usize) -> [Part; 2] {
     [Part { steps: end, margin_from }, Part { steps: steps - end, ..none }]
 }
 
+/// How the settings, or what the claim is about, have it move.
+fn motion(problem: &Problem, settings: &AttackSettings) -> Motion {
+    let usual = if problem.objective.names_classes() { Motion::CLASSES } else { Motion::OTHERS };
+    settings.motion.unwrap_or(usual)
+}
+
 /// A share of so many steps, one at least: a single step follows the loss asked for.
 fn share(share: f64, steps: usize) -> usize {
     (share * steps as f64).ceil().max(1.0) as usize
@@ -186,6 +193,7 @@ impl Start {
 struct Descent<'a> {
     problem: &'a Problem<'a>,
     settings: &'a AttackSettings,
+    motion: Motion,
     part: Part,
     starts: &'a [Start],
     rngs: Vec<SplitMix64>,
@@ -220,6 +228,7 @@ impl<'a> Descent<'a> {
         Self {
             problem,
             settings,
+            motion: motion(problem, settings),
             part,
             starts,
             rngs,
@@ -278,14 +287,20 @@ impl<'a> Descent<'a> {
         findings.look(self.problem, &self.x, &distances)
     }
 
+    /// The part of the step asked for that a start takes. A single step is as long as it was asked to be.
+    fn shortened(&self, start: &Start) -> f64 {
+        if self.settings.steps == 1 {
+            return 1.0;
+        }
+        let finer = if start.restart % 2 == 1 { self.motion.finer } else { 1.0 };
+        finer * if self.problem.norm == Norm::L2 { EUCLIDEAN } else { 1.0 }
+    }
+
     fn step(&mut self, gradient: &Matrix, factor: f64) {
         let problem = self.problem;
-        let momentum = self.settings.momentum;
+        let momentum = self.motion.momentum;
         for (c, start) in self.starts.iter().enumerate() {
-            // A single step is as long as it was asked to be.
-            let fine = start.restart % 2 == 1 && self.settings.steps > 1;
-            let finer = if fine { FINER } else { 1.0 };
-            let size = self.settings.step * factor * finer;
+            let size = self.motion.step * factor * self.shortened(start);
             let gradient = column(gradient, c);
             let norm: f64 = gradient.iter().map(|g| g.abs()).sum();
             let (direction, x) = (column_mut(&mut self.direction, c), column_mut(&mut self.x, c));
@@ -307,15 +322,55 @@ impl<'a> Descent<'a> {
 mod tests {
     use super::*;
     use crate::attack::Schedule;
-    use crate::attack::problem::fixtures::with_identity;
-    use crate::spec::Norm;
+    use crate::attack::problem::fixtures::{identity, with_identity};
+    use crate::num::Rational;
+    use crate::spec::{Ball, HalfSpace, Property};
+
+    #[test]
+    fn motion_is_what_the_claim_asks_for_unless_the_settings_do() {
+        let (net, number) = (identity(3, 0.0), |n: i32| Rational::from_integer(n.into()));
+        let ball = Ball::new(Norm::Linf, &vec![number(0); 3], &vec![number(1); 3], None);
+        let (ball, usual) = (ball.unwrap(), AttackSettings::default());
+        let asked = Motion { step: 0.5, finer: 0.5, momentum: 0.25 };
+        let given = AttackSettings { motion: Some(asked), ..usual.clone() };
+        let both = vec![HalfSpace::margin(0, 1), HalfSpace::margin(0, 2)];
+        for (unsafe_set, expected) in [
+            (Property::margins(0, 3), Motion::CLASSES),
+            (Property::margins(0, 2), Motion::CLASSES),
+            (vec![both], Motion::OTHERS),
+        ] {
+            let problem = Problem::in_ball(&net, &ball, &unsafe_set, &|| false);
+            assert_eq!(motion(&problem, &usual), expected);
+            assert_eq!(motion(&problem, &given), asked);
+        }
+    }
+
+    #[test]
+    fn steps_are_shorter_in_a_euclidean_ball_unless_there_is_one() {
+        for (norm, steps, expected) in [
+            (Norm::Linf, 8, [1.0, 0.25]),
+            (Norm::L2, 8, [1.0 / 3.0, 1.0 / 12.0]),
+            (Norm::Linf, 1, [1.0, 1.0]),
+            (Norm::L2, 1, [1.0, 1.0]),
+        ] {
+            with_identity(2, 0.0, norm, |problem| {
+                let motion = Some(Motion::OTHERS);
+                let settings = AttackSettings { motion, steps, ..AttackSettings::default() };
+                let starts = [0, 1].map(|i| Start::new(i, i, None));
+                let descent = Descent::new(problem, &settings, Part::whole(steps), 0, &starts);
+                let shortened = [0, 1].map(|i| descent.shortened(&starts[i]));
+                let off = |i: usize| (shortened[i] - expected[i]).abs();
+                assert!(off(0) < 1e-15 && off(1) < 1e-15, "{norm} {steps} {shortened:?}");
+            });
+        }
+    }
 
     #[test]
     fn steps_follow_the_schedule_the_momentum_and_the_start() {
         with_identity(2, 0.0, Norm::L2, |problem| {
-            let settings =
-                AttackSettings { step: 0.5, momentum: 0.5, steps: 8, ..AttackSettings::default() };
-            for (restart, finer) in [(0, 1.0), (1, FINER)] {
+            let motion = Some(Motion { step: 1.5, finer: 0.25, momentum: 0.5 });
+            let settings = AttackSettings { motion, steps: 8, ..AttackSettings::default() };
+            for (restart, finer) in [(0, 1.0), (1, 0.25)] {
                 let starts = [Start::new(restart, restart, None)];
                 let mut descent =
                     Descent::new(problem, &settings, Part::whole(settings.steps), 0, &starts);
@@ -402,8 +457,9 @@ mod tests {
                 (Schedule::Linear, 0.25 * (1.0 + 2.0 / 3.0 + 1.0 / 3.0)),
                 (Schedule::Cosine, 0.25 * (1.0 + 0.75 + 0.25)),
             ] {
+                let motion = Some(Motion { step: 0.25, finer: 1.0, momentum: 0.0 });
                 let settings =
-                    AttackSettings { step: 0.25, steps: 3, schedule, ..AttackSettings::default() };
+                    AttackSettings { motion, steps: 3, schedule, ..AttackSettings::default() };
                 let mut descent =
                     Descent::new(problem, &settings, Part::whole(settings.steps), 0, &starts);
                 assert!(!descent.run(&mut Findings::default()));

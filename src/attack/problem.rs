@@ -347,6 +347,17 @@ mod tests {
     }
 
     #[test]
+    fn points_beyond_the_sphere_are_moved_onto_it() {
+        fixtures::with_identity(2, 0.0, Norm::L2, |problem| {
+            for (from, to) in [([0.75, 1.0], [0.6, 0.8]), ([0.5, -0.5], [0.5, -0.5])] {
+                let mut x = from;
+                problem.project(&mut x);
+                assert!(x.iter().zip(to).all(|(x, y)| (x - y).abs() < 1e-15), "{from:?} {x:?}");
+            }
+        });
+    }
+
+    #[test]
     fn random_points_are_those_of_the_ball_moved_into_the_domain() {
         let net = identity(4, 0.0);
         let domain = vec![(q("0"), q("1")); 4];

@@ -374,6 +374,25 @@ fn unit(mut x: Vec<f64>) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attack::problem::fixtures::with_identity;
+
+    #[test]
+    fn squares_shrink_as_the_schedule_says_and_starts_differ() {
+        with_identity(3, 0.0, Norm::Linf, |problem| {
+            let chain = |queries, start| Chain::new(problem, None, queries, 0, start);
+            let halvings = |norm, queries, query| {
+                (SHARE / chain(queries, 0).share(norm, query)).log2().round() as usize
+            };
+            let all = |norm, queries, at: &[usize]| -> Vec<usize> {
+                at.iter().map(|&query| halvings(norm, queries, query)).collect()
+            };
+            let at = [1, 10, 11, 50, 51, 200, 201, 8_000, 8_001];
+            assert_eq!(all(Norm::Linf, 10_000, &at), [0, 0, 1, 1, 2, 2, 3, 8, 9]);
+            assert_eq!(all(Norm::Linf, 1_000, &[1, 2, 5, 6, 801]), [0, 1, 1, 2, 9]);
+            assert_eq!(all(Norm::L2, 1_000, &[10, 11, 801]), [0, 1, 4]);
+            assert_ne!(chain(1_000, 0).seed, chain(1_000, 1).seed);
+        });
+    }
 
     #[test]
     fn a_bump_is_a_hill_and_a_valley_of_equal_weight() {

@@ -1,7 +1,7 @@
 //! report.json: what was run, what came out, every row, every counterexample's file.
 
 use super::{Level, RowRecord};
-use crate::attack::AttackSettings;
+use crate::attack::{AttackSettings, Motion};
 use crate::audit::{Breach, Row, Share, Summary, Task};
 use crate::num::{Rational, to_f64_nearest};
 use crate::verify::Settings;
@@ -129,13 +129,15 @@ pub struct AttackRecord {
 
 impl From<&AttackSettings> for AttackRecord {
     fn from(attack: &AttackSettings) -> Self {
+        // Campaigns ask about classes.
+        let motion = attack.motion.unwrap_or(Motion::CLASSES);
         Self {
             kind: attack.names(),
             restarts: attack.restarts,
             steps: attack.steps,
             queries: attack.queries,
-            step: attack.step,
-            momentum: attack.momentum,
+            step: motion.step,
+            momentum: motion.momentum,
             schedule: attack.schedule.to_string(),
             loss: attack.loss.to_string(),
             targeted: attack.targeted,

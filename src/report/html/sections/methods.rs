@@ -51,7 +51,7 @@ fn describe_attack(kind: &str) -> &str {
     match kind {
         "fgsm" => "one step along the gradient's sign (FGSM)",
         "pgd" => {
-            "projected gradient descent with momentum on the cross-entropy and the margin, then targeted (PGD)"
+            "projected gradient descent on the cross-entropy and the margin, then targeted (PGD)"
         }
         "apgd-ce" => "Auto-PGD on the cross-entropy and the margin",
         "apgd-dlr" => {
