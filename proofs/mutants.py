@@ -13,8 +13,8 @@ import sys
 
 # (file, what is there, what is put there instead): the first occurrence is changed.
 MUTANTS = [
-    ("node.rs", "done[*at] |= bound > 0.0;", "done[*at] |= bound >= 0.0;"),
-    ("node.rs", "done[*at] |= bound > 0.0;", "done[*at] = true;"),
+    ("refute.rs", "done[*at] |= bound > 0.0;", "done[*at] |= bound >= 0.0;"),
+    ("refute.rs", "done[*at] |= bound > 0.0;", "done[*at] = true;"),
     ("grammar.rs", "s if (0.0..=1.0).contains(&s) => Ok(Some(s)),", "s if s < 2.0 => Ok(Some(s)),"),
     ("float.rs", "(0.0..=1.0).contains(&s).then(", "(0.0..=2.0).contains(&s).then("),
     ("grammar.rs", "if g < 0.0 {", "if g < -9.0 {"),
@@ -22,20 +22,20 @@ MUTANTS = [
     ("float.rs", "product(slope, l).max(product(SLOPE_ONE - slope, u))", "product(slope, l).min(product(SLOPE_ONE - slope, u))"),
     ("float.rs", "p.exponent as i64 - 32, true)", "p.exponent as i64 - 32, false)"),
     ("sweep.rs", "if l >= 0.0 {", "if l >= -0.25 {"),
-    ("sweep.rs", "    if is_inactive(l, u) {", "    if u <= 0.25 {"),
-    ("node.rs", "Side::Lower => (-1.0, ends.low[element]),", "Side::Lower => (-1.0, ends.high[element]),"),
-    ("node.rs", "Side::Upper => (1.0, ends.high[element]),", "Side::Upper => (1.0, ends.low[element]),"),
+    ("sweep.rs", "    if u <= 0.0 && l < 0.0 {", "    if u <= 0.25 {"),
+    ("node.rs", "Side::Lower => (-1.0, low),", "Side::Lower => (-1.0, high),"),
+    ("node.rs", "Side::Upper => (1.0, high),", "Side::Upper => (1.0, low),"),
     ("node.rs", "batch.constants.push((lane, -sign * g, end));", "batch.constants.push((lane, sign * g, end));"),
-    ("node.rs", "above.intervals.meet(circuit, node, i, at, f64::INFINITY);", "above.intervals.meet(circuit, node, i, at + 0.125, f64::INFINITY);"),
-    ("node.rs", "state.intervals.meet(circuit, node, i, f64::NEG_INFINITY, at);", "state.intervals.meet(circuit, node, i, f64::NEG_INFINITY, at - 0.125);"),
+    ("node.rs", "self.meet(&mut above, var, at, f64::INFINITY)?;", "self.meet(&mut above, var, at + 0.125, f64::INFINITY)?;"),
+    ("node.rs", "self.meet(state, var, f64::NEG_INFINITY, at)?;", "self.meet(state, var, f64::NEG_INFINITY, at - 0.125)?;"),
     ("node.rs", "mine.iter().for_each(|position| others.close(*position));", "others.open_cases().iter().for_each(|(_, p)| others.close(*p));"),
     ("node.rs", "for (_, position) in others.open_cases() {\n            state.close(position);", "for (_, position) in state.open_cases() {\n            state.close(position);"),
     ("check.rs", "let Some((next, depth)) = waiting.pop() else { return Ok(leaves) };", "let Some((next, depth)) = waiting.pop().filter(|_| leaves < 2) else { return Ok(leaves) };"),
     ("check.rs", "match covered.iter().position(|c| !c) {", "match covered.iter().position(|_| false) {"),
     ("check.rs", "if stated != found {", "if stated < found {"),
-    ("state.rs", "self.empty |= ends.low[i] > ends.high[i];", "self.empty |= ends.low[i] >= ends.high[i];"),
-    ("node.rs", "low.iter().zip(&high).all(|(l, h)| l <= h)", "low.iter().zip(&high).all(|(l, h)| l < h)"),
-    ("outward.rs", "let x = if c < 0.0 { high[*j as usize] } else { low[*j as usize] };", "let x = if c < 0.0 { low[*j as usize] } else { high[*j as usize] };"),
+    ("state.rs", "Some(ends.low[i] > ends.high[i])", "Some(ends.low[i] >= ends.high[i])"),
+    ("refute.rs", "low.iter().zip(&high).all(|(l, h)| l <= h)", "low.iter().zip(&high).all(|(l, h)| l < h)"),
+    ("outward.rs", "let x = if *c < 0.0 { h } else { l };", "let x = if *c < 0.0 { l } else { h };"),
     ("outward.rs", "let x = (low - 1.01 * error).next_down();", "let x = low + error;"),
     ("outward.rs", "sums[1] += w.abs() * r[j];", "sums[1] += w * r[j];"),
     ("outward.rs", "let around = *radius + (self.gamma * (size + *radius) + 2f64.powi(-900));", "let around = *radius + (0.0 * size + 2f64.powi(-900));"),
@@ -43,8 +43,8 @@ MUTANTS = [
     ("exact.rs", "low.add_floats(w, if w < 0.0 { u } else { l });", "low.add_floats(w, if w < 0.0 { l } else { u });"),
     ("exact.rs", "Facet::Unstable { upper, intercept, .. } if c[from - 1] >> 63 == 1 => {", "Facet::Unstable { upper, intercept, .. } if c[from - 1] >> 63 == 0 => {"),
     ("float.rs", "lost |= sticky;", "lost |= false;"),
-    ("node.rs", "Some(Slab { input, side: Side::Lower, at }) => low[*input] = low[*input].max(*at),", "Some(Slab { input, side: Side::Lower, at }) => low[*input] = low[*input].max(*at + 0.25),"),
-    ("node.rs", "if last >= self.statement.cases()[*case].half_spaces.len() {", "if last > self.statement.cases()[*case].half_spaces.len() {"),
+    ("refute.rs", "Some(Slab { input, side: Side::Lower, at }) => low[*input] = low[*input].max(*at),", "Some(Slab { input, side: Side::Lower, at }) => low[*input] = low[*input].max(*at + 0.25),"),
+    ("refute.rs", "if last >= self.statement.cases()[*case].half_spaces.len() {", "if last > self.statement.cases()[*case].half_spaces.len() {"),
     ("statement.rs", "if network != declared {", "if network[0] != declared[0] {"),
     ("outward.rs", "self.gamma * (size + *radius)", "self.gamma * *radius + 0.0 * size"),
     ("outward.rs", "self.gamma * (size + *radius)", "self.gamma * size"),
@@ -59,11 +59,28 @@ MUTANTS = [
     ("outward.rs", "around[p] += w[p].abs() * r[p];", "around[p] += w[p] * r[p];"),
     ("outward.rs", "(c - l).max(u - c)", "(c - l).min(0.0 * u)"),
     ("map.rs", "w.iter().map(|w| w.abs()).sum()", "w.iter().sum()"),
-    ("sweep.rs", "u <= 0.0 && l < 0.0", "u <= 0.25 && l < 0.0"),
+    ("outward.rs", "let x = if c < 0.0 { high[*j as usize] } else { low[*j as usize] };", "let x = if c < 0.0 { low[*j as usize] } else { high[*j as usize] };"),
     ("sweep.rs", "-l * (1023.0 / 1024.0)", "-l"),
-    ("state.rs", "any(|(l, u)| l > u);\n        circuit", "any(|(l, u)| l >= u);\n        circuit"),
+    ("state.rs", "any(|(l, u)| l > u);\n        self.changed", "any(|(l, u)| l >= u);\n        self.changed"),
     ("state.rs", "pick(*new > *old, *new, old)", "pick(true, *new, old)"),
     ("state.rs", "pick(*new < *old, *new, old)", "pick(true, *new, old)"),
+    ("state.rs", "            self.facets[*user].take();\n", ""),
+    ("state.rs", "            self.stale[*user] = circuit.is_live(*user);\n", ""),
+    ("sweep.rs", "facet(z.low[*i], z.high[*i], Some(hint))", "facet(z.low[*i], 0.5 * z.high[*i], Some(hint))"),
+    ("sweep.rs", "!matches!(facet, Facet::Inactive)", "matches!(facet, Facet::Active)"),
+    ("node.rs", "Some(relu) => Ok((relu, i, term.coefficient)),", "Some(_) => Ok((node, i, term.coefficient)),"),
+    ("node.rs", "if number != self.sums.len() {", "if number > self.sums.len() {"),
+    ("node.rs", "last = last.max(self.last(*var)?);", "self.last(*var)?;"),
+    ("node.rs", "(state.intervals.sums(), k)", "(state.intervals.sums(), 0)"),
+    ("node.rs", "state.intervals.meet_sum(k, low, high);", "state.intervals.meet_sum(0, low, high);"),
+    ("state.rs", "self.empty |= meet_one(&mut self.sums, k, low, high).unwrap_or(false);", "self.empty |= meet_one(&mut self.sums, k, low, high).is_some();"),
+    ("grammar.rs", "relu: inner.is_some()", "relu: false"),
+    ("circuit.rs", "block: b, .. } if *b == block)", "block: b, .. } if *b >= block)"),
+    ("product.rs", "sum[p] += w[k] * c[k][g][p];", "sum[p] += w[0] * c[k][g][p];"),
+    ("product.rs", "8.. => abreast::<8>(map, block, rest, &columns, &mut out),", "8.. => abreast::<8>(map, block, &rest[..8], &columns, &mut out),"),
+    ("outward.rs", "at == *lane && std::ptr::eq(*l, low) && std::ptr::eq(*h, high)", "at == *lane"),
+    ("map.rs", "&& self.pads == [0, 0]", ""),
+    ("map.rs", "&& self.kernel == self.input", ""),
 ]
 
 
@@ -86,7 +103,7 @@ def main():
         manifest = manifest.replace(f"{field}.workspace = true", f"{field} = {value}")
     (copy / "Cargo.toml").write_text(manifest + "\n[workspace]\n[profile.test]\nopt-level = 1\ndebug = false\n")
     # The quick ones first: who is caught by them needs no others.
-    quick = ["--lib", "--test", "close", "--test", "proofs", "--test", "example"]
+    quick = ["--lib", "--test", "close", "--test", "sums", "--test", "proofs", "--test", "example"]
     slow = ["--test", "operators", "--test", "hostile"]
 
     # Beside the copy, so that what the checker depends on is built once.
