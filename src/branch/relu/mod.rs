@@ -258,6 +258,10 @@ impl Job<'_> {
         let search = Search::new(self, goals);
         let mut front = search.front();
         let before = plan.visited;
+        // Short searches' records take memory, too.
+        let noted: usize = root.lines.iter().map(Improve::size).sum();
+        let memory = self.limits.memory.saturating_sub(noted);
+        let limits = &Limits { memory, ..*self.limits };
         loop {
             let left = self.limits.domains.saturating_sub(before);
             let cuts_due = CUT_DUE << round;
@@ -277,7 +281,7 @@ impl Job<'_> {
             } else {
                 refine_due()
             };
-            let answer = search.run(&mut front, self.limits, before, most, tree.as_deref_mut());
+            let answer = search.run(&mut front, limits, before, most, tree.as_deref_mut());
             plan.visited = before + front.visited;
             let earlier = plan.reached.filter(|(index, _)| *index == polytope.index);
             let margin = search.margin(&front);

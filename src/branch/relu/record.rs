@@ -151,7 +151,8 @@ impl Improve {
     }
 
     /// Bytes on the heap, about.
-    fn size(&self) -> usize {
+    #[must_use]
+    pub fn size(&self) -> usize {
         match self {
             Self::Crown { .. } => 0,
             Self::Tighten { elements, hints, .. } => elements.len() * 4 + hints.size(),
