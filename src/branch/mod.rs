@@ -18,8 +18,8 @@ pub use input::{split_inputs, split_inputs_recorded};
 pub use limits::{Limits, Reason};
 pub use record::{Clip, Halves, Record, Slab, Step};
 pub use relu::{
-    Care, ClaimRecord, Hints, Improve, Neuron, Refined, Refutation, ReluSplit, ReluStep, SUM,
-    SumTerm, Tree, hints_of, hints_of_duals, refine_intermediate, split_relus,
+    Care, ClaimRecord, Hints, Improve, Lemma, Neuron, Refined, Refutation, ReluSplit, ReluStep,
+    SUM, SumTerm, Tree, hints_of, hints_of_duals, refine_intermediate, split_relus,
     split_relus_recorded,
 };
 

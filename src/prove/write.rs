@@ -353,7 +353,7 @@ fn short(x: f64) -> String {
 mod tests {
     use super::super::tree::Section;
     use super::*;
-    use crate::branch::Halves;
+    use crate::branch::{Halves, Lemma};
 
     #[test]
     fn numbers_are_short_and_exact() {
@@ -445,5 +445,49 @@ mod tests {
             "end 12",
         ];
         assert_eq!(lines, expected);
+    }
+
+    /// Each tree's sums have numbers of their own; trees that bound them stand before what makes use of them.
+    #[test]
+    fn sums_are_numbered_through() {
+        let term = |relu, coefficient| SumTerm { node: 3, element: 2, relu, coefficient };
+        let tree = |polytope| {
+            let mut below = Tree::new(0);
+            let hints = Hints { slopes: [].into(), lifts: [(SUM as u32, 0, 0.5)].into() };
+            below.improve(
+                0,
+                Improve::Tighten {
+                    node: SUM,
+                    elements: vec![0],
+                    upper: Some(false),
+                    hints: hints.clone(),
+                },
+            );
+            let mut tree = Tree::new(polytope);
+            assert_eq!(tree.define(vec![term(true, -1.0), term(false, 0.5)]), 0);
+            let lemma = Lemma { node: SUM, element: 0, upper: false, at: -0.25, tree: below };
+            tree.improve(0, Improve::Lemma(Box::new(lemma)));
+            tree.refute(0, Refutation { weights: vec![], hints });
+            tree
+        };
+        let section = |first: usize| {
+            let record = ClaimRecord { trees: vec![tree(0), tree(1)], ..ClaimRecord::default() };
+            Section { cases: vec![first, first + 1], body: Body::Relus(record) }
+        };
+        let names = Names { blocks: HashMap::from([(3, 0)]) };
+        let sections = vec![section(0), section(2)];
+        let proof = Proof { sections, steps: vec![], empty: vec![], names };
+        let text = String::from_utf8(proof.to_bytes()).unwrap();
+        let tree = |k: usize| {
+            let bound =
+                format!("split q{k} at -0x1p-2\ntighten q{k} lower lift >q{k}:0x1p-1\nleaf\n");
+            format!("part {k}\n{bound}refute {k} lift >q{k}:0x1p-1\nleaf\n")
+        };
+        let section = |k: usize| {
+            let sum = |k| format!("let q{k} relu(r0.2):-0x1p0 r0.2:0x1p-1\n");
+            let cases = format!("cases {k}..{}\n", k + 2);
+            [sum(k), sum(k + 1), cases, tree(k), tree(k + 1), "leaf\n".into()].concat()
+        };
+        assert_eq!(text, format!("certus-proof 1\n{}{}end 33\n", section(0), section(2)));
     }
 }
