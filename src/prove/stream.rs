@@ -28,6 +28,9 @@ impl<W: Write> Write for Counted<W> {
     }
 }
 
+/// A fifth larger than the default makes them, in 40 % of its time, which counts as the search's.
+const PACKING: Compression = Compression::new(3);
+
 /// Texts of at most so many bytes are handled in memory.
 const SHORT: usize = 1 << 22;
 
@@ -122,7 +125,7 @@ pub(super) fn through_file(
 }
 
 fn pack(text: &[u8]) -> io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let mut encoder = GzEncoder::new(Vec::new(), PACKING);
     encoder.write_all(text)?;
     encoder.finish()
 }
@@ -130,7 +133,7 @@ fn pack(text: &[u8]) -> io::Result<Vec<u8>> {
 fn write_file(proof: &Proof, file: &Path, packed: bool) -> io::Result<u64> {
     let file = BufWriter::with_capacity(1 << 16, File::create(file)?);
     if packed {
-        let inner = GzEncoder::new(file, Compression::default());
+        let inner = GzEncoder::new(file, PACKING);
         let mut out = Counted { inner: BufWriter::with_capacity(1 << 16, inner), bytes: 0 };
         proof.write(&mut out)?;
         let encoder = out.inner.into_inner().map_err(io::IntoInnerError::into_error)?;

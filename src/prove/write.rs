@@ -5,7 +5,7 @@ use crate::branch::{
     ClaimRecord, Clip, Hints, Improve, Refutation, SUM, Slab, Step, SumTerm, Tree,
 };
 use crate::net::{Network, NodeId};
-use certus_check::float::format_hex;
+use certus_check::float::{Parts, decode};
 use std::collections::HashMap;
 use std::fmt::{Display, Write as _};
 use std::io;
@@ -59,10 +59,17 @@ impl Out<'_> {
 
     /// The name of an input, a pre-activation or a sum.
     fn name(&self, node: NodeId, element: usize) -> String {
-        match node {
-            SUM => format!("q{}", self.sums + element),
-            _ => self.names.element(node, element),
-        }
+        let mut name = String::new();
+        self.push_name(&mut name, node, element);
+        name
+    }
+
+    fn push_name(&self, text: &mut String, node: NodeId, element: usize) {
+        let _ = match (node, self.names.blocks.get(&node)) {
+            (SUM, _) => write!(text, "q{}", self.sums + element),
+            (_, Some(k)) => write!(text, "r{k}.{element}"),
+            (_, None) => write!(text, "x{element}"),
+        };
     }
 
     /// Half-spaces and multipliers, as they end a line.
@@ -82,14 +89,16 @@ impl Out<'_> {
         let mut text = String::new();
         for (i, &(node, element, slope)) in hints.slopes.iter().enumerate() {
             text.push_str(if i == 0 { " slope " } else { " " });
-            text.push_str(&self.name(node as usize, element as usize));
-            let _ = write!(text, ":{}", short(quantised(slope)));
+            self.push_name(&mut text, node as usize, element as usize);
+            text.push(':');
+            push_short(&mut text, quantised(slope));
         }
         for (i, &(node, element, g)) in hints.lifts.iter().enumerate() {
             text.push_str(if i == 0 { " lift " } else { " " });
             text.push(if g > 0.0 { '>' } else { '<' });
-            text.push_str(&self.name(node as usize, element as usize));
-            let _ = write!(text, ":{}", short(g.abs()));
+            self.push_name(&mut text, node as usize, element as usize);
+            text.push(':');
+            push_short(&mut text, g.abs());
         }
         text
     }
@@ -337,16 +346,20 @@ fn slab(text: &mut String, slab: &Slab) {
 
 /// The number in hexadecimal with as few digits as it takes.
 fn short(x: f64) -> String {
-    if x == 0.0 {
-        return "0x0p0".to_owned();
+    let mut text = String::new();
+    push_short(&mut text, x);
+    text
+}
+
+fn push_short(text: &mut String, x: f64) {
+    let Parts { negative, mantissa, exponent } = decode(x);
+    if mantissa == 0 {
+        text.push_str("0x0p0");
+        return;
     }
-    let long = format_hex(x);
-    let Some((digits, exponent)) = long.split_once('p') else { return long };
-    let trimmed = digits.trim_end_matches('0');
-    let (Ok(exponent), false) = (exponent.parse::<i64>(), trimmed.ends_with('x')) else {
-        return long;
-    };
-    format!("{trimmed}p{}", exponent + 4 * (digits.len() - trimmed.len()) as i64)
+    let sign = if negative { "-" } else { "" };
+    // Writing to memory cannot fail.
+    let _ = write!(text, "{sign}0x{mantissa:x}p{exponent}");
 }
 
 #[cfg(test)]

@@ -85,10 +85,13 @@ fn a_property_of_other_outputs_is_refused() {
 /// z = 0.1·x + 0.2·x − 0.3·x at x = 1. With these doubles that is 2.775…e-17, but f64 says twice as much: 5.55…e-17. y is z or relu(z); unsafe
 /// are y ≤ bound.
 fn tenths(relu: bool, bound: &str) -> Statement {
-    let model = Model::new(&[1, 1])
-        .f64s("v", &[1, 3], &[0.1, 0.2, 0.3])
-        .f64s("w", &[3, 1], &[1.0, 1.0, -1.0])
-        .node("MatMul x v -> h");
+    sum_of([0.1, 0.2, 0.3], [1.0, 1.0, -1.0], relu, bound)
+}
+
+/// z = Σ wᵢ·(vᵢ·x).
+fn sum_of(v: [f64; 3], w: [f64; 3], relu: bool, bound: &str) -> Statement {
+    let model =
+        Model::new(&[1, 1]).f64s("v", &[1, 3], &v).f64s("w", &[3, 1], &w).node("MatMul x v -> h");
     let model = match relu {
         true => model.node("MatMul h w -> z").node("Relu z -> y"),
         false => model.node("MatMul h w -> y"),
@@ -106,8 +109,11 @@ fn a_sweep_charges_its_rounding() {
     let lines = ["refute 0", "leaf"];
     // False, though f64 says otherwise.
     let wrong = tenths(false, "0.00000000000000004");
+    // The same, where signs of both maps would cancel what is charged.
+    let turned = sum_of([0.1, -0.2, 0.3], [1.0, -1.0, -1.0], false, "0.00000000000000004");
     for mode in MODES {
         assert_eq!(rejected(&wrong, &lines, mode), too_weak);
+        assert_eq!(rejected(&turned, &lines, mode), too_weak);
     }
     // True by 7e-18: f64 cannot know.
     let thin = tenths(false, "0.00000000000000002");
@@ -130,5 +136,28 @@ fn interval_arithmetic_charges_its_rounding() {
         let split = format!("split r0.0 at {}", certus_check::float::format_hex(-1e-12));
         let clear = tenths(true, "-0.0000000000001");
         assert_eq!(rejected(&clear, &[&split, "leaf", "refute 0", "leaf"], mode), None);
+    }
+}
+
+/// Cases that are refuted together keep their own boxes.
+#[test]
+fn each_case_has_its_own_box() {
+    let model = Model::new(&[1, 1]).f64s("w", &[1, 1], &[1.0]).node("MatMul x w -> y").bytes();
+    // y = x reaches 1/2 in one of the boxes only.
+    for (first, second, wrong) in [("0.25", "1", 1), ("1", "0.25", 0)] {
+        let case = |high: &str| format!("(and (>= X_0 0) (<= X_0 {high}) (>= Y_0 0.5))");
+        let property = format!(
+            "(declare-const X_0 Real)(declare-const Y_0 Real)(assert (or {} {}))",
+            case(first),
+            case(second)
+        );
+        let statement = Statement::from_bytes(&model, property.as_bytes()).unwrap();
+        for mode in MODES {
+            for refute in ["refute all", "refute 0,1", "refute 0..2 using 0"] {
+                let proof = format!("certus-proof 1\ncases 0..2\n{refute}\nleaf\nend 4\n");
+                let rejected = check(&statement, proof.as_bytes(), mode).unwrap_err();
+                assert_eq!(rejected.reason, Reason::BoundTooWeak { case: wrong });
+            }
+        }
     }
 }
