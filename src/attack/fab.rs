@@ -107,6 +107,8 @@ struct Search<'a> {
     starts: &'a [Start],
     rngs: Vec<SplitMix64>,
     x: Matrix,
+    /// Whether each column is in the unsafe set now.
+    beyond: Vec<bool>,
     best: Reached,
     reach: f64,
 }
@@ -122,7 +124,7 @@ impl<'a> Search<'a> {
         }
         let sizes = vec![f64::INFINITY; starts.len()];
         let best = Reached { points: x.clone(), sizes };
-        Self { problem, starts, rngs, x, best, reach }
+        Self { problem, starts, rngs, x, beyond: vec![false; starts.len()], best, reach }
     }
 
     /// Takes all steps. With `findings`, true as soon as a counterexample settles the search.
@@ -141,7 +143,7 @@ impl<'a> Search<'a> {
                 return true;
             }
             if step < steps {
-                self.step(&distances);
+                self.step();
             }
         }
         false
@@ -153,7 +155,8 @@ impl<'a> Search<'a> {
         (0..self.starts.len())
             .map(|c| {
                 let distance = distance(&self.problem.objective, column(&outputs, c));
-                if distance > 0.0 {
+                self.beyond[c] = distance <= 0.0;
+                if !self.beyond[c] {
                     return f64::INFINITY;
                 }
                 let x = column(&self.x, c);
@@ -167,11 +170,11 @@ impl<'a> Search<'a> {
             .collect()
     }
 
-    /// Draws points of the unsafe set back, and takes a step with each column.
-    fn step(&mut self, distances: &[f64]) {
+    /// Draws points of the unsafe set back, nearer than those before or not, and takes a step with each column.
+    fn step(&mut self) {
         let problem = self.problem;
-        for (c, distance) in distances.iter().enumerate() {
-            if *distance <= 0.0 || self.best.sizes[c] == problem.size(column(&self.x, c)) {
+        for (c, &beyond) in self.beyond.iter().enumerate() {
+            if beyond {
                 let x = column_mut(&mut self.x, c);
                 x.iter_mut().zip(&problem.centre).for_each(|(x, c)| *x = c + BACKWARD * (*x - c));
             }
@@ -315,6 +318,22 @@ mod tests {
             let starts = [0, 1].map(|index| Start { index, centre: false, target: 0 });
             let x = Search::new(problem, 0, &starts, 1.0).x;
             assert!(column(&x, 0) != column(&x, 1), "{x}");
+        });
+    }
+
+    #[test]
+    fn a_point_of_the_unsafe_set_is_drawn_back_though_a_nearer_one_is_known() {
+        with_identity(2, 1.0, Norm::L2, |problem| {
+            let starts = [Start { index: 0, centre: true, target: 0 }];
+            let mut search = Search::new(problem, 0, &starts, 1.0);
+            search.x = Matrix::from_column_slice(2, 1, &[-1.0, 1.0]);
+            search.best.sizes = vec![0.9];
+            // Outside the ball, so it is no counterexample either.
+            assert_eq!(search.record(), [f64::INFINITY]);
+            search.step();
+            // From (−0.9, 0.9) to the plane x₁ − x₀ = 1 and past it, a tenth of the way from the centre.
+            let expected = 0.9 * (-0.9 + 1.05 * 0.4) - 0.1 * 1.05 * 0.5;
+            assert!((search.x[0] - expected).abs() < 1e-12 && search.x[1] == -search.x[0]);
         });
     }
 
