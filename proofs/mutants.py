@@ -81,6 +81,8 @@ MUTANTS = [
     ("outward.rs", "at == *lane && std::ptr::eq(*l, low) && std::ptr::eq(*h, high)", "at == *lane"),
     ("map.rs", "&& self.pads == [0, 0]", ""),
     ("map.rs", "&& self.kernel == self.input", ""),
+    ("outward.rs", "*v += dense_row(w, m, m)[1]", "*v += 0.0 * dense_row(w, m, m)[1]"),
+    ("outward.rs", "*v += dense_row(w, m, m)[1]", "*v += dense_row(w, m, m)[0]"),
 ]
 
 

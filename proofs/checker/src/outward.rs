@@ -79,7 +79,10 @@ impl Arithmetic for Outward {
                         continue;
                     }
                     for (i, v) in v.iter_mut().enumerate() {
-                        map.row(i, &mut scratch).each(|j, w| *v += w.abs() * m[j]);
+                        match map.row(i, &mut scratch) {
+                            Row::Dense(w) => *v += dense_row(w, m, m)[1],
+                            row => row.each(|j, w| *v += w.abs() * m[j]),
+                        }
                     }
                 }
             }
