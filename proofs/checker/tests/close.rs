@@ -85,21 +85,25 @@ fn a_property_of_other_outputs_is_refused() {
 /// z = 0.1·x + 0.2·x − 0.3·x at x = 1. With these doubles that is 2.775…e-17, but f64 says twice as much: 5.55…e-17. y is z or relu(z); unsafe
 /// are y ≤ bound.
 fn tenths(relu: bool, bound: &str) -> Statement {
-    sum_of([0.1, 0.2, 0.3], [1.0, 1.0, -1.0], relu, bound)
+    sum_of(1, [0.1, 0.2, 0.3], [1.0, 1.0, -1.0], relu, bound)
 }
 
-/// z = Σ wᵢ·(vᵢ·x).
-fn sum_of(v: [f64; 3], w: [f64; 3], relu: bool, bound: &str) -> Statement {
-    let model =
-        Model::new(&[1, 1]).f64s("v", &[1, 3], &v).f64s("w", &[3, 1], &w).node("MatMul x v -> h");
+/// z = Σ wᵢ·(vᵢ·x), for each of so many inputs x = 1: of more than one, the checker's maps are sparse.
+fn sum_of(count: usize, v: [f64; 3], w: [f64; 3], relu: bool, bound: &str) -> Statement {
+    let model = Model::new(&[count as i64, 1])
+        .f64s("v", &[1, 3], &v)
+        .f64s("w", &[3, 1], &w)
+        .node("MatMul x v -> h");
     let model = match relu {
         true => model.node("MatMul h w -> z").node("Relu z -> y"),
         false => model.node("MatMul h w -> y"),
     };
-    let property = format!(
-        "(declare-const X_0 Real)(declare-const Y_0 Real)\
-         (assert (and (>= X_0 1) (<= X_0 1) (<= Y_0 {bound})))"
-    );
+    let mut property = String::new();
+    for i in 0..count {
+        property += &format!("(declare-const X_{i} Real)(declare-const Y_{i} Real)");
+        property += &format!("(assert (<= X_{i} 1))(assert (>= X_{i} 1))");
+    }
+    property += &format!("(assert (<= Y_0 {bound}))");
     Statement::from_bytes(&model.bytes(), property.as_bytes()).unwrap()
 }
 
@@ -110,10 +114,15 @@ fn a_sweep_charges_its_rounding() {
     // False, though f64 says otherwise.
     let wrong = tenths(false, "0.00000000000000004");
     // The same, where signs of both maps would cancel what is charged.
-    let turned = sum_of([0.1, -0.2, 0.3], [1.0, -1.0, -1.0], false, "0.00000000000000004");
+    let turned = [1, 2].map(|count| {
+        let (v, w) = ([0.1, -0.2, 0.3], [1.0, -1.0, -1.0]);
+        sum_of(count, v, w, false, "0.00000000000000004")
+    });
     for mode in MODES {
         assert_eq!(rejected(&wrong, &lines, mode), too_weak);
-        assert_eq!(rejected(&turned, &lines, mode), too_weak);
+        for turned in &turned {
+            assert_eq!(rejected(turned, &lines, mode), too_weak);
+        }
     }
     // True by 7e-18: f64 cannot know.
     let thin = tenths(false, "0.00000000000000002");
