@@ -273,7 +273,7 @@ fn attempts(
     limits: &Limits,
 ) -> Result<Proved, Box<Unproved>> {
     let mut mended = 0;
-    let mut forward = prefers_forward(net, &statement.property);
+    let mut by_sweeps = true;
     let mut question = None;
     let mut rejected: Option<(Rejected, (Proof, usize))> = None;
     for care in [Care::USUAL, Care::MORE] {
@@ -305,7 +305,10 @@ fn attempts(
                 Err(NotProved::Rejected(why)) => {
                     let mendable = limits.passed().is_none() && mended < MENDINGS;
                     mended += 1;
-                    if mendable && std::mem::take(&mut forward) {
+                    if mendable
+                        && std::mem::take(&mut by_sweeps)
+                        && prefers_forward(net, &statement.property)
+                    {
                         (plan.watch)(Phase::Search);
                         proof.by_sweeps(net, &statement.property, limits);
                         continue;

@@ -5,7 +5,7 @@ use crate::branch::{
     ClaimRecord, Clip, Hints, Improve, Refutation, SUM, Slab, Step, SumTerm, Tree,
 };
 use crate::net::{Network, NodeId};
-use certus_check::float::{Parts, decode};
+use certus_check::float::format_hex;
 use std::collections::HashMap;
 use std::fmt::{Display, Write as _};
 use std::io;
@@ -90,15 +90,13 @@ impl Out<'_> {
         for (i, &(node, element, slope)) in hints.slopes.iter().enumerate() {
             text.push_str(if i == 0 { " slope " } else { " " });
             self.push_name(&mut text, node as usize, element as usize);
-            text.push(':');
-            push_short(&mut text, quantised(slope));
+            let _ = write!(text, ":{}", short(quantised(slope)));
         }
         for (i, &(node, element, g)) in hints.lifts.iter().enumerate() {
             text.push_str(if i == 0 { " lift " } else { " " });
             text.push(if g > 0.0 { '>' } else { '<' });
             self.push_name(&mut text, node as usize, element as usize);
-            text.push(':');
-            push_short(&mut text, g.abs());
+            let _ = write!(text, ":{}", short(g.abs()));
         }
         text
     }
@@ -346,20 +344,7 @@ fn slab(text: &mut String, slab: &Slab) {
 
 /// The number in hexadecimal with as few digits as it takes.
 fn short(x: f64) -> String {
-    let mut text = String::new();
-    push_short(&mut text, x);
-    text
-}
-
-fn push_short(text: &mut String, x: f64) {
-    let Parts { negative, mantissa, exponent } = decode(x);
-    if mantissa == 0 {
-        text.push_str("0x0p0");
-        return;
-    }
-    let sign = if negative { "-" } else { "" };
-    // Writing to memory cannot fail.
-    let _ = write!(text, "{sign}0x{mantissa:x}p{exponent}");
+    if x == 0.0 { "0x0p0".to_owned() } else { format_hex(x) }
 }
 
 #[cfg(test)]
