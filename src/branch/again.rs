@@ -70,3 +70,53 @@ fn halves_of(domain: &Domain, steps: &[Step], inherited: Inherited) -> Option<[D
     above.lower[halves.input as usize] = halves.at;
     Some([below, above])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::{Clip, Halves, Slab};
+    use super::super::relu::Refutation;
+    use super::*;
+    use crate::net::{Boxes, LinearMap, Matrix, NetworkBuilder, Term};
+
+    #[test]
+    fn halves_are_those_of_the_record_and_inherit_what_held_for_both() {
+        let mut builder = NetworkBuilder::new(2, "x").unwrap();
+        let map = LinearMap::from_matrix(Matrix::from_row_slice(1, 2, &[1.0, -1.0]));
+        let z = builder.affine(vec![Term { source: 0, map }], vec![0.0], 0, "z").unwrap();
+        let y = builder.relu(z, "y").unwrap();
+        let net = builder.finish(y).unwrap();
+        let input = Boxes::single(&[-1.0, -1.0], &[1.0, 1.0]);
+        let analysis = Analysis::of_region(&net, &input, Intermediate::Crown);
+        let whole = Domain {
+            claim: 0,
+            step: 0,
+            inherited: None,
+            bound: 0.0,
+            lower: [-1.0, -1.0].into(),
+            upper: [1.0, 1.0].into(),
+        };
+        let slabs = vec![Slab { input: 1, upper: true, at: 0.5 }];
+        let step = Step {
+            clips: vec![Clip { slabs, how: Refutation::default() }],
+            halves: Some(Halves { input: 0, at: 0.25, below: 1 }),
+            ..Step::default()
+        };
+        let steps = [step, Step::default(), Step::default()];
+        let [below, above] = halves_of(&whole, &steps, Inherited::of(&analysis, 0)).unwrap();
+        assert_eq!(
+            (below.step, &below.lower[..], &below.upper[..]),
+            (1, &[-1.0; 2][..], &[0.25, 0.5][..])
+        );
+        assert_eq!(
+            (above.step, &above.lower[..], &above.upper[..]),
+            (2, &[0.25, -1.0][..], &[1.0, 0.5][..])
+        );
+        for half in [&below, &above] {
+            let known = Inherited::columns(&net, &[half.inherited.as_ref()]);
+            let known = known[z].as_ref().unwrap();
+            assert!(known.lower[0] <= -2.0 && known.lower[0] > -2.001);
+            assert!(known.upper[0] >= 2.0 && known.upper[0] < 2.001);
+        }
+        assert!(halves_of(&below, &steps, Inherited::of(&analysis, 0)).is_none());
+    }
+}
