@@ -54,7 +54,7 @@ pub fn check(statement: &Statement, proof: impl BufRead, mode: Mode) -> Result<A
     let mut place = Place::default();
     let result = match mode {
         Mode::Exact => run(statement, proof, Exact, &mut place),
-        Mode::Outward => run(statement, proof, Outward::new(statement.circuit()), &mut place),
+        Mode::Outward => run(statement, proof, Outward::new(), &mut place),
     };
     match result {
         Ok(leaves) => {

@@ -151,27 +151,6 @@ impl Circuit {
         self.output
     }
 
-    /// An upper bound of the number of terms in any one sum of a sweep, as one node sees it.
-    pub fn longest_sum(&self) -> usize {
-        let mut columns: Vec<usize> = self.sizes.clone();
-        for (at, node) in self.nodes.iter().enumerate() {
-            match node {
-                _ if !self.live[at] => {}
-                Node::Input => {}
-                Node::Affine(a) => {
-                    let mut width = 0usize;
-                    for (source, map) in &a.terms {
-                        columns[*source] = columns[*source].saturating_add(map.column_terms());
-                        width = width.saturating_add(map.columns());
-                    }
-                    columns[0] = columns[0].max(width);
-                }
-                Node::Relu { source, .. } => columns[*source] = columns[*source].saturating_add(1),
-            }
-        }
-        columns.into_iter().max().unwrap_or(0).saturating_add(self.nodes.len())
-    }
-
     /// Whether interval arithmetic is exact on this node for a box of inputs: one affine map of the
     /// inputs, up to shifts, scalings and selections before it.
     pub fn is_first_layer(&self, node: usize) -> bool {

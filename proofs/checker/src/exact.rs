@@ -140,7 +140,7 @@ impl Arithmetic for Exact {
         }
     }
 
-    fn add(&self, a: Block, b: Block) -> Block {
+    fn add(&self, _: usize, a: Block, b: Block, _: &mut Total) -> Block {
         let exponent = a.exponent.min(b.exponent);
         let length = |x: &Block| x.bits + (x.exponent - exponent) as usize;
         let room = length(&a).max(length(&b)) + 1;
@@ -197,7 +197,7 @@ impl Arithmetic for Exact {
         let facets: Vec<Facet> = block.rows.indices().iter().map(|i| facets[*i as usize]).collect();
         let whole = |s: u64| s == 0 || s == SLOPE_ONE;
         let scaled = facets.iter().any(|f| match f {
-            Facet::Unstable { lower, upper, .. } => !whole(*lower) || !whole(*upper),
+            Facet::Sloped { lower, upper, .. } => !whole(*lower) || !whole(*upper),
             _ => false,
         });
         // In units of 2^-32, unless every slope is 0 or 1.
@@ -215,11 +215,11 @@ impl Arithmetic for Exact {
                     continue;
                 }
                 let slope = match facet {
-                    Facet::Unstable { upper, intercept, .. } if c[from - 1] >> 63 == 1 => {
+                    Facet::Sloped { upper, intercept, .. } if c[from - 1] >> 63 == 1 => {
                         total.add(lane, c, block.exponent, intercept);
                         upper
                     }
-                    Facet::Unstable { lower, .. } => lower,
+                    Facet::Sloped { lower, .. } => lower,
                     _ => SLOPE_ONE,
                 };
                 let slope = if scaled { slope } else { slope / SLOPE_ONE * one };

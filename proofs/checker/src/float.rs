@@ -69,16 +69,22 @@ pub fn quantise(s: f64) -> Option<u64> {
     (0.0..=1.0).contains(&s).then(|| (s * SLOPE_ONE as f64).round() as u64)
 }
 
-/// The intercept `max(−s·l, (1 − s)·u)` of the upper facet, rounded up; `slope` = s·2^32, l < 0 < u.
+/// The intercept `max(−s·l, (1 − s)·u)` of the upper facet, rounded up, which is max relu(z) − s·z over l ≤ z ≤ u; `slope` = s·2^32.
 pub fn intercept(slope: u64, l: f64, u: f64) -> f64 {
     if !(l.is_finite() && u.is_finite()) || slope > SLOPE_ONE {
         return f64::INFINITY;
     }
+    // One of the two is not negative: −s·l if l < 0, (1 − s)·u else.
     let product = |n: u64, x: f64| {
         let p = decode(x);
-        round(false, p.mantissa as u128 * n as u128, false, p.exponent as i64 - 32, true)
+        match p.negative {
+            true => 0.0,
+            false => {
+                round(false, p.mantissa as u128 * n as u128, false, p.exponent as i64 - 32, true)
+            }
+        }
     };
-    product(slope, l).max(product(SLOPE_ONE - slope, u))
+    product(slope, -l).max(product(SLOPE_ONE - slope, u))
 }
 
 /// Reads a hex float such as `-0x1.8p-3`; `None` if malformed, or no f64 has exactly this value.

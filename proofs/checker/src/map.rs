@@ -189,8 +189,20 @@ impl Map {
         }
     }
 
+    /// An upper bound of the number of terms that any column of a product with this map is the sum of.
     pub fn column_terms(&self) -> usize {
         self.column_terms
+    }
+
+    /// An upper bound of the number of weights in a row.
+    pub fn row_terms(&self) -> usize {
+        match &self.kind {
+            Kind::Dense(_) => self.columns,
+            Kind::Sparse { starts, .. } => {
+                starts.windows(2).map(|s| s[1] - s[0]).max().unwrap_or(0)
+            }
+            Kind::Convolution(c) => c.weights.len() / c.channels[0].max(1),
+        }
     }
 
     /// An upper bound of the number of weights in all rows.

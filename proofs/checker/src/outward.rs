@@ -1,12 +1,13 @@
-//! Arithmetic in f64 with a bound of every rounding error charged: Higham's rule for sums in any order.
+//! Arithmetic in f64 with a bound of every rounding error charged where it is made.
 //!
-//! Let u = 2^-53 and N a bound of the number of terms of any sum here. A sum of products computed in f64 in any order differs from
-//! the true one by at most γ Σ|a||b|, γ = N·u / (1 − N·u). For the step through y = W z + b with computed coefficients A and |z| ≤ m:
-//! |(fl(A W) − A W) z| ≤ γ Σ_i |A_i| v_i with v = |W| m + |b|; the bias' sum obeys the same bound. One per cent on top of
-//! γ pays for rounding in these error terms themselves (their relative error is below 2^-16 as they have no signs).
+//! Let u = 2^-53 and γ_n = n·u / (1 − n·u). A sum of n products computed in f64, in any order, differs from the true one by at most
+//! γ_n Σ|a||b| (Higham). **Every accumulation pays for itself**: each function below that computes coefficients from others, or adds to
+//! a lane's total, adds what that can have moved the functional to the lane's error, on all points of the section: there |z_j| ≤ m_j for
+//! element j of every tensor, so a coefficient of z_j that is off by d moves it by at most d·m_j. No count goes beyond one call.
+//! docs/soundness.md lists the charges, and the test of each.
 //!
-//! Intervals are charged by a larger number that is cheap: v_i ≤ ‖W_i‖ · max_j m_j + |b_i|, with the norms ‖W_i‖ = Σ_j |W_ij| that the map keeps.
-//! Sweeps are not: on an acasxu network their charges would come to 10⁻⁹, more than the search leaves them.
+//! Intervals are charged by a number that is cheap: Σ_j |W_ij| |c_j| ≤ ‖W_i‖ · max_j |c_j|, with the norms ‖W_i‖ = Σ_j |W_ij| that the map
+//! keeps. Sweeps are not: on an acasxu network their charges would come to 10⁻⁹, more than the search leaves them.
 use crate::circuit::{Affine, Circuit, Node};
 use crate::float::SLOPE_ONE;
 use crate::map::{Map, Row, Run, Scratch};
@@ -16,14 +17,22 @@ use crate::sweep::{Arithmetic, Ends, Facet, Region, Seed};
 use std::sync::Arc;
 
 pub struct Outward {
-    /// 1.02·N·u ≥ 1.01·γ, for the longest sum of the circuit.
-    gamma: f64,
     /// m for each node's elements: the largest magnitude on the section.
     magnitude: Vec<Vec<f64>>,
-    /// v for each affine node's elements.
-    weighted: Vec<Vec<f64>>,
+    /// For each affine node's elements what a coefficient of 1 costs on its way through the node.
+    cost: Vec<Vec<f64>>,
     /// A bound of everything that underflow can have lost in one lane.
     underflow: f64,
+}
+
+/// 1.01·n·u ≥ γ_n, and as much for n = 1. Sums of 2^33 terms and more get no bounds rather than wrong ones.
+fn gamma(n: usize) -> f64 {
+    if n >= 1 << 33 { f64::INFINITY } else { 1.01 * n as f64 * (f64::EPSILON / 2.0) }
+}
+
+/// More than all products that underflow on the way to one number lose: at most 2^-1074 each, and there are fewer than 2^150.
+fn tiny() -> f64 {
+    2f64.powi(-900)
 }
 
 pub struct Total {
@@ -35,7 +44,7 @@ impl Total {
     /// Adds a sum and a bound of its own rounding error; charges the addition.
     fn add(&mut self, lane: usize, sum: f64, error: f64) {
         self.low[lane] += sum;
-        self.error[lane] += error + self.low[lane].abs() * f64::EPSILON;
+        self.error[lane] += error + gamma(1) * self.low[lane].abs();
     }
 }
 
@@ -48,12 +57,8 @@ fn magnitudes(ends: &Ends) -> Vec<f64> {
 }
 
 impl Outward {
-    pub fn new(circuit: &Circuit) -> Outward {
-        // Room for seeds and lifts. Circuits of 2^33 terms and more in one sum get no bounds rather than wrong ones.
-        let n = circuit.longest_sum().saturating_add(64);
-        let gamma =
-            if n >= 1 << 33 { f64::INFINITY } else { 1.02 * n as f64 * (f64::EPSILON / 2.0) };
-        Outward { gamma, magnitude: vec![], weighted: vec![], underflow: f64::INFINITY }
+    pub fn new() -> Outward {
+        Outward { magnitude: vec![], cost: vec![], underflow: f64::INFINITY }
     }
 }
 
@@ -67,39 +72,29 @@ impl Arithmetic for Outward {
             false => vec![],
         };
         self.magnitude = root.iter().enumerate().map(magnitude).collect();
-        self.weighted.clear();
-        let mut scratch = Scratch::default();
+        self.cost.clear();
         for (at, node) in circuit.nodes().iter().enumerate() {
-            let mut v = vec![];
-            if let (Node::Affine(affine), true) = (node, circuit.is_live(at)) {
-                v = affine.bias.iter().map(|b| b.abs()).collect();
-                for (source, map) in &affine.terms {
-                    let m = &self.magnitude[*source];
-                    if map.each_run(|run| add_run(run, run.weight.abs(), m, &mut v)).is_some() {
-                        continue;
-                    }
-                    for (i, v) in v.iter_mut().enumerate() {
-                        match map.row(i, &mut scratch) {
-                            Row::Dense(w) => *v += dense_row(w, m, m)[1],
-                            row => row.each(|j, w| *v += w.abs() * m[j]),
-                        }
-                    }
-                }
-            }
-            self.weighted.push(v);
+            self.cost.push(match node {
+                Node::Affine(affine) if circuit.is_live(at) => self.cost_of(affine),
+                _ => vec![],
+            });
         }
-        // Every product that underflows loses at most 2^-1074, times the magnitude that it multiplies; there are fewer than 2^150 of them.
-        let all: f64 = self.magnitude.iter().chain(&self.weighted).flatten().sum();
-        self.underflow = (1.0 + all) * 2f64.powi(-900);
+        // What underflow takes from a coefficient counts as often as its element's magnitude.
+        let all: f64 = self.magnitude.iter().flatten().sum();
+        self.underflow = (1.0 + all) * tiny();
     }
 
     /// By midpoints and radii. Let |x_j − c_j| ≤ ρ_j on the interval of x_j, for whatever c_j; r_j = fl(ρ_j) ≥ (1 − u) ρ_j. Then
     /// y = W x + b is within R = Σ_j |W_ij| ρ_j of y' = W c + b. The computed R is too small by a factor of 1 − γ at most, r included
     /// (one more factor); the computed y' is off by γ (‖W_i‖ max_j |c_j| + |b_i|) at most. Both are charged, and what underflow loses.
+    /// A term takes part in one product and at most as many additions as there are terms in its row and maps; eight more pay for r and
+    /// for the roundings of the charge.
     fn image(&self, affine: &Affine, intervals: &[Arc<Ends>]) -> Ends {
         let mut middle = affine.bias.clone();
         let mut radius = vec![0.0; middle.len()];
         let mut size: Vec<f64> = affine.bias.iter().map(|b| b.abs()).collect();
+        let columns: usize = affine.terms.iter().map(|(_, map)| map.row_terms()).sum();
+        let gamma = gamma(columns + affine.terms.len() + 8);
         let mut scratch = Scratch::default();
         for (source, map) in &affine.terms {
             let Centred { c, r, most } = Centred::new(&intervals[*source]);
@@ -129,7 +124,7 @@ impl Arithmetic for Outward {
             }
         }
         for ((middle, radius), size) in middle.iter_mut().zip(&mut radius).zip(size) {
-            let around = *radius + (self.gamma * (size + *radius) + 2f64.powi(-900));
+            let around = *radius + (gamma * (size + *radius) + tiny());
             let (l, h) = ((*middle - around).next_down(), (*middle + around).next_up());
             // Whatever is not finite on the way, an end of an interval to begin with, leaves no bound.
             let bounded = l.is_finite() && h.is_finite();
@@ -149,21 +144,24 @@ impl Arithmetic for Outward {
             let c = &mut block.row_mut(s.element)[s.lane];
             let product = s.factor * s.coefficient;
             *c += product;
-            // Later additions to this coefficient are counted in N; the product and this addition are charged here.
+            // One rounding of the product, one of the sum.
             let size = (c.abs() + product.abs()) * self.magnitude[s.node][s.element];
-            total.error[s.lane] += self.gamma * size;
+            total.error[s.lane] += gamma(1) * size;
         }
         block
     }
 
     fn constant(&self, total: &mut Total, lane: usize, a: f64, b: f64) {
-        total.add(lane, a * b, (a * b).abs() * f64::EPSILON);
+        total.add(lane, a * b, gamma(1) * (a * b).abs());
     }
 
-    fn add(&self, mut a: Rows<f64>, b: Rows<f64>) -> Rows<f64> {
+    fn add(&self, node: usize, mut a: Rows<f64>, b: Rows<f64>, total: &mut Total) -> Rows<f64> {
         for (slot, i) in b.indices().iter().enumerate() {
-            let row = a.row_mut(*i as usize);
-            row.iter_mut().zip(b.slot(slot)).for_each(|(x, y)| *x += y);
+            let (row, m) = (a.row_mut(*i as usize), self.magnitude[node][*i as usize]);
+            for ((x, y), error) in row.iter_mut().zip(b.slot(slot)).zip(&mut total.error) {
+                *x += y;
+                *error += gamma(1) * m * x.abs();
+            }
         }
         a
     }
@@ -171,15 +169,14 @@ impl Arithmetic for Outward {
     fn bias(&self, node: usize, bias: &[f64], block: &Rows<f64>, total: &mut Total) {
         let (mut sum, mut error) = (vec![0.0; block.width()], vec![0.0; block.width()]);
         for (slot, i) in block.indices().iter().enumerate() {
-            let (b, v) = (bias[*i as usize], self.weighted[node][*i as usize]);
+            let (b, cost) = (bias[*i as usize], self.cost[node][*i as usize]);
             for ((c, sum), error) in block.slot(slot).iter().zip(&mut sum).zip(&mut error) {
                 *sum += c * b;
-                *error += c.abs() * v;
+                *error += c.abs() * cost;
             }
         }
         for lane in 0..block.width() {
-            // Twice: once for the products with the maps, once for the sum with the bias.
-            total.add(lane, sum[lane], 2.0 * self.gamma * error[lane]);
+            total.add(lane, sum[lane], error[lane]);
         }
     }
 
@@ -219,11 +216,12 @@ impl Arithmetic for Outward {
         let lanes = block.width();
         let (mut sum, mut error) = (vec![0.0; lanes], vec![0.0; lanes]);
         let unit = 1.0 / SLOPE_ONE as f64;
+        let terms = block.indices().len();
         let rows = block.retain(|i, row| {
             match facets[i] {
                 Facet::Active => {}
                 Facet::Inactive => return false,
-                Facet::Unstable { lower, upper, intercept } => {
+                Facet::Sloped { lower, upper, intercept } => {
                     let slopes = [lower, upper].map(|s| s as f64 * unit);
                     relax(row, slopes, intercept, self.magnitude[source][i], &mut sum, &mut error);
                 }
@@ -231,8 +229,9 @@ impl Arithmetic for Outward {
             row.iter().any(|c| *c != 0.0)
         });
         for lane in 0..lanes {
-            // The terms of `sum` have no signs but −.
-            total.add(lane, sum[lane], self.gamma * (sum[lane].abs() + error[lane]));
+            // The terms of `sum` have one sign, so that it is its own measure; `error` is one rounding of each coefficient.
+            let own = gamma(terms + 1) * sum[lane].abs();
+            total.add(lane, sum[lane], own + gamma(1) * error[lane]);
         }
         rows
     }
@@ -262,14 +261,41 @@ impl Arithmetic for Outward {
                 }
             }
             for at in 0..boxes.len() {
-                own.add(at, sum[at], self.gamma * size[at]);
+                own.add(at, sum[at], gamma(block.indices().len()) * size[at]);
             }
         }
+        // The errors are sums without signs, wrong by a factor of 1 + 2^-20 at most.
         let bound = |(low, error): (&f64, &f64)| {
             let x = (low - 1.01 * error).next_down();
             if x.is_finite() { x } else { f64::NEG_INFINITY }
         };
         own.low.iter().zip(&own.error).map(bound).collect()
+    }
+}
+
+impl Outward {
+    /// A coefficient a_i on element i of y = W z + b takes part, for every z_j, in a sum of as many products as column j of W has
+    /// weights, and in the sum of the products with the biases: |a_i| (Σ_j γ |W_ij| m_j + γ |b_i|) is its share of what these lose. The
+    /// last summand outweighs what underflow takes from the others.
+    fn cost_of(&self, affine: &Affine) -> Vec<f64> {
+        let own = gamma(affine.bias.len());
+        let mut cost: Vec<f64> = affine.bias.iter().map(|b| own * b.abs() + tiny()).collect();
+        let mut scratch = Scratch::default();
+        for (source, map) in &affine.terms {
+            let m = &self.magnitude[*source];
+            let mut sizes = vec![0.0; cost.len()];
+            if map.each_run(|run| add_run(run, run.weight.abs(), m, &mut sizes)).is_none() {
+                for (i, size) in sizes.iter_mut().enumerate() {
+                    match map.row(i, &mut scratch) {
+                        Row::Dense(w) => *size = dense_row(w, m, m)[1],
+                        row => row.each(|j, w| *size += w.abs() * m[j]),
+                    }
+                }
+            }
+            let gamma = gamma(map.column_terms());
+            cost.iter_mut().zip(&sizes).for_each(|(cost, size)| *cost += gamma * size);
+        }
+        cost
     }
 }
 
@@ -310,7 +336,7 @@ impl Centred {
     }
 }
 
-/// A row through an unstable ReLU: c ↦ lower·c⁺ + upper·c⁻, of which one is zero; sum += intercept·c⁻; error += |c|·m. Without a
+/// A row through a relaxed ReLU: c ↦ lower·c⁺ + upper·c⁻, of which one is zero; sum += intercept·c⁻; error += |c|·m. Without a
 /// branch, so that lanes run in parallel. What is NaN or infinite stays so: c⁺ is c − c⁻.
 fn relax(
     row: &mut [f64],

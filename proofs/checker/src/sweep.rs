@@ -24,37 +24,42 @@ pub struct Seed {
     pub coefficient: f64,
 }
 
-/// The linear bounds of one ReLU: kept, dropped, or `lower·z ≤ relu(z) ≤ upper·z + intercept` (slopes in units of 2^-32).
+/// The linear bounds of one ReLU: z, 0, or `lower·z ≤ relu(z) ≤ upper·z + intercept` (slopes in units of 2^-32).
 #[derive(Clone, Copy, Debug)]
 pub enum Facet {
     Active,
     Inactive,
-    Unstable { lower: u64, upper: u64, intercept: f64 },
+    Sloped { lower: u64, upper: u64, intercept: f64 },
 }
 
 /// Hinted slopes (lower facet, upper facet), by block and element; what is absent is the default.
 pub type Slopes = BTreeMap<(usize, usize), (Option<f64>, Option<f64>)>;
 
 /// The relaxation of a ReLU whose pre-activation lies in [l, u]; valid whatever the hint says, if in [0, 1].
+///
+/// relu(z) − s·z is convex, so it is at most its value at an end of [l, u]; relu(z) ≥ a·z everywhere. Neither needs l < 0 < u, so a
+/// written slope counts on every neuron: with the same slopes, tighter intervals never give a weaker bound.
 pub fn facet(l: f64, u: f64, hint: Option<&(Option<f64>, Option<f64>)>) -> Facet {
-    if l >= 0.0 {
-        return Facet::Active;
-    }
-    if u <= 0.0 && l < 0.0 {
-        return Facet::Inactive;
-    }
-    let (lower, upper) = hint.copied().unwrap_or_default();
-    let lower = lower.unwrap_or(if u >= -l * (1023.0 / 1024.0) { 1.0 } else { 0.0 });
-    let upper = upper.unwrap_or_else(|| {
-        let s = u / (u - l);
-        if s.is_nan() { 1.0 } else { s.clamp(0.0, 1.0) }
+    let (active, inactive) = (l >= 0.0, u <= 0.0 && l < 0.0);
+    let (lower, upper) = match hint {
+        Some(hint) => *hint,
+        None if active => return Facet::Active,
+        None if inactive => return Facet::Inactive,
+        None => (None, None),
+    };
+    let high = active || !inactive && u >= -l * (1023.0 / 1024.0);
+    let lower = lower.unwrap_or(if high { 1.0 } else { 0.0 });
+    let upper = upper.unwrap_or_else(|| match (active, inactive) {
+        (true, _) => 1.0,
+        (_, true) => 0.0,
+        _ => Some(u / (u - l)).filter(|s| !s.is_nan()).map_or(1.0, |s| s.clamp(0.0, 1.0)),
     });
     // Hints were range-checked when read; should one slip through, the bound is lost rather than wrong.
     match (quantise(lower), quantise(upper)) {
         (Some(lower), Some(upper)) => {
-            Facet::Unstable { lower, upper, intercept: intercept(upper, l, u) }
+            Facet::Sloped { lower, upper, intercept: intercept(upper, l, u) }
         }
-        _ => Facet::Unstable { lower: SLOPE_ONE, upper: SLOPE_ONE, intercept: f64::INFINITY },
+        _ => Facet::Sloped { lower: SLOPE_ONE, upper: SLOPE_ONE, intercept: f64::INFINITY },
     }
 }
 
@@ -76,8 +81,14 @@ pub trait Arithmetic {
     fn seed(&self, size: usize, seeds: &[Seed], total: &mut Self::Total) -> Self::Block;
     /// total[lane] += a·b.
     fn constant(&self, total: &mut Self::Total, lane: usize, a: f64, b: f64);
-    /// The sum of two blocks on the same tensor.
-    fn add(&self, a: Self::Block, b: Self::Block) -> Self::Block;
+    /// The sum of two blocks on node `node`.
+    fn add(
+        &self,
+        node: usize,
+        a: Self::Block,
+        b: Self::Block,
+        total: &mut Self::Total,
+    ) -> Self::Block;
     /// Adds the block's product with the bias of node `node` to the total.
     fn bias(&self, node: usize, bias: &[f64], block: &Self::Block, total: &mut Self::Total);
     /// The functionals on a source that equal the block's composed with `map`; coefficients that are not `wanted` may be left out.
@@ -148,11 +159,11 @@ impl<'a> Relaxed<'a> {
         })
     }
 
-    /// The elements of a tensor whose coefficients matter: all but the ReLUs that are inactive, as theirs are dropped next.
+    /// The elements of a tensor whose coefficients matter: all but the ReLUs that are 0, as theirs are dropped next.
     fn wanted(&self, node: usize) -> &[bool] {
         self.wanted[node].get_or_init(|| match self.circuit.nodes()[node] {
-            Node::Relu { source, .. } => {
-                let facets = self.intervals.facets(node, source).iter();
+            Node::Relu { source, block } => {
+                let facets = self.facets(node, source, block).iter();
                 facets.map(|facet| !matches!(facet, Facet::Inactive)).collect()
             }
             _ => vec![true; self.circuit.size(node)],
@@ -172,17 +183,18 @@ pub fn sweep<A: Arithmetic>(arithmetic: &A, relaxed: &Relaxed, batch: &mut Batch
     let mut seeds = batch.seeds.as_slice();
     let top = seeds.last().map_or(0, |s| s.node);
     let mut blocks: Vec<Option<A::Block>> = (0..=top).map(|_| None).collect();
-    let merge = |blocks: &mut [Option<A::Block>], node: usize, block: A::Block| {
-        blocks[node] = Some(match blocks[node].take() {
-            Some(old) => arithmetic.add(old, block),
-            None => block,
-        });
-    };
+    let merge =
+        |blocks: &mut [Option<A::Block>], node: usize, block: A::Block, total: &mut A::Total| {
+            blocks[node] = Some(match blocks[node].take() {
+                Some(old) => arithmetic.add(node, old, block, total),
+                None => block,
+            });
+        };
     for node in (0..=top).rev() {
         let own = seeds.partition_point(|s| s.node < node);
         if own < seeds.len() {
             let block = arithmetic.seed(circuit.size(node), &seeds[own..], &mut total);
-            merge(&mut blocks, node, block);
+            merge(&mut blocks, node, block, &mut total);
             seeds = &seeds[..own];
         }
         let Some(block) = blocks[node].take() else { continue };
@@ -192,13 +204,14 @@ pub fn sweep<A: Arithmetic>(arithmetic: &A, relaxed: &Relaxed, batch: &mut Batch
                 arithmetic.bias(node, &affine.bias, &block, &mut total);
                 for (source, map) in &affine.terms {
                     let wanted = relaxed.wanted(*source);
-                    merge(&mut blocks, *source, arithmetic.through(map, &block, wanted));
+                    let part = arithmetic.through(map, &block, wanted);
+                    merge(&mut blocks, *source, part, &mut total);
                 }
             }
             Node::Relu { source, block: k } => {
                 let facets = relaxed.facets(node, *source, *k);
                 let block = arithmetic.relu(*source, facets, block, &mut total);
-                merge(&mut blocks, *source, block);
+                merge(&mut blocks, *source, block, &mut total);
             }
         }
     }
@@ -213,8 +226,8 @@ mod tests {
     fn default_slopes_are_the_same_on_both_sides_of_a_symmetric_interval() {
         for (l, u) in [(-1.0f64, 1.0f64), ((-1.0f64).next_down(), 1.0), (-1.0, 1.0f64.next_down())]
         {
-            assert!(matches!(facet(l, u, None), Facet::Unstable { lower: SLOPE_ONE, .. }));
+            assert!(matches!(facet(l, u, None), Facet::Sloped { lower: SLOPE_ONE, .. }));
         }
-        assert!(matches!(facet(-1.0, 0.99, None), Facet::Unstable { lower: 0, .. }));
+        assert!(matches!(facet(-1.0, 0.99, None), Facet::Sloped { lower: 0, .. }));
     }
 }

@@ -62,7 +62,7 @@ proptest! {
         let circuit = affine(map, bias);
         let Node::Affine(node) = &circuit.nodes()[1] else { unreachable!() };
         let intervals = [Arc::new(Ends { low, high })];
-        let (wide, tight) = (Outward::new(&circuit).image(node, &intervals), Exact.image(node, &intervals));
+        let (wide, tight) = (Outward::new().image(node, &intervals), Exact.image(node, &intervals));
         for i in 0..tight.low.len() {
             prop_assert!(wide.low[i] <= tight.low[i] && tight.high[i] <= wide.high[i]);
             let size = tight.low[i].abs().max(tight.high[i].abs()) + large;
@@ -79,7 +79,7 @@ fn infinite_ends_leave_no_bound_of_what_they_reach() {
     let all = f64::INFINITY;
     for (l, u) in [(-all, all), (-all, 0.0), (0.0, all), (-1.0, all)] {
         let ends = Ends { low: vec![0.0, l, l], high: vec![1.0, u, u] };
-        let image = Outward::new(&circuit).image(node, &[Arc::new(ends)]);
+        let image = Outward::new().image(node, &[Arc::new(ends)]);
         assert!(image.low[0] > -1e-9 && image.high[0] < 1.0 + 1e-9);
         for i in 1..4 {
             assert_eq!((image.low[i], image.high[i]), (-all, all));
@@ -87,7 +87,7 @@ fn infinite_ends_leave_no_bound_of_what_they_reach() {
     }
     // Ends that are finite, but not their sum.
     let ends = Ends { low: vec![-f64::MAX; 3], high: vec![f64::MAX; 3] };
-    let image = Outward::new(&circuit).image(node, &[Arc::new(ends)]);
+    let image = Outward::new().image(node, &[Arc::new(ends)]);
     assert!(image.low[0] <= -f64::MAX && image.high[0] >= f64::MAX);
 }
 
@@ -114,7 +114,7 @@ fn bounds(
     high: Vec<f64>,
     slopes: &Slopes,
 ) -> [f64; 2] {
-    let mut outward = Outward::new(circuit);
+    let mut outward = Outward::new();
     let mut intervals = Intervals::new(circuit, low.clone(), high.clone(), 0);
     intervals.rebuild(&outward, circuit, circuit.nodes().len() - 1);
     outward.enter(circuit, intervals.all());
