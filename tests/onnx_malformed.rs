@@ -377,6 +377,13 @@ fn external_data_is_read_from_the_models_folder_only() {
     assert_eq!(y.as_slice(), [2.0, 30.0]);
     assert_eq!(loaded.external.len(), 1);
     assert_eq!(loaded.external[0].1, certus::load::sha256_hex(&bytes));
+    // One hash covers both files.
+    std::fs::write(inner.join("w.bin"), [9.0f32, 2.0, 4.0].map(f32::to_le_bytes).concat()).unwrap();
+    let changed = load(external("w.bin", "4", "8")).unwrap();
+    assert_eq!(changed.sha256, loaded.sha256);
+    assert_ne!(changed.identity(), loaded.identity());
+    assert_eq!(sample().load().identity(), sample().load().sha256);
+    std::fs::write(inner.join("w.bin"), &bytes).unwrap();
     let reason = |model: Model| match load(model) {
         Err(NetworkError::Tensor { problem: TensorProblem::External { reason, .. }, .. }) => reason,
         other => panic!("{other:?}"),

@@ -29,6 +29,24 @@ pub struct LoadedNetwork {
     pub input_limits: Option<Vec<(Rational, Rational)>>,
 }
 
+impl LoadedNetwork {
+    /// One hash for all that the network was read from: that of the model file where it holds every weight, else that of
+    /// a text with one hash a line, the model file's and then those of the files beside it in the order in which they are
+    /// first named. What the files are called plays no part: the model file names them.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        if self.external.is_empty() {
+            return self.sha256.clone();
+        }
+        let hashes = self.external.iter().map(|(_, sha256)| sha256);
+        let lines: String = [&self.sha256]
+            .into_iter()
+            .chain(hashes)
+            .fold(String::new(), |text, hash| text + hash + "\n");
+        super::sha256_hex(lines.as_bytes())
+    }
+}
+
 /// An operator that keeps the order of the outputs, hence the arg max, and is dropped at the end of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FinalOperator {
