@@ -6,34 +6,15 @@ mod common;
 use certus::load::{load_network, load_network_bytes};
 use certus::net::{Matrix, Network};
 use certus::num::Rational;
-use certus_check::circuit::{Circuit, Node};
-use certus_check::map::Scratch;
+use certus_check::circuit::Circuit;
 use common::exact::{evaluate, exact};
 use common::onnx_writer::*;
-use num_traits::Zero as _;
+use common::recorded::values;
 use proptest::prelude::*;
 use std::path::Path;
 
 /// Pre-activations of each block, and at last the outputs, as the checker computes them.
-fn by_checker(circuit: &Circuit, x: &[f64]) -> Vec<Vec<f64>> {
-    let mut values: Vec<Vec<f64>> = Vec::new();
-    let mut scratch = Scratch::default();
-    for node in circuit.nodes() {
-        let value = match node {
-            Node::Input => x.to_vec(),
-            Node::Relu { source, .. } => values[*source].iter().map(|v| v.max(0.0)).collect(),
-            Node::Affine(affine) => {
-                let mut y = affine.bias.clone();
-                for (source, map) in &affine.terms {
-                    for (i, y) in y.iter_mut().enumerate() {
-                        map.row(i, &mut scratch).each(|j, w| *y += w * values[*source][j]);
-                    }
-                }
-                y
-            }
-        };
-        values.push(value);
-    }
+fn by_checker<T: Clone>(circuit: &Circuit, values: &[Vec<T>]) -> Vec<Vec<T>> {
     let nodes = circuit.blocks().iter().copied().chain([circuit.output()]);
     nodes.map(|node| values[node].clone()).collect()
 }
@@ -54,7 +35,8 @@ fn difference(network: &Network, circuit: &Circuit) -> Option<String> {
         let x: Vec<f64> = (0..network.inputs() as u64)
             .map(|i| ((i * 7919 + seed * 104_729 + 13) % 1009) as f64 / 505.0 - 1.0)
             .collect();
-        let (ours, theirs) = (by_verifier(network, &x), by_checker(circuit, &x));
+        let (ours, theirs) =
+            (by_verifier(network, &x), by_checker(circuit, &values(circuit, &x, |w| w)));
         let sizes = |all: &[Vec<f64>]| all.iter().map(Vec::len).collect::<Vec<_>>();
         if sizes(&ours) != sizes(&theirs) {
             return Some(format!("block sizes {:?} and {:?}", sizes(&ours), sizes(&theirs)));
@@ -75,29 +57,10 @@ fn difference(network: &Network, circuit: &Circuit) -> Option<String> {
 
 /// Both readings at a point, in rational arithmetic: every pre-activation and every output must be the same number.
 fn same_numbers(network: &Network, circuit: &Circuit, x: &[Rational]) -> bool {
-    let mut theirs: Vec<Vec<Rational>> = Vec::new();
-    let mut scratch = Scratch::default();
-    let relu = |z: &[Rational]| z.iter().map(|z| z.clone().max(Rational::zero())).collect();
-    for node in circuit.nodes() {
-        let value = match node {
-            Node::Input => x.to_vec(),
-            Node::Relu { source, .. } => relu(&theirs[*source]),
-            Node::Affine(affine) => {
-                let mut y: Vec<Rational> = affine.bias.iter().map(|&b| exact(b)).collect();
-                for (source, map) in &affine.terms {
-                    for (i, y) in y.iter_mut().enumerate() {
-                        map.row(i, &mut scratch).each(|j, w| *y += exact(w) * &theirs[*source][j]);
-                    }
-                }
-                y
-            }
-        };
-        theirs.push(value);
-    }
+    let theirs = by_checker(circuit, &values(circuit, x, exact));
     let ours = evaluate(network, x);
-    let named = circuit.blocks().iter().copied().chain([circuit.output()]);
     let known = network.relus().map(|(_, z)| z).chain([network.output()]);
-    named.zip(known).all(|(theirs_at, ours_at)| theirs[theirs_at] == ours[ours_at])
+    known.map(|at| &ours[at]).eq(&theirs)
 }
 
 /// On small networks, exactly: dyadic points, rational arithmetic.

@@ -5,4 +5,5 @@ pub mod exact;
 pub mod nets;
 pub mod onnx_writer;
 pub mod oracle;
+pub mod recorded;
 pub mod seeded;
