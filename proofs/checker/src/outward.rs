@@ -385,4 +385,8 @@ fn add_run(run: Run, w: f64, x: &[f64], y: &mut [f64]) {
 }
 
 #[cfg(test)]
+mod charges;
+#[cfg(test)]
+mod circuits;
+#[cfg(test)]
 mod tests;
