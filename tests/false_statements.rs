@@ -1,0 +1,247 @@
+//! Statements that are false by nothing at all, and proofs that nearly show them: thousands of changes of real proofs, none of them accepted.
+//!
+//! `CERTUS_MUTANTS=22000 cargo test --release --test false_statements -- --nocapture` tries so many; `CERTUS_SEED=7` others.
+
+mod common;
+
+use certus::branch::Limits;
+use certus::load::load_statement;
+use certus::prove::{Mode, Plan, Question, prove};
+use certus_check::float::{format_hex, parse_hex};
+use common::onnx_writer::Model;
+use std::time::Duration;
+
+/// splitmix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let x = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+
+    /// Quarters, so that f64 evaluates exactly.
+    fn quarters(&mut self, count: usize) -> Vec<f32> {
+        (0..count).map(|_| (self.below(17) as f32 - 8.0) / 4.0).collect()
+    }
+}
+
+/// Fully connected with ReLUs between: sizes, and row-major weights (inputs × outputs) with biases.
+struct Net {
+    sizes: Vec<usize>,
+    layers: Vec<(Vec<f32>, Vec<f32>)>,
+}
+
+impl Net {
+    fn new(random: &mut Random) -> Net {
+        let mut sizes = vec![1 + random.below(3)];
+        sizes.extend((0..1 + random.below(3)).map(|_| 2 + random.below(4)));
+        sizes.push(1);
+        let layer = |pair: &[usize]| (random.quarters(pair[0] * pair[1]), random.quarters(pair[1]));
+        let layers = sizes.windows(2).map(layer).collect();
+        Net { sizes, layers }
+    }
+
+    fn onnx(&self) -> Vec<u8> {
+        let mut model = Model::new(13, &[1, self.sizes[0] as i64]);
+        let mut from = "x".to_string();
+        let last = self.layers.len() - 1;
+        for (k, (weights, bias)) in self.layers.iter().enumerate() {
+            let [n, m] = [self.sizes[k] as i64, self.sizes[k + 1] as i64];
+            let (w, b, z) = (format!("w{k}"), format!("b{k}"), format!("z{k}"));
+            let z = if k == last { "y".to_string() } else { z };
+            model = model.floats(&w, &[n, m], weights).floats(&b, &[m], bias);
+            model = model.node("Gemm", &[&from, &w, &b], &z, vec![]);
+            if k < last {
+                let h = format!("h{k}");
+                model = model.node("Relu", &[&z], &h, vec![]);
+                from = h;
+            }
+        }
+        model.bytes()
+    }
+
+    /// Exact for quarters at points that are multiples of 2^-8.
+    fn value(&self, x: &[f64]) -> f64 {
+        let mut x = x.to_vec();
+        let last = self.layers.len() - 1;
+        for (k, (weights, bias)) in self.layers.iter().enumerate() {
+            let m = bias.len();
+            let z = (0..m).map(|j| {
+                let sum: f64 =
+                    x.iter().enumerate().map(|(i, x)| x * weights[i * m + j] as f64).sum();
+                let z = sum + bias[j] as f64;
+                if k == last { z } else { z.max(0.0) }
+            });
+            x = z.collect();
+        }
+        x[0]
+    }
+
+    /// The least value that coordinate descent on multiples of 2^-8 finds in [−1, 1]ⁿ.
+    fn least(&self, random: &mut Random) -> f64 {
+        let n = self.sizes[0];
+        let mut best = f64::INFINITY;
+        for _ in 0..8 {
+            let mut at: Vec<f64> =
+                (0..n).map(|_| (random.below(513) as f64 - 256.0) / 256.0).collect();
+            let mut value = self.value(&at);
+            loop {
+                let before = value;
+                for i in 0..n {
+                    for step in -256..=256 {
+                        let old = std::mem::replace(&mut at[i], step as f64 / 256.0);
+                        let new = self.value(&at);
+                        if new < value { value = new } else { at[i] = old }
+                    }
+                }
+                if value == before {
+                    break;
+                }
+            }
+            best = best.min(value);
+        }
+        best
+    }
+}
+
+/// Y_0 ≤ c for x in [−1, 1]ⁿ is unsafe; `c` is a dyadic, which a decimal holds exactly.
+fn property(inputs: usize, c: f64) -> String {
+    let mut text = String::from("(declare-const Y_0 Real)\n");
+    for i in 0..inputs {
+        text +=
+            &format!("(declare-const X_{i} Real)\n(assert (>= X_{i} -1))\n(assert (<= X_{i} 1))\n");
+    }
+    text + &format!("(assert (<= Y_0 {c:.60}))\n")
+}
+
+/// One change of a proof's lines, or two.
+fn mutant(lines: &[String], random: &mut Random) -> String {
+    let mut lines: Vec<String> = lines[..lines.len() - 1].to_vec();
+    for _ in 0..1 + random.below(2) {
+        let at = random.below(lines.len());
+        match random.below(8) {
+            0 => drop(lines.remove(at)),
+            1 => lines.insert(at, lines[random.below(lines.len())].clone()),
+            2 => {
+                let other = random.below(lines.len());
+                lines.swap(at, other);
+            }
+            3 => {
+                let extra = [
+                    "leaf",
+                    "refute all",
+                    "crown",
+                    "tighten r0",
+                    "refute 0 using 0:0x1p-1",
+                    "clip >x0:0x0p0",
+                    "clip <x0:0x0p0",
+                    "split x0 at 0x1p0",
+                    "split r0.0 at 0x0p0",
+                    "tighten x0 upper lift >r0.0:0x1p0",
+                    "refute 0 lift <x0:0x1p0 >x0:0x1p0",
+                    "let q0 x0:0x1p0 relu(r0.0):-0x1p0",
+                    "part 0",
+                    "cases 0",
+                ];
+                lines.insert(at, random.pick(&extra).to_string());
+            }
+            4 => {
+                let (from, to) = random.pick(&[
+                    ("upper", "lower"),
+                    ("lower", "upper"),
+                    ("<", ">"),
+                    (">", "<"),
+                    ("x0", "r0.0"),
+                    ("r0", "r1"),
+                    ("refute", "clip"),
+                    (" slope ", " lift >"),
+                ]);
+                lines[at] = lines[at].replacen(from, to, 1);
+            }
+            // A number of this line becomes another one.
+            _ => {
+                let is_number = |c: char| c.is_ascii_hexdigit() || "x.p-+".contains(c);
+                let starts: Vec<usize> = lines[at].match_indices("0x").map(|(at, _)| at).collect();
+                if starts.is_empty() {
+                    continue;
+                }
+                let start = random.pick(&starts);
+                let rest = &lines[at][start..];
+                let end = rest.find(|c: char| !is_number(c)).unwrap_or(rest.len());
+                let Some(x) = parse_hex(&rest[..end]) else { continue };
+                let near = x + random.pick(&[1.0, -1.0]) * 2f64.powi(-(random.below(60) as i32));
+                let new =
+                    random.pick(&[near, near, x.next_up(), x.next_down(), 0.0, 1.0, -x, 2.0 * x]);
+                let text =
+                    format!("{}{}{}", &lines[at][..start], format_hex(new.abs()), &rest[end..]);
+                lines[at] = text;
+            }
+        }
+        if lines.is_empty() {
+            break;
+        }
+    }
+    format!("{}\nend {}\n", lines.join("\n"), lines.len())
+}
+
+#[test]
+fn no_changed_proof_shows_what_is_false() {
+    let number = |name: &str, default: u64| {
+        std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+    };
+    let (count, seed) = (number("CERTUS_MUTANTS", 4000) as usize, number("CERTUS_SEED", 0));
+    let mut random = Random(seed);
+    let scratch = tempfile::tempdir().unwrap();
+    let (model, file) = (scratch.path().join("m.onnx"), scratch.path().join("p.vnnlib"));
+    let (mut tried, mut networks, mut followed) = (0, 0, 0);
+    while tried < count {
+        let net = Net::new(&mut random);
+        let bytes = net.onnx();
+        let least = net.least(&mut random);
+        // True by so much, as far as it is true.
+        let true_one = property(net.sizes[0], least - 2f64.powi(-(random.below(24) as i32)));
+        std::fs::write(&model, &bytes).unwrap();
+        std::fs::write(&file, &true_one).unwrap();
+        let network = certus::load::load_network(&model).unwrap().network;
+        let statement = load_statement(&file, network.inputs(), network.outputs()).unwrap();
+        let never = || false;
+        let limits = Limits::starting_now(Some(Duration::from_secs(5)), &never);
+        let ask = || Question::new(&bytes, true_one.as_bytes());
+        let Ok(found) = prove(&ask, &network, &statement, &Plan::SEARCH, &limits) else { continue };
+        networks += 1;
+        let text = String::from_utf8(found.proof.to_bytes()).unwrap();
+        let lines: Vec<String> = text.lines().map(String::from).collect();
+        // Reached exactly, at a point of the region.
+        let false_one = Question::new(&bytes, property(net.sizes[0], least).as_bytes()).unwrap();
+        let original = Question::new(&bytes, true_one.as_bytes()).unwrap();
+        for mode in [Mode::Exact, Mode::Outward] {
+            assert!(original.check(text.as_bytes(), mode).is_ok(), "{text}");
+            assert!(false_one.check(text.as_bytes(), mode).is_err(), "{text}");
+        }
+        for _ in 0..100 {
+            let changed = mutant(&lines, &mut random);
+            for mode in [Mode::Exact, Mode::Outward] {
+                let accepted = false_one.check(changed.as_bytes(), mode).is_ok();
+                assert!(!accepted, "{mode:?} accepts a false statement, seed {seed}:\n{changed}");
+            }
+            followed += usize::from(original.check(changed.as_bytes(), Mode::Outward).is_ok());
+            tried += 1;
+        }
+    }
+    println!(
+        "{tried} changes of the proofs of {networks} networks: none shows the false statement, {followed} the true one"
+    );
+    // Else the changes would say nothing.
+    assert!(followed * 20 > tried, "{followed} of {tried}");
+}
