@@ -170,3 +170,81 @@ fn each_case_has_its_own_box() {
         }
     }
 }
+
+/// Thirty ReLUs in a row, each read 200 times with a weight −w, all of which meet again at the ones before: y = −x − Σ 200·w·x, whose
+/// coefficient on x is a sum of 6,000 numbers too small for f64 to notice beside −1.
+#[test]
+fn chains_of_active_relus_are_charged() {
+    let (depth, times) = (30, 200);
+    let mut model = Model::new(&[1, 1])
+        .f64s("w", &[times, 1], &vec![-1.088e-16; times as usize])
+        .f64s("one", &[1, 1], &[-1.0]);
+    let mut from = "x".to_string();
+    for k in 0..depth {
+        let copies = vec![format!("r{k}"); times as usize].join(" ");
+        model = model
+            .node(&format!("Relu {from} -> r{k}"))
+            .node_with(
+                &format!("Concat {copies} -> c{k}"),
+                &[("axis", common::onnx::Attribute::Int(1))],
+            )
+            .node(&format!("MatMul c{k} w -> s{k}"));
+        from = format!("r{k}");
+    }
+    model = model.node(&format!("MatMul {from} one -> a0"));
+    for k in 0..depth {
+        let to = if k + 1 == depth { "y".to_string() } else { format!("a{}", k + 1) };
+        model = model.node(&format!("Add a{k} s{k} -> {to}"));
+    }
+    // At x = 1, y is −1 − 6.528e-13.
+    for (bound, reason) in [
+        ("-1.00000000000065", Some(Reason::BoundTooWeak { case: 0 })),
+        ("-1.0000000000003", Some(Reason::BoundTooWeak { case: 0 })),
+        ("-1.000000000002", None),
+    ] {
+        let property = format!(
+            "(declare-const X_0 Real)(declare-const Y_0 Real)\
+             (assert (<= X_0 1))(assert (>= X_0 0.5))(assert (<= Y_0 {bound}))"
+        );
+        let statement = Statement::from_bytes(&model.bytes(), property.as_bytes()).unwrap();
+        for mode in MODES {
+            assert_eq!(rejected(&statement, &["refute all", "leaf"], mode), reason, "{bound}");
+        }
+    }
+}
+
+/// A slope that a line writes counts whether the neuron is unstable, active or inactive: one proof serves both arithmetics where only one of
+/// them sees the sign.
+#[test]
+fn written_slopes_count_on_neurons_that_are_active() {
+    let model = |bias: f64| {
+        Model::new(&[1, 1])
+            .f64s("v", &[1, 1], &[1.0])
+            .f64s("b", &[1, 1], &[bias])
+            .f64s("w", &[1, 1], &[-1.0])
+            .node("MatMul x v -> p")
+            .node("Add p b -> z")
+            .node("Relu z -> h")
+            .node("MatMul z w -> m")
+            .node("Add h m -> y")
+            .bytes()
+    };
+    let property = "(declare-const X_0 Real)(declare-const Y_0 Real)\
+                    (assert (<= X_0 1))(assert (>= X_0 0))(assert (<= Y_0 -0.25))";
+    // y = relu(z) − z for z = x + bias in [bias, 1 + bias] is bounded by (a − 1) z for a slope a: −1/4 at most where z ≤ 1 and a = 3/4.
+    for (bias, slope, refuted) in [
+        (0.0, "0x7p-3", true),
+        (0.0, "0x1p-1", false),
+        (-1e-300, "0x7p-3", true),
+        (-1e-300, "0x1p-1", false),
+        // Inactive: relu(z) = 0 ≥ a·z, so that y ≥ −(1 − a)·z ≥ 0.
+        (-2.0, "0x1p-1", true),
+    ] {
+        let statement = Statement::from_bytes(&model(bias), property.as_bytes()).unwrap();
+        for mode in MODES {
+            let refute = format!("refute 0 slope r0.0:{slope}");
+            let reason = rejected(&statement, &[&refute, "leaf"], mode);
+            assert_eq!(reason.is_none(), refuted, "{bias:e} {slope} {mode:?}");
+        }
+    }
+}
