@@ -1,6 +1,6 @@
 //! Affine operators on vectors and elements: arithmetic, matrix products, normalisation, sums.
-use super::array::{Array, Kind, MOST, axis, broadcast_shape, small_volume, volume};
-use super::build::{Builder, Value, Variable};
+use super::array::{Array, MOST, axis, broadcast_shape, volume};
+use super::build::{Builder, Value};
 use super::error::Problem;
 use super::lower::Operation;
 use crate::map::Map;
@@ -8,14 +8,21 @@ use std::sync::Arc;
 
 impl Builder {
     pub fn arithmetic(&mut self, op: &Operation, sign: char) -> Result<Value, Problem> {
-        if op.integer("broadcast", 0)? != 0 || op.proto.inputs.len() != 2 {
+        let (a, b) = (op.input(0)?, op.input(1)?);
+        // Before operator set 7 only the second operand was repeated, and only if the node said so.
+        let repeats = op.integer("broadcast", 0)? != 0 && a.shape().ends_with(b.shape());
+        if op.inputs.len() != 2 || op.opset < 7 && a.shape() != b.shape() && !repeats {
             return Err(Problem::Operand("inputs"));
         }
-        let (a, b) = (op.input(0)?, op.input(1)?);
         let shape = broadcast_shape(a.shape(), b.shape())?;
         let variable = match (sign, a, b) {
             (_, Value::Constant(a), Value::Constant(b)) => {
-                return Ok(Value::constant(fold(a, b, sign)?));
+                return fold(a, b, |a, b| match sign {
+                    '+' => a + b,
+                    '-' => a - b,
+                    '*' => a * b,
+                    _ => a / b,
+                });
             }
             ('+', ..) => self.combine(&shape, &[(a, 1.0), (b, 1.0)])?,
             ('-', ..) => self.combine(&shape, &[(a, 1.0), (b, -1.0)])?,
@@ -23,7 +30,7 @@ impl Builder {
             | ('*', Value::Constant(c), Value::Variable(v)) => self.scaled(v, c)?,
             ('/', Value::Variable(v), Value::Constant(c)) => {
                 let inverse = c.data.iter().map(|c| 1.0 / c).collect();
-                self.scaled(v, &Array::new(c.kind, c.shape.clone(), inverse)?)?
+                self.scaled(v, &Array { data: inverse, shape: c.shape.clone(), ..**c })?
             }
             _ => return Err(Problem::Unsupported("a product or quotient of variables")),
         };
@@ -32,12 +39,9 @@ impl Builder {
 
     pub fn negate(&mut self, op: &Operation) -> Result<Value, Problem> {
         match op.input(0)? {
-            Value::Constant(c) => {
-                let data = c.data.iter().map(|x| -x).collect();
-                Ok(Value::constant(Array::new(c.kind, c.shape.clone(), data)?))
-            }
+            Value::Constant(c) => Ok(Value::constant(c.map(|x| -x)?)),
             Value::Variable(v) => {
-                Ok(Value::Variable(self.scaled(v, &Array::scalar(Kind::Float, -1.0))?))
+                Ok(Value::Variable(self.scaled(v, &Array::scalar(v.kind, -1.0))?))
             }
         }
     }
@@ -47,7 +51,7 @@ impl Builder {
         for i in 1..op.inputs.len() {
             let next = op.input(i)?;
             total = match (&total, next) {
-                (Value::Constant(a), Value::Constant(b)) => Value::constant(fold(a, b, '+')?),
+                (Value::Constant(a), Value::Constant(b)) => fold(a, b, |a, b| a + b)?,
                 (a, b) => {
                     let shape = broadcast_shape(a.shape(), b.shape())?;
                     Value::Variable(self.combine(&shape, &[(a, 1.0), (b, 1.0)])?)
@@ -60,7 +64,7 @@ impl Builder {
     /// alpha·A'·B' + beta·C with a constant B and C.
     pub fn gemm(&mut self, op: &Operation) -> Result<Value, Problem> {
         let (x, w) = (op.variable(0)?, op.constant(1)?);
-        let (alpha, beta) = (op.float("alpha", 1.0)?, op.float("beta", 1.0)?);
+        let (alpha, beta) = (op.float("alpha")?.unwrap_or(1.0), op.float("beta")?.unwrap_or(1.0));
         let &[r, c] = w.shape.as_slice() else { return Err(Problem::Shape) };
         let (n, m, transposed) =
             if op.integer("transB", 0)? != 0 { (c, r, true) } else { (r, c, false) };
@@ -71,7 +75,9 @@ impl Builder {
         }
         let mut weights = if transposed { w.data.clone() } else { transpose(&w.data, n, m) };
         weights.iter_mut().for_each(|w| *w *= alpha);
+        let repeats = op.integer("broadcast", 0)? != 0 || op.opset >= 7;
         let bias = match op.optional_constant(2)? {
+            Some(c) if !repeats && c.shape != [1, m] => return Err(Problem::Shape),
             Some(c) => c.broadcast_to(&[1, m])?.data.iter().map(|c| beta * c).collect(),
             None => vec![0.0; m],
         };
@@ -79,99 +85,66 @@ impl Builder {
         Ok(Value::Variable(self.affine(vec![1, m], vec![(x.node, Arc::new(map))], bias)?))
     }
 
+    /// A·B of a variable and a constant by numpy's rules: a vector is a row on the left and a column on the right, and the axes before
+    /// the last two are broadcast.
     pub fn matmul(&mut self, op: &Operation) -> Result<Value, Problem> {
-        match (op.input(0)?, op.input(1)?) {
-            (Value::Variable(x), Value::Constant(w)) => self.times_right(x, w),
-            (Value::Constant(w), Value::Variable(x)) => self.times_left(w, x),
-            _ => Err(Problem::Unsupported("MatMul of two variables or two constants")),
-        }
-    }
-
-    /// x W for x of shape […, n].
-    fn times_right(&mut self, x: &Variable, w: &Array<f64>) -> Result<Value, Problem> {
-        let (n, m) = match w.shape.as_slice() {
-            [n] => (*n, 1),
-            [ones @ .., n, m] if ones.iter().all(|d| *d == 1) => (*n, *m),
-            _ => return Err(Problem::Unsupported("a MatMul of several matrices")),
+        let (x, w, left) = match (op.input(0)?, op.input(1)?) {
+            (Value::Variable(x), Value::Constant(w)) => (x, w, true),
+            (Value::Constant(w), Value::Variable(x)) => (x, w, false),
+            _ => return Err(Problem::Unsupported("MatMul of two variables or two constants")),
         };
-        let (last, outer) = x.shape.split_last().ok_or(Problem::Shape)?;
-        if *last != n {
+        let matrices = |shape: &[usize], left: bool| match *shape {
+            [n] if left => vec![1, n],
+            [n] => vec![n, 1],
+            _ => shape.to_vec(),
+        };
+        let (own, other) = (matrices(&x.shape, left), matrices(&w.shape, !left));
+        let (a, b) = if left { (&own, &other) } else { (&other, &own) };
+        let ([first @ .., m, n], [second @ .., inner, k]) = (a.as_slice(), b.as_slice()) else {
+            return Err(Problem::Shape);
+        };
+        if n != inner {
             return Err(Problem::Shape);
         }
-        let mut shape = outer.to_vec();
-        while shape.len() + 2 < w.rank() {
-            shape.insert(0, 1);
-        }
-        if w.rank() > 1 {
-            shape.push(m);
-        }
-        let count = volume(outer)?;
-        let map = if count == 1 {
-            Map::dense(m, n, transpose(&w.data, n, m))
-        } else {
-            bounded(&[count, n, m])?;
-            let row = |i: usize| {
-                let (r, j) = (i / m, i % m);
-                (0..n).map(|k| (r * n + k, w.data[k * m + j])).filter(|t| t.1 != 0.0).collect()
-            };
-            Map::sparse(count * n, (0..count * m).map(row).collect())
+        let (m, n, k, batch) = (*m, *n, *k, broadcast_shape(first, second)?);
+        let mut shape = batch.clone();
+        shape.extend((op.input(0)?.shape().len() > 1).then_some(m));
+        shape.extend((op.input(1)?.shape().len() > 1).then_some(k));
+        let map = match (volume(&batch)?, m, k, left) {
+            (1, 1, _, true) => Map::dense(k, n, transpose(&w.data, n, k)),
+            (1, _, 1, false) => Map::dense(m, n, w.data.clone()),
+            (count, ..) => {
+                bounded(&[count, m, n, k])?;
+                let all = |s: &[usize]| [batch.as_slice(), &s[s.len() - 2..]].concat();
+                let (xs, ws) = (all(&own), all(&other));
+                let positions = self.positions(x)?.reshaped(own)?.broadcast_to(&xs)?;
+                let weights = w.reshaped(other)?.broadcast_to(&ws)?;
+                let row = |i: usize| {
+                    let (at, i, j) = (i / (m * k), i / k % m, i % k);
+                    let term = |l: usize| {
+                        let (a, b) = ((at * m + i) * n + l, (at * n + l) * k + j);
+                        let (own, other) = if left { (a, b) } else { (b, a) };
+                        (positions.data[own].unwrap_or(0), weights.data[other])
+                    };
+                    (0..n).map(term).filter(|t| t.1 != 0.0).collect()
+                };
+                Map::sparse(self.circuit.size(x.node), (0..count * m * k).map(row).collect())
+            }
         };
-        let map = map.ok_or(Problem::TooLarge)?;
-        let bias = vec![0.0; map.rows()];
-        Ok(Value::Variable(self.affine(shape, vec![(x.node, Arc::new(map))], bias)?))
-    }
-
-    /// W x for x of shape [n] or […, n, k].
-    fn times_left(&mut self, w: &Array<f64>, x: &Variable) -> Result<Value, Problem> {
-        let (m, n) = match w.shape.as_slice() {
-            [n] => (1, *n),
-            [ones @ .., m, n] if ones.iter().all(|d| *d == 1) => (*m, *n),
-            _ => return Err(Problem::Unsupported("a MatMul of several matrices")),
-        };
-        let (outer, length, k) = match x.shape.as_slice() {
-            [length] => (&[][..], *length, 1),
-            [outer @ .., length, k] => (outer, *length, *k),
-            [] => return Err(Problem::Shape),
-        };
-        if length != n {
-            return Err(Problem::Shape);
-        }
-        let mut shape = outer.to_vec();
-        while shape.len() + 2 < w.rank() {
-            shape.insert(0, 1);
-        }
-        if w.rank() > 1 {
-            shape.push(m);
-        }
-        if x.shape.len() > 1 {
-            shape.push(k);
-        }
-        let count = volume(outer)?;
-        let map = if count == 1 && k == 1 {
-            Map::dense(m, n, w.data.clone())
-        } else {
-            bounded(&[count, m, n, k])?;
-            let row = |i: usize| {
-                let (r, i, j) = (i / (m * k), i / k % m, i % k);
-                let term = |l: usize| ((r * n + l) * k + j, w.data[i * n + l]);
-                (0..n).map(term).filter(|t| t.1 != 0.0).collect()
-            };
-            Map::sparse(count * n * k, (0..count * m * k).map(row).collect())
-        };
-        let map = map.ok_or(Problem::TooLarge)?;
-        let bias = vec![0.0; map.rows()];
-        Ok(Value::Variable(self.affine(shape, vec![(x.node, Arc::new(map))], bias)?))
+        self.linear(x, map, shape)
     }
 
     /// (x − mean)·a + b per channel, a = fl(scale / fl(√ fl(var + ε))).
     pub fn batch_normalization(&mut self, op: &Operation) -> Result<Value, Problem> {
-        if op.integer("training_mode", 0)? != 0 || op.integer("spatial", 1)? != 1 {
+        // Before operator set 7 training was the default.
+        let trains = op.integer("is_test", 0)? == 0 && op.opset < 7;
+        if op.integer("training_mode", 0)? != 0 || op.integer("spatial", 1)? != 1 || trains {
             return Err(Problem::Unsupported("training mode"));
         }
         let x = op.input(0)?.clone();
         let rank = x.shape().len();
         let channels = *x.shape().get(1).ok_or(Problem::Shape)?;
-        let epsilon = op.float("epsilon", 1e-5)?;
+        let epsilon = op.float("epsilon")?.unwrap_or(1e-5f32 as f64);
         let mut parts = vec![];
         for i in 1..5 {
             let part = op.constant(i)?;
@@ -185,7 +158,7 @@ impl Builder {
         }
         let [scale, bias, mean, variance] = parts.as_slice() else { return Err(Problem::Shape) };
         let scale = scale.data.iter().zip(&variance.data).map(|(s, v)| s / (v + epsilon).sqrt());
-        let scale = Array::new(Kind::Float, mean.shape.clone(), scale.collect())?;
+        let scale = Array::new(mean.kind, mean.shape.clone(), scale.collect())?;
         let shape = x.shape().to_vec();
         let mean = Value::constant(mean.clone());
         let centred = self.combine(&shape, &[(&x, 1.0), (&mean, -1.0)])?;
@@ -199,8 +172,8 @@ impl Builder {
         let x = op.variable(0)?;
         let rank = x.shape.len();
         let axes = op.list("axes", 1)?.unwrap_or_default();
-        let mut reduced =
-            vec![axes.is_empty() && op.integer("noop_with_empty_axes", 0)? == 0; rank];
+        let none = op.integer("noop_with_empty_axes", 0)? != 0;
+        let mut reduced = vec![axes.is_empty() && !none; rank];
         for a in axes {
             reduced[axis(a, rank)?] = true;
         }
@@ -216,11 +189,8 @@ impl Builder {
         let weight = if mean { 1.0 / count as f64 } else { 1.0 };
         let shape: Vec<usize> = shape.collect();
         let row = |group: &[Option<usize>]| group.iter().flatten().map(|p| (*p, weight)).collect();
-        let mut rows: Vec<Vec<_>> = moved.data.chunks(count.max(1)).map(row).collect();
-        rows.resize(small_volume(&shape)?, vec![]);
-        let map = Map::sparse(self.circuit.size(x.node), rows).ok_or(Problem::TooLarge)?;
-        let bias = vec![0.0; map.rows()];
-        Ok(Value::Variable(self.affine(shape, vec![(x.node, Arc::new(map))], bias)?))
+        let rows = moved.data.chunks(count).map(row).collect();
+        self.linear(x, Map::sparse(self.circuit.size(x.node), rows), shape)
     }
 }
 
@@ -240,18 +210,13 @@ fn transpose(data: &[f64], n: usize, m: usize) -> Vec<f64> {
     out
 }
 
-/// Arithmetic on constants: in f64, or on integers as ONNX says (division towards zero).
-fn fold(a: &Array<f64>, b: &Array<f64>, sign: char) -> Result<Array<f64>, Problem> {
-    let shape = broadcast_shape(&a.shape, &b.shape)?;
-    let integer = a.kind == Kind::Integer && b.kind == Kind::Integer;
+/// Arithmetic on constants of one type, rounded to it once (integers towards zero).
+pub fn fold(a: &Array<f64>, b: &Array<f64>, f: impl Fn(f64, f64) -> f64) -> Result<Value, Problem> {
+    let (kind, shape) = (a.kind, broadcast_shape(&a.shape, &b.shape)?);
     let (a, b) = (a.broadcast_to(&shape)?, b.broadcast_to(&shape)?);
-    let one = |(a, b): (&f64, &f64)| match sign {
-        '+' => a + b,
-        '-' => a - b,
-        '*' => a * b,
-        _ if integer => (a / b).trunc(),
-        _ => a / b,
-    };
-    let data = a.data.iter().zip(&b.data).map(one).collect();
-    Array::new(if integer { Kind::Integer } else { Kind::Float }, shape, data)
+    // Integers that are not exact are good for nothing.
+    let hold = |x: &f64| if kind.is_float() { Ok(*x) } else { kind.hold(*x) };
+    let one = |(x, y)| kind.hold(f(hold(x)?, hold(y)?));
+    let data = a.data.iter().zip(&b.data).map(one).collect::<Result<_, _>>()?;
+    Ok(Value::constant(Array::new(kind, shape, data)?))
 }

@@ -1,10 +1,68 @@
 //! Arrays in row-major order, and the operators that only move elements.
 use super::error::Problem;
+use super::wire::{Malformed, numbers};
 
+/// The types of elements. All are held as f64, which holds integers beyond ±2^53 approximately only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    Float,
-    Integer,
+    F32,
+    F64,
+    I32,
+    I64,
+    Bool,
+}
+
+impl Kind {
+    /// The type of ONNX's number.
+    pub fn of(data_type: i64) -> Result<Kind, Problem> {
+        match data_type {
+            1 => Ok(Kind::F32),
+            6 => Ok(Kind::I32),
+            7 => Ok(Kind::I64),
+            9 => Ok(Kind::Bool),
+            11 => Ok(Kind::F64),
+            _ => Err(Problem::Unsupported("types other than f32, f64, i32, i64 and bool")),
+        }
+    }
+
+    pub fn is_float(self) -> bool {
+        matches!(self, Kind::F32 | Kind::F64)
+    }
+
+    /// The bytes of an element in a file, and the field of a tensor that lists elements one by one.
+    pub fn place(self) -> (usize, u64) {
+        match self {
+            Kind::F32 => (4, 4),
+            Kind::F64 => (8, 10),
+            Kind::I32 => (4, 5),
+            Kind::I64 => (8, 7),
+            Kind::Bool => (1, 5),
+        }
+    }
+
+    pub fn decode(self, raw: &[u8]) -> Result<Vec<f64>, Malformed> {
+        match self {
+            Kind::F32 => numbers(raw, |c| f32::from_le_bytes(c) as f64),
+            Kind::F64 => numbers(raw, f64::from_le_bytes),
+            Kind::I32 => numbers(raw, |c| i32::from_le_bytes(c) as f64),
+            Kind::I64 => numbers(raw, |c| i64::from_le_bytes(c) as f64),
+            Kind::Bool => numbers(raw, |c| u8::from_le_bytes(c) as f64),
+        }
+    }
+
+    /// What becomes of a number in this type: rounded to the nearest float, or cut to an integer, which must be in the type's range
+    /// (ONNX lets integers wrap round) and below 2^53.
+    pub fn hold(self, x: f64) -> Result<f64, Problem> {
+        let whole = x.trunc() + 0.0;
+        let fits = match self {
+            Kind::F32 => return Ok(x as f32 as f64),
+            Kind::F64 => return Ok(x),
+            Kind::I32 => whole >= i32::MIN as f64 && whole <= i32::MAX as f64,
+            Kind::I64 => whole.abs() < 2f64.powi(53),
+            Kind::Bool => whole == 0.0 || whole == 1.0,
+        };
+        if fits { Ok(whole) } else { Err(Problem::Overflow) }
+    }
 }
 
 /// Most elements of an array that an operator makes.
@@ -145,8 +203,10 @@ impl<T: Clone> Array<T> {
     /// With `before` and `after` (negative: cropped) more elements of value `fill` on each axis.
     pub fn padded(&self, before: &[i64], after: &[i64], fill: &T) -> Result<Array<T>, Problem> {
         let grow = |(size, (b, a)): (&usize, (&i64, &i64))| {
-            let size = (*size as i64).checked_add(*b)?.checked_add(*a)?;
-            usize::try_from(size).ok().filter(|s| *s <= MOST)
+            // What is cropped must be there.
+            let left = (*size as i64).checked_add((*b).min(0))?.checked_add((*a).min(0))?;
+            let size = left.checked_add((*b).max(0))?.checked_add((*a).max(0))?;
+            usize::try_from(size).ok().filter(|s| left >= 0 && *s <= MOST)
         };
         let sizes = self.shape.iter().zip(before.iter().zip(after));
         let shape: Vec<usize> = sizes.map(grow).collect::<Option<_>>().ok_or(Problem::Shape)?;
@@ -184,8 +244,7 @@ impl<T: Clone> Array<T> {
                 data.extend_from_slice(&part.data[block * size..(block + 1) * size]);
             }
         }
-        let integer = parts.iter().all(|p| p.kind == Kind::Integer);
-        Array::new(if integer { Kind::Integer } else { Kind::Float }, shape, data)
+        Array::new(first.kind, shape, data)
     }
 }
 
@@ -195,7 +254,21 @@ impl Array<f64> {
     }
 
     /// The elements as integers (sizes, axes, positions).
-    pub fn integers(&self) -> Vec<i64> {
-        self.data.iter().map(|x| *x as i64).collect()
+    pub fn integers(&self) -> Result<Vec<i64>, Problem> {
+        match self.kind {
+            Kind::I32 | Kind::I64 => Ok(self.data.iter().map(|x| *x as i64).collect()),
+            _ => Err(Problem::Types),
+        }
+    }
+
+    /// The one element.
+    pub fn only(&self) -> Result<f64, Problem> {
+        if let [x] = self.data.as_slice() { Ok(*x) } else { Err(Problem::Shape) }
+    }
+
+    /// The elements changed, and rounded to their type.
+    pub fn map(&self, f: impl Fn(f64) -> f64) -> Result<Array<f64>, Problem> {
+        let data = self.data.iter().map(|x| self.kind.hold(f(*x)));
+        Array::new(self.kind, self.shape.clone(), data.collect::<Result<_, _>>()?)
     }
 }

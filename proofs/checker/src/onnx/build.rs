@@ -1,16 +1,19 @@
 //! Values while the graph is read, and the few ways to make new ones.
 use super::array::{Array, Kind, broadcast_shape, small_volume};
 use super::error::Problem;
+use super::external::Folder;
+use super::model::TensorProto;
 use crate::circuit::{Affine, Circuit, Node};
 use crate::map::Map;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// A tensor of the network.
+/// A tensor of the network. It has elements, and they are floats.
 #[derive(Clone, Debug)]
 pub struct Variable {
     pub node: usize,
     pub shape: Vec<usize>,
+    pub kind: Kind,
 }
 
 #[derive(Clone)]
@@ -30,13 +33,27 @@ impl Value {
             Value::Variable(v) => &v.shape,
         }
     }
+
+    pub fn kind(&self) -> Kind {
+        match self {
+            Value::Constant(a) => a.kind,
+            Value::Variable(v) => v.kind,
+        }
+    }
 }
 
 pub struct Builder {
     pub circuit: Circuit,
+    /// The type of the floats of the operator at hand.
+    pub kind: Kind,
+    pub folder: Folder,
 }
 
 impl Builder {
+    pub fn decoded(&self, tensor: &TensorProto) -> Result<Value, Problem> {
+        Ok(Value::constant(tensor.decode(&self.folder)?))
+    }
+
     pub fn affine(
         &mut self,
         shape: Vec<usize>,
@@ -47,19 +64,34 @@ impl Builder {
         if !finite {
             return Err(Problem::NotFinite);
         }
+        if bias.is_empty() {
+            return Err(Problem::Empty);
+        }
         let node = self.circuit.push_affine(Affine { terms, bias }).ok_or(Problem::TooLarge)?;
-        Ok(Variable { node, shape })
+        Ok(Variable { node, shape, kind: self.kind })
+    }
+
+    /// The map's image of a variable.
+    pub fn linear(
+        &mut self,
+        x: &Variable,
+        map: Option<Map>,
+        shape: Vec<usize>,
+    ) -> Result<Value, Problem> {
+        let map = map.ok_or(Problem::TooLarge)?;
+        let bias = vec![0.0; map.rows()];
+        Ok(Value::Variable(self.affine(shape, vec![(x.node, Arc::new(map))], bias)?))
     }
 
     pub fn relu(&mut self, z: &Variable) -> Result<Variable, Problem> {
         let node = self.circuit.push_relu(z.node).ok_or(Problem::TooLarge)?;
-        Ok(Variable { node, shape: z.shape.clone() })
+        Ok(Variable { node, ..z.clone() })
     }
 
     /// The flat positions of a variable's elements, to be moved as the elements are.
     pub fn positions(&self, v: &Variable) -> Result<Array<Option<usize>>, Problem> {
         let count = small_volume(&v.shape)?;
-        Array::new(Kind::Float, v.shape.clone(), (0..count).map(Some).collect())
+        Array::new(v.kind, v.shape.clone(), (0..count).map(Some).collect())
     }
 
     /// The variable whose elements are those at the positions; `fill` where there is none.
@@ -74,7 +106,7 @@ impl Builder {
         let same = positions.data.len() == size
             && positions.data.iter().enumerate().all(|(i, p)| *p == Some(i));
         if same {
-            return Ok(Value::Variable(Variable { node: v.node, shape }));
+            return Ok(Value::Variable(Variable { shape, ..v.clone() }));
         }
         let bias = positions.data.iter().map(|p| if p.is_some() { 0.0 } else { fill }).collect();
         let rows = positions.data.iter().map(|p| p.iter().map(|j| (*j, 1.0)).collect()).collect();

@@ -32,9 +32,9 @@ impl Windows {
             usize::try_from(x).ok().filter(|x| *x < 1 << 20).ok_or(Problem::Operand("sizes"))
         };
         // Lists over the spatial axes, with the axis that is not there in front.
-        let list = |name: &str, default: usize| -> Result<[usize; 2], Problem> {
+        let list = |name: &'static str, default: usize| -> Result<[usize; 2], Problem> {
             let mut out = [1, default];
-            match op.integers(name) {
+            match op.integers(name)? {
                 None => Ok([if spatial == 2 { default } else { 1 }, default]),
                 Some(l) if l.len() == spatial => {
                     for (i, x) in l.iter().enumerate() {
@@ -61,7 +61,7 @@ impl Windows {
         if !positive || w.kernel.iter().any(|k| *k >= 1 << 20) {
             return Err(Problem::Operand("sizes"));
         }
-        if let Some(pads) = op.integers("pads") {
+        if let Some(pads) = op.integers("pads")? {
             if pads.len() != 2 * spatial {
                 return Err(Problem::Operand("pads"));
             }
@@ -76,11 +76,17 @@ impl Windows {
 
     /// Automatic padding and the output's size.
     fn place(&mut self, op: &Operation) -> Result<(), Problem> {
-        let automatic = op.text("auto_pad").unwrap_or(b"NOTSET");
-        let ceil = op.integer("ceil_mode", 0)? != 0;
+        let automatic = op.text("auto_pad")?.unwrap_or(b"NOTSET");
+        let pools = op.proto.operator != "Conv";
+        let ceil = pools && op.integer("ceil_mode", 0)? != 0;
         for a in 0..2 {
             let reach = (self.kernel[a] - 1) * self.dilations[a] + 1;
+            // Whether dilations count here differs from version to version.
+            let unclear = pools && self.dilations[a] > 1;
             match automatic {
+                b"SAME_UPPER" | b"SAME_LOWER" if unclear => {
+                    return Err(Problem::Unsupported("SAME padding together with dilations"));
+                }
                 b"NOTSET" => {}
                 b"VALID" => (self.before[a], self.after[a]) = (0, 0),
                 b"SAME_UPPER" | b"SAME_LOWER" => {
@@ -98,6 +104,9 @@ impl Windows {
             let room = room.checked_sub(reach).ok_or(Problem::Shape)?;
             self.output[a] = room / self.strides[a] + 1;
             if ceil && room % self.strides[a] != 0 {
+                if automatic != b"NOTSET" {
+                    return Err(Problem::Unsupported("automatic padding together with ceil_mode"));
+                }
                 // A window that would begin in the padding after the image is left out.
                 let begins = self.output[a] * self.strides[a] < self.input[a] + self.before[a];
                 self.output[a] += usize::from(begins);
@@ -153,11 +162,9 @@ impl Windows {
 }
 
 fn kernel_shape(op: &Operation) -> Result<Vec<usize>, Problem> {
-    let kernel = op.integers("kernel_shape").ok_or(Problem::Operand("kernel_shape"))?;
-    kernel
-        .iter()
-        .map(|k| usize::try_from(*k).map_err(|_| Problem::Operand("kernel_shape")))
-        .collect()
+    let kernel = op.integers("kernel_shape")?.ok_or(Problem::Operand("kernel_shape"))?;
+    let size = |k: &i64| usize::try_from(*k).map_err(|_| Problem::Operand("kernel_shape"));
+    kernel.iter().map(size).collect()
 }
 
 impl Builder {
@@ -166,7 +173,7 @@ impl Builder {
         let [out_channels, per_group, kernel @ ..] = w.shape.as_slice() else {
             return Err(Problem::Shape);
         };
-        if op.proto.attributes.contains_key("kernel_shape") && kernel_shape(op)? != kernel {
+        if op.integers("kernel_shape")?.is_some() && kernel_shape(op)? != kernel {
             return Err(Problem::Operand("kernel_shape"));
         }
         let windows = Windows::new(op, x, kernel)?;
@@ -204,15 +211,17 @@ impl Builder {
         let x = op.variable(0)?;
         let windows = Windows::new(op, x, &kernel_shape(op)?)?;
         let with_padding = op.integer("count_include_pad", 0)? != 0;
+        let size = windows.kernel[0] * windows.kernel[1];
         let row = |(list, padded): (Vec<usize>, usize)| {
-            let count = if with_padding { padded } else { list.len() };
-            let weight = 1.0 / count as f64;
-            list.into_iter().map(|p| (p, weight)).collect()
+            if list.is_empty() || with_padding && padded < size {
+                return Err(Problem::Unsupported("a window that is all padding, or leaves it"));
+            }
+            let weight = 1.0 / if with_padding { size } else { list.len() } as f64;
+            Ok(list.into_iter().map(|p| (p, weight)).collect())
         };
-        let rows = windows.windows().into_iter().map(row).collect();
-        let map = Map::sparse(self.circuit.size(x.node), rows).ok_or(Problem::TooLarge)?;
-        let (shape, bias) = (windows.shape(windows.channels), vec![0.0; map.rows()]);
-        Ok(Value::Variable(self.affine(shape, vec![(x.node, Arc::new(map))], bias)?))
+        let rows = windows.windows().into_iter().map(row).collect::<Result<_, _>>()?;
+        let map = Map::sparse(self.circuit.size(x.node), rows);
+        self.linear(x, map, windows.shape(windows.channels))
     }
 
     pub fn max_pool(&mut self, op: &Operation) -> Result<Value, Problem> {
@@ -234,9 +243,7 @@ impl Builder {
             plane.into_iter().map(|p| (p, weight)).collect()
         };
         let rows = planes.into_iter().map(row).collect();
-        let map = Map::sparse(self.circuit.size(x.node), rows).ok_or(Problem::TooLarge)?;
-        let bias = vec![0.0; map.rows()];
-        Ok(Value::Variable(self.affine(shape, vec![(x.node, Arc::new(map))], bias)?))
+        self.linear(x, Map::sparse(self.circuit.size(x.node), rows), shape)
     }
 
     /// The maximum of each list of positions, by rounds of pairwise maxima; one block a round.
@@ -281,8 +288,8 @@ impl Builder {
             source = self.affine(vec![bias.len()], terms, bias)?.node;
         }
         let positions = lists.iter().map(|l| Some(l[0])).collect();
-        let from = Variable { node: source, shape: vec![self.circuit.size(source)] };
-        self.moved(&from, Array::new(super::array::Kind::Float, shape, positions)?, 0.0)
+        let from = Variable { node: source, shape: vec![self.circuit.size(source)], kind: x.kind };
+        self.moved(&from, Array::new(x.kind, shape, positions)?, 0.0)
     }
 }
 

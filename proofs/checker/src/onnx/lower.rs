@@ -1,26 +1,59 @@
 //! The walk through the graph, in the order of the file.
-use super::array::Array;
+use super::array::{Array, Kind, small_volume};
 use super::build::{Builder, Value, Variable};
 use super::error::{Error, Problem};
-use super::model::{Model, NodeProto};
+use super::external::Folder;
+use super::model::{Attribute, Model, NodeProto, TensorProto, is_standard};
 use crate::circuit::Circuit;
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+
+/// The newest operator set whose operators are known.
+const NEWEST: i64 = 22;
 
 pub struct Lowering<'a> {
     model: &'a Model<'a>,
     values: HashMap<&'a str, Value>,
-    pub build: Builder,
+    build: Builder,
 }
 
 /// One node with the values of its inputs (`None`: left out).
 pub struct Operation<'n, 'a> {
     pub proto: &'n NodeProto<'a>,
     pub inputs: Vec<Option<Value>>,
+    pub opset: i64,
+    /// The attributes that were looked at.
+    seen: RefCell<Vec<&'static str>>,
 }
 
-pub fn lower<'a>(model: &'a Model<'a>) -> Result<Circuit, Error> {
-    let mut inputs = model.inputs.iter().filter(|(n, _)| !model.initializers.contains_key(n));
-    let (name, shape) = match (inputs.next(), inputs.next()) {
+/// Operators whose operands have one type.
+const ALIKE: [&str; 14] = [
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Sum",
+    "Gemm",
+    "MatMul",
+    "BatchNormalization",
+    "Conv",
+    "PRelu",
+    "Clip",
+    "Max",
+    "Min",
+    "Concat",
+];
+
+/// Attributes that do not change what is computed here: of training, of outputs that are refused, of types that are.
+const HARMLESS: [&str; 6] =
+    ["consumed_inputs", "momentum", "ratio", "seed", "storage_order", "saturate"];
+
+pub fn lower<'a>(model: &'a Model<'a>, folder: Folder) -> Result<Circuit, Error> {
+    if !(1..=NEWEST).contains(&model.opset) {
+        return Err(Error::graph("the operator set is not one of 1 to 22"));
+    }
+    let mut inputs = model.inputs.iter().filter(|i| !model.initializers.contains_key(i.name));
+    let input = match (inputs.next(), inputs.next()) {
         (Some(input), None) => input,
         _ => {
             return Err(Error::graph(
@@ -31,13 +64,20 @@ pub fn lower<'a>(model: &'a Model<'a>) -> Result<Circuit, Error> {
     let [output] = model.outputs.as_slice() else {
         return Err(Error::graph("the model must have exactly one output"));
     };
-    let count = super::array::small_volume(shape)?;
+    let kind = Kind::of(input.data_type).ok().filter(|kind| kind.is_float());
+    let (Some(kind), Some(shape)) = (kind, &input.shape) else {
+        return Err(Error::graph("the input must be a tensor of f32 or f64 with a shape"));
+    };
+    let count = small_volume(shape)?;
+    if count == 0 {
+        return Err(Problem::Empty.into());
+    }
     let circuit = Circuit::new(count).ok_or(Problem::TooLarge)?;
-    let input = Variable { node: 0, shape: shape.clone() };
+    let variable = Variable { node: 0, shape: shape.clone(), kind };
     let mut lowering = Lowering {
         model,
-        values: HashMap::from([(*name, Value::Variable(input))]),
-        build: Builder { circuit },
+        values: HashMap::from([(input.name, Value::Variable(variable))]),
+        build: Builder { circuit, kind, folder },
     };
     let needed = ancestors(model, output);
     for (number, node) in model.nodes.iter().enumerate() {
@@ -81,7 +121,7 @@ impl<'a> Lowering<'a> {
             return Ok(value.clone());
         }
         match self.model.initializers.get(name) {
-            Some(tensor) => Ok(Value::constant(tensor.decode()?)),
+            Some(tensor) => self.build.decoded(tensor),
             None => Err(Problem::Undefined(name.to_string())),
         }
     }
@@ -92,8 +132,14 @@ impl<'a> Lowering<'a> {
             name => self.value(name).map(Some),
         });
         let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
-        let operation = Operation { proto, inputs };
+        let (opset, seen) = (self.model.opset, RefCell::default());
+        let operation = Operation { proto, inputs, opset, seen };
         let results = self.apply(&operation)?;
+        let seen = operation.seen.take();
+        let known = |name: &&str| seen.contains(name) || HARMLESS.contains(name);
+        if let Some(name) = proto.attributes.keys().find(|name| !known(name)) {
+            return Err(Problem::Attribute(name.to_string()));
+        }
         let missing = proto.outputs.iter().skip(results.len()).any(|name| !name.is_empty());
         if missing && proto.operator != "Dropout" {
             return Err(Problem::Unsupported("a second output"));
@@ -108,7 +154,15 @@ impl<'a> Lowering<'a> {
     }
 
     fn apply(&mut self, op: &Operation) -> Result<Vec<Value>, Problem> {
+        if !is_standard(op.proto.domain) {
+            return Err(Problem::Domain(op.proto.domain.to_string()));
+        }
+        let kinds = || op.inputs.iter().flatten().map(Value::kind);
+        if ALIKE.contains(&op.proto.operator) && kinds().zip(kinds().skip(1)).any(|(a, b)| a != b) {
+            return Err(Problem::Types);
+        }
         let build = &mut self.build;
+        build.kind = kinds().find(|kind| kind.is_float()).unwrap_or(Kind::F32);
         let one = match op.proto.operator {
             "Add" => build.arithmetic(op, '+'),
             "Sub" => build.arithmetic(op, '-'),
@@ -170,33 +224,50 @@ impl Operation<'_, '_> {
         }
     }
 
-    pub fn integer(&self, name: &str, default: i64) -> Result<i64, Problem> {
+    /// An attribute, if it is given; its value must be in this field (`Attribute` lists them).
+    fn attribute(&self, name: &'static str, field: u64) -> Result<Option<&Attribute<'_>>, Problem> {
+        self.seen.borrow_mut().push(name);
         match self.proto.attributes.get(name) {
-            None => Ok(default),
-            Some(a) => a.integer.ok_or(Problem::Operand("integer attribute")),
+            Some(a) if a.field != field => Err(Problem::Operand(name)),
+            found => Ok(found),
         }
     }
 
-    pub fn integers(&self, name: &str) -> Option<&[i64]> {
-        self.proto.attributes.get(name).map(|a| a.integers.as_slice())
+    pub fn integer(&self, name: &'static str, default: i64) -> Result<i64, Problem> {
+        Ok(self.attribute(name, 3)?.map_or(default, |a| a.integer))
     }
 
-    pub fn float(&self, name: &str, default: f32) -> Result<f64, Problem> {
-        match self.proto.attributes.get(name) {
-            None => Ok(default as f64),
-            Some(a) => a.float.map(|f| f as f64).ok_or(Problem::Operand("float attribute")),
-        }
+    pub fn needed(&self, name: &'static str) -> Result<i64, Problem> {
+        Ok(self.attribute(name, 3)?.ok_or(Problem::Operand(name))?.integer)
     }
 
-    pub fn text(&self, name: &str) -> Option<&[u8]> {
-        self.proto.attributes.get(name).and_then(|a| a.text)
+    pub fn integers(&self, name: &'static str) -> Result<Option<&[i64]>, Problem> {
+        Ok(self.attribute(name, 8)?.map(|a| a.integers.as_slice()))
+    }
+
+    pub fn float(&self, name: &'static str) -> Result<Option<f64>, Problem> {
+        Ok(self.attribute(name, 2)?.map(|a| a.float as f64))
+    }
+
+    pub fn floats(&self, name: &'static str) -> Result<Option<&[f64]>, Problem> {
+        Ok(self.attribute(name, 7)?.map(|a| a.floats.as_slice()))
+    }
+
+    pub fn text(&self, name: &'static str) -> Result<Option<&[u8]>, Problem> {
+        Ok(self.attribute(name, 4)?.map(|a| a.text))
+    }
+
+    pub fn tensor(&self, name: &'static str) -> Result<Option<&TensorProto<'_>>, Problem> {
+        Ok(self.attribute(name, 5)?.map(|a| &a.tensor))
     }
 
     /// A list that older operator sets have as an attribute and newer ones as an input.
-    pub fn list(&self, name: &str, input: usize) -> Result<Option<Vec<i64>>, Problem> {
-        match self.integers(name) {
-            Some(list) => Ok(Some(list.to_vec())),
-            None => Ok(self.optional_constant(input)?.map(Array::integers)),
+    pub fn list(&self, name: &'static str, input: usize) -> Result<Option<Vec<i64>>, Problem> {
+        match (self.integers(name)?, self.optional_constant(input)?) {
+            (Some(list), None) => Ok(Some(list.to_vec())),
+            (None, Some(c)) if c.rank() < 2 => Ok(Some(c.integers()?)),
+            (None, None) => Ok(None),
+            _ => Err(Problem::Operand(name)),
         }
     }
 }

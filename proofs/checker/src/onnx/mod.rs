@@ -6,6 +6,7 @@ mod array;
 mod build;
 mod conv;
 mod error;
+mod external;
 mod lower;
 mod model;
 mod movement;
@@ -15,8 +16,14 @@ mod wire;
 pub use error::{Error, Problem};
 
 use crate::circuit::Circuit;
+use std::path::Path;
 
-/// Reads a model. Everything that is not affine + ReLU is refused.
+/// Reads a model whose weights are all in it. Everything that is not affine + ReLU is refused.
 pub fn read(bytes: &[u8]) -> Result<Circuit, Error> {
-    lower::lower(&model::Model::parse(bytes)?)
+    lower::lower(&model::Model::parse(bytes)?, external::Folder(None))
+}
+
+/// Reads a model from a folder, where some of its weights may lie in files of their own.
+pub fn read_in(folder: &Path, bytes: &[u8]) -> Result<Circuit, Error> {
+    lower::lower(&model::Model::parse(bytes)?, external::Folder(Some(folder.to_path_buf())))
 }

@@ -1,71 +1,83 @@
 //! The parts of an ONNX file that define the network.
-use super::array::{Array, Kind};
+use super::array::{Array, Kind, volume};
 use super::error::{Error, Problem};
-use super::wire::{Fields, Malformed, Value, f32s, f64s};
-use std::collections::HashMap;
+use super::external::Folder;
+use super::wire::{Fields, Malformed, Value};
+use std::collections::{BTreeMap, HashMap};
 
 #[derive(Default)]
 pub struct Model<'a> {
     pub nodes: Vec<NodeProto<'a>>,
     pub initializers: HashMap<&'a str, TensorProto<'a>>,
-    /// Inputs with their dimensions (1 where symbolic).
-    pub inputs: Vec<(&'a str, Vec<usize>)>,
+    pub inputs: Vec<Input<'a>>,
     pub outputs: Vec<&'a str>,
     pub opset: i64,
+}
+
+pub struct Input<'a> {
+    pub name: &'a str,
+    pub data_type: i64,
+    /// Its dimensions (1 where symbolic); `None` if it says nothing of them.
+    pub shape: Option<Vec<usize>>,
 }
 
 #[derive(Default)]
 pub struct NodeProto<'a> {
     pub operator: &'a str,
+    pub domain: &'a str,
     pub name: &'a str,
     pub inputs: Vec<&'a str>,
     pub outputs: Vec<&'a str>,
-    pub attributes: HashMap<&'a str, Attribute<'a>>,
+    pub attributes: BTreeMap<&'a str, Attribute<'a>>,
 }
 
+/// An attribute's value is in the field of its type: 2 a float, 3 an integer, 4 a text, 5 a tensor, 7 floats, 8 integers.
 #[derive(Default)]
 pub struct Attribute<'a> {
-    pub float: Option<f32>,
-    pub integer: Option<i64>,
-    pub text: Option<&'a [u8]>,
-    pub tensor: Option<TensorProto<'a>>,
-    pub integers: Vec<i64>,
+    pub field: u64,
+    pub float: f32,
+    pub integer: i64,
+    pub text: &'a [u8],
+    pub tensor: TensorProto<'a>,
     pub floats: Vec<f64>,
+    pub integers: Vec<i64>,
 }
 
 /// A constant, decoded when it is used.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct TensorProto<'a> {
     dimensions: Vec<i64>,
     data_type: i64,
-    raw: Option<&'a [u8]>,
-    floats: Vec<f64>,
-    integers: Vec<i64>,
+    /// The field that holds the values, 0 if none does.
+    field: u64,
+    raw: &'a [u8],
+    values: Vec<f64>,
     external: bool,
+    /// Where external data are: location, offset, length.
+    entries: Vec<(&'a str, &'a str)>,
 }
+
+const OTHER_FIELD: Malformed = Malformed("a value is in the field of another type");
 
 impl<'a> Model<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Model<'a>, Error> {
         let (mut graph, mut opset) = (None, None);
-        for field in Fields::new(bytes) {
+        for field in Fields::new(bytes, &[7]) {
             match field? {
-                (7, value) if graph.is_none() => graph = Some(value.bytes()?),
-                (7, _) => return Err(Error::graph("the file has two graphs")),
+                (7, value) => graph = Some(value.bytes()?),
                 (8, value) => {
                     let (domain, version) = operator_set(value.bytes()?)?;
-                    if domain.is_empty() || domain == "ai.onnx" {
-                        opset = Some(version);
+                    if is_standard(domain) && opset.replace(version).is_some() {
+                        return Err(Error::graph("the file names two standard operator sets"));
                     }
                 }
+                (25, _) => return Err(Error::graph("functions in the file are not supported")),
                 _ => {}
             }
         }
         let graph = graph.ok_or(Error::graph("the file has no graph: it is not an ONNX model"))?;
         let mut model = Model { opset: opset.unwrap_or(1), ..Model::default() };
-        if model.opset < 7 {
-            return Err(Error::graph("operator sets before 7 are not supported"));
-        }
-        for field in Fields::new(graph) {
+        for field in Fields::new(graph, &[]) {
             model.graph_field(field?)?;
         }
         Ok(model)
@@ -80,8 +92,8 @@ impl<'a> Model<'a> {
                     return Err(Problem::DefinedTwice(name.to_string()).into());
                 }
             }
-            11 => self.inputs.push(value_info(value.bytes()?)?),
-            12 => self.outputs.push(value_info(value.bytes()?)?.0),
+            11 => self.inputs.push(input(value.bytes()?)?),
+            12 => self.outputs.push(input(value.bytes()?)?.name),
             15 => return Err(Error::graph("sparse initializers are not supported")),
             _ => {}
         }
@@ -89,9 +101,14 @@ impl<'a> Model<'a> {
     }
 }
 
+/// Whether a domain is that of ONNX's own operators.
+pub fn is_standard(domain: &str) -> bool {
+    matches!(domain, "" | "ai.onnx")
+}
+
 fn operator_set(bytes: &[u8]) -> Result<(&str, i64), Malformed> {
     let (mut domain, mut version) = ("", 0);
-    for field in Fields::new(bytes) {
+    for field in Fields::new(bytes, &[1, 2]) {
         match field? {
             (1, value) => domain = value.text()?,
             (2, value) => version = value.integer()?,
@@ -103,7 +120,7 @@ fn operator_set(bytes: &[u8]) -> Result<(&str, i64), Malformed> {
 
 fn node(bytes: &[u8]) -> Result<NodeProto<'_>, Error> {
     let mut node = NodeProto::default();
-    for field in Fields::new(bytes) {
+    for field in Fields::new(bytes, &[3, 4, 7]) {
         match field? {
             (1, value) => node.inputs.push(value.text()?),
             (2, value) => node.outputs.push(value.text()?),
@@ -115,9 +132,7 @@ fn node(bytes: &[u8]) -> Result<NodeProto<'_>, Error> {
                     return Err(Problem::DefinedTwice(name.to_string()).into());
                 }
             }
-            (7, value) if !matches!(value.text()?, "" | "ai.onnx") => {
-                return Err(Error::graph("operators of other domains are not supported"));
-            }
+            (7, value) => node.domain = value.text()?,
             _ => {}
         }
     }
@@ -126,107 +141,158 @@ fn node(bytes: &[u8]) -> Result<NodeProto<'_>, Error> {
 
 fn attribute(bytes: &[u8]) -> Result<(&str, Attribute<'_>), Malformed> {
     let (mut name, mut a) = ("", Attribute::default());
-    for field in Fields::new(bytes) {
-        match field? {
-            (1, value) => name = value.text()?,
-            (2, value) => a.float = Some(value.float()?),
-            (3, value) => a.integer = Some(value.integer()?),
-            (4, value) => a.text = Some(value.bytes()?),
-            (5, value) => a.tensor = Some(tensor(value.bytes()?)?.1),
-            (7, value) => value.floats(&mut a.floats)?,
-            (8, value) => value.integers(&mut a.integers)?,
+    let mut expected = None;
+    for field in Fields::new(bytes, &[1, 2, 3, 4, 5, 20]) {
+        let (number, value) = field?;
+        match number {
+            1 => name = value.text()?,
+            2 => a.float = value.float()?,
+            3 => a.integer = value.integer()?,
+            4 => a.text = value.bytes()?,
+            5 => a.tensor = tensor(value.bytes()?)?.1,
+            7 => value.floats(&mut a.floats)?,
+            8 => value.integers(&mut a.integers)?,
+            20 => expected = u64::try_from(value.integer()?).ok().filter(|t| *t > 0),
+            21 => return Err(Malformed("an attribute refers to that of a function")),
             _ => {}
         }
+        if (2..=11).contains(&number) {
+            one_field(&mut a.field, number)?;
+        }
+    }
+    // Types are numbered as the fields are, one less.
+    match expected {
+        Some(t) if a.field == 0 => a.field = t.saturating_add(1),
+        Some(t) if a.field - 1 != t => return Err(OTHER_FIELD),
+        _ => {}
     }
     Ok((name, a))
 }
 
+/// Notes the field that holds a value; there may be one.
+fn one_field(field: &mut u64, number: u64) -> Result<(), Malformed> {
+    match std::mem::replace(field, number) {
+        old if old == 0 || old == number => Ok(()),
+        _ => Err(OTHER_FIELD),
+    }
+}
+
 fn tensor(bytes: &[u8]) -> Result<(&str, TensorProto<'_>), Malformed> {
     let (mut name, mut t) = ("", TensorProto::default());
-    for field in Fields::new(bytes) {
-        match field? {
-            (1, value) => value.integers(&mut t.dimensions)?,
-            (2, value) => t.data_type = value.integer()?,
-            (4, value) => value.floats(&mut t.floats)?,
-            (5, value) | (7, value) => value.integers(&mut t.integers)?,
-            (8, value) => name = value.text()?,
-            (9, value) => t.raw = Some(value.bytes()?),
-            (10, value) => value.doubles(&mut t.floats)?,
-            (13, _) => t.external = true,
-            (14, value) => t.external |= value.integer()? != 0,
+    for field in Fields::new(bytes, &[2, 8, 9, 14]) {
+        let (number, value) = field?;
+        match number {
+            1 => value.integers(&mut t.dimensions)?,
+            2 => t.data_type = value.integer()?,
+            3 => return Err(Malformed("a tensor in segments")),
+            4 => value.floats(&mut t.values)?,
+            5 | 7 => {
+                let mut integers = vec![];
+                value.integers(&mut integers)?;
+                t.values.extend(integers.into_iter().map(|x| x as f64));
+            }
+            8 => name = value.text()?,
+            9 => t.raw = value.bytes()?,
+            10 => value.doubles(&mut t.values)?,
+            13 => t.entries.push(entry(value.bytes()?)?),
+            14 => match value.integer()? {
+                0 => {}
+                1 => t.external = true,
+                _ => return Err(Malformed("a tensor is in a place that is not known")),
+            },
             _ => {}
+        }
+        if matches!(number, 4..=7 | 9..=11) {
+            one_field(&mut t.field, number)?;
         }
     }
     Ok((name, t))
 }
 
-fn value_info(bytes: &[u8]) -> Result<(&str, Vec<usize>), Malformed> {
-    let (mut name, mut dimensions) = ("", vec![]);
-    for field in Fields::new(bytes) {
+fn entry(bytes: &[u8]) -> Result<(&str, &str), Malformed> {
+    let (mut key, mut text) = ("", "");
+    for field in Fields::new(bytes, &[1, 2]) {
         match field? {
-            (1, value) => name = value.text()?,
-            (2, value) => dimensions = type_proto(value.bytes()?)?,
+            (1, value) => key = value.text()?,
+            (2, value) => text = value.text()?,
             _ => {}
         }
     }
-    Ok((name, dimensions))
+    Ok((key, text))
 }
 
-/// The dimensions of a tensor type; what is symbolic or absent is 1.
-fn type_proto(bytes: &[u8]) -> Result<Vec<usize>, Malformed> {
-    let mut dimensions = vec![];
-    let inside = |bytes, number| {
-        Fields::new(bytes).filter_map(move |field| match field {
-            Ok((n, value)) if n == number => Some(value.bytes()),
-            Ok(_) => None,
-            Err(e) => Some(Err(e)),
-        })
-    };
-    for tensor in inside(bytes, 1) {
-        for shape in inside(tensor?, 2) {
-            for dimension in inside(shape?, 1) {
-                let mut size = 1;
-                for field in Fields::new(dimension?) {
-                    if let (1, value) = field? {
-                        size = value.integer()?.max(1) as usize;
+fn input(bytes: &[u8]) -> Result<Input<'_>, Malformed> {
+    let mut input = Input { name: "", data_type: 0, shape: None };
+    for field in Fields::new(bytes, &[1, 2]) {
+        match field? {
+            (1, value) => input.name = value.text()?,
+            (2, value) => {
+                for field in Fields::new(value.bytes()?, &[1]) {
+                    match field? {
+                        (1, value) => tensor_type(value.bytes()?, &mut input)?,
+                        (6, _) => {}
+                        _ => return Err(Malformed("an input or output is no tensor")),
                     }
                 }
-                dimensions.push(size);
             }
+            _ => {}
         }
     }
-    Ok(dimensions)
+    Ok(input)
+}
+
+fn tensor_type(bytes: &[u8], input: &mut Input) -> Result<(), Malformed> {
+    for field in Fields::new(bytes, &[1, 2]) {
+        match field? {
+            (1, value) => input.data_type = value.integer()?,
+            (2, value) => {
+                let dimensions = Fields::new(value.bytes()?, &[]).map(|field| match field? {
+                    (1, value) => dimension(value.bytes()?),
+                    _ => Err(Malformed("a shape with something that is no dimension")),
+                });
+                input.shape = Some(dimensions.collect::<Result<_, _>>()?);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A number, or 1 for a name or nothing. What is below 0 is taken for unknown.
+fn dimension(bytes: &[u8]) -> Result<usize, Malformed> {
+    let (mut size, mut field_of) = (1, 0);
+    for field in Fields::new(bytes, &[1, 2]) {
+        let (number, value) = field?;
+        if number == 1 {
+            size = usize::try_from(value.integer()?).unwrap_or(1);
+        }
+        if number <= 2 {
+            one_field(&mut field_of, number)?;
+        }
+    }
+    Ok(size)
 }
 
 impl TensorProto<'_> {
-    /// The constant's values: f32, f64, and integers up to 64 bits (as f64; no size in a model needs more than 53 bits).
-    pub fn decode(&self) -> Result<Array<f64>, Problem> {
-        if self.external {
-            return Err(Problem::Unsupported("external data"));
-        }
+    /// The constant's values.
+    pub fn decode(&self, folder: &Folder) -> Result<Array<f64>, Problem> {
+        let kind = Kind::of(self.data_type)?;
         let shape = self.dimensions.iter().map(|d| usize::try_from(*d).map_err(|_| Problem::Shape));
         let shape: Vec<usize> = shape.collect::<Result<_, _>>()?;
-        let integers = || self.integers.iter().map(|x| *x as f64).collect();
-        let (kind, data): (Kind, Vec<f64>) = match (self.data_type, self.raw) {
-            (1, Some(raw)) => (Kind::Float, f32s(raw)?),
-            (11, Some(raw)) => (Kind::Float, f64s(raw)?),
-            (1 | 11, None) => (Kind::Float, self.floats.clone()),
-            (7, Some(raw)) => {
-                let (chunks, _) = raw.as_chunks::<8>();
-                (Kind::Integer, chunks.iter().map(|c| i64::from_le_bytes(*c) as f64).collect())
+        let data = match (self.external, self.field) {
+            (true, 0) => {
+                let length =
+                    volume(&shape)?.checked_mul(kind.place().0).ok_or(Problem::TooLarge)?;
+                kind.decode(&folder.read(&self.entries, length)?)?
             }
-            (6, Some(raw)) => {
-                let (chunks, _) = raw.as_chunks::<4>();
-                (Kind::Integer, chunks.iter().map(|c| i32::from_le_bytes(*c) as f64).collect())
-            }
-            (9, Some(raw)) => (Kind::Integer, raw.iter().map(|b| *b as f64).collect()),
-            (6 | 7 | 9, None) => (Kind::Integer, integers()),
-            _ => {
-                return Err(Problem::Unsupported(
-                    "constants that are not f32, f64, i32, i64 or bool",
-                ));
-            }
+            (false, 9) => kind.decode(self.raw)?,
+            (false, field) if field == 0 || field == kind.place().1 => self.values.clone(),
+            _ => return Err(OTHER_FIELD.into()),
         };
+        // Integers beyond 2^53 may be rounded here: they are good for nothing but to say "as far as it goes".
+        if matches!(kind, Kind::I32 | Kind::Bool) && data.iter().any(|x| kind.hold(*x) != Ok(*x)) {
+            return Err(Problem::Overflow);
+        }
         Array::new(kind, shape, data)
     }
 }

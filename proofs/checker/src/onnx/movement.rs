@@ -46,7 +46,7 @@ impl Builder {
         match (x, step) {
             (Value::Constant(c), _) => Ok(Value::constant(step.apply(c, &fill)?)),
             (Value::Variable(v), Move::Shape(shape)) if volume(shape)? == volume(&v.shape)? => {
-                Ok(Value::Variable(Variable { node: v.node, shape: shape.clone() }))
+                Ok(Value::Variable(Variable { shape: shape.clone(), ..v.clone() }))
             }
             (Value::Variable(v), _) => {
                 let positions = step.apply(&self.positions(v)?, &None)?;
@@ -58,8 +58,8 @@ impl Builder {
     pub fn movement(&mut self, op: &Operation) -> Result<Value, Problem> {
         let (step, mut fill) = match op.proto.operator {
             "Identity" | "Dropout" => return dropout(op),
-            "Constant" => return constant(op),
-            "ConstantOfShape" => return constant_of_shape(op),
+            "Constant" => return self.constant(op),
+            "ConstantOfShape" => return self.constant_of_shape(op),
             "Shape" => return shape_of(op),
             "Cast" => return cast(op),
             "Concat" => return self.concat(op),
@@ -84,13 +84,14 @@ impl Builder {
         let x = op.input(0)?;
         let axis = axis(op.integer("axis", 0)?, x.shape().len())?;
         let (size, count) = (x.shape()[axis], op.proto.outputs.len());
+        if op.integer("num_outputs", count as i64)? != count as i64 {
+            return Err(Problem::Operand("num_outputs"));
+        }
         let sizes = match op.list("split", 1)? {
-            Some(list) => list
-                .iter()
-                .map(|s| usize::try_from(*s).map_err(|_| Problem::Shape))
-                .collect::<Result<Vec<_>, _>>()?,
+            Some(list) => self::sizes(&list)?,
+            None if size % count != 0 && op.opset < 18 => return Err(Problem::Shape),
             None => {
-                let part = size.div_ceil(count.max(1));
+                let part = size.div_ceil(count);
                 (0..count).map(|i| part.min(size.saturating_sub(i * part))).collect()
             }
         };
@@ -125,7 +126,7 @@ impl Builder {
         for (o, operand) in operands.iter().enumerate() {
             let count = small_volume(operand.shape())?;
             let data = (0..count).map(|p| (o, p)).collect();
-            tagged.push(Array::new(Kind::Float, operand.shape().to_vec(), data)?);
+            tagged.push(Array::new(self.kind, operand.shape().to_vec(), data)?);
         }
         let all: Array<(usize, usize)> = Array::concatenated(&tagged, axis)?;
         let mut bias = vec![0.0; all.data.len()];
@@ -151,47 +152,49 @@ impl Builder {
 }
 
 fn dropout(op: &Operation) -> Result<Value, Problem> {
-    if let Some(training) = op.optional_constant(2).ok().flatten()
-        && training.data.iter().any(|x| *x != 0.0)
-    {
-        return Err(Problem::Unsupported("training mode"));
+    // Before operator set 7 training was the default.
+    let tests = op.proto.operator == "Identity" || op.integer("is_test", 0)? != 0 || op.opset >= 7;
+    match op.optional_constant(2)? {
+        None if tests => Ok(op.input(0)?.clone()),
+        Some(training) if training.only()? == 0.0 => Ok(op.input(0)?.clone()),
+        _ => Err(Problem::Unsupported("training mode")),
     }
-    Ok(op.input(0)?.clone())
 }
 
-fn constant(op: &Operation) -> Result<Value, Problem> {
-    let attribute = |name: &str| op.proto.attributes.get(name);
-    if let Some(tensor) = attribute("value").and_then(|a| a.tensor.as_ref()) {
-        return Ok(Value::constant(tensor.decode()?));
+impl Builder {
+    fn constant(&mut self, op: &Operation) -> Result<Value, Problem> {
+        if let Some(tensor) = op.tensor("value")? {
+            return self.decoded(tensor);
+        }
+        let whole = |x: &i64| *x as f64;
+        let (kind, shape, data) = if let Some(x) = op.float("value_float")? {
+            (Kind::F32, vec![], vec![x])
+        } else if let Some(list) = op.floats("value_floats")? {
+            (Kind::F32, vec![list.len()], list.to_vec())
+        } else if let Some(list) = op.integers("value_ints")? {
+            (Kind::I64, vec![list.len()], list.iter().map(whole).collect())
+        } else {
+            (Kind::I64, vec![], vec![op.needed("value_int")? as f64])
+        };
+        Array::new(kind, shape, data).map(Value::constant)
     }
-    let list = |kind, data: Vec<f64>| Array::new(kind, vec![data.len()], data).map(Value::constant);
-    let integers = |x: &[i64]| x.iter().map(|x| *x as f64).collect();
-    if let Some(x) = attribute("value_float").and_then(|a| a.float) {
-        Ok(Value::constant(Array::scalar(Kind::Float, x as f64)))
-    } else if let Some(x) = attribute("value_int").and_then(|a| a.integer) {
-        Ok(Value::constant(Array::scalar(Kind::Integer, x as f64)))
-    } else if let Some(a) = attribute("value_floats") {
-        list(Kind::Float, a.floats.clone())
-    } else if let Some(a) = attribute("value_ints") {
-        list(Kind::Integer, integers(&a.integers))
-    } else {
-        Err(Problem::Operand("value"))
+
+    fn constant_of_shape(&mut self, op: &Operation) -> Result<Value, Problem> {
+        let shape = sizes(&op.constant(0)?.integers()?)?;
+        let (kind, x) = match op.tensor("value")? {
+            Some(tensor) => {
+                let value = tensor.decode(&self.folder)?;
+                (value.kind, value.only()?)
+            }
+            None => (Kind::F32, 0.0),
+        };
+        let data = vec![x; small_volume(&shape)?];
+        Array::new(kind, shape, data).map(Value::constant)
     }
 }
 
 fn sizes(list: &[i64]) -> Result<Vec<usize>, Problem> {
     list.iter().map(|d| usize::try_from(*d).map_err(|_| Problem::Shape)).collect()
-}
-
-fn constant_of_shape(op: &Operation) -> Result<Value, Problem> {
-    let shape = sizes(&op.constant(0)?.integers())?;
-    let value = match op.proto.attributes.get("value").and_then(|a| a.tensor.as_ref()) {
-        Some(tensor) => tensor.decode()?,
-        None => Array::scalar(Kind::Float, 0.0),
-    };
-    let x = *value.data.first().ok_or(Problem::Operand("value"))?;
-    let data = vec![x; small_volume(&shape)?];
-    Ok(Value::constant(Array::new(value.kind, shape, data)?))
 }
 
 fn shape_of(op: &Operation) -> Result<Value, Problem> {
@@ -201,26 +204,28 @@ fn shape_of(op: &Operation) -> Result<Value, Problem> {
     let (start, end) = (clamp(op.integer("start", 0)?), clamp(op.integer("end", rank)?));
     let data: Vec<f64> =
         shape.get(start..end).unwrap_or_default().iter().map(|d| *d as f64).collect();
-    Ok(Value::constant(Array::new(Kind::Integer, vec![data.len()], data)?))
+    Ok(Value::constant(Array::new(Kind::I64, vec![data.len()], data)?))
 }
 
+/// Of a variable the identity, as the network is a function over the reals.
 fn cast(op: &Operation) -> Result<Value, Problem> {
-    let to = op.integer("to", 0)?;
-    match (op.input(0)?, to) {
-        (Value::Variable(v), 1 | 11) => Ok(Value::Variable(v.clone())),
-        (Value::Variable(_), _) => Err(Problem::Unsupported("a cast of a variable to integers")),
-        (Value::Constant(c), 11) => {
-            Ok(Value::constant(Array { kind: Kind::Float, ..(**c).clone() }))
+    let kind = Kind::of(op.needed("to")?)?;
+    match op.input(0)? {
+        Value::Variable(v) if kind.is_float() => {
+            Ok(Value::Variable(Variable { kind, ..v.clone() }))
         }
-        (Value::Constant(c), 1) => {
-            let data = c.data.iter().map(|x| *x as f32 as f64).collect();
-            Ok(Value::constant(Array { kind: Kind::Float, shape: c.shape.clone(), data }))
+        Value::Variable(_) => Err(Problem::Unsupported("a cast of a variable to integers")),
+        Value::Constant(c) if c.kind == kind => Ok(Value::Constant(c.clone())),
+        Value::Constant(c) => {
+            let one = |x: &f64| match kind {
+                Kind::Bool => Ok(f64::from(*x != 0.0)),
+                // Integers that are not exact would be rounded twice.
+                _ if !c.kind.is_float() => kind.hold(Kind::I64.hold(*x)?),
+                _ => kind.hold(*x),
+            };
+            let data = c.data.iter().map(one).collect::<Result<_, _>>()?;
+            Array::new(kind, c.shape.clone(), data).map(Value::constant)
         }
-        (Value::Constant(c), 6 | 7) => {
-            let data = c.data.iter().map(|x| x.trunc()).collect();
-            Ok(Value::constant(Array { kind: Kind::Integer, shape: c.shape.clone(), data }))
-        }
-        _ => Err(Problem::Unsupported("a cast to this type")),
     }
 }
 
@@ -257,6 +262,7 @@ fn reshape(op: &Operation) -> Result<Move, Problem> {
 fn squeeze(op: &Operation) -> Result<Move, Problem> {
     let shape = op.input(0)?.shape();
     let axes = match op.list("axes", 1)? {
+        Some(axes) if axes.is_empty() => return Err(Problem::Operand("axes")),
         Some(axes) => {
             axes.into_iter().map(|a| axis(a, shape.len())).collect::<Result<Vec<_>, _>>()?
         }
@@ -284,7 +290,7 @@ fn unsqueeze(op: &Operation) -> Result<Move, Problem> {
 
 fn transpose(op: &Operation) -> Result<Move, Problem> {
     let rank = op.input(0)?.shape().len();
-    let order = match op.integers("perm") {
+    let order = match op.integers("perm")? {
         Some(perm) => perm.iter().map(|a| axis(*a, rank)).collect::<Result<_, _>>()?,
         None => (0..rank).rev().collect(),
     };
@@ -292,7 +298,7 @@ fn transpose(op: &Operation) -> Result<Move, Problem> {
 }
 
 fn expand(op: &Operation) -> Result<Move, Problem> {
-    let shape = sizes(&op.constant(1)?.integers())?;
+    let shape = sizes(&op.constant(1)?.integers()?)?;
     Ok(Move::Broadcast(broadcast_shape(op.input(0)?.shape(), &shape)?))
 }
 
@@ -300,7 +306,7 @@ fn gather(op: &Operation) -> Result<Move, Problem> {
     let shape = op.input(0)?.shape();
     let at = axis(op.integer("axis", 0)?, shape.len())?;
     let indices = op.constant(1)?;
-    let positions = indices.integers().into_iter().map(|i| axis(i, shape[at]));
+    let positions = indices.integers()?.into_iter().map(|i| axis(i, shape[at]));
     Ok(Move::Gather(at, positions.collect::<Result<_, _>>()?, indices.shape.clone()))
 }
 
@@ -309,8 +315,10 @@ fn slice(op: &Operation) -> Result<Move, Problem> {
     let starts = op.list("starts", 1)?.ok_or(Problem::Operand("starts"))?;
     let ends = op.list("ends", 2)?.ok_or(Problem::Operand("ends"))?;
     let axes = op.list("axes", 3)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
-    let steps =
-        op.optional_constant(4)?.map(Array::integers).unwrap_or_else(|| vec![1; starts.len()]);
+    let steps = match op.optional_constant(4)? {
+        Some(steps) => steps.integers()?,
+        None => vec![1; starts.len()],
+    };
     if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
         return Err(Problem::Shape);
     }
@@ -323,6 +331,10 @@ fn slice(op: &Operation) -> Result<Move, Problem> {
         let mut positions = vec![];
         if step == 0 || takes.iter().any(|(b, _)| *b == a) {
             return Err(Problem::Operand("steps"));
+        }
+        if step < 0 && [i32::MAX as i64, i64::MAX].contains(&end) {
+            // The end of the axis, says ONNX, so that nothing is left; its start, says onnxruntime.
+            return Err(Problem::Unsupported("a backward Slice to INT_MAX"));
         }
         // ONNX's clamping: to [0, size] going up, to [−1, size − 1] going down.
         let (mut i, end) = match step > 0 {
@@ -339,18 +351,19 @@ fn slice(op: &Operation) -> Result<Move, Problem> {
 }
 
 fn pad(op: &Operation) -> Result<(Move, f64), Problem> {
-    if op.text("mode").is_some_and(|mode| mode != b"constant") {
+    if op.text("mode")?.is_some_and(|mode| mode != b"constant") {
         return Err(Problem::Unsupported("padding that is not constant"));
     }
     let rank = op.input(0)?.shape().len();
     let pads = op.list("pads", 1)?.ok_or(Problem::Operand("pads"))?;
     let fill = match op.optional_constant(2)? {
-        Some(c) => *c.data.first().ok_or(Problem::Operand("value"))?,
-        None => op.float("value", 0.0)?,
+        Some(c) if c.kind != op.input(0)?.kind() => return Err(Problem::Types),
+        Some(c) => c.only()?,
+        None => op.float("value")?.unwrap_or(0.0),
     };
     let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
     let axes = match op.optional_constant(3)? {
-        Some(axes) => axes.integers(),
+        Some(axes) => axes.integers()?,
         None => (0..rank as i64).collect(),
     };
     if pads.len() != 2 * axes.len() {

@@ -1,4 +1,5 @@
 //! Piecewise-linear operators as affine maps and ReLU blocks, in the order that FORMAT.md fixes.
+use super::affine::fold;
 use super::array::{Array, Kind, broadcast_shape};
 use super::build::{Builder, Value, Variable};
 use super::error::Problem;
@@ -11,12 +12,16 @@ impl Builder {
 
     /// a·x + (1 − a)·relu(x).
     pub fn leaky_relu(&mut self, op: &Operation) -> Result<Value, Problem> {
-        let slope = Array::scalar(Kind::Float, op.float("alpha", 0.01)?);
-        self.leaky(op.variable(0)?, &slope)
+        let slope = op.float("alpha")?.unwrap_or(0.01f32 as f64);
+        self.leaky(op.variable(0)?, &Array::scalar(self.kind, slope))
     }
 
     pub fn p_relu(&mut self, op: &Operation) -> Result<Value, Problem> {
-        self.leaky(op.variable(0)?, op.constant(1)?)
+        let slope = op.constant(1)?;
+        if op.opset < 7 && slope.data.len() > 1 {
+            return Err(Problem::Unsupported("slopes of channels"));
+        }
+        self.leaky(op.variable(0)?, slope)
     }
 
     fn leaky(&mut self, x: &Variable, slope: &Array<f64>) -> Result<Value, Problem> {
@@ -41,27 +46,23 @@ impl Builder {
     pub fn clip(&mut self, op: &Operation) -> Result<Value, Problem> {
         let x = op.input(0)?;
         let shape = op.variable(0)?.shape.clone();
+        // The largest floats bound nothing, each on its side: they are the default.
+        let most = if self.kind == Kind::F32 { f32::MAX as f64 } else { f64::MAX };
         let mut ends = [None, None];
-        for (i, name) in ["min", "max"].into_iter().enumerate() {
-            let end = match op.proto.attributes.get(name) {
-                Some(_) => Some(op.float(name, 0.0)?),
-                None => match op.optional_constant(i + 1)? {
-                    Some(c) if c.data.len() == 1 => Some(c.data[0]),
-                    Some(_) => return Err(Problem::Operand("bounds")),
-                    None => None,
-                },
+        for (i, (name, none)) in [("min", -most), ("max", most)].into_iter().enumerate() {
+            let end = match (op.float(name)?, op.optional_constant(i + 1)?) {
+                (Some(end), None) => Some(end),
+                (None, Some(c)) => Some(c.only()?),
+                (None, None) => None,
+                _ => return Err(Problem::Operand(name)),
             };
-            if end.is_some_and(f64::is_nan) {
-                return Err(Problem::NotFinite);
-            }
-            // The default bounds are the largest floats: they bound nothing. So a bound beyond f32 is none on its side.
-            let none = |e: f64| if i == 0 { e <= f32::MIN as f64 } else { e >= f32::MAX as f64 };
-            ends[i] = end.filter(|e| !none(*e));
-            if ends[i].is_some_and(f64::is_infinite) {
+            ends[i] = end.filter(|e| !(*e == none || *e == none * f64::INFINITY));
+            if ends[i].is_some_and(|e| !e.is_finite()) {
                 return Err(Problem::NotFinite);
             }
         }
-        let at = |c: f64| Value::constant(Array::scalar(Kind::Float, c));
+        let kind = self.kind;
+        let at = |c: f64| Value::constant(Array::scalar(kind, c));
         let result = match ends {
             [None, None] => return Ok(x.clone()),
             [Some(low), Some(high)] => {
@@ -96,14 +97,16 @@ impl Builder {
             let shape = broadcast_shape(best.shape(), next.shape())?;
             let sign = if max { 1.0 } else { -1.0 };
             best = match (&best, next) {
-                (Value::Constant(a), Value::Constant(b)) => {
-                    let integer = a.kind == Kind::Integer && b.kind == Kind::Integer;
-                    let (a, b) = (a.broadcast_to(&shape)?, b.broadcast_to(&shape)?);
-                    let pick = |(a, b): (&f64, &f64)| if (a < b) == max { *b } else { *a };
-                    let data = a.data.iter().zip(&b.data).map(pick).collect();
-                    let kind = if integer { Kind::Integer } else { Kind::Float };
-                    Value::constant(Array::new(kind, shape, data)?)
-                }
+                (Value::Constant(a), Value::Constant(b)) => fold(a, b, |a, b| {
+                    let nan = a.is_nan() || b.is_nan();
+                    if nan {
+                        f64::NAN
+                    } else if (a < b) == max {
+                        b
+                    } else {
+                        a
+                    }
+                })?,
                 (a, b) => {
                     let z = self.combine(&shape, &[(b, sign), (a, -sign)])?;
                     let r = Value::Variable(self.relu(&z)?);

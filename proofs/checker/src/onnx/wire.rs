@@ -9,28 +9,35 @@ pub enum Value<'a> {
     Fixed32(u32),
 }
 
-/// The bytes are no protobuf message.
+/// Why the bytes are not a message that ONNX allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed;
+pub struct Malformed(pub &'static str);
+
+const BROKEN: Malformed = Malformed("it is no protobuf message");
+const KIND: Malformed = Malformed("a field is not of its type");
 
 /// Reads a message field by field.
 pub struct Fields<'a> {
     rest: &'a [u8],
+    /// Fields that may occur once, all below 64, and those of them that have. (Protobuf would merge two messages, and take the last
+    /// of two numbers; nobody writes such files.)
+    single: &'static [u64],
+    seen: u64,
 }
 
 impl<'a> Fields<'a> {
-    pub fn new(message: &'a [u8]) -> Fields<'a> {
-        Fields { rest: message }
+    pub fn new(message: &'a [u8], single: &'static [u64]) -> Fields<'a> {
+        Fields { rest: message, single, seen: 0 }
     }
 
     fn take(&mut self, n: usize) -> Result<&'a [u8], Malformed> {
-        let (taken, rest) = self.rest.split_at_checked(n).ok_or(Malformed)?;
+        let (taken, rest) = self.rest.split_at_checked(n).ok_or(BROKEN)?;
         self.rest = rest;
         Ok(taken)
     }
 
     fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        self.take(N)?.try_into().map_err(|_| Malformed)
+        self.take(N)?.try_into().map_err(|_| BROKEN)
     }
 
     fn varint(&mut self) -> Result<u64, Malformed> {
@@ -38,29 +45,39 @@ impl<'a> Fields<'a> {
         for shift in (0..64).step_by(7) {
             let [byte] = self.fixed::<1>()?;
             if shift == 63 && byte > 1 {
-                return Err(Malformed);
+                break;
             }
             x |= ((byte & 0x7f) as u64) << shift;
             if byte < 0x80 {
                 return Ok(x);
             }
         }
-        Err(Malformed)
+        Err(BROKEN)
     }
 
     fn field(&mut self) -> Result<(u64, Value<'a>), Malformed> {
         let key = self.varint()?;
+        let number = key >> 3;
+        if !(1..1 << 29).contains(&number) {
+            return Err(BROKEN);
+        }
+        if self.single.contains(&number) {
+            if self.seen >> number & 1 == 1 {
+                return Err(Malformed("a field that may occur once occurs twice"));
+            }
+            self.seen |= 1 << number;
+        }
         let value = match key & 7 {
             0 => Value::Varint(self.varint()?),
             1 => Value::Fixed64(u64::from_le_bytes(self.fixed()?)),
             2 => {
-                let length = usize::try_from(self.varint()?).map_err(|_| Malformed)?;
+                let length = usize::try_from(self.varint()?).map_err(|_| BROKEN)?;
                 Value::Bytes(self.take(length)?)
             }
             5 => Value::Fixed32(u32::from_le_bytes(self.fixed()?)),
-            _ => return Err(Malformed),
+            _ => return Err(BROKEN),
         };
-        Ok((key >> 3, value))
+        Ok((number, value))
     }
 }
 
@@ -83,25 +100,25 @@ impl<'a> Value<'a> {
     pub fn bytes(self) -> Result<&'a [u8], Malformed> {
         match self {
             Value::Bytes(b) => Ok(b),
-            _ => Err(Malformed),
+            _ => Err(KIND),
         }
     }
 
     pub fn text(self) -> Result<&'a str, Malformed> {
-        std::str::from_utf8(self.bytes()?).map_err(|_| Malformed)
+        std::str::from_utf8(self.bytes()?).map_err(|_| KIND)
     }
 
     pub fn integer(self) -> Result<i64, Malformed> {
         match self {
             Value::Varint(x) => Ok(x as i64),
-            _ => Err(Malformed),
+            _ => Err(KIND),
         }
     }
 
     pub fn float(self) -> Result<f32, Malformed> {
         match self {
             Value::Fixed32(x) => Ok(f32::from_bits(x)),
-            _ => Err(Malformed),
+            _ => Err(KIND),
         }
     }
 
@@ -110,12 +127,12 @@ impl<'a> Value<'a> {
         match self {
             Value::Varint(x) => out.push(x as i64),
             Value::Bytes(packed) => {
-                let mut fields = Fields::new(packed);
+                let mut fields = Fields::new(packed, &[]);
                 while !fields.rest.is_empty() {
                     out.push(fields.varint()? as i64);
                 }
             }
-            _ => return Err(Malformed),
+            _ => return Err(KIND),
         }
         Ok(())
     }
@@ -125,7 +142,7 @@ impl<'a> Value<'a> {
         match self {
             Value::Fixed32(x) => out.push(f32::from_bits(x) as f64),
             Value::Bytes(packed) => out.extend(f32s(packed)?),
-            _ => return Err(Malformed),
+            _ => return Err(KIND),
         }
         Ok(())
     }
@@ -134,23 +151,23 @@ impl<'a> Value<'a> {
     pub fn doubles(self, out: &mut Vec<f64>) -> Result<(), Malformed> {
         match self {
             Value::Fixed64(x) => out.push(f64::from_bits(x)),
-            Value::Bytes(packed) => out.extend(f64s(packed)?),
-            _ => return Err(Malformed),
+            Value::Bytes(packed) => out.extend(numbers(packed, f64::from_le_bytes)?),
+            _ => return Err(KIND),
         }
         Ok(())
     }
 }
 
-/// Little-endian f32s, as f64.
-pub fn f32s(bytes: &[u8]) -> Result<Vec<f64>, Malformed> {
-    let (chunks, rest) = bytes.as_chunks::<4>();
-    let all = chunks.iter().map(|c| f32::from_le_bytes(*c) as f64).collect();
-    if rest.is_empty() { Ok(all) } else { Err(Malformed) }
+/// Little-endian numbers of N bytes each, as f64.
+pub fn numbers<const N: usize>(
+    bytes: &[u8],
+    one: impl Fn([u8; N]) -> f64,
+) -> Result<Vec<f64>, Malformed> {
+    let (chunks, rest) = bytes.as_chunks::<N>();
+    let all = chunks.iter().map(|c| one(*c)).collect();
+    if rest.is_empty() { Ok(all) } else { Err(Malformed("a list of numbers ends within one")) }
 }
 
-/// Little-endian f64s.
-pub fn f64s(bytes: &[u8]) -> Result<Vec<f64>, Malformed> {
-    let (chunks, rest) = bytes.as_chunks::<8>();
-    let all = chunks.iter().map(|c| f64::from_le_bytes(*c)).collect();
-    if rest.is_empty() { Ok(all) } else { Err(Malformed) }
+fn f32s(bytes: &[u8]) -> Result<Vec<f64>, Malformed> {
+    numbers(bytes, |c| f32::from_le_bytes(c) as f64)
 }

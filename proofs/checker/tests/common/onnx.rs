@@ -33,17 +33,29 @@ impl Message {
     }
 }
 
-fn tensor(name: &str, shape: &[i64], kind: i64, raw: &[u8]) -> Message {
+pub fn tensor(name: &str, shape: &[i64], kind: i64, raw: &[u8]) -> Message {
     let message = shape.iter().fold(Message::default(), |m, d| m.int(1, *d));
     message.int(2, kind).bytes(8, name.as_bytes()).bytes(9, raw)
 }
 
-/// A model with one input and one output.
-#[derive(Clone, Default)]
-pub struct Model {
-    graph: Message,
+/// A tensor's name, type and shape.
+fn port(name: &str, kind: i64, shape: &[i64]) -> Message {
+    let dimension = |m: Message, d: &i64| m.bytes(1, &Message::default().int(1, *d).0);
+    let shape = shape.iter().fold(Message::default(), dimension);
+    let tensor = Message::default().int(1, kind).bytes(2, &shape.0);
+    Message::default().bytes(1, name.as_bytes()).bytes(2, &Message::default().bytes(1, &tensor.0).0)
 }
 
+/// A model with one input and one output; both are of doubles once there is a constant of doubles.
+#[derive(Clone)]
+pub struct Model {
+    graph: Message,
+    input: Vec<i64>,
+    kind: i64,
+    opset: i64,
+}
+
+#[derive(Clone)]
 pub enum Attribute<'a> {
     Int(i64),
     Ints(&'a [i64]),
@@ -53,37 +65,49 @@ pub enum Attribute<'a> {
 
 impl Model {
     pub fn new(input: &[i64]) -> Model {
-        let model = Model::default();
-        model.port(11, "x", input).port(12, "y", &[])
+        Model { graph: Message::default(), input: input.to_vec(), kind: 1, opset: 13 }
     }
 
-    pub fn port(mut self, field: u64, name: &str, shape: &[i64]) -> Model {
-        let shape = shape
-            .iter()
-            .fold(Message::default(), |m, d| m.bytes(1, &Message::default().int(1, *d).0));
-        let tensor = Message::default().int(1, 1).bytes(2, &shape.0);
-        let kind = Message::default().bytes(1, &tensor.0);
-        let info = Message::default().bytes(1, name.as_bytes()).bytes(2, &kind.0);
-        self.graph = self.graph.bytes(field, &info.0);
-        self
+    /// Of another operator set than 13.
+    pub fn opset(self, opset: i64) -> Model {
+        Model { opset, ..self }
     }
 
-    pub fn f32s(mut self, name: &str, shape: &[i64], data: &[f32]) -> Model {
-        let raw: Vec<u8> = data.iter().flat_map(|x| x.to_le_bytes()).collect();
-        self.graph = self.graph.bytes(5, &tensor(name, shape, 1, &raw).0);
-        self
+    /// With an input and an output of another type.
+    pub fn kind(self, kind: i64) -> Model {
+        Model { kind, ..self }
     }
 
-    pub fn f64s(mut self, name: &str, shape: &[i64], data: &[f64]) -> Model {
-        let raw: Vec<u8> = data.iter().flat_map(|x| x.to_le_bytes()).collect();
-        self.graph = self.graph.bytes(5, &tensor(name, shape, 11, &raw).0);
-        self
+    /// A field of the graph.
+    pub fn field(self, number: u64, message: Message) -> Model {
+        Model { graph: self.graph.bytes(number, &message.0), ..self }
     }
 
-    pub fn i64s(mut self, name: &str, data: &[i64]) -> Model {
-        let raw: Vec<u8> = data.iter().flat_map(|x| x.to_le_bytes()).collect();
-        self.graph = self.graph.bytes(5, &tensor(name, &[data.len() as i64], 7, &raw).0);
-        self
+    fn constant(self, name: &str, shape: &[i64], kind: i64, raw: Vec<u8>) -> Model {
+        self.field(5, tensor(name, shape, kind, &raw))
+    }
+
+    pub fn f32s(self, name: &str, shape: &[i64], data: &[f32]) -> Model {
+        self.constant(name, shape, 1, data.iter().flat_map(|x| x.to_le_bytes()).collect())
+    }
+
+    pub fn f64s(self, name: &str, shape: &[i64], data: &[f64]) -> Model {
+        let raw = data.iter().flat_map(|x| x.to_le_bytes()).collect();
+        self.kind(11).constant(name, shape, 11, raw)
+    }
+
+    pub fn i64s(self, name: &str, data: &[i64]) -> Model {
+        let raw = data.iter().flat_map(|x| x.to_le_bytes()).collect();
+        self.constant(name, &[data.len() as i64], 7, raw)
+    }
+
+    pub fn i32s(self, name: &str, data: &[i32]) -> Model {
+        let raw = data.iter().flat_map(|x| x.to_le_bytes()).collect();
+        self.constant(name, &[data.len() as i64], 6, raw)
+    }
+
+    pub fn bools(self, name: &str, data: &[u8]) -> Model {
+        self.constant(name, &[data.len() as i64], 9, data.to_vec())
     }
 
     /// `operator a b -> c`.
@@ -91,7 +115,7 @@ impl Model {
         self.node_with(line, &[])
     }
 
-    pub fn node_with(mut self, line: &str, attributes: &[(&str, Attribute)]) -> Model {
+    pub fn node_with(self, line: &str, attributes: &[(&str, Attribute)]) -> Model {
         let (left, right) = line.split_once(" -> ").unwrap();
         let mut words = left.split(' ');
         let operator = words.next().unwrap();
@@ -113,12 +137,13 @@ impl Model {
             };
             node = node.bytes(5, &a.0);
         }
-        self.graph = self.graph.bytes(1, &node.0);
-        self
+        self.field(1, node)
     }
 
     pub fn bytes(&self) -> Vec<u8> {
-        let opset = Message::default().int(2, 13);
-        Message::default().int(1, 8).bytes(7, &self.graph.0).bytes(8, &opset.0).0
+        let opset = Message::default().int(2, self.opset);
+        let [x, y] = [port("x", self.kind, &self.input), port("y", self.kind, &[])];
+        let graph = self.graph.clone().bytes(11, &x.0).bytes(12, &y.0);
+        Message::default().int(1, 8).bytes(7, &graph.0).bytes(8, &opset.0).0
     }
 }
