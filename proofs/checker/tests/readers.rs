@@ -153,6 +153,14 @@ fn constants_are_folded_in_their_own_type() {
 }
 
 #[test]
+fn a_constant_is_not_normalised_away() {
+    let four = [("s", 2.0), ("b", 0.5), ("m", -1.0), ("v", 4.0)];
+    let m = four.iter().fold(one(), |m, (n, x)| m.f32s(n, &[1], &[*x]));
+    let model = m.f32s("k", &[1, 1], &[3.0]).node("BatchNormalization k s b m v -> c");
+    refused(model.node("Add x c -> y"), "constant");
+}
+
+#[test]
 fn integers_do_not_wrap_round() {
     let folded = |m: Model, line: &str| {
         plus(m.node(line).node_with("Cast i -> c", &[("to", Attribute::Int(1))]))

@@ -141,7 +141,7 @@ impl Builder {
         if op.integer("training_mode", 0)? != 0 || op.integer("spatial", 1)? != 1 || trains {
             return Err(Problem::Unsupported("training mode"));
         }
-        let x = op.input(0)?.clone();
+        let x = Value::Variable(op.variable(0)?.clone());
         let rank = x.shape().len();
         let channels = *x.shape().get(1).ok_or(Problem::Shape)?;
         let epsilon = op.float("epsilon")?.unwrap_or(1e-5f32 as f64);

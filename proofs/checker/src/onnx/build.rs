@@ -124,6 +124,9 @@ impl Builder {
         let mut bias = vec![0.0; count];
         let mut terms = vec![];
         let mut plain = None;
+        if parts.iter().filter(|(part, _)| matches!(part, Value::Constant(_))).count() > 1 {
+            return Err(Problem::Unsupported("this operator on a constant"));
+        }
         for (part, factor) in parts {
             match part {
                 Value::Constant(c) => {
