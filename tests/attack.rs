@@ -6,8 +6,9 @@ use certus::attack::{
     AttackKind, AttackSettings, Loss, Schedule, SplitMix64, attack, attack_any, search_batch,
     validate,
 };
+use certus::load::parse_vnnlib;
 use certus::net::{Boxes, Matrix, Network};
-use certus::num::{Rational, parse_rational};
+use certus::num::{Rational, exact_decimal, parse_rational, round_nearest};
 use certus::spec::{Claim, HalfSpace, Polytope, Property, Region};
 use common::exact::{evaluate, exact};
 use common::seeded;
@@ -95,19 +96,18 @@ fn a_clear_violation_has_all_its_evidence() {
     assert!(found.slack() <= 0.25 && found.slack() > 0.2499);
     let (low, high) = found.output_enclosure();
     assert!(low[0] <= 2.0 && 2.0 <= high[0] && high[0] - low[0] < 1e-12);
-    assert_eq!(found.input_enclosure().0, found.input_enclosure().1);
+    assert_eq!(found.exact_input(), [q("1"), q("1")]);
     assert_eq!(found.write_vnncomp(), "sat\n((X_0 1)\n(X_1 1)\n(Y_0 2)\n(Y_1 0.25))\n");
 }
 
 #[test]
-fn an_input_that_is_no_double_is_validated_by_its_enclosure() {
+fn an_input_that_is_no_double_is_written_as_the_decimal_that_it_is() {
     let net = seeded::affine_net(&[&[10.0, 1.0]], &[0.0]);
     let bounds = [("0.1", "0.1"), ("0", "0.5")];
     let claim = property(region(&bounds), vec![vec![half(&[(0, "-1")], "-1.4", false)]]);
     let found = attack(&net, &claim, 0, &AttackSettings::default(), 3, &|| false).unwrap();
-    let (low, high) = found.input_enclosure();
-    assert_eq!(low[0].next_up(), high[0]);
-    assert!(exact(low[0]) < q("0.1") && q("0.1") < exact(high[0]));
+    assert_eq!((found.exact_input()[0].clone(), found.input()[0]), (q("0.1"), 0.1));
+    assert!(found.write_vnncomp().starts_with("sat\n((X_0 0.1)\n"));
     assert!(found.slack() > 0.0);
     // The bound 1.5 is reached at the real point (0.1, 0.5) but not shown to be: the enclosure straddles it.
     let edge = property(region(&bounds), vec![vec![half(&[(0, "-1")], "-1.5", false)]]);
@@ -241,6 +241,70 @@ fn claims_about_inputs_are_attacked_on_the_extended_network() {
     assert_eq!(found.write_vnncomp().lines().count(), 3, "the inputs are not written twice");
 }
 
+/// The input that is written, read as an exact number: it and the bounds, of which strict ones are open, of one input.
+fn written(low: &str, high: &str, open: [bool; 2], from: f64) -> Rational {
+    let [above, below] = [(">=", ">"), ("<=", "<")].map(|(closed, open)| [closed, open]);
+    let (above, below) = (above[usize::from(open[0])], below[usize::from(open[1])]);
+    let text = format!(
+        "(declare-const X_0 Real) (declare-const Y_0 Real)
+        (assert ({above} X_0 {low})) (assert ({below} X_0 {high})) (assert (>= Y_0 -1e15))"
+    );
+    let property = parse_vnnlib("one input", text.as_bytes(), 1, 1).unwrap();
+    let net = seeded::affine_net(&[&[1.0]], &[0.0]);
+    let found = validate(&net, &property, 0, &[from]).unwrap();
+    let text = found.write_vnncomp();
+    let x = text.strip_prefix("sat\n((X_0 ").and_then(|rest| rest.split_once(')')).unwrap().0;
+    assert_eq!(found.exact_input(), [q(x)], "{text}");
+    q(x)
+}
+
+#[test]
+fn what_is_written_lies_in_the_region_exactly() {
+    let single = "0.100000001490116119384765625";
+    for (low, high, open, from, at) in [
+        ("0.3", "0.3", [false, false], 9.0, "0.3"),
+        // Its shortest decimal, 0.10000000149011612, is above this single-precision number, and this region.
+        ("0.05", single, [false, false], 9.0, single),
+        (single, "0.2", [false, false], -9.0, single),
+        // No double in it, one end in it, none of them.
+        ("0.3", "0.30000000000000001", [false, true], 9.0, "0.3"),
+        ("0.3", "0.30000000000000001", [true, false], 9.0, "0.30000000000000001"),
+        ("0.3", "0.30000000000000001", [true, true], 9.0, "0.300000000000000001"),
+        ("-1e-400", "-1e-401", [false, false], 0.0, "-1e-400"),
+    ] {
+        assert_eq!(written(low, high, open, from), q(at), "{low} {high} {open:?}");
+    }
+}
+
+#[test]
+fn a_fraction_is_written_where_no_decimal_is_in_the_region() {
+    let net = seeded::affine_net(&[&[1.0]], &[0.0]);
+    let claim = property(region(&[("1/15", "1/15")]), vec![vec![half(&[(0, "1")], "1", false)]]);
+    let found = validate(&net, &claim, 0, &[0.0]).unwrap();
+    assert!(found.write_vnncomp().starts_with("sat\n((X_0 1/15)\n"));
+}
+
+proptest! {
+    /// Whatever the bounds are: what is written is between them and, where it can be, the nearest single-precision number.
+    #[test]
+    fn what_is_written_is_between_the_bounds(
+        m in -999_999i64..999_999, e in -25i32..5, width in prop::sample::select(vec![0i64, 1, 2, 700]), finer in 0i32..25,
+        open in any::<[bool; 2]>(), from in -2.0..2.0f64,
+    ) {
+        let low = q(&format!("{m}e{e}"));
+        let high = &low + q(&format!("{width}e{}", e - finer));
+        let open = if width == 0 { [false; 2] } else { open };
+        let [a, b] = [&low, &high].map(|end| exact_decimal(end).unwrap());
+        let x = written(&a, &b, open, from);
+        let inside = |x: &Rational| {
+            (if open[0] { low < *x } else { low <= *x }) && (if open[1] { *x < high } else { *x <= high })
+        };
+        prop_assert!(inside(&x), "{} in {} {}", x, low, high);
+        let single = exact(f64::from(round_nearest(&x) as f32));
+        prop_assert!(single == x || !inside(&single), "{} rather than {}", single, x);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
@@ -261,11 +325,11 @@ proptest! {
         let centre_only = validate(&net, &claim, 0, &claim.claims[0].region.midpoint());
         let attacked = attack(&net, &claim, 0, &AttackSettings::default(), seed, &|| false);
         for found in [centre_only, attacked].into_iter().flatten() {
-            let x: Vec<Rational> = found.input().iter().map(|&x| exact(x)).collect();
+            let x = found.exact_input();
             for (x, c) in x.iter().zip(&centre) {
                 prop_assert!(c - &eps <= *x && *x <= c + &eps);
             }
-            let y = evaluate(&net, &x).swap_remove(net.output());
+            let y = evaluate(&net, x).swap_remove(net.output());
             prop_assert!(in_polytope(&claim.claims[0].unsafe_set[found.polytope()], &y));
             let (low, high) = found.output_enclosure();
             for ((y, &low), &high) in y.iter().zip(low).zip(high) {

@@ -5,6 +5,7 @@
 use certus::attack::{AttackSettings, Counterexample, attack_any};
 use certus::load::{load_network, load_property};
 use certus::net::Network;
+use certus::num::{Rational, parse_rational, round_nearest};
 use certus::spec::Property;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -50,26 +51,23 @@ fn instances(benchmark: &str) -> Vec<Instance> {
 /// Reads the point back from what would be handed in, and judges it without the attack's own code.
 fn check(found: &Counterexample, Instance { name, net, property, .. }: &Instance) {
     let text = found.write_vnncomp();
-    let values = |letter: char| -> Vec<f64> {
+    let values = |letter: char| -> Vec<Rational> {
         text.split(['(', ')'])
             .filter_map(|item| item.trim().strip_prefix(letter)?.split_once(' '))
-            .map(|(_, value)| value.parse().unwrap())
+            .map(|(_, value)| parse_rational(value).unwrap())
             .collect()
     };
-    let (x, y) = (values('X'), values('Y'));
-    let claim = &property.claims[found.claim()];
-    let (low, high) = found.input_enclosure();
-    for i in 0..x.len() {
-        assert!(claim.region.lower()[i] <= x[i] && x[i] <= claim.region.upper()[i], "{name}");
-        assert!(low[i] < high[i] || x[i] == low[i], "{name}");
-    }
-    assert!(claim.region.contains(&x) || low != high, "{name}");
+    let doubles = |exact: &[Rational]| exact.iter().map(round_nearest).collect::<Vec<f64>>();
+    let exact = values('X');
+    let (x, y) = (doubles(&exact), doubles(&values('Y')));
+    let region = &property.claims[found.claim()].region;
+    assert_eq!(region.exact(&region.project(&x)), Some(exact), "{name}");
     if found.holds_in_f32() && !property.uses_inputs {
         let single: Vec<f32> = x.iter().map(|&x| x as f32).collect();
         let again: Vec<f64> = net.evaluate_f32(&single).into_iter().map(f64::from).collect();
         assert_eq!(y, again, "{name}");
     }
-    for half in &claim.unsafe_set[found.polytope()] {
+    for half in &property.claims[found.claim()].unsafe_set[found.polytope()] {
         let all: Vec<f64> = y.iter().chain(&x).copied().collect();
         let value: f64 = half.coefficients.iter().map(|&(j, a)| a * all[j]).sum();
         assert!(value <= half.bound_up, "{name}: {value} against {half:?}");

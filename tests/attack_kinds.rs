@@ -139,9 +139,9 @@ fn all_attacks_break_a_linear_classifier_just_beyond_its_radius() {
 
 /// A counterexample is in the ball and outside the class, in exact arithmetic.
 fn check(net: &Network, ball: &Ball, label: usize, found: &Counterexample) {
-    let x: Vec<Rational> = found.input().iter().map(|&x| exact(x)).collect();
-    assert!(ball.contains(&x));
-    let y = evaluate(net, &x).swap_remove(net.output());
+    let x = found.exact_input();
+    assert!(ball.contains(x));
+    let y = evaluate(net, x).swap_remove(net.output());
     assert!((0..y.len()).any(|t| t != label && y[t] >= y[label]));
 }
 

@@ -1,7 +1,10 @@
 //! A counterexample: an input inside the exact region whose real output provably lies in the unsafe set.
 
 use crate::net::{Boxes, Matrix, Network};
-use crate::num::{Rational, add_up, from_f64, mul_up, sub_down};
+use crate::num::{
+    Rational, add_up, exact_decimal, from_f64, mul_up, round_down, round_nearest, round_up,
+    sub_down,
+};
 use crate::spec::{Ball, Claim, HalfSpace, Polytope, Property, Region};
 use num_traits::Zero;
 use std::fmt::Write as _;
@@ -11,8 +14,8 @@ use std::fmt::Write as _;
 pub struct Counterexample {
     claim: usize,
     polytope: usize,
+    exact: Vec<Rational>,
     input: Vec<f64>,
-    input_box: [Vec<f64>; 2],
     output: Vec<f64>,
     output_box: [Vec<f64>; 2],
     output_f32: Vec<f32>,
@@ -34,18 +37,24 @@ impl Counterexample {
         self.polytope
     }
 
-    /// The point: single-precision numbers wherever one lies in the region, doubles elsewhere, and the nearest double
-    /// where the region holds none (see [`Self::input_enclosure`]).
+    /// The point, which lies in the exact region: single-precision numbers wherever one is in the coordinate's interval,
+    /// doubles elsewhere, and the number that [`crate::spec::Region::exact`] names where no double is.
+    #[must_use]
+    pub fn exact_input(&self) -> &[Rational] {
+        &self.exact
+    }
+
+    /// The point with every coordinate rounded to the nearest double. Those that are doubles are as they are; the others
+    /// (of an interval such as [0.3, 0.3]) lie outside of the region.
     #[must_use]
     pub fn input(&self) -> &[f64] {
         &self.input
     }
 
-    /// Lower and upper ends of an enclosure of the point. They are equal but for coordinates such as [0.1, 0.1] whose
-    /// interval holds no double: there they are the doubles around it, and the violation holds for all between.
-    #[must_use]
-    pub fn input_enclosure(&self) -> (&[f64], &[f64]) {
-        (&self.input_box[0], &self.input_box[1])
+    /// The coordinates of the point, exactly: all places of the decimal, however many. A fraction (`1/15`) where the
+    /// region fixes a coordinate to a number that no decimal is.
+    pub fn input_text(&self) -> impl Iterator<Item = String> + '_ {
+        self.exact.iter().map(|x| exact_decimal(x).unwrap_or_else(|| x.to_string()))
     }
 
     /// The output in double precision, rounded to nearest.
@@ -85,8 +94,9 @@ impl Counterexample {
         (self.holds_in_f32, self.slack) > (other.holds_in_f32, other.slack)
     }
 
-    /// The counterexample in the format of the VNN competition: `sat`, then every input and every output in flattened
-    /// order. Outputs are those of the single-precision evaluation where it violates the claim, else the double one's.
+    /// The counterexample in the format of the VNN competition: `sat`, then every input, [exactly](Self::input_text), and
+    /// every output, in flattened order. Outputs are those of the single-precision evaluation where it violates the claim,
+    /// else the double one's.
     #[must_use]
     pub fn write_vnncomp(&self) -> String {
         let mut text = String::from("sat\n");
@@ -95,8 +105,8 @@ impl Counterexample {
             let _ = write!(text, "{open}({name}_{index} {value})");
             open = "\n";
         };
-        for (i, x) in self.input.iter().enumerate() {
-            line('X', i, x);
+        for (i, x) in self.input_text().enumerate() {
+            line('X', i, &x);
         }
         for j in 0..self.own_outputs {
             if self.holds_in_f32 {
@@ -158,7 +168,7 @@ pub(super) fn locate(
     point: &[f64],
 ) -> Option<(Counterexample, Rational)> {
     let projected = ball.project(point)?;
-    let size = ball.size(&ball.exact(&projected)?)?;
+    let size = ball.size(&ball.region().exact(&projected)?)?;
     if size > Rational::from_integer(1.into()) {
         return None;
     }
@@ -172,12 +182,12 @@ fn confirm(
     region: &Region,
     projected: &[Option<f64>],
 ) -> Option<Counterexample> {
-    let fill = |ends: &[f64]| -> Vec<f64> {
-        projected.iter().zip(ends).map(|(x, &end)| x.unwrap_or(end)).collect()
+    let exact = region.exact(projected)?;
+    let rounded = |round: fn(&Rational) -> f64| -> Vec<f64> {
+        projected.iter().zip(&exact).map(|(x, exact)| x.unwrap_or_else(|| round(exact))).collect()
     };
-    let input_box = [fill(region.lower()), fill(region.upper())];
-    let input = fill(&region.midpoint());
-    let enclosure = net.enclose(&Boxes::single(&input_box[0], &input_box[1]));
+    let input = rounded(round_nearest);
+    let enclosure = net.enclose(&Boxes::single(&rounded(round_down), &rounded(round_up)));
     let outputs = enclosure.node(net.output());
     let output_box = [outputs.lower.as_slice(), outputs.upper.as_slice()].map(<[f64]>::to_vec);
 
@@ -199,8 +209,8 @@ fn confirm(
     Some(Counterexample {
         claim: 0,
         polytope,
+        exact,
         input,
-        input_box,
         output: output.as_slice().to_vec(),
         output_box,
         output_f32,

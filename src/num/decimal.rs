@@ -3,6 +3,7 @@
 use super::exact::enclosure;
 use super::exact::{MAX_EXPONENT, ParseRationalError, Rational, parse_rational};
 use num_bigint::BigInt;
+use num_traits::{One, Signed, Zero};
 use std::cmp::Ordering;
 
 /// An exact decimal. The common ones are two machine words; the others are rationals on the heap.
@@ -73,6 +74,66 @@ impl Decimal {
             Repr::Big(exact) => enclosure(exact),
         }
     }
+
+    /// A number of the interval from `low` to `high`, of which the ends said to be open are no part: an end where one is
+    /// there and a decimal, else a decimal between them. A fraction such as 1/3 only where the interval holds nothing else.
+    ///
+    /// The interval is not empty: `low` < `high`, or they are equal and neither is open.
+    #[must_use]
+    pub fn within(low: &Self, high: &Self, [open_low, open_high]: [bool; 2]) -> Self {
+        if !open_low && low.places().is_some() {
+            return low.clone();
+        }
+        if !open_high && high.places().is_some() {
+            return high.clone();
+        }
+        let (a, b) = (low.to_rational(), high.to_rational());
+        if a >= b {
+            return low.clone();
+        }
+        // The first multiple of 10^-k above a, from a k on at which these are hardly closer to each other than a and b.
+        let width = &b - &a;
+        let bits = width.denom().bits() as i64 - width.numer().bits() as i64;
+        let mut k = (bits * 3 / 10).max(0) as u32;
+        loop {
+            let power = Rational::from_integer(BigInt::from(10).pow(k));
+            let next = ((&a * &power).floor() + Rational::one()) / power;
+            if next < b {
+                return Self::from(next);
+            }
+            k += 1;
+        }
+    }
+
+    /// How many places behind the point the number has; `None` for one that no finite number of them writes.
+    fn places(&self) -> Option<usize> {
+        match &self.0 {
+            Repr::Small { exponent, .. } => Some(usize::from(exponent.unsigned_abs())),
+            Repr::Big(exact) => places(exact),
+        }
+    }
+}
+
+/// How many places behind the point x has, the last not 0; `None` where no finite number of them writes it.
+fn places(x: &Rational) -> Option<usize> {
+    let twos = x.denom().trailing_zeros().unwrap_or(0);
+    let (mut rest, mut fives) = (x.denom() >> twos, 0);
+    while (&rest % 5u32).is_zero() {
+        rest /= 5u32;
+        fives += 1;
+    }
+    rest.is_one().then(|| (twos as usize).max(fives))
+}
+
+/// The decimal that is exactly x, all its places written out; `None` where there is none (1/3).
+#[must_use]
+pub fn exact_decimal(x: &Rational) -> Option<String> {
+    let places = places(x)?;
+    let scaled = (x * Rational::from_integer(BigInt::from(10).pow(places as u32))).to_integer();
+    let digits = format!("{:0>width$}", scaled.magnitude(), width = places + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - places);
+    let (sign, point) = (if x.is_negative() { "-" } else { "" }, if places > 0 { "." } else { "" });
+    Some(format!("{sign}{whole}{point}{fraction}"))
 }
 
 impl From<Rational> for Decimal {
@@ -246,6 +307,21 @@ mod tests {
     }
 
     #[test]
+    fn decimals_are_written_out() {
+        for (text, written) in [
+            ("0.30", Some("0.3")),
+            ("-12e-4", Some("-0.0012")),
+            ("7e2", Some("700")),
+            ("0", Some("0")),
+            ("-3/8", Some("-0.375")),
+            ("1/15", None),
+        ] {
+            let exact = parse_rational(text).unwrap();
+            assert_eq!(exact_decimal(&exact).as_deref(), written, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_decimal_is_refused() {
         for text in ["", "-", ".", "1/2", "1e", "1e1.5", "0x10", "nan", "--1", "1.2.3", "1_000"] {
             assert!(Decimal::parse(text).is_err(), "{text}");
@@ -265,6 +341,31 @@ mod tests {
             check(&format!("{x:e}"));
             check(&format!("{x}"));
             check(&format!("{}", (x % 1e9) as f32));
+        }
+
+        #[test]
+        fn exact_decimals_are_read_back(m in any::<i64>(), e in -40i64..25, x in any::<f64>()) {
+            let exact = parse_rational(&format!("{m}e{e}")).unwrap();
+            prop_assert_eq!(parse_rational(&exact_decimal(&exact).unwrap()).unwrap(), exact);
+            if let Some(exact) = crate::num::from_f64(x) {
+                let text = exact_decimal(&exact).unwrap();
+                prop_assert_eq!(text.parse::<f64>().unwrap(), x);
+                prop_assert_eq!(parse_rational(&text).unwrap(), exact);
+            }
+        }
+
+        #[test]
+        fn what_is_within_an_interval_is(
+            n in -999i64..999, d in 1i64..60, width in 0i64..3, e in -30i64..30, open in any::<[bool; 2]>(),
+        ) {
+            let low = Rational::new(n.into(), d.into());
+            let high = &low + parse_rational(&format!("{width}e{e}")).unwrap();
+            let open = if width == 0 { [false; 2] } else { open };
+            let [a, b] = [&low, &high].map(|x| Decimal::from(x.clone()));
+            let found = Decimal::within(&a, &b, open).to_rational();
+            prop_assert!(if open[0] { low < found } else { low <= found }, "{} in {} {}", found, low, high);
+            prop_assert!(if open[1] { found < high } else { found <= high }, "{} in {} {}", found, low, high);
+            prop_assert!(width == 0 || exact_decimal(&found).is_some());
         }
 
         #[test]

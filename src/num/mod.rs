@@ -7,7 +7,7 @@ mod decimal;
 mod exact;
 mod round;
 
-pub use decimal::Decimal;
+pub use decimal::{Decimal, exact_decimal};
 pub use exact::{
     ParseRationalError, Rational, enclosure, from_f64, parse_rational, round_down, round_down_f32,
     round_nearest, round_up, round_up_f32, to_f64_nearest,

@@ -4,7 +4,8 @@ use super::terminal::{assurance, grouped, seconds};
 use super::{Level, Tool, VerdictName};
 use crate::attack::Counterexample;
 use crate::verify::{Outcome, Reason, Settings, Verdict};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
 use std::fmt::Write as _;
 
 /// Points with at most this many inputs are printed.
@@ -103,8 +104,8 @@ pub struct CounterexampleRecord {
     pub claim: usize,
     /// Index of the polytope that its output lies in.
     pub polytope: usize,
-    /// The point.
-    pub input: Vec<f64>,
+    /// The point, exactly.
+    pub input: Vec<Coordinate>,
     /// Its output in double precision.
     pub output: Vec<f64>,
     /// Its output in single precision.
@@ -113,6 +114,19 @@ pub struct CounterexampleRecord {
     pub holds_in_f32: bool,
     /// How far inside the unsafe polytope the real output lies at least; null where that is everything.
     pub slack: Option<f64>,
+}
+
+/// An exact number as text: in JSON a number with all its places, or a string where it is a fraction such as 1/15.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coordinate(String);
+
+impl Serialize for Coordinate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match RawValue::from_string(self.0.clone()) {
+            Ok(number) => number.serialize(serializer),
+            Err(_) => self.0.serialize(serializer),
+        }
+    }
 }
 
 impl CounterexampleRecord {
@@ -124,7 +138,7 @@ impl CounterexampleRecord {
             file,
             claim: found.claim(),
             polytope: found.polytope(),
-            input: found.input().to_vec(),
+            input: found.input_text().map(Coordinate).collect(),
             output: found.output()[..own(found.output().len())].to_vec(),
             output_f32: found.output_f32()[..own(found.output_f32().len())].to_vec(),
             holds_in_f32: found.holds_in_f32(),
@@ -249,8 +263,10 @@ pub fn query_text(report: &QueryReport, styled: bool) -> String {
     if let Some(found) = &report.counterexample {
         line("holds", holds(found));
         if found.input.len() <= SHORT {
-            line("input", &numbers(&found.input));
-            line("output", &numbers(&found.output));
+            let input: Vec<&str> = found.input.iter().map(|x| x.0.as_str()).collect();
+            line("input", &input.join(", "));
+            let output: Vec<String> = found.output.iter().map(ToString::to_string).collect();
+            line("output", &output.join(", "));
         }
         if let Some(file) = &found.file {
             line("evidence", file);
@@ -319,10 +335,6 @@ fn short(number: f64) -> String {
     } else {
         format!("{number:.3e}")
     }
-}
-
-fn numbers(values: &[f64]) -> String {
-    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn count(number: usize, one: &str, many: &str) -> String {

@@ -1,7 +1,7 @@
 //! A ball of real inputs in the max norm or the Euclidean norm, cut to a domain, with exact membership.
 
 use super::{Region, RegionError};
-use crate::num::{Rational, from_f64, to_f64_nearest};
+use crate::num::{Rational, to_f64_nearest};
 use num_traits::{Signed, Zero};
 use std::fmt;
 use std::str::FromStr;
@@ -131,20 +131,6 @@ impl Ball {
         self.size(x).is_some_and(|size| size <= Rational::from_integer(1.into()))
     }
 
-    /// The real point that a projection of [`Region::project`] stands for: the doubles exactly, and, of a feature whose
-    /// interval holds none, the number of the interval nearest to the centre. `None` for numbers that are not finite.
-    #[must_use]
-    pub fn exact(&self, projected: &[Option<f64>]) -> Option<Vec<Rational>> {
-        let exact = |(x, i): (&Option<f64>, usize)| match x {
-            Some(x) => from_f64(*x),
-            None => {
-                let (low, high) = &self.bounds[i];
-                Some(self.centre[i].clone().max(low.clone()).min(high.clone()))
-            }
-        };
-        projected.iter().zip(0..self.centre.len()).map(exact).collect()
-    }
-
     /// A point of the exact ball near `x`, as [`Region::project`] gives points: single-precision numbers wherever possible.
     /// `None` where none is found at once (a Euclidean ball too small for single-precision numbers, say).
     #[must_use]
@@ -165,7 +151,7 @@ impl Ball {
             let values = projected.iter().zip(&centre).map(|(x, c)| x.unwrap_or(*c));
             // An estimate spares exact arithmetic on hopeless points; it decides nothing.
             let hopeless = self.length(&centre, values) > 1.0 + 1e-12;
-            (!hopeless && self.contains(&self.exact(&projected)?)).then_some(projected)
+            (!hopeless && self.contains(&self.region.exact(&projected)?)).then_some(projected)
         })
     }
 
@@ -214,7 +200,7 @@ mod tests {
             assert!(!ball.contains(&[q("0.100000001"), q("0")]));
             let at = ball.project(&[9.0, 0.5]).unwrap();
             assert_eq!(at, [None, Some(0.5)]);
-            assert_eq!(ball.exact(&at).unwrap()[0], q("0.1"));
+            assert_eq!(ball.region().exact(&at).unwrap()[0], q("0.1"));
         }
     }
 
@@ -240,7 +226,7 @@ mod tests {
             for norm in [Norm::Linf, Norm::L2] {
                 let ball = Ball::new(norm, &centre, &radii, Some(&domain)).unwrap();
                 let projected = ball.project(&x).unwrap();
-                prop_assert!(ball.contains(&ball.exact(&projected).unwrap()));
+                prop_assert!(ball.contains(&ball.region().exact(&projected).unwrap()));
             }
         }
     }

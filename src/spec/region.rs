@@ -1,7 +1,7 @@
 //! A region: an axis-parallel box of real inputs, kept as the floats just outside and just inside its exact ends.
 
 use crate::net::Boxes;
-use crate::num::{Rational, enclosure, to_f64_nearest};
+use crate::num::{Decimal, Rational, enclosure, from_f64, to_f64_nearest};
 use thiserror::Error;
 
 /// Why bounds do not make a region.
@@ -35,13 +35,16 @@ pub enum RegionError {
 /// A box of real inputs ∏ [aᵢ, bᵢ] with exact rational ends.
 ///
 /// `lower ≤ a` and `b ≤ upper` are the nearest doubles outside: every bound is computed over them, so it holds for the
-/// exact box. The nearest doubles inside decide membership: a double x is in [a, b] exactly if it is between those. (Of a
-/// half-open box, which only strict bounds of a VNN-LIB file make, every bound is computed over the closed one.)
+/// exact box. The nearest doubles inside decide membership: a double x is in [a, b] exactly if it is between those. Where
+/// there are none ([0.3, 0.3]) an exact number of the interval is kept. (Of a half-open box, which only strict bounds of a
+/// VNN-LIB file make, every bound is computed over the closed one.)
 #[derive(Debug, Clone)]
 pub struct Region {
     lower: Vec<f64>,
     upper: Vec<f64>,
     inner: Vec<[f64; 2]>,
+    /// (input, a number of its interval) for every input whose interval holds no double, in order.
+    between: Vec<(usize, Decimal)>,
     around: Option<Box<Around>>,
 }
 
@@ -58,7 +61,8 @@ pub struct Around {
 /// Equal are regions of the same points, whatever ball they were cut from.
 impl PartialEq for Region {
     fn eq(&self, other: &Self) -> bool {
-        (&self.lower, &self.upper, &self.inner) == (&other.lower, &other.upper, &other.inner)
+        (&self.lower, &self.upper, &self.inner, &self.between)
+            == (&other.lower, &other.upper, &other.inner, &other.between)
     }
 }
 
@@ -74,24 +78,38 @@ impl Region {
         }
         let (lows, highs): (Vec<_>, Vec<_>) =
             bounds.iter().map(|(a, b)| (enclosure(a), enclosure(b))).unzip();
+        let inner: Vec<[f64; 2]> = lows.iter().zip(&highs).map(|(a, b)| [a[1], b[0]]).collect();
+        let between = |(input, [a, b]): (usize, &[f64; 2])| {
+            let (low, high) = &bounds[input];
+            let within = || Decimal::within(&low.clone().into(), &high.clone().into(), [false; 2]);
+            (a > b).then(|| (input, within()))
+        };
         Ok(Self {
             lower: lows.iter().map(|a| a[0]).collect(),
             upper: highs.iter().map(|b| b[1]).collect(),
-            inner: lows.iter().zip(&highs).map(|(a, b)| [a[1], b[0]]).collect(),
+            between: inner.iter().enumerate().filter_map(between).collect(),
+            inner,
             around: None,
         })
     }
 
     /// The box from doubles that the caller rounded from its exact ends: outward, and inward.
     ///
-    /// An end that is not in the box itself (from a strict bound) has as its inner double the next one inside.
+    /// An end that is not in the box itself (from a strict bound) has as its inner double the next one inside. `between`:
+    /// a number of each interval that holds no double, by input.
     #[must_use]
-    pub(crate) fn from_rounded(lower: Vec<f64>, upper: Vec<f64>, inner: Vec<[f64; 2]>) -> Self {
+    pub(crate) fn from_rounded(
+        lower: Vec<f64>,
+        upper: Vec<f64>,
+        inner: Vec<[f64; 2]>,
+        between: Vec<(usize, Decimal)>,
+    ) -> Self {
         debug_assert!(lower.len() == upper.len() && lower.len() == inner.len());
         debug_assert!(
             lower.iter().zip(&upper).zip(&inner).all(|((l, u), [a, b])| l <= u && l <= a && b <= u)
         );
-        Self { lower, upper, inner, around: None }
+        debug_assert_eq!(inner.iter().filter(|[a, b]| a > b).count(), between.len());
+        Self { lower, upper, inner, between, around: None }
     }
 
     /// The L∞ ball { x : |xᵢ − cᵢ| ≤ εᵢ } ∩ domain, every number exact.
@@ -191,7 +209,7 @@ impl Region {
 
     /// The point of the exact box nearest to x among single-precision floats; coordinates where no such float lies
     /// inside fall back to doubles. `None` for a coordinate without a double inside (an interval such as [0.1, 0.1]):
-    /// only an enclosure of its exact value can be computed with.
+    /// only an enclosure of its exact value, which [`Self::exact`] tells, can be computed with.
     #[must_use]
     pub fn project(&self, x: &[f64]) -> Vec<Option<f64>> {
         let clamp = |x: f64, [a, b]: [f64; 2]| (a <= b).then(|| x.max(a).min(b));
@@ -202,6 +220,19 @@ impl Region {
                 clamp(f64::from(x as f32), singles).or_else(|| clamp(x, [a, b]))
             })
             .collect()
+    }
+
+    /// The real point of the box that a [projection](Self::project) stands for: its doubles as they are and, where it has
+    /// none, the decimal that is in the interval (the fraction, in one such as [1/3, 1/3] that holds no decimal). `None` for
+    /// numbers that are not finite.
+    #[must_use]
+    pub fn exact(&self, projected: &[Option<f64>]) -> Option<Vec<Rational>> {
+        let mut between = self.between.iter();
+        let exact = |x: &Option<f64>| match x {
+            Some(x) => from_f64(*x),
+            None => between.next().map(|(_, number)| number.to_rational()),
+        };
+        projected.iter().map(exact).collect()
     }
 
     /// The centre of the box, rounded.
@@ -241,7 +272,10 @@ mod tests {
         let region = Region::from_bounds(&[(q("0.1"), q("0.1")), (q("0.5"), q("0.5"))]).unwrap();
         assert!(region.lower()[0] < region.upper()[0]);
         assert!(!region.contains(&[0.1, 0.5]));
-        assert_eq!(region.project(&[0.1, 0.7]), vec![None, Some(0.5)]);
+        let projected = region.project(&[0.1, 0.7]);
+        assert_eq!(projected, vec![None, Some(0.5)]);
+        assert_eq!(region.exact(&projected), Some(vec![q("0.1"), q("0.5")]));
+        assert_eq!(region.exact(&[None, Some(f64::NAN)]), None);
     }
 
     #[test]

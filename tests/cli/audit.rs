@@ -59,6 +59,26 @@ fn verify(bench: &Bench, code: i32) -> Ran {
 }
 
 #[test]
+fn an_input_that_may_not_move_and_is_no_decimal_is_shown_all_the_same() {
+    let bench = Bench::new(20);
+    let read = "label_column = \"label\"\nscale = \"1/3\"\neps_per_feature = [1, 1, 0, 1]\n";
+    let data = data(14, "[0.4]").replace("label_column = \"label\"\n", read);
+    bench.write("audit.toml", &[REPORT, &data, MODEL, ATTACKS].concat());
+    bench.run("audit audit.toml --out out --quiet").exits(0);
+    let cells = bench.text("data.csv");
+    let mut fractions = 0;
+    for shown in bench.report("out")["shown"].as_array().unwrap() {
+        let row = cells.lines().nth(1 + shown["index"].as_u64().unwrap() as usize).unwrap();
+        let cell: f64 = row.split(',').nth(2).unwrap().parse().unwrap();
+        assert!((shown["perturbed"][2].as_f64().unwrap() - cell / 3.0).abs() < 1e-15, "{shown}");
+        let evidence = bench.text(&format!("out/{}", shown["file"].as_str().unwrap()));
+        let fixed = evidence.lines().find(|line| line.starts_with("(X_2 ")).unwrap();
+        fractions += usize::from(fixed.contains('/'));
+    }
+    assert!(fractions > 0);
+}
+
+#[test]
 fn an_audit_brackets_the_robust_accuracy() {
     let bench = finished("");
     let report = bench.report("out");

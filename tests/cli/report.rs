@@ -1,6 +1,7 @@
 //! What a campaign reports: figures, rows, evidence, whatever the number of threads.
 
 use crate::support::Bench;
+use certus::num::{Rational, parse_rational};
 use serde_json::Value;
 
 fn count(report: &Value, verdict: &str) -> u64 {
@@ -244,4 +245,45 @@ fn attacks_before_bounds_take_turns() {
     let (both, one) = (bench.report("out"), bench.report("pgd"));
     let broken = |report: &Value| report["summary"]["attack_success_rate"]["numerator"].as_u64();
     assert!(broken(&both) >= broken(&one));
+}
+
+/// The inputs in the file of a counterexample, as exact numbers.
+fn point(text: &str) -> Vec<Rational> {
+    let inputs = text.lines().filter_map(|line| line.trim_matches(['(', ')']).strip_prefix("X_"));
+    inputs.map(|input| parse_rational(input.split_once(' ').unwrap().1).unwrap()).collect()
+}
+
+#[test]
+fn counterexamples_lie_in_their_balls_exactly() {
+    let bench = Bench::new(40);
+    let data = bench.text("data.csv");
+    let number = |text: &str| parse_rational(text).unwrap();
+    let zero = number("0");
+    // The third feature may not move: thousandths are no doubles, and a third of most is not even a decimal.
+    for (scale, command) in [("1", "certify"), ("1/3", "attack"), ("1/3", "radius --max-eps")] {
+        let radius = if command.starts_with("radius") { " 0.4" } else { " --eps 0.4" };
+        let command = command.to_owned() + radius;
+        let (name, rest) = command.split_once(' ').unwrap();
+        let reading = format!("--label-column label --scale {scale} --eps-per-feature 1,1,0,1");
+        let run = format!("{name} net.nnet --data data.csv {reading} {rest} --out out --overwrite");
+        bench.run(&run).exits(0);
+        let mut broken = 0;
+        for row in bench.report("out")["rows"].as_array().unwrap() {
+            let Some(file) = row["counterexample"].as_str() else { continue };
+            broken += 1;
+            let eps = row["attacked"]["exact"].as_str().unwrap_or("0.4");
+            let cells = data.lines().nth(1 + row["index"].as_u64().unwrap() as usize).unwrap();
+            let point = point(&bench.text(&format!("out/{file}")));
+            let mut most = zero.clone();
+            for (at, (x, cell)) in point.iter().zip(cells.split(',')).enumerate() {
+                let offset = x - number(cell) * number(scale);
+                let offset = if offset < zero { -offset } else { offset };
+                assert!(at != 2 || offset == zero, "{run}: {x} for {cell}");
+                most = most.max(offset);
+            }
+            assert!(most <= number(eps), "{run}: {most} > {eps}");
+            assert!(name != "radius" || most == number(eps), "{run}: {most} is not {eps}");
+        }
+        assert!(broken > 5, "{run}: {broken}");
+    }
 }

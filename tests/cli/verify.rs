@@ -103,6 +103,26 @@ fn a_property_that_does_not() {
 }
 
 #[test]
+fn a_point_that_no_double_is_is_written_exactly() {
+    let bench = Bench::new(1);
+    // No double is 0.3, and none lies between the bounds of the second input.
+    let text = "(declare-const X_0 Real)(declare-const X_1 Real)(declare-const Y_0 Real)
+        (assert (= X_0 0.3)) (assert (> X_1 -0.3)) (assert (<= X_1 -0.29999999999999999))
+        (assert (>= Y_0 -1000))";
+    bench.write("p.vnnlib", text);
+    let model = committed("models/control/mlp_plain.onnx");
+    let verify = format!("verify {} p.vnnlib --counterexample r.txt", model.display());
+    let point = "sat\n((X_0 0.3)\n(X_1 -0.29999999999999999)\n(Y_0 ";
+    for form in ["", "--vnncomp", "--json"] {
+        let ran = bench.run(&format!("{verify} {form}")).exits(10);
+        assert!(bench.text("r.txt").starts_with(point), "{}", bench.text("r.txt"));
+        for number in [" 0.3", " -0.29999999999999999"] {
+            assert!(ran.stdout.contains(number), "{number} in {}", ran.stdout);
+        }
+    }
+}
+
+#[test]
 fn the_words_of_the_competition() {
     let bench = Bench::new(1);
     let ran = bench.run(&pendulum(HOLDS, "--vnncomp --counterexample r.txt")).exits(0);

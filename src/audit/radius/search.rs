@@ -26,8 +26,8 @@ pub trait Balls: Sync {
     /// # Errors
     /// Where there is none.
     fn region(&self, index: usize, radius: &Rational) -> Result<Region, RegionError>;
-    /// The radius of the smallest ball around the input that contains the box [lower, upper]; `None` where none does.
-    fn distance(&self, index: usize, lower: &[f64], upper: &[f64]) -> Option<Rational>;
+    /// The radius of the smallest ball around the input that contains the point; `None` where none does.
+    fn distance(&self, index: usize, point: &[Rational]) -> Option<Rational>;
 }
 
 impl Balls for Dataset {
@@ -43,8 +43,8 @@ impl Balls for Dataset {
         self.region(index, radius)
     }
 
-    fn distance(&self, index: usize, lower: &[f64], upper: &[f64]) -> Option<Rational> {
-        self.distance(index, lower, upper)
+    fn distance(&self, index: usize, point: &[Rational]) -> Option<Rational> {
+        self.distance(index, point)
     }
 }
 
@@ -222,8 +222,7 @@ impl Questions<'_> {
 
     /// Keeps a counterexample of the ball of this radius, if it is the nearest; its distance.
     fn keep(&mut self, found: Counterexample, radius: Rational) -> Rational {
-        let (lower, upper) = found.input_enclosure();
-        let distance = self.search.balls.distance(self.index, lower, upper);
+        let distance = self.search.balls.distance(self.index, found.exact_input());
         let distance = distance.map_or(radius.clone(), |distance| distance.min(radius));
         if self.nearest.as_ref().is_none_or(|(nearest, _)| distance < *nearest) {
             self.nearest = Some((distance.clone(), found));
@@ -258,10 +257,8 @@ mod tests {
             Region::ball(&[from_f64(self.0[index]).unwrap()], std::slice::from_ref(radius), None)
         }
 
-        fn distance(&self, index: usize, lower: &[f64], upper: &[f64]) -> Option<Rational> {
-            let centre = from_f64(self.0[index])?;
-            let ends = [lower[0], upper[0]].map(|end| (from_f64(end).unwrap() - &centre).abs());
-            ends.into_iter().max()
+        fn distance(&self, index: usize, point: &[Rational]) -> Option<Rational> {
+            Some((&point[0] - from_f64(self.0[index])?).abs())
         }
     }
 
@@ -292,8 +289,8 @@ mod tests {
             let attacked = found.row.bracket.as_ref().and_then(|b| b.attacked.clone());
             assert_eq!(attacked.is_some(), found.counterexample.is_some());
             if let (Some(attacked), Some(example)) = (attacked, &found.counterexample) {
-                let (lower, upper) = example.input_enclosure();
-                assert_eq!(line.distance(found.row.index, lower, upper), Some(attacked));
+                let distance = line.distance(found.row.index, example.exact_input());
+                assert_eq!(distance, Some(attacked));
             }
             rows.lock().unwrap().push(RadiusRow { seconds: 0.0, ..found.row });
             Ok(())

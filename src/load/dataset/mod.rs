@@ -15,7 +15,7 @@ pub use reference::{ReferenceOutputs, load_reference};
 pub use settings::{DataSettings, FIELDS};
 
 use super::SourceFile;
-use crate::num::{Rational, from_f64, round_nearest};
+use crate::num::{Rational, round_nearest};
 use crate::spec::{Ball, Norm, Region, RegionError};
 use array::{Array, Values};
 use num_traits::{One, Signed, Zero};
@@ -259,29 +259,27 @@ impl Dataset {
         Region::ball(&self.exact(i), &self.radii(eps), self.domain.as_deref())
     }
 
-    /// The radius of the smallest ball around input i that contains the box [lower, upper], exact: the largest
-    /// |x − input| / factor over its corners and features, where the factor is that of `eps_per_feature` or 1. The domain plays
-    /// no part. `None` where lengths differ, an end is not finite, or a feature whose factor is 0 differs.
+    /// The radius of the smallest ball around input i that contains the point x, exact: the largest |x − input| / factor
+    /// over its features, where the factor is that of `eps_per_feature` or 1. The domain plays no part. `None` where lengths
+    /// differ, or a feature whose factor is 0 does.
     #[must_use]
-    pub fn distance(&self, i: usize, lower: &[f64], upper: &[f64]) -> Option<Rational> {
-        if lower.len() != self.features || upper.len() != self.features {
+    pub fn distance(&self, i: usize, x: &[Rational]) -> Option<Rational> {
+        if x.len() != self.features {
             return None;
         }
         let mut farthest = Rational::zero();
         for (at, centre) in self.exact(i).iter().enumerate() {
-            for end in [lower[at], upper[at]] {
-                let mut distance = (from_f64(end)? - centre).abs();
-                if let Some(factors) = &self.eps_per_feature {
-                    if !distance.is_zero() && factors[at].is_zero() {
-                        return None;
-                    }
-                    if !distance.is_zero() {
-                        distance /= &factors[at];
-                    }
+            let mut distance = (&x[at] - centre).abs();
+            if let Some(factors) = &self.eps_per_feature {
+                if !distance.is_zero() && factors[at].is_zero() {
+                    return None;
                 }
-                if distance > farthest {
-                    farthest = distance;
+                if !distance.is_zero() {
+                    distance /= &factors[at];
                 }
+            }
+            if distance > farthest {
+                farthest = distance;
             }
         }
         Some(farthest)

@@ -3,6 +3,7 @@
 use super::Statement;
 use super::error::{Failure, Problem, fail};
 use super::formula::{Atom, Bound, Formula, Script};
+use crate::num::Decimal;
 use crate::spec::{Claim, HalfSpace, Property, Region};
 use std::cmp::Ordering;
 
@@ -232,7 +233,7 @@ impl<'a> Cases<'a> {
     fn region(&mut self) -> Result<Option<Region>, Failure> {
         let inputs = self.lower.len();
         let (mut lower, mut upper) = (Vec::with_capacity(inputs), Vec::with_capacity(inputs));
-        let mut inner = Vec::with_capacity(inputs);
+        let (mut inner, mut between) = (Vec::with_capacity(inputs), Vec::new());
         for (input, (low, high)) in self.lower.iter().zip(&self.upper).enumerate() {
             let place = self.place.or(self.declared[input]).unwrap_or(self.end);
             let name = || format!("X_{input}");
@@ -262,8 +263,12 @@ impl<'a> Cases<'a> {
             lower.push(a_down);
             upper.push(b_up);
             inner.push([a_in, b_in]);
+            if a_in > b_in {
+                let open = [low.strict, high.strict];
+                between.push((input, Decimal::within(&low.value, &high.value, open)));
+            }
         }
-        Ok(Some(Region::from_rounded(lower, upper, inner)))
+        Ok(Some(Region::from_rounded(lower, upper, inner, between)))
     }
 }
 

@@ -348,7 +348,11 @@ proptest! {
         let text = write_vnnlib(&bounds, 1, 3, "");
         let read = parse_vnnlib("written", text.as_bytes(), bounds.len(), 3).unwrap();
         let region = Region::from_bounds(&bounds).unwrap();
-        prop_assert_eq!(read, Property::classification(region, 1, 3));
+        let asked = &read.claims[0];
+        prop_assert_eq!(&asked.unsafe_set, &Property::margins(1, 3));
+        prop_assert_eq!((asked.region.lower(), asked.region.upper()), (region.lower(), region.upper()));
+        let inside = region.project(&region.midpoint());
+        prop_assert_eq!(asked.region.project(&region.midpoint()), inside);
     }
 }
 

@@ -2,7 +2,6 @@
 
 use crate::num::{Rational, round_down, round_up};
 use num_bigint::BigInt;
-use num_traits::{One, Signed, Zero};
 use std::fmt::Write as _;
 
 /// The claim "arg max stays `label` on the box" as VNN-LIB: reading the text gives the same region and half-spaces.
@@ -80,26 +79,8 @@ fn rounded_below(x: &Rational, digits: i64) -> Rational {
     if shift >= 0 { (x * &power).floor() / power } else { (x / &power).floor() * power }
 }
 
-/// x in decimal digits, if finitely many do.
+/// x in decimal digits with a point, if finitely many do.
 fn exact_decimal(x: &Rational) -> Option<String> {
-    let mut rest = x.denom().clone();
-    let mut places = 0usize;
-    for prime in [2u32, 5] {
-        let mut power = 0;
-        while (&rest % prime).is_zero() {
-            rest /= prime;
-            power += 1;
-        }
-        places = places.max(power);
-    }
-    if !rest.is_one() {
-        return None;
-    }
-    let scaled = (x * Rational::from_integer(BigInt::from(10).pow(places as u32))).to_integer();
-    let digits = scaled.magnitude().to_string();
-    let digits = format!("{digits:0>width$}", width = places + 1);
-    let (whole, fraction) = digits.split_at(digits.len() - places);
-    let sign = if x.is_negative() { "-" } else { "" };
-    let fraction = if fraction.is_empty() { "0" } else { fraction };
-    Some(format!("{sign}{whole}.{fraction}"))
+    let text = crate::num::exact_decimal(x)?;
+    Some(if text.contains('.') { text } else { text + ".0" })
 }

@@ -7,6 +7,7 @@ use super::setup::Setup;
 use super::table;
 use crate::audit::{Entry, Evidence, Plan, Step};
 use crate::load::sha256_hex;
+use crate::num::{parse_rational, round_nearest};
 use crate::report::html;
 use crate::report::{FileRecord, JournalError, Mode, lock};
 use std::collections::{BTreeMap, HashSet};
@@ -218,7 +219,7 @@ impl<'a> AuditFolder<'a> {
         put(&self.dir, name, bytes)
     }
 
-    /// The kept counterexample of an input: point, outputs, and the file's record.
+    /// The kept counterexample of an input: point and outputs, rounded to the nearest doubles, and the file's record.
     ///
     /// # Errors
     /// Where it cannot be read or is none.
@@ -238,7 +239,11 @@ impl<'a> AuditFolder<'a> {
             let words = text.lines().filter_map(|line| {
                 line.trim_matches(['(', ')']).strip_prefix(&start)?.split_once(' ')
             });
-            words.map(|(_, value)| value.parse().ok()).collect()
+            let read = |value: &str| match parse_rational(value) {
+                Ok(exact) => Some(round_nearest(&exact)),
+                Err(_) => value.parse().ok(),
+            };
+            words.map(|(_, value)| read(value)).collect()
         };
         let none = || FolderError::Evidence(file.clone());
         let (x, y) = (values('X').ok_or_else(none)?, values('Y').ok_or_else(none)?);
