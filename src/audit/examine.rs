@@ -29,8 +29,8 @@ pub struct Subject<'a> {
     pub network: &'a Network,
     /// The network as its file has it, which proofs are about.
     pub own: &'a Network,
-    /// The network as the proof checker reads it; `None` where it cannot, or proofs are not asked for.
-    pub checked: Option<&'a Model>,
+    /// The network as the proof checker reads it; why not, where it cannot or proofs are not asked for.
+    pub checked: Result<&'a Model, &'a str>,
     /// The dataset.
     pub dataset: &'a Dataset,
     /// How many of its inputs are asked about, from the first.

@@ -72,7 +72,7 @@ impl<E> Examination<'_, E> {
         property: String,
         settings: &Settings,
     ) -> Result<ProofText, String> {
-        let model = subject.checked.ok_or("the checker cannot read the network")?;
+        let model = subject.checked?;
         let (inputs, outputs) = (subject.own.inputs(), subject.own.outputs());
         let statement = parse_statement("the property", property.as_bytes(), inputs, outputs)
             .map_err(|error| error.to_string())?;

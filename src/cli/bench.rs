@@ -181,7 +181,12 @@ impl<'a> Index<'a> {
                 .unwrap_or_default(),
             property: absolute(instance.property),
             proof: ProofEntry::proof_of(listed.index),
+            ..ProofEntry::default()
         };
+        let entry = entry.hashed(dir).map_err(|error| {
+            let proof = dir.join(ProofEntry::proof_of(listed.index));
+            Failure::new(NO_INPUT, format!("{}: or its property: {error}", proof.display()))
+        })?;
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.retain(|old| old.index != entry.index);
         entries.push(entry);

@@ -10,8 +10,8 @@ use crate::audit::{Campaign, Ended, Finished, Row, Sample, Task};
 use crate::load::{Dataset, LoadedNetwork, load_network};
 use crate::net::Network;
 use crate::report::{
-    DataRecord, FileRecord, Header, Mode, ModelRecord, Report, RowRecord, SettingsRecord, Store,
-    StoreError, report_text,
+    DataRecord, FileRecord, Header, Mode, ModelRecord, ProofEntry, Report, RowRecord,
+    SettingsRecord, Store, StoreError, report_text,
 };
 use crate::spec::{Norm, Property};
 use crate::verify::Settings;
@@ -32,8 +32,9 @@ pub(super) struct Request<'a> {
     pub proofs: bool,
 }
 
-/// Runs the campaign and prints its figures; `None` where it was interrupted.
-pub(super) fn run(request: &Request) -> Result<Option<Report>, Failure> {
+/// Runs the campaign and prints its figures; `None` where it was interrupted. With the report, whether proofs were asked for
+/// and are not all there.
+pub(super) fn run(request: &Request) -> Result<Option<(Report, bool)>, Failure> {
     let started = Instant::now();
     let common = request.common;
     let Question { network, own, model, data } = load(common)?;
@@ -66,23 +67,27 @@ pub(super) fn run(request: &Request) -> Result<Option<Report>, Failure> {
     if let Some(store) = &store {
         store.sync()?;
     }
-    if let Some(proofs) = &proofs {
-        proofs.write_index(&rows, &header.model.sha256)?;
-    }
+    let proved = match &proofs {
+        Some(proofs) => proofs.write_index(&rows, &header.model.sha256)?,
+        None => Vec::new(),
+    };
     if ended == Ended::Cancelled {
         let _ = writeln!(io::stderr(), "certus: {}", how_to_go_on(common, rows.len(), inputs));
         return Ok(None);
     }
     let wall = started.elapsed().as_secs_f64();
-    let report = Report::new(header, &rows, jobs, wall, resumed)?;
+    let mut report = Report::new(header, &rows, jobs, wall, resumed)?;
     if let Some(store) = &store {
+        report.files = store.evidence(&report.rows)?;
+        report.files.extend(proved.iter().flat_map(ProofEntry::files));
         store.write_report(&report)?;
     }
     print(&report_text(&report, common.out.as_deref(), styled()))?;
     if let Some(proofs) = &proofs {
         print(&proofs.text(&report))?;
     }
-    Ok(Some(report))
+    let unproved = proofs.is_some_and(|proofs| proofs.lacks(&report));
+    Ok(Some((report, unproved)))
 }
 
 /// What is asked of what.
@@ -170,7 +175,8 @@ pub(super) struct Question {
 pub(super) fn load(common: &CommonArguments) -> Result<Question, Failure> {
     let loaded = load_network(&common.model)?;
     let data = Dataset::load(&common.data, &common.reading.settings()?)?;
-    let LoadedNetwork { network, sha256, notes, layers, .. } = loaded;
+    let (sha256, external) = (loaded.identity(), external(&loaded));
+    let LoadedNetwork { network, notes, layers, .. } = loaded;
     let (inputs, outputs) = (network.inputs(), network.outputs());
     if outputs < 2 {
         let file = common.model.display();
@@ -181,6 +187,7 @@ pub(super) fn load(common: &CommonArguments) -> Result<Question, Failure> {
     let model = ModelRecord {
         file: common.model.display().to_string(),
         sha256,
+        external,
         inputs,
         outputs,
         parameters: layers.iter().map(|layer| layer.parameters).sum(),
@@ -197,6 +204,15 @@ pub(super) fn load(common: &CommonArguments) -> Result<Question, Failure> {
         }
     };
     Ok(Question { network, own, model, data })
+}
+
+/// The files that hold weights outside the model file.
+pub(super) fn external(loaded: &LoadedNetwork) -> Vec<FileRecord> {
+    let files = loaded.external.iter().map(|(path, sha256)| FileRecord {
+        name: path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+        sha256: sha256.clone(),
+    });
+    files.collect()
 }
 
 pub(super) fn data_record(common: &CommonArguments, data: &Dataset) -> DataRecord {

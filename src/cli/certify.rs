@@ -2,7 +2,7 @@
 
 use super::arguments::{CampaignArguments, share};
 use super::campaign::{self, Request};
-use super::exit::{DONE, FALSIFIED, Failure};
+use super::exit::{DONE, FALSIFIED, Failure, UNPROVED};
 use crate::attack::AttackKind;
 use crate::audit::Task;
 use crate::num::Rational;
@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         memory: None,
         lp_tighten: arguments.lp_tighten,
     };
-    let Some(report) = campaign::run(&Request {
+    let Some((report, unproved)) = campaign::run(&Request {
         task: Task::Certify,
         settings,
         common,
@@ -61,12 +61,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     else {
         return Ok(super::exit::INTERRUPTED);
     };
-    let (Some(required), Some(certified)) =
-        (&arguments.require_certified, &report.summary.certified_accuracy)
-    else {
-        return Ok(DONE);
-    };
     let whole = |n: usize| Rational::from_integer(n.into());
-    let enough = whole(certified.numerator) >= required * whole(certified.denominator);
-    Ok(if enough { DONE } else { FALSIFIED })
+    let enough = match (&arguments.require_certified, &report.summary.certified_accuracy) {
+        (Some(required), Some(certified)) => {
+            whole(certified.numerator) >= required * whole(certified.denominator)
+        }
+        _ => true,
+    };
+    Ok(match (enough, unproved) {
+        (false, _) => FALSIFIED,
+        (true, true) => UNPROVED,
+        (true, false) => DONE,
+    })
 }

@@ -4,15 +4,16 @@ use super::clock::thread_seconds;
 use super::exit::{
     CANNOT_CREATE, DATA, DONE, Failure, INTERNAL, INTERRUPTED, NO_INPUT, REJECTED, USAGE,
 };
+use super::remake::{Remake, untouched};
 use super::{interrupt, print};
-use crate::load::{FileError, SourceFile};
+use crate::load::{FileError, SourceFile, load_network, sha256_hex};
 use crate::prove::{Mode, Model};
-use crate::report::{CheckRow, IndexError, ProofEntry, ProofFolder, check_csv};
+use crate::report::{CheckRow, IndexError, ProofEntry, ProofFolder, VerdictName, check_csv};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, BufReader, IsTerminal as _, Write as _};
+use std::fs;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,7 +27,8 @@ const STACK: usize = 64 << 20;
 /// Check all proofs of a folder again
 ///
 /// The folder is that of 'certus certify --proofs --out DIR' or of 'certus bench --proofs DIR'. Every proof is read and
-/// checked against the network's and the property's files. Exit code 1 where one is rejected or lacking.
+/// checked against the network's and the property's files; with --data, against properties that are made again from the data
+/// and the ε of the report. Exit code 1 where one is rejected or lacking, or there is none.
 #[derive(Debug, clap::Args)]
 #[command(after_help = super::exit::HELP)]
 pub(super) struct Arguments {
@@ -40,6 +42,10 @@ pub(super) struct Arguments {
     /// The network, where it does not lie any more where the index says
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
+
+    /// The dataset of the campaign, from which its properties are made again
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
 
     /// Proofs checked at once [default: the number of cores]
     #[arg(long, value_name = "N")]
@@ -76,6 +82,11 @@ impl From<IndexError> for Failure {
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let folder = ProofFolder::open(&arguments.dir)?;
     let models = models(arguments, &folder)?;
+    let remake = arguments
+        .data
+        .as_ref()
+        .map(|file| Remake::new(file, &folder.dir, folder.campaign.as_ref()));
+    let remake = remake.transpose()?;
     interrupt::watch("")?;
     let started = Instant::now();
     let jobs = arguments.jobs.or_else(|| available_parallelism().ok());
@@ -87,7 +98,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
             if interrupt::stopped() {
                 break;
             }
-            let row = one(arguments, &folder.dir, entry, &models);
+            let row = one(arguments, &folder, entry, &models, remake.as_ref());
             shown.add(&row);
             rows.lock().unwrap_or_else(PoisonError::into_inner).push((entry.index, row));
         }
@@ -114,8 +125,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     }
     let all = folder.entries.len() + folder.lacking.len();
     print(&summary(arguments, &rows, &folder, started.elapsed(), jobs))?;
+    print(&scope(arguments, &rows, &folder, remake.as_ref()))?;
     let accepted = rows.iter().filter(|row| row.accepted).count();
-    Ok(if accepted == all { DONE } else { REJECTED })
+    // Where nothing was checked nothing is established.
+    Ok(if accepted == all && all > 0 { DONE } else { REJECTED })
 }
 
 fn summary(
@@ -131,8 +144,8 @@ fn summary(
     for row in rows.iter().filter(|row| !row.accepted) {
         let _ = writeln!(text, "{}: {}", row.proof, row.reason);
     }
-    for index in &folder.lacking {
-        let _ = writeln!(text, "input {index}: the journal says proved, and there is no proof");
+    for (index, source) in &folder.lacking {
+        let _ = writeln!(text, "input {index}: the {source} says proved, and there is no proof");
     }
     let _ = writeln!(
         text,
@@ -142,6 +155,53 @@ fn summary(
         if jobs == 1 { "job" } else { "jobs" }
     );
     text
+}
+
+/// What was made again and what was not, and why there is nothing where there is nothing.
+fn scope(
+    arguments: &Arguments,
+    rows: &[CheckRow],
+    folder: &ProofFolder,
+    remake: Option<&Remake>,
+) -> String {
+    let mut text = String::new();
+    if rows.is_empty() && folder.lacking.is_empty() {
+        let why = nothing(arguments, folder);
+        let _ = writeln!(text, "nothing was checked: {}: {why}", folder.dir.display());
+    }
+    let _ = match remake {
+        Some(remake) => {
+            let remade = rows.iter().filter(|row| row.remade).count();
+            let (all, name) = (rows.len(), remake.name());
+            writeln!(text, "{remade} of {all} properties made again from {name}")
+        }
+        None if folder.campaign.is_some() => {
+            writeln!(
+                text,
+                "properties as they lie there; --data FILE makes them again from the data and the report's ε"
+            )
+        }
+        None => writeln!(text, "properties as they lie there"),
+    };
+    if let Some(others) = folder.campaign.as_ref().and_then(untouched) {
+        let _ = writeln!(text, "not checked again: inputs {others}");
+    }
+    text
+}
+
+/// Why there are no proofs.
+fn nothing(arguments: &Arguments, folder: &ProofFolder) -> String {
+    let plain = "its index.csv names no proof".to_owned();
+    let Some(campaign) = &folder.campaign else { return plain };
+    if !campaign.rows.iter().any(|row| row.verdict == VerdictName::Certified) {
+        return format!("{plain}, as no input is certified");
+    }
+    let file = arguments.model.clone().unwrap_or_else(|| campaign.header.model.file.clone().into());
+    let read = SourceFile::read(&file).map(|source| Model::beside(&file, &source.bytes));
+    match read {
+        Ok(Err(error)) => format!("{plain}: {}: {error}", file.display()),
+        _ => format!("{plain}, though inputs are certified: for none of them was there a proof"),
+    }
 }
 
 /// The networks that the index names, each read once, by its name there.
@@ -159,31 +219,62 @@ fn models(arguments: &Arguments, folder: &ProofFolder) -> Result<Models, Failure
             let advice = if arguments.model.is_some() { "" } else { "; --model says where it is" };
             Failure::new(code, format!("{error}{advice}"))
         })?;
-        if source.sha256 != entry.model_sha256 {
-            let message =
-                format!("{}: not the network that was proved: it has changed", file.display());
+        let same = |sha256: &str| sha256 == entry.model_sha256;
+        // The hash of a network whose weights lie in other files covers these.
+        if !same(&source.sha256) && !load_network(&file).is_ok_and(|all| same(&all.identity())) {
+            let message = format!(
+                "{}: not the network that was proved: it or a file with its weights has changed",
+                file.display()
+            );
             return Err(Failure::new(
                 if arguments.model.is_some() { USAGE } else { DATA },
                 message,
             ));
         }
-        let model = Model::new(&source.bytes).map_err(|error| error.to_string());
+        let campaign = folder.campaign.as_ref();
+        if campaign.is_some_and(|campaign| !same(&campaign.header.model.sha256)) {
+            let message = format!("{}: not the network of the report", file.display());
+            return Err(Failure::new(DATA, message));
+        }
+        let model = Model::beside(&file, &source.bytes).map_err(|error| error.to_string());
         models.insert(entry.model.clone(), model);
     }
     Ok(models)
 }
 
 /// One proof before the checker.
-fn one(arguments: &Arguments, dir: &Path, entry: &ProofEntry, models: &Models) -> CheckRow {
+fn one(
+    arguments: &Arguments,
+    folder: &ProofFolder,
+    entry: &ProofEntry,
+    models: &Models,
+    remake: Option<&Remake>,
+) -> CheckRow {
     let (started, before) = (Instant::now(), thread_seconds());
-    let proof = dir.join(&entry.proof);
-    let verdict = || -> Result<(u64, u64), String> {
+    let proof = folder.dir.join(&entry.proof);
+    let mut remade = false;
+    let unchanged = |file: &Path, sha256: &str, known: &[&str]| {
+        if known.iter().all(|known| known.is_empty() || *known == sha256) {
+            return Ok(());
+        }
+        Err(format!("{}: it is not the file that was kept: it has changed", file.display()))
+    };
+    let mut verdict = || -> Result<(u64, u64), String> {
         let model = models.get(&entry.model).ok_or("no such network")?.as_ref()?;
-        let property = SourceFile::read(&dir.join(&entry.property)).map_err(|e| e.to_string())?;
-        let question = model.ask(&property.bytes).map_err(|error| error.to_string())?;
-        let file = File::open(&proof).map_err(|error| format!("{}: {error}", proof.display()))?;
+        let file = folder.dir.join(&entry.property);
+        let SourceFile { mut bytes, sha256, .. } =
+            SourceFile::read(&file).map_err(|e| e.to_string())?;
+        let [property_known, proof_known] = folder.known(entry);
+        unchanged(&file, &sha256, &property_known)?;
+        if let Some(remake) = remake {
+            bytes = remake.property(entry.index, model.outputs(), &bytes)?;
+            remade = true;
+        }
+        let question = model.ask(&bytes).map_err(|error| error.to_string())?;
+        let bytes = fs::read(&proof).map_err(|error| format!("{}: {error}", proof.display()))?;
+        unchanged(&proof, &sha256_hex(&bytes), &proof_known)?;
         let accepted = question
-            .check(BufReader::with_capacity(1 << 16, file), arguments.arith)
+            .check(bytes.as_slice(), arguments.arith)
             .map_err(|rejected| rejected.to_string())?;
         Ok((accepted.leaves(), accepted.lines()))
     };
@@ -192,6 +283,7 @@ fn one(arguments: &Arguments, dir: &Path, entry: &ProofEntry, models: &Models) -
     CheckRow {
         proof: entry.proof.display().to_string(),
         property: entry.property.display().to_string(),
+        remade,
         accepted: verdict.is_ok(),
         reason: verdict.err().unwrap_or_default(),
         seconds: started.elapsed().as_secs_f64(),

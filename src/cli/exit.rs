@@ -7,13 +7,13 @@ use crate::report::{FolderError, StoreError};
 
 /// Done; for a single query: certified.
 pub(super) const DONE: u8 = 0;
-/// `certus check`: a proof is rejected or lacking.
+/// `certus check`: a proof is rejected or lacking, or there is none.
 pub(super) const REJECTED: u8 = 1;
 /// Falsified, or fewer inputs certified than `--require-certified` asks.
 pub(super) const FALSIFIED: u8 = 10;
 /// Neither certified nor falsified.
 pub(super) const UNKNOWN: u8 = 20;
-/// Certified, but without the proof that --proof asked for.
+/// Certified, but without the proof that --proof or --proofs asked for.
 pub(super) const UNPROVED: u8 = 21;
 /// The command line makes no sense.
 pub(super) const USAGE: u8 = 64;
@@ -35,10 +35,10 @@ pub(super) const INTERRUPTED: u8 = 130;
 /// Ends `certus --help`.
 pub(super) const HELP: &str = "Exit codes:
     0  done; for a single query: certified
-    1  certus check: a proof is rejected or lacking
+    1  certus check: a proof is rejected or lacking, or there is none
    10  falsified, or fewer inputs certified than --require-certified asks
    20  unknown: neither certified nor falsified
-   21  certified, but without the proof that --proof asked for
+   21  certified, but without the proof that --proof or --proofs asked for
    64  the command line makes no sense
    65  a file's content is unusable
    66  a file is missing or unreadable

@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     for layer in &loaded.layers {
         *operators.entry(layer.op.clone()).or_default() += 1;
     }
-    let network = &loaded.network;
+    let (network, sha256) = (&loaded.network, loaded.identity());
     let inspection = Inspection {
         schema_version: SCHEMA_VERSION,
         tool: Tool::this(),
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
                 parameters: layer.parameters,
             })
             .collect(),
-        sha256: loaded.sha256,
+        sha256,
         input_shape: loaded.input_shape,
         output_shape: loaded.output_shape,
         notes: loaded.notes,

@@ -16,6 +16,7 @@ mod progress;
 mod proofs;
 mod prove;
 mod radius;
+mod remake;
 mod report;
 mod spec;
 mod verify;

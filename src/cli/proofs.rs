@@ -7,7 +7,7 @@ use crate::load::{Dataset, SourceFile, parse_statement};
 use crate::net::Network;
 use crate::num::Rational;
 use crate::prove::{Model, NotProved, Proved};
-use crate::report::{ProofEntry, ProofFolder, Report};
+use crate::report::{Level, ProofEntry, ProofFolder, Report, VerdictName};
 use crate::spec::Property;
 use crate::verify::{
     AssuranceLevel, Outcome, ProofWish, Settings, Verdict, verify, verify_with_proof,
@@ -40,8 +40,10 @@ impl<'a> Proofs<'a> {
         let source = SourceFile::read(&common.model)
             .map_err(|error| Failure::new(NO_INPUT, error.to_string()))?;
         let file = std::path::absolute(&common.model).unwrap_or_else(|_| common.model.clone());
-        let model = Model::new(&source.bytes);
-        Ok(Self { own, model, file, data, eps: &common.eps, dir, problem: Mutex::new(None) })
+        let model = Model::beside(&common.model, &source.bytes);
+        let unreadable = |error| format!("{}: {error}", common.model.display());
+        let problem = Mutex::new(model.as_ref().err().map(unreadable));
+        Ok(Self { own, model, file, data, eps: &common.eps, dir, problem })
     }
 
     /// Decides an input, with a proof where that is possible. `network` has the data's normalisation folded in, as has
@@ -104,40 +106,58 @@ impl<'a> Proofs<'a> {
         Ok(found)
     }
 
-    /// Writes the index of what is proved.
-    pub(super) fn write_index(&self, rows: &[Row], sha256: &str) -> Result<(), Failure> {
+    /// Writes the index of what is proved, and returns it.
+    pub(super) fn write_index(
+        &self,
+        rows: &[Row],
+        sha256: &str,
+    ) -> Result<Vec<ProofEntry>, Failure> {
+        let unread = |error: std::io::Error, index: usize| {
+            let dir = self.dir.display();
+            Failure::new(NO_INPUT, format!("{dir}: the proof of input {index}: {error}"))
+        };
         let proved = |row: &&Row| row.finding == Finding::Certified(AssuranceLevel::Proved);
-        let mut entries: Vec<ProofEntry> = rows
-            .iter()
-            .filter(proved)
-            .map(|row| ProofEntry {
+        let hashed = rows.iter().filter(proved).map(|row| {
+            let entry = ProofEntry {
                 index: row.index,
                 model: self.file.clone(),
                 model_sha256: sha256.to_owned(),
                 property: ProofEntry::property_of(row.index),
                 proof: ProofEntry::proof_of(row.index),
-            })
-            .collect();
+                ..ProofEntry::default()
+            };
+            entry.hashed(&self.dir).map_err(|error| unread(error, row.index))
+        });
+        let mut entries = hashed.collect::<Result<Vec<ProofEntry>, Failure>>()?;
         entries.sort_by_key(|entry| entry.index);
-        ProofFolder::write(&self.dir, &entries).map(drop).map_err(|error| {
+        ProofFolder::write(&self.dir, &entries).map_err(|error| {
             Failure::new(OUTPUT, format!("{}: cannot be written: {error}", self.dir.display()))
-        })
+        })?;
+        Ok(entries)
+    }
+
+    /// How many inputs are certified, and how many of these proved.
+    fn counts(report: &Report) -> [usize; 2] {
+        let certified = report.rows.iter().filter(|row| row.verdict == VerdictName::Certified);
+        let proved = certified.clone().filter(|row| row.assurance == Some(Level::Proved));
+        [certified.count(), proved.count()]
+    }
+
+    /// Whether an input is certified without a proof, or none could have one.
+    pub(super) fn lacks(&self, report: &Report) -> bool {
+        let [certified, proved] = Self::counts(report);
+        proved < certified || self.model.is_err()
     }
 
     /// How many certified inputs have a proof, and why some have not.
     pub(super) fn text(&self, report: &Report) -> String {
-        use crate::report::{Level, VerdictName};
-        let certified = report.rows.iter().filter(|row| row.verdict == VerdictName::Certified);
-        let (mut all, mut proved) = (0, 0);
-        for row in certified {
-            all += 1;
-            proved += usize::from(row.assurance == Some(Level::Proved));
-        }
+        let [all, proved] = Self::counts(report);
         let dir = self.dir.display();
         let mut text = format!("proofs     {proved} of {all} certified, in {dir}\n");
         let problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(problem) = problem.as_ref().filter(|_| proved < all) {
-            text += &format!("unproved   {problem}\n");
+        if self.lacks(report) {
+            let earlier = "an earlier run found no proof, and did not write down why";
+            text += &format!("unproved   {}\n", problem.as_deref().unwrap_or(earlier));
         }
         text
     }

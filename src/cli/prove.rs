@@ -6,7 +6,7 @@ use super::interrupt;
 use super::verify::Found;
 use crate::load::{SourceFile, Statement};
 use crate::net::Network;
-use crate::prove::{NotProved, Phase, Question};
+use crate::prove::{Model, NotProved, Phase};
 use crate::report::ProofRecord;
 use crate::verify::{ProofWish, Settings, verify_with_proof};
 use std::path::Path;
@@ -24,7 +24,7 @@ pub(super) fn verify(
     checking: &(dyn Fn(bool) + Sync),
 ) -> Result<Found, Failure> {
     let read = |file: &Path| SourceFile::read(file).map(|file| file.bytes).map_err(NotProved::Gone);
-    let ask = || Question::new(&read(files[0])?, &read(files[1])?);
+    let ask = || Model::beside(files[0], &read(files[0])?)?.ask(&read(files[1])?);
     let laps = Mutex::new(Laps::default());
     let watch = |phase: Phase| {
         laps.lock().unwrap_or_else(PoisonError::into_inner).next(phase);

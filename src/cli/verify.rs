@@ -254,7 +254,9 @@ fn load(
     property: &Path,
     sender: &Sender<Event>,
 ) -> Result<(Network, Statement), Failure> {
-    let LoadedNetwork { network, sha256, notes, dropped_final, .. } = load_network(model)?;
+    let loaded = load_network(model)?;
+    let sha256 = loaded.identity();
+    let LoadedNetwork { network, notes, dropped_final, .. } = loaded;
     let (inputs, outputs) = (network.inputs(), network.outputs());
     let refuse = |name: &str| {
         let message = format!(

@@ -27,6 +27,7 @@ use crate::branch::{
 use crate::load::{FileError, Statement};
 use crate::net::Network;
 use crate::spec::{Claim, Property};
+use certus_check::circuit::Circuit;
 use relax::by_relaxations;
 use std::cell::RefCell;
 use std::io::{self, BufRead};
@@ -36,7 +37,7 @@ use thiserror::Error;
 
 /// A model as the checker reads it, for many questions.
 #[derive(Debug, Clone)]
-pub struct Model(Arc<certus_check::circuit::Circuit>);
+pub struct Model(Arc<Circuit>);
 
 /// Model and property as the checker reads them.
 #[derive(Debug)]
@@ -48,11 +49,30 @@ impl Model {
     /// # Errors
     /// Where the checker does not understand it.
     pub fn new(model: &[u8]) -> Result<Self, NotProved> {
+        Self::of(certus_check::onnx::read(model))
+    }
+
+    /// Reads the contents of an ONNX file, not compressed, of which weights may lie in other files of its folder.
+    ///
+    /// # Errors
+    /// Where the checker does not understand it.
+    pub fn beside(file: &Path, model: &[u8]) -> Result<Self, NotProved> {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        Self::of(certus_check::onnx::read_in(folder, model))
+    }
+
+    fn of(read: Result<Circuit, certus_check::onnx::Error>) -> Result<Self, NotProved> {
         let wrong = |error| {
             let path = PathBuf::from("the network");
             NotProved::Unreadable(certus_check::LoadError::Model { path, error })
         };
-        certus_check::onnx::read(model).map(|circuit| Self(circuit.into())).map_err(wrong)
+        read.map(|circuit| Self(circuit.into())).map_err(wrong)
+    }
+
+    /// Number of its outputs.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.0.size(self.0.output())
     }
 
     /// A question about it, from the contents of a VNN-LIB file, not compressed.

@@ -63,8 +63,11 @@ impl std::fmt::Display for Decimal {
 pub struct ModelRecord {
     /// Its file, as it was given.
     pub file: String,
-    /// SHA-256 of the file.
+    /// SHA-256 of the file; where weights lie in other files, of the lines of its hash and theirs.
     pub sha256: String,
+    /// Files that hold weights outside the model file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub external: Vec<FileRecord>,
     /// Number of inputs.
     pub inputs: usize,
     /// Number of outputs.
@@ -297,6 +300,9 @@ pub struct Report {
     pub assurance_level: Option<Level>,
     /// The figures.
     pub summary: SummaryRecord,
+    /// Counterexamples, and proofs with their properties, with their hashes.
+    #[serde(default)]
+    pub files: Vec<FileRecord>,
     /// The fields that may differ between two runs with equal headers.
     pub varies_between_runs: Vec<String>,
     /// How long it took.
@@ -339,6 +345,7 @@ impl Report {
                 stages: summary.stages,
                 reasons: summary.reasons,
             },
+            files: Vec::new(),
             varies_between_runs: VARIES.map(str::to_owned).to_vec(),
             timing: Timing { jobs, wall_seconds, input_seconds, resumed_rows },
             rows,

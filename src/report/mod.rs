@@ -33,7 +33,7 @@ pub use json::{
     AttackRecord, DataRecord, Decimal, FileRecord, Header, ModelRecord, Report, SCHEMA_VERSION,
     SettingsRecord, ShareRecord, SummaryRecord, Timing, Tool,
 };
-pub use proofs::{CheckRow, IndexError, ProofEntry, ProofFolder, check_csv};
+pub use proofs::{Campaign, CheckRow, IndexError, ProofEntry, ProofFolder, check_csv};
 pub use query::{CounterexampleRecord, ProofRecord, QueryReport, query_text};
 pub use radius::{
     QuantileRecord, RadiusDefinitions, RadiusFigures, RadiusRecord, RadiusReport, RadiusSettings,

@@ -1,6 +1,7 @@
 //! The folder of a campaign's proofs: index.csv, and a property and a proof for each line of it; and what came of checking them.
 
-use super::{Level, RowRecord};
+use super::{FileRecord, Header, Level, Report, RowRecord};
+use crate::load::sha256_hex;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fs;
@@ -8,26 +9,55 @@ use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
+const COLUMNS: [&str; 7] =
+    ["index", "model", "model_sha256", "property", "property_sha256", "proof", "proof_sha256"];
 const INDEX: &str = "index.csv";
 const PROOFS: &str = "proofs";
 const JOURNAL: &str = "journal.jsonl";
+const REPORT: &str = "report.json";
 
 /// One proof. Paths are relative to the index, or absolute.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ProofEntry {
     /// Position of the input in the dataset, or of the instance in its list.
     pub index: usize,
     /// The network.
     pub model: PathBuf,
-    /// SHA-256 of the network's file.
+    /// SHA-256 of the network's file, and of those that hold weights beside it.
     pub model_sha256: String,
     /// The property.
     pub property: PathBuf,
+    /// SHA-256 of its file; empty in an index made before there were such hashes.
+    #[serde(default)]
+    pub property_sha256: String,
     /// The proof.
     pub proof: PathBuf,
+    /// SHA-256 of its file.
+    #[serde(default)]
+    pub proof_sha256: String,
 }
 
 impl ProofEntry {
+    /// Takes the hashes of the property and the proof, whose paths are relative to `dir` or absolute.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn hashed(self, dir: &Path) -> io::Result<Self> {
+        let hash = |file: &Path| fs::read(dir.join(file)).map(|bytes| sha256_hex(&bytes));
+        let (property_sha256, proof_sha256) = (hash(&self.property)?, hash(&self.proof)?);
+        Ok(Self { property_sha256, proof_sha256, ..self })
+    }
+
+    /// The property and the proof of an input as files of the campaign's folder, with their hashes.
+    #[must_use]
+    pub fn files(&self) -> [FileRecord; 2] {
+        let hashes = [(&self.property, &self.property_sha256), (&self.proof, &self.proof_sha256)];
+        hashes.map(|(file, sha256)| FileRecord {
+            name: format!("{PROOFS}/{}", file.display()),
+            sha256: sha256.clone(),
+        })
+    }
+
     /// The property that a campaign writes for an input, in the folder of the proofs.
     #[must_use]
     pub fn property_of(index: usize) -> PathBuf {
@@ -48,6 +78,8 @@ pub struct CheckRow {
     pub proof: String,
     /// The property's file, as the index has it.
     pub property: String,
+    /// Whether the property was made again from the data and found to be this one.
+    pub remade: bool,
     /// Whether it was accepted.
     pub accepted: bool,
     /// Why not.
@@ -78,8 +110,8 @@ pub enum IndexError {
         /// What the system said.
         source: io::Error,
     },
-    /// It is no index.
-    #[error("{}: no index of proofs: {what}", file.display())]
+    /// It is no index, or no report.
+    #[error("{}: not what certus writes: {what}", file.display())]
     Content {
         /// Which.
         file: PathBuf,
@@ -89,14 +121,29 @@ pub enum IndexError {
 }
 
 /// The proofs of a folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ProofFolder {
     /// The folder that holds the index.
     pub dir: PathBuf,
     /// Its lines.
     pub entries: Vec<ProofEntry>,
-    /// Inputs that the journal beside it calls proved and that have no proof.
-    pub lacking: Vec<usize>,
+    /// Inputs that the campaign's journal or report calls proved and that have no proof, and which of the two does.
+    pub lacking: Vec<(usize, &'static str)>,
+    /// The campaign that the folder belongs to.
+    pub campaign: Option<Campaign>,
+}
+
+/// What a campaign claims: its report, or its journal where it is not complete.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Campaign {
+    /// The file.
+    pub file: PathBuf,
+    /// What was run.
+    pub header: Header,
+    /// What came out.
+    pub rows: Vec<RowRecord>,
+    /// The hashes of its files.
+    pub files: Vec<FileRecord>,
 }
 
 impl ProofFolder {
@@ -121,8 +168,29 @@ impl ProofFolder {
             let what = format!("{} has two lines", twice.index);
             return Err(IndexError::Content { file, what });
         }
-        let lacking = lacking(&dir, &seen)?;
-        Ok(Self { dir, entries, lacking })
+        let (journal, report) = claims(&dir)?;
+        let mut lacking = Vec::new();
+        for (campaign, name) in [(&journal, "journal"), (&report, "report")] {
+            let rows = campaign.iter().flat_map(|campaign| &campaign.rows);
+            for row in rows.filter(|row| row.assurance == Some(Level::Proved)) {
+                if seen.insert(row.index) {
+                    lacking.push((row.index, name));
+                }
+            }
+        }
+        Ok(Self { dir, entries, lacking, campaign: report.or(journal) })
+    }
+
+    /// The hashes that the property and the proof of an entry must have: by the index and, where it lists them, by the report.
+    #[must_use]
+    pub fn known<'a>(&'a self, entry: &'a ProofEntry) -> [[&'a str; 2]; 2] {
+        let reported = |name: String| {
+            let files = self.campaign.iter().flat_map(|campaign| &campaign.files);
+            let mut named = files.filter(|file| file.name == name);
+            named.next().map_or("", |file| file.sha256.as_str())
+        };
+        let [property, proof] = entry.files().map(|file| reported(file.name));
+        [[&entry.property_sha256, property], [&entry.proof_sha256, proof]]
     }
 
     /// Writes an index, whole or not at all.
@@ -131,7 +199,7 @@ impl ProofFolder {
     /// Those of the file system.
     pub fn write(dir: &Path, entries: &[ProofEntry]) -> io::Result<PathBuf> {
         let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
-        writer.write_record(["index", "model", "model_sha256", "property", "proof"])?;
+        writer.write_record(COLUMNS)?;
         for entry in entries {
             writer.serialize(entry)?;
         }
@@ -143,20 +211,29 @@ impl ProofFolder {
     }
 }
 
-/// What the journal of the campaign that a folder of proofs belongs to promises and the index lacks.
-fn lacking(dir: &Path, indexed: &HashSet<usize>) -> Result<Vec<usize>, IndexError> {
+/// The journal and the report of the campaign that a folder of proofs belongs to, where it belongs to one and they are there.
+fn claims(dir: &Path) -> Result<(Option<Campaign>, Option<Campaign>), IndexError> {
     let belongs = dir.file_name().is_some_and(|name| name == PROOFS);
-    let Some(journal) = dir.parent().filter(|_| belongs).map(|parent| parent.join(JOURNAL)) else {
-        return Ok(Vec::new());
+    let Some(parent) = dir.parent().filter(|_| belongs) else { return Ok((None, None)) };
+    let read = |name: &str| -> Result<Option<(PathBuf, String)>, IndexError> {
+        let file = parent.join(name);
+        match fs::read_to_string(&file) {
+            Ok(text) => Ok(Some((file, text))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(IndexError::Read { file, source }),
+        }
     };
-    let text = match fs::read_to_string(&journal) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(IndexError::Read { file: journal, source }),
-    };
-    let rows = text.lines().filter_map(|line| serde_json::from_str::<RowRecord>(line).ok());
-    let proved = rows.filter(|row| row.assurance == Some(Level::Proved)).map(|row| row.index);
-    Ok(proved.filter(|index| !indexed.contains(index)).collect())
+    // A torn journal says less; what it does say counts.
+    let journal = read(JOURNAL)?.and_then(|(file, text)| {
+        let header = serde_json::from_str(text.lines().next()?).ok()?;
+        let rows = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        Some(Campaign { file, header, rows, files: Vec::new() })
+    });
+    let Some((file, text)) = read(REPORT)? else { return Ok((journal, None)) };
+    let report: Report = serde_json::from_str(&text)
+        .map_err(|error| IndexError::Content { file: file.clone(), what: error.to_string() })?;
+    let Report { header, rows, files, .. } = report;
+    Ok((journal, Some(Campaign { file, header, rows, files })))
 }
 
 /// Results as CSV.
@@ -183,7 +260,9 @@ mod tests {
             model: "/nets/a, b.onnx".into(),
             model_sha256: "ab".to_owned(),
             property: ProofEntry::property_of(index),
+            property_sha256: "cd".to_owned(),
             proof: ProofEntry::proof_of(index),
+            proof_sha256: "ef".to_owned(),
         };
         assert!(matches!(ProofFolder::open(folder.path()), Err(IndexError::Missing(_))));
         let entries = vec![entry(3), entry(11)];

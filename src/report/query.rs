@@ -20,7 +20,7 @@ pub struct QueryReport {
     pub tool: Tool,
     /// The network's file, as it was given.
     pub model: String,
-    /// SHA-256 of that file; null where time was up before it was read.
+    /// SHA-256 of that file, and of those that hold weights beside it; null where time was up before it was read.
     pub model_sha256: Option<String>,
     /// The property's file, as it was given.
     pub property: String,

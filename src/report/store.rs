@@ -2,9 +2,10 @@
 
 use super::journal::{self, JournalError};
 use super::row::{Record, counterexample_file};
-use super::{Report, RowRecord, lock};
+use super::{FileRecord, Report, RowRecord, lock};
 use crate::attack::Counterexample;
 use crate::audit::Finished;
+use crate::load::sha256_hex;
 use serde::Serialize;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -220,6 +221,20 @@ impl Store {
         let dir = self.dir.join(PROOFS);
         create_dir(&dir)?;
         Ok(dir)
+    }
+
+    /// The files of counterexamples that the rows name, with their hashes.
+    ///
+    /// # Errors
+    /// Where one cannot be read.
+    pub fn evidence(&self, rows: &[RowRecord]) -> Result<Vec<FileRecord>, StoreError> {
+        let names = rows.iter().filter_map(|row| row.counterexample.clone());
+        let hashed = names.map(|name| {
+            let file = self.dir.join(&name);
+            let bytes = fs::read(&file).map_err(|source| StoreError::Read { file, source })?;
+            Ok(FileRecord { name, sha256: sha256_hex(&bytes) })
+        });
+        hashed.collect()
     }
 
     /// The folder of the counterexamples.

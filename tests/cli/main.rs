@@ -1,5 +1,6 @@
 //! The program as its users meet it: arguments in; exit code, files and text out.
 
+mod again;
 mod audit;
 mod bench;
 mod browser;

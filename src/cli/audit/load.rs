@@ -2,6 +2,7 @@
 
 use crate::audit::shift::Frame;
 use crate::audit::{DataPlan, ModelPlan, Place, Plan, Subject};
+use crate::cli::campaign::external;
 use crate::cli::exit::{DATA, Failure};
 use crate::load::{Dataset, LoadedNetwork, SourceFile, load_network, load_reference};
 use crate::net::{Matrix, Network};
@@ -16,7 +17,7 @@ pub(super) struct Inventory {
     /// One network a subject, with the dataset's normalisation folded in, and what the dataset's numbers are.
     networks: Vec<(Network, Frame)>,
     /// One a model: the network as its file has it, and as the proof checker reads it, where proofs are asked for.
-    own: Vec<(Network, Option<Model>)>,
+    own: Vec<(Network, Result<Model, String>)>,
 }
 
 impl Inventory {
@@ -87,7 +88,7 @@ impl Inventory {
                 let inputs = used(&plan.data[data], dataset);
                 let outside = plan.data[data].outside.map(|outside| &self.datasets[outside]);
                 let (own, checked) = &self.own[model];
-                let checked = checked.as_ref();
+                let checked = checked.as_ref().map_err(String::as_str);
                 Subject { model, data, network, own, checked, dataset, inputs, frame, outside }
             })
             .collect()
@@ -99,10 +100,10 @@ fn used(plan: &DataPlan, dataset: &Dataset) -> usize {
 }
 
 /// The network as the proof checker reads it, where proofs are asked for and it can.
-fn checked(model: &ModelPlan, plan: &Plan) -> Option<Model> {
-    plan.proofs.as_ref()?;
-    let source = SourceFile::read(&model.file).ok()?;
-    Model::new(&source.bytes).ok()
+fn checked(model: &ModelPlan, plan: &Plan) -> Result<Model, String> {
+    plan.proofs.as_ref().ok_or("no proofs are asked for")?;
+    let source = SourceFile::read(&model.file).map_err(|error| error.to_string())?;
+    Model::beside(&model.file, &source.bytes).map_err(|error| error.to_string())
 }
 
 /// The network on the dataset's own units.
@@ -129,15 +130,11 @@ fn record(model: &ModelPlan, loaded: LoadedNetwork) -> Result<AuditModel, Failur
         *operators.entry(layer.op.clone()).or_default() += 1;
     }
     let agreement = model.reference.as_deref().map(|file| agreement(network, file)).transpose()?;
-    let external = loaded.external.iter().map(|(path, sha256)| FileRecord {
-        name: path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
-        sha256: sha256.clone(),
-    });
     Ok(AuditModel {
         name: model.name.clone(),
         file: model.file.display().to_string(),
-        sha256: loaded.sha256.clone(),
-        external: external.collect(),
+        sha256: loaded.identity(),
+        external: external(&loaded),
         training: model.training.clone(),
         input_shape: loaded.input_shape.clone(),
         output_shape: loaded.output_shape.clone(),

@@ -209,11 +209,16 @@ impl FinishedAudit<'_> {
             (plan.name.clone(), word.to_owned())
         });
         let counterexample = known.evidence.map(|at| evidence_at(plan, subject, input.index, at));
-        let proof = known.checked.map(|at| proof_at(plan, subject, input.index, at));
-        let evidence = counterexample.or(proof).and_then(|file| {
-            let sha256 = (*hashes.get(file.as_str())?).to_owned();
-            Some(Evidence { file, sha256 })
-        });
+        let proof = known.checked.and_then(|at| proof_at(plan, subject, input.index, at));
+        let hash = |name: &str| hashes.get(name).map(|&sha256| sha256.to_owned());
+        let evidence = match (counterexample, proof) {
+            (Some(file), _) => hash(&file).map(|sha256| Evidence { file, sha256, property: None }),
+            (None, Some([file, name])) => hash(&file).map(|sha256| {
+                let property = hash(&name).map(|sha256| FileRecord { name, sha256 });
+                Evidence { file, sha256, property }
+            }),
+            (None, None) => None,
+        };
         AuditRow {
             model: plan.models[model].name.clone(),
             data: plan.data[data].name.clone(),

@@ -136,9 +136,14 @@ pub(super) fn evidence_at(plan: &Plan, subject: usize, index: usize, epsilon: us
     evidence_files(plan, subject, index, Step::Attack { attack: 0, epsilon }).concat()
 }
 
-/// Where the proof of an input at a radius lies.
-pub(super) fn proof_at(plan: &Plan, subject: usize, index: usize, epsilon: usize) -> String {
-    evidence_files(plan, subject, index, Step::Proof { epsilon }).swap_remove(0)
+/// Where the proof of an input at a radius lies, and its property.
+pub(super) fn proof_at(
+    plan: &Plan,
+    subject: usize,
+    index: usize,
+    epsilon: usize,
+) -> Option<[String; 2]> {
+    evidence_files(plan, subject, index, Step::Proof { epsilon }).try_into().ok()
 }
 
 impl<'a> AuditFolder<'a> {

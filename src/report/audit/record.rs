@@ -312,6 +312,9 @@ pub struct Evidence {
     pub file: String,
     /// SHA-256 of it.
     pub sha256: String,
+    /// Of a proof, the property that it proves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub property: Option<FileRecord>,
 }
 
 /// An input at a radius.

@@ -80,7 +80,7 @@ pub struct AuditModel {
     pub name: String,
     /// Its file, as the plan names it.
     pub file: String,
-    /// SHA-256 of the file.
+    /// SHA-256 of the file; where weights lie in other files, of the lines of its hash and theirs.
     pub sha256: String,
     /// Files with weights outside it.
     pub external: Vec<FileRecord>,

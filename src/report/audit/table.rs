@@ -25,6 +25,7 @@ pub(super) fn table(report: &AuditReport) -> csv::Result<Vec<u8>> {
         "attacked_radius",
         "evidence",
         "evidence_sha256",
+        "property_sha256",
         "seconds",
     ];
     let mut header: Vec<String> = fixed.map(str::to_owned).to_vec();
@@ -59,6 +60,7 @@ fn line(row: &AuditRow, attacks: &[&str], methods: &[&str]) -> Vec<String> {
         or_empty(row.attacked_radius),
         or_empty(evidence.map(|evidence| &evidence.file)),
         or_empty(evidence.map(|evidence| &evidence.sha256)),
+        or_empty(evidence.and_then(|evidence| Some(&evidence.property.as_ref()?.sha256))),
         or_empty(row.seconds),
     ];
     cells.extend(attacks.iter().map(|name| or_empty(row.attacks.get(*name))));
