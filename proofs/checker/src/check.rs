@@ -106,7 +106,7 @@ fn run_plain<A: Arithmetic>(
     if lines.next(place)? != Some(HEADER) {
         return Err(Reason::UnknownVersion);
     }
-    let mut context = Context::new(statement, arithmetic);
+    let mut context = Context::new(statement, arithmetic)?;
     let mut covered = vec![false; statement.cases().len()];
     let mut leaves = 0;
     loop {
@@ -145,8 +145,8 @@ fn section<A: Arithmetic>(
     place: &mut Place,
 ) -> Result<u64, Reason> {
     let mut state = context.root(cases)?;
-    // Second children that wait for their first siblings, with the lengths of their parents' paths.
-    let mut waiting: Vec<(State, usize)> = vec![];
+    // Second children that wait for their first siblings, with the lengths of their parents' paths, and their bytes.
+    let mut waiting: Vec<(State, usize, usize)> = vec![];
     let mut leaves = 0;
     loop {
         match lines.parse(place)? {
@@ -159,19 +159,18 @@ fn section<A: Arithmetic>(
             Line::Split(var, at) => {
                 deeper(place)?;
                 let above = context.split(&mut state, var, at)?;
-                waiting.push((above, place.branches.len()));
-                place.branches.push('<');
+                wait(context, &mut waiting, above, place)?;
             }
             Line::Part(set) => {
                 deeper(place)?;
                 let others = context.part(&mut state, &set)?;
-                waiting.push((others, place.branches.len()));
-                place.branches.push('<');
+                wait(context, &mut waiting, others, place)?;
             }
             Line::Leaf => {
                 context.leaf(&mut state)?;
                 leaves += 1;
-                let Some((next, depth)) = waiting.pop() else { return Ok(leaves) };
+                let Some((next, depth, bytes)) = waiting.pop() else { return Ok(leaves) };
+                context.memory.give(bytes);
                 state = next;
                 place.branches.truncate(depth);
                 place.branches.push('>');
@@ -179,6 +178,20 @@ fn section<A: Arithmetic>(
             Line::Let(..) | Line::Cases(_) | Line::End(_) => return Err(Reason::Syntax),
         }
     }
+}
+
+/// Puts a second child aside, and goes to the first.
+fn wait<A: Arithmetic>(
+    context: &Context<A>,
+    waiting: &mut Vec<(State, usize, usize)>,
+    state: State,
+    place: &mut Place,
+) -> Result<(), Reason> {
+    let bytes = state.own(waiting.last().map(|(below, ..)| below));
+    context.memory.take(bytes, 1)?;
+    waiting.push((state, place.branches.len(), bytes));
+    place.branches.push('<');
+    Ok(())
 }
 
 /// Whether a node may have children.

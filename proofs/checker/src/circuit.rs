@@ -9,6 +9,16 @@ pub struct Affine {
     pub bias: Vec<f64>,
 }
 
+/// Bytes, at most, of a node without its numbers.
+pub const NODE: usize = 512;
+
+impl Affine {
+    pub fn bytes(&self) -> usize {
+        let maps = self.terms.iter().map(|(_, map)| map.bytes() + NODE);
+        NODE + 8 * self.bias.len() + maps.sum::<usize>()
+    }
+}
+
 #[derive(Debug)]
 pub enum Node {
     Input,
@@ -40,6 +50,9 @@ pub struct Circuit {
 /// Most multiplications of one pass through a circuit, and most elements of all its tensors.
 const MOST_WORK: usize = 1 << 36;
 const MOST_IN_ALL: usize = 1 << 27;
+
+/// Bytes of an element's interval, of its relaxation, and of what arithmetic and a step of interval arithmetic keep for it.
+const KNOWN: usize = 112;
 
 /// Most elements of one tensor.
 pub const MOST_ELEMENTS: usize = 1 << 24;
@@ -92,6 +105,32 @@ impl Circuit {
         self.sizes.push(size);
         self.users.push(vec![]);
         self.nodes.len() - 1
+    }
+
+    /// Bytes of the nodes, and of what is known of their elements at one place of a proof.
+    pub fn bytes(&self) -> usize {
+        let affine = self.nodes.iter().map(|node| match node {
+            Node::Affine(affine) => affine.bytes(),
+            _ => NODE,
+        });
+        affine.sum::<usize>() + KNOWN * self.elements
+    }
+
+    /// The most that there is at a time of what a sweep holds for tensors, given for each: from its first reader on, seen from the
+    /// end, until its own turn.
+    pub fn most_at_once(&self, of: &[usize]) -> usize {
+        let mut change = vec![0i128; self.nodes.len() + 2];
+        for (at, size) in of.iter().enumerate().filter(|(at, _)| self.live[*at]) {
+            let first = self.users[at].iter().copied().max().unwrap_or(at);
+            change[first + 1] += *size as i128;
+            change[at] -= *size as i128;
+        }
+        let mut now = 0i128;
+        let all = change.into_iter().rev().map(|c| {
+            now += c;
+            now
+        });
+        all.max().unwrap_or(0) as usize
     }
 
     pub fn set_output(&mut self, node: usize) -> Option<()> {

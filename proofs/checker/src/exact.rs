@@ -1,7 +1,7 @@
 //! Arithmetic without rounding: coefficients are integers of many limbs times a power of two that a whole block shares.
 //!
 //! Nothing is rounded inside a sweep or an interval; only its result is, outward, to an f64.
-use crate::circuit::{Affine, Circuit};
+use crate::circuit::{Affine, Circuit, Node};
 use crate::float::{SLOPE_ONE, decode};
 use crate::map::{Map, Scratch};
 use crate::rows::Rows;
@@ -75,6 +75,31 @@ impl Arithmetic for Exact {
     type Total = Total;
 
     fn enter(&mut self, _: &Circuit, _: &[Arc<Ends>]) {}
+
+    fn lane(&self, circuit: &Circuit) -> usize {
+        // Between which powers of two the coefficients lie, for functionals with 128 bits about 1. A proof may give it more, hence 4.
+        let mut ranges = vec![(-64i64, 64i64); circuit.nodes().len()];
+        for (at, node) in circuit.nodes().iter().enumerate().rev() {
+            let (low, high) = ranges[at];
+            let mut widen = |source: usize, below: i64, above: i64| {
+                let (l, h) = ranges[source];
+                ranges[source] = (l.min(low + below), h.max(high + above));
+            };
+            match node {
+                Node::Input => {}
+                Node::Relu { source, .. } => widen(*source, -32, 1),
+                Node::Affine(affine) => affine.terms.iter().for_each(|(source, map)| {
+                    let (unit, length) = map.scale();
+                    let sum = map.column_terms().max(1).ilog2() as i64 + 2;
+                    widen(*source, unit, unit + length as i64 + sum);
+                }),
+            }
+        }
+        let limbs = ranges.iter().map(|(low, high)| (high - low) as usize / 64 + 1);
+        let sizes: Vec<usize> =
+            limbs.enumerate().map(|(at, limbs)| 4 * limbs * circuit.size(at)).collect();
+        circuit.most_at_once(&sizes)
+    }
 
     fn image(&self, affine: &Affine, intervals: &[Arc<Ends>]) -> Ends {
         let mut ends = Ends { low: vec![], high: vec![] };

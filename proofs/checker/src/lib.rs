@@ -10,6 +10,7 @@ mod exact;
 pub mod float;
 mod grammar;
 pub mod map;
+mod memory;
 mod node;
 pub mod onnx;
 mod outward;
@@ -24,5 +25,6 @@ pub mod vnnlib;
 mod wide;
 
 pub use check::{Accepted, LONGEST_LINE, MOST_DEEP, Mode, check};
+pub use memory::MOST_MEMORY;
 pub use reject::{Reason, Rejected};
 pub use statement::{Case, HalfSpace, LoadError, Port, Property, Statement};

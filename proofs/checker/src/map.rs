@@ -223,6 +223,16 @@ impl Map {
         }
     }
 
+    /// The memory that it takes.
+    pub fn bytes(&self) -> usize {
+        let weights = match &self.kind {
+            Kind::Dense(w) => 8 * w.len(),
+            Kind::Sparse { starts, weights, .. } => 8 * starts.len() + 12 * weights.len(),
+            Kind::Convolution(c) => 8 * c.weights.len(),
+        };
+        weights + 8 * self.norms.len()
+    }
+
     pub fn is_monomial(&self) -> bool {
         self.monomial
     }

@@ -1,6 +1,7 @@
 //! What the lines of a proof do to the state of a node.
 use crate::circuit::Circuit;
 use crate::grammar::{Hints, Set, Side, Target, Term, Var};
+use crate::memory::{BEGUN, MOST_MEMORY, Memory, OF_PROPERTY, SWEPT};
 use crate::reject::Reason;
 use crate::state::Intervals;
 use crate::statement::Statement;
@@ -17,6 +18,9 @@ pub struct Context<'a, A> {
     pub arithmetic: A,
     /// The sums that the proof has defined so far: (node, element, coefficient) of their terms.
     sums: Vec<Vec<(usize, usize, f64)>>,
+    pub memory: Memory,
+    /// The functionals that a sweep has room for.
+    room: usize,
 }
 
 /// A node's intervals, and which of its section's cases are open.
@@ -48,6 +52,13 @@ impl State {
         closed[position] = true;
     }
 
+    /// The bytes of what this state does not share with another.
+    pub fn own(&self, other: Option<&State>) -> usize {
+        let closed = other.is_some_and(|other| Arc::ptr_eq(&self.closed, &other.closed));
+        let intervals = self.intervals.own(other.map(|other| &other.intervals));
+        intervals + if closed { 0 } else { self.closed.len() }
+    }
+
     /// The open cases with their positions.
     pub fn open_cases(&self) -> Vec<(usize, usize)> {
         let all = self.cases.iter().flat_map(|(range, _)| range.clone());
@@ -59,8 +70,29 @@ impl State {
 }
 
 impl<'a, A: Arithmetic> Context<'a, A> {
-    pub fn new(statement: &'a Statement, arithmetic: A) -> Self {
-        Context { statement, arithmetic, sums: vec![] }
+    pub fn new(statement: &'a Statement, arithmetic: A) -> Result<Self, Reason> {
+        let memory = Memory::new(MOST_MEMORY - OF_PROPERTY);
+        memory.take(statement.circuit().bytes(), 1)?;
+        let room = SWEPT / arithmetic.lane(statement.circuit()).max(1);
+        Ok(Context { statement, arithmetic, sums: vec![], memory, room })
+    }
+
+    /// How many functionals of so many terms are swept together.
+    pub fn together(&self, terms: usize) -> Result<usize, Reason> {
+        match self.room.min(BEGUN / terms.max(1)) {
+            0 => Err(Reason::TooLarge),
+            lanes => Ok(lanes.min(LANES)),
+        }
+    }
+
+    /// The number of terms that a variable is the sum of.
+    fn length(&self, var: Var) -> Result<usize, Reason> {
+        if let Var::Q(k) = var { Ok(self.sum(k)?.len()) } else { Ok(1) }
+    }
+
+    /// The number of terms that lifts add to a functional.
+    pub fn lifted(&self, hints: &Hints) -> Result<usize, Reason> {
+        hints.lifts.keys().map(|(var, _)| self.length(*var)).sum()
     }
 
     /// Enters the definition of a sum, which must be the next one.
@@ -78,6 +110,7 @@ impl<'a, A: Arithmetic> Context<'a, A> {
                 _ => Ok((node, i, term.coefficient)),
             }
         };
+        self.memory.take(terms.len() + 4, 24)?;
         let terms = terms.iter().map(place).collect::<Result<_, Reason>>()?;
         self.sums.push(terms);
         Ok(())
@@ -321,7 +354,10 @@ impl<'a, A: Arithmetic> Context<'a, A> {
         }
         let sign = if side == Side::Lower { 1.0 } else { -1.0 };
         let mut found = Vec::with_capacity(vars.len());
-        let together = if self.circuit().is_sparse(top) { SPARSE_LANES } else { LANES };
+        let lengths = vars.iter().map(|var| self.length(*var));
+        let longest = lengths.collect::<Result<Vec<_>, _>>()?.into_iter().max().unwrap_or(0);
+        let most = if self.circuit().is_sparse(top) { SPARSE_LANES } else { LANES };
+        let together = self.together(longest + self.lifted(hints)?)?.min(most);
         let relaxed = self.relaxed(state, hints);
         for chunk in vars.chunks(together) {
             let mut batch = Batch::default();

@@ -66,6 +66,11 @@ impl Arithmetic for Outward {
     type Block = Rows<f64>;
     type Total = Total;
 
+    fn lane(&self, circuit: &Circuit) -> usize {
+        let sizes: Vec<usize> = (0..circuit.nodes().len()).map(|at| circuit.size(at)).collect();
+        circuit.most_at_once(&sizes)
+    }
+
     fn enter(&mut self, circuit: &Circuit, root: &[Arc<Ends>]) {
         let magnitude = |(at, ends): (usize, &Arc<Ends>)| match circuit.is_live(at) {
             true => magnitudes(ends),

@@ -1,6 +1,7 @@
 //! Refuting cases: no point of a case, or of a slab of it, is reached.
 use crate::grammar::{Hints, Set, Side, Slab, Var};
-use crate::node::{Context, LANES, State};
+use crate::memory::BEGUN;
+use crate::node::{Context, State};
 use crate::reject::Reason;
 use crate::statement::Port;
 use crate::sweep::{Arithmetic, Batch, Seed, sweep};
@@ -58,6 +59,9 @@ impl<A: Arithmetic> Context<'_, A> {
         let cases = state.open_cases();
         let each =
             |slab: &Slab| cases.iter().map(|(case, _)| (*case, Some(*slab))).collect::<Vec<_>>();
+        if slabs.len().saturating_mul(cases.len()) > BEGUN {
+            return Err(Reason::TooLarge);
+        }
         let tasks: Vec<Task> = slabs.iter().flat_map(each).collect();
         self.prove(state, &tasks, hints)?;
         for slab in slabs {
@@ -84,29 +88,41 @@ impl<A: Arithmetic> Context<'_, A> {
         if state.intervals.is_empty() {
             return Ok(());
         }
+        let terms = |(case, _): &Task| {
+            let lengths = self.statement.cases()[*case].half_spaces.iter().map(|h| h.terms.len());
+            if hints.using.is_some() { lengths.sum::<usize>() } else { lengths.max().unwrap_or(0) }
+        };
+        let most = tasks.iter().map(terms).max().unwrap_or(0);
+        let together = self.together(most + self.lifted(hints)?)?;
         // As many tasks at a time as fill the lanes; one with many half-spaces may take several sweeps.
         let mut rest = tasks;
         while !rest.is_empty() {
             let (mut count, mut lanes) = (0, 0);
-            while count < rest.len() && (count == 0 || lanes < LANES) {
+            while count < rest.len() && (count == 0 || lanes < together) {
                 lanes += match hints.using {
                     Some(_) => 1,
                     None => self.statement.cases()[rest[count].0].half_spaces.len(),
                 };
                 count += 1;
             }
-            self.prove_some(state, &rest[..count], hints)?;
+            self.prove_some(state, &rest[..count], hints, together)?;
             rest = &rest[count..];
         }
         Ok(())
     }
 
-    fn prove_some(&self, state: &State, tasks: &[Task], hints: &Hints) -> Result<(), Reason> {
+    fn prove_some(
+        &self,
+        state: &State,
+        tasks: &[Task],
+        hints: &Hints,
+        together: usize,
+    ) -> Result<(), Reason> {
         let regions: Vec<_> = tasks.iter().map(|task| self.region(state, task)).collect();
         let lanes = self.lanes(tasks, |at| regions[at].is_some(), hints);
         let mut done: Vec<bool> = regions.iter().map(Option::is_none).collect();
         let relaxed = self.relaxed(state, hints);
-        for chunk in lanes.chunks(LANES) {
+        for chunk in lanes.chunks(together) {
             let mut batch = Batch::default();
             for (lane, Lane { case, weights, tasks }) in chunk.iter().enumerate() {
                 let boxes = tasks.iter().filter_map(|at| regions[*at].as_ref());

@@ -1,4 +1,5 @@
 //! Why a proof was not accepted, as data.
+use crate::memory::Full;
 use std::fmt;
 
 /// What is wrong with a proof. A rejection says nothing about the statement.
@@ -18,6 +19,8 @@ pub enum Reason {
     LineTooLong,
     /// A tree deeper than the limit.
     TooDeep,
+    /// More memory is needed than the checker may take.
+    TooLarge,
     /// The line does not follow the grammar.
     Syntax,
     /// A number that is malformed, out of range, or not exactly an f64.
@@ -48,6 +51,12 @@ pub enum Reason {
     CaseNotCovered { case: usize },
 }
 
+impl From<Full> for Reason {
+    fn from(_: Full) -> Reason {
+        Reason::TooLarge
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -59,6 +68,9 @@ impl fmt::Display for Reason {
             Reason::TrailingData => write!(f, "there is something after the end line"),
             Reason::Unreadable => write!(f, "the proof cannot be read further"),
             Reason::LineTooLong => write!(f, "the line is too long"),
+            Reason::TooLarge => {
+                write!(f, "more memory is needed than the checker may take (4 GiB)")
+            }
             Reason::TooDeep => write!(f, "the tree is too deep"),
             Reason::Syntax => write!(f, "the line does not follow the grammar"),
             Reason::BadNumber => write!(f, "a number is malformed, out of range or no f64"),

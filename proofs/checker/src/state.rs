@@ -64,6 +64,17 @@ impl Intervals {
         }
     }
 
+    /// The bytes of what these intervals, with relaxations, do not share with others.
+    pub fn own(&self, others: Option<&Intervals>) -> usize {
+        let shared = |at: usize, ends: &Arc<Ends>| {
+            others.is_some_and(|others| {
+                Arc::ptr_eq(ends, others.ends.get(at).unwrap_or(&others.sums))
+            })
+        };
+        let all = self.ends.iter().chain([&self.sums]).enumerate();
+        all.map(|(at, ends)| 64 + if shared(at, ends) { 0 } else { 48 * ends.low.len() }).sum()
+    }
+
     /// No point of the node is left: some interval is empty.
     pub fn is_empty(&self) -> bool {
         self.empty

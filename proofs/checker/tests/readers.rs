@@ -299,6 +299,11 @@ fn windows_that_runtimes_do_not_agree_on_are_refused() {
     assert_eq!(pool("AveragePool", &[ceil.clone(), stride.clone()]), Ok(vec![1.5, 5.0]));
     assert_eq!(pool("AveragePool", &[padded.clone(), pads]), Ok(vec![1.5, 2.5, 4.0, 2.5]));
     for op in ["MaxPool", "AveragePool"] {
+        let narrow = Model::new(&[1, 1, 6]).node_with(
+            &format!("{op} x -> y"),
+            &[("kernel_shape", Attribute::Ints(&[1])), stride.clone(), same.clone()],
+        );
+        refused(narrow, "SAME");
         assert!(pool(op, &[same.clone(), wide.clone()]).is_err(), "{op}");
         assert!(pool(op, std::slice::from_ref(&far)).is_err(), "{op}");
         let valid = ("auto_pad", Attribute::Text("VALID"));

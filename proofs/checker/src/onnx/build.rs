@@ -3,8 +3,9 @@ use super::array::{Array, Kind, broadcast_shape, small_volume};
 use super::error::Problem;
 use super::external::Folder;
 use super::model::TensorProto;
-use crate::circuit::{Affine, Circuit, Node};
+use crate::circuit::{Affine, Circuit, NODE, Node};
 use crate::map::Map;
+use crate::memory::Memory;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -47,11 +48,12 @@ pub struct Builder {
     /// The type of the floats of the operator at hand.
     pub kind: Kind,
     pub folder: Folder,
+    pub memory: Memory,
 }
 
 impl Builder {
     pub fn decoded(&self, tensor: &TensorProto) -> Result<Value, Problem> {
-        Ok(Value::constant(tensor.decode(&self.folder)?))
+        Ok(Value::constant(tensor.decode(&self.folder, &self.memory)?))
     }
 
     pub fn affine(
@@ -67,7 +69,9 @@ impl Builder {
         if bias.is_empty() {
             return Err(Problem::Empty);
         }
-        let node = self.circuit.push_affine(Affine { terms, bias }).ok_or(Problem::TooLarge)?;
+        let affine = Affine { terms, bias };
+        self.memory.take(affine.bytes(), 1)?;
+        let node = self.circuit.push_affine(affine).ok_or(Problem::TooLarge)?;
         Ok(Variable { node, shape, kind: self.kind })
     }
 
@@ -84,6 +88,7 @@ impl Builder {
     }
 
     pub fn relu(&mut self, z: &Variable) -> Result<Variable, Problem> {
+        self.memory.take(1, NODE)?;
         let node = self.circuit.push_relu(z.node).ok_or(Problem::TooLarge)?;
         Ok(Variable { node, ..z.clone() })
     }

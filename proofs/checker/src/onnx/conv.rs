@@ -81,18 +81,17 @@ impl Windows {
         let ceil = pools && op.integer("ceil_mode", 0)? != 0;
         for a in 0..2 {
             let reach = (self.kernel[a] - 1) * self.dilations[a] + 1;
-            // Whether dilations count here differs from version to version.
-            let unclear = pools && self.dilations[a] > 1;
             match automatic {
-                b"SAME_UPPER" | b"SAME_LOWER" if unclear => {
-                    return Err(Problem::Unsupported("SAME padding together with dilations"));
-                }
                 b"NOTSET" => {}
                 b"VALID" => (self.before[a], self.after[a]) = (0, 0),
                 b"SAME_UPPER" | b"SAME_LOWER" => {
                     let count = self.input[a].div_ceil(self.strides[a]).max(1);
-                    let total =
-                        ((count - 1) * self.strides[a] + reach).saturating_sub(self.input[a]);
+                    let needed = (count - 1) * self.strides[a] + reach;
+                    // Whether dilations count here, and whether less than nothing is padded, is read in more than one way.
+                    if pools && (self.dilations[a] > 1 || needed < self.input[a]) {
+                        return Err(Problem::Unsupported("SAME with dilations or wide strides"));
+                    }
+                    let total = needed.saturating_sub(self.input[a]);
                     let less = total / 2;
                     let lower = automatic == b"SAME_LOWER";
                     self.before[a] = if lower { total - less } else { less };
@@ -115,7 +114,7 @@ impl Windows {
         let all = self.output[0].checked_mul(self.output[1]);
         let taps = self.kernel[0].checked_mul(self.kernel[1]);
         match (all.and_then(|n| n.checked_mul(self.channels)), taps) {
-            (Some(n), Some(taps)) if n <= MOST && n.saturating_mul(taps) <= 16 * MOST => Ok(()),
+            (Some(n), Some(taps)) if n <= MOST && n.saturating_mul(taps) <= 4 * MOST => Ok(()),
             _ => Err(Problem::TooLarge),
         }
     }

@@ -1,5 +1,6 @@
 //! What can be wrong with a model, and where.
 use super::wire::Malformed;
+use crate::memory::Full;
 use std::fmt;
 
 /// A problem, and the node (number in the file, operator, name) that has it.
@@ -63,6 +64,12 @@ impl From<Malformed> for Problem {
     }
 }
 
+impl From<Full> for Problem {
+    fn from(_: Full) -> Problem {
+        Problem::TooLarge
+    }
+}
+
 impl From<Problem> for Error {
     fn from(problem: Problem) -> Error {
         Error { node: None, problem }
@@ -96,7 +103,10 @@ impl fmt::Display for Error {
             Problem::Undefined(name) => write!(f, "`{name}` is not defined before its use"),
             Problem::DefinedTwice(name) => write!(f, "`{name}` is defined twice"),
             Problem::NotFinite => write!(f, "a constant is NaN or infinite"),
-            Problem::TooLarge => write!(f, "too large for this checker"),
+            Problem::TooLarge => write!(
+                f,
+                "too large for this checker: a tensor has more than 2^24 elements, or all need more than 4 GiB"
+            ),
         }
     }
 }

@@ -5,6 +5,7 @@ use super::error::{Error, Problem};
 use super::external::Folder;
 use super::model::{Attribute, Model, NodeProto, TensorProto, is_standard};
 use crate::circuit::Circuit;
+use crate::memory::Memory;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
@@ -48,7 +49,7 @@ const ALIKE: [&str; 14] = [
 const HARMLESS: [&str; 6] =
     ["consumed_inputs", "momentum", "ratio", "seed", "storage_order", "saturate"];
 
-pub fn lower<'a>(model: &'a Model<'a>, folder: Folder) -> Result<Circuit, Error> {
+pub fn lower<'a>(model: &'a Model<'a>, folder: Folder, memory: Memory) -> Result<Circuit, Error> {
     if !(1..=NEWEST).contains(&model.opset) {
         return Err(Error::graph("the operator set is not one of 1 to 22"));
     }
@@ -77,7 +78,7 @@ pub fn lower<'a>(model: &'a Model<'a>, folder: Folder) -> Result<Circuit, Error>
     let mut lowering = Lowering {
         model,
         values: HashMap::from([(input.name, Value::Variable(variable))]),
-        build: Builder { circuit, kind, folder },
+        build: Builder { circuit, kind, folder, memory },
     };
     let needed = ancestors(model, output);
     for (number, node) in model.nodes.iter().enumerate() {
@@ -145,6 +146,9 @@ impl<'a> Lowering<'a> {
             return Err(Problem::Unsupported("a second output"));
         }
         for (name, result) in proto.outputs.iter().zip(results) {
+            if let Value::Constant(c) = &result {
+                self.build.memory.take(c.data.len(), 8)?;
+            }
             let taken = self.model.initializers.contains_key(name);
             if !name.is_empty() && (taken || self.values.insert(name, result).is_some()) {
                 return Err(Problem::DefinedTwice(name.to_string()));

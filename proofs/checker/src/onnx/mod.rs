@@ -16,14 +16,20 @@ mod wire;
 pub use error::{Error, Problem};
 
 use crate::circuit::Circuit;
+use crate::memory::{MOST_MEMORY, Memory, OF_PROPERTY};
 use std::path::Path;
 
 /// Reads a model whose weights are all in it. Everything that is not affine + ReLU is refused.
 pub fn read(bytes: &[u8]) -> Result<Circuit, Error> {
-    lower::lower(&model::Model::parse(bytes)?, external::Folder(None))
+    from(external::Folder(None), bytes)
 }
 
 /// Reads a model from a folder, where some of its weights may lie in files of their own.
 pub fn read_in(folder: &Path, bytes: &[u8]) -> Result<Circuit, Error> {
-    lower::lower(&model::Model::parse(bytes)?, external::Folder(Some(folder.to_path_buf())))
+    from(external::Folder(Some(folder.to_path_buf())), bytes)
+}
+
+fn from(folder: external::Folder, bytes: &[u8]) -> Result<Circuit, Error> {
+    let memory = Memory::new(MOST_MEMORY - OF_PROPERTY);
+    lower::lower(&model::Model::parse(bytes, &memory)?, folder, memory)
 }

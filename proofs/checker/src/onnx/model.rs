@@ -3,6 +3,7 @@ use super::array::{Array, Kind, volume};
 use super::error::{Error, Problem};
 use super::external::Folder;
 use super::wire::{Fields, Malformed, Value};
+use crate::memory::Memory;
 use std::collections::{BTreeMap, HashMap};
 
 #[derive(Default)]
@@ -57,10 +58,13 @@ pub struct TensorProto<'a> {
     entries: Vec<(&'a str, &'a str)>,
 }
 
+/// Bytes, at most, of a node, attribute, tensor, input or output without its lists.
+const ENTRY: usize = 1024;
+
 const OTHER_FIELD: Malformed = Malformed("a value is in the field of another type");
 
 impl<'a> Model<'a> {
-    pub fn parse(bytes: &'a [u8]) -> Result<Model<'a>, Error> {
+    pub fn parse(bytes: &'a [u8], memory: &Memory) -> Result<Model<'a>, Error> {
         let (mut graph, mut opset) = (None, None);
         for field in Fields::new(bytes, &[7]) {
             match field? {
@@ -78,16 +82,21 @@ impl<'a> Model<'a> {
         let graph = graph.ok_or(Error::graph("the file has no graph: it is not an ONNX model"))?;
         let mut model = Model { opset: opset.unwrap_or(1), ..Model::default() };
         for field in Fields::new(graph, &[]) {
-            model.graph_field(field?)?;
+            memory.take(1, ENTRY).map_err(Problem::from)?;
+            model.graph_field(field?, memory)?;
         }
         Ok(model)
     }
 
-    fn graph_field(&mut self, (number, value): (u64, Value<'a>)) -> Result<(), Error> {
+    fn graph_field(
+        &mut self,
+        (number, value): (u64, Value<'a>),
+        memory: &Memory,
+    ) -> Result<(), Error> {
         match number {
-            1 => self.nodes.push(node(value.bytes()?)?),
+            1 => self.nodes.push(node(value.bytes()?, memory)?),
             5 => {
-                let (name, tensor) = tensor(value.bytes()?)?;
+                let (name, tensor) = tensor(value.bytes()?, memory)?;
                 if self.initializers.insert(name, tensor).is_some() {
                     return Err(Problem::DefinedTwice(name.to_string()).into());
                 }
@@ -118,18 +127,19 @@ fn operator_set(bytes: &[u8]) -> Result<(&str, i64), Malformed> {
     Ok((domain, version))
 }
 
-fn node(bytes: &[u8]) -> Result<NodeProto<'_>, Error> {
+fn node<'a>(bytes: &'a [u8], memory: &Memory) -> Result<NodeProto<'a>, Problem> {
     let mut node = NodeProto::default();
     for field in Fields::new(bytes, &[3, 4, 7]) {
+        memory.take(1, 64)?;
         match field? {
             (1, value) => node.inputs.push(value.text()?),
             (2, value) => node.outputs.push(value.text()?),
             (3, value) => node.name = value.text()?,
             (4, value) => node.operator = value.text()?,
             (5, value) => {
-                let (name, attribute) = attribute(value.bytes()?)?;
+                let (name, attribute) = attribute(value.bytes()?, memory)?;
                 if node.attributes.insert(name, attribute).is_some() {
-                    return Err(Problem::DefinedTwice(name.to_string()).into());
+                    return Err(Problem::DefinedTwice(name.to_string()));
                 }
             }
             (7, value) => node.domain = value.text()?,
@@ -139,21 +149,23 @@ fn node(bytes: &[u8]) -> Result<NodeProto<'_>, Error> {
     Ok(node)
 }
 
-fn attribute(bytes: &[u8]) -> Result<(&str, Attribute<'_>), Malformed> {
+fn attribute<'a>(bytes: &'a [u8], memory: &Memory) -> Result<(&'a str, Attribute<'a>), Problem> {
+    memory.take(1, ENTRY)?;
     let (mut name, mut a) = ("", Attribute::default());
     let mut expected = None;
     for field in Fields::new(bytes, &[1, 2, 3, 4, 5, 20]) {
         let (number, value) = field?;
+        memory.take(value.items(), 16)?;
         match number {
             1 => name = value.text()?,
             2 => a.float = value.float()?,
             3 => a.integer = value.integer()?,
             4 => a.text = value.bytes()?,
-            5 => a.tensor = tensor(value.bytes()?)?.1,
+            5 => a.tensor = tensor(value.bytes()?, memory)?.1,
             7 => value.floats(&mut a.floats)?,
             8 => value.integers(&mut a.integers)?,
             20 => expected = u64::try_from(value.integer()?).ok().filter(|t| *t > 0),
-            21 => return Err(Malformed("an attribute refers to that of a function")),
+            21 => return Err(Malformed("an attribute refers to that of a function").into()),
             _ => {}
         }
         if (2..=11).contains(&number) {
@@ -163,7 +175,7 @@ fn attribute(bytes: &[u8]) -> Result<(&str, Attribute<'_>), Malformed> {
     // Types are numbered as the fields are, one less.
     match expected {
         Some(t) if a.field == 0 => a.field = t.saturating_add(1),
-        Some(t) if a.field - 1 != t => return Err(OTHER_FIELD),
+        Some(t) if a.field - 1 != t => return Err(OTHER_FIELD.into()),
         _ => {}
     }
     Ok((name, a))
@@ -177,14 +189,17 @@ fn one_field(field: &mut u64, number: u64) -> Result<(), Malformed> {
     }
 }
 
-fn tensor(bytes: &[u8]) -> Result<(&str, TensorProto<'_>), Malformed> {
+fn tensor<'a>(bytes: &'a [u8], memory: &Memory) -> Result<(&'a str, TensorProto<'a>), Problem> {
     let (mut name, mut t) = ("", TensorProto::default());
     for field in Fields::new(bytes, &[2, 8, 9, 14]) {
         let (number, value) = field?;
+        if number != 9 {
+            memory.take(value.items(), 32)?;
+        }
         match number {
             1 => value.integers(&mut t.dimensions)?,
             2 => t.data_type = value.integer()?,
-            3 => return Err(Malformed("a tensor in segments")),
+            3 => return Err(Malformed("a tensor in segments").into()),
             4 => value.floats(&mut t.values)?,
             5 | 7 => {
                 let mut integers = vec![];
@@ -198,7 +213,7 @@ fn tensor(bytes: &[u8]) -> Result<(&str, TensorProto<'_>), Malformed> {
             14 => match value.integer()? {
                 0 => {}
                 1 => t.external = true,
-                _ => return Err(Malformed("a tensor is in a place that is not known")),
+                _ => return Err(Malformed("a tensor is in a place that is not known").into()),
             },
             _ => {}
         }
@@ -275,18 +290,17 @@ fn dimension(bytes: &[u8]) -> Result<usize, Malformed> {
 
 impl TensorProto<'_> {
     /// The constant's values.
-    pub fn decode(&self, folder: &Folder) -> Result<Array<f64>, Problem> {
+    pub fn decode(&self, folder: &Folder, memory: &Memory) -> Result<Array<f64>, Problem> {
         let kind = Kind::of(self.data_type)?;
         let shape = self.dimensions.iter().map(|d| usize::try_from(*d).map_err(|_| Problem::Shape));
         let shape: Vec<usize> = shape.collect::<Result<_, _>>()?;
+        let (count, (width, field)) = (volume(&shape)?, kind.place());
+        memory.take(count, 8)?;
         let data = match (self.external, self.field) {
-            (true, 0) => {
-                let length =
-                    volume(&shape)?.checked_mul(kind.place().0).ok_or(Problem::TooLarge)?;
-                kind.decode(&folder.read(&self.entries, length)?)?
-            }
-            (false, 9) => kind.decode(self.raw)?,
-            (false, field) if field == 0 || field == kind.place().1 => self.values.clone(),
+            (true, 0) => kind.decode(&folder.read(&self.entries, count * width)?)?,
+            (false, 9) if self.raw.len() == count * width => kind.decode(self.raw)?,
+            (false, 9) => return Err(Problem::Shape),
+            (false, f) if f == 0 || f == field => self.values.clone(),
             _ => return Err(OTHER_FIELD.into()),
         };
         // Integers beyond 2^53 may be rounded here: they are good for nothing but to say "as far as it goes".

@@ -114,6 +114,10 @@ impl Builder {
         let axis = axis(op.integer("axis", 1)?, first.shape().len())?;
         let operands: Vec<&Value> =
             (0..op.inputs.len()).map(|i| op.input(i)).collect::<Result<_, _>>()?;
+        // Copies and marks of all elements.
+        for operand in &operands {
+            self.memory.take(volume(operand.shape())?, 16)?;
+        }
         let constants: Vec<Array<f64>> = operands
             .iter()
             .filter_map(|o| if let Value::Constant(c) = o { Some((**c).clone()) } else { None })
@@ -183,7 +187,7 @@ impl Builder {
         let shape = sizes(&op.constant(0)?.integers()?)?;
         let (kind, x) = match op.tensor("value")? {
             Some(tensor) => {
-                let value = tensor.decode(&self.folder)?;
+                let value = tensor.decode(&self.folder, &self.memory)?;
                 (value.kind, value.only()?)
             }
             None => (Kind::F32, 0.0),

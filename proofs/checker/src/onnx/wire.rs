@@ -104,6 +104,11 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Not less than the numbers that a list here has.
+    pub fn items(self) -> usize {
+        if let Value::Bytes(b) = self { b.len().max(1) } else { 1 }
+    }
+
     pub fn text(self) -> Result<&'a str, Malformed> {
         std::str::from_utf8(self.bytes()?).map_err(|_| KIND)
     }

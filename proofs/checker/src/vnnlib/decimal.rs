@@ -46,6 +46,9 @@ impl Decimal {
             digits *= BigInt::from(10).pow(-places as u32);
             places = 0;
         }
+        if places > 2 * LONGEST as i64 {
+            return None;
+        }
         Some(Decimal { digits, places: places as u32 })
     }
 
@@ -59,8 +62,9 @@ impl Decimal {
     }
 
     pub fn multiply(&self, other: &Decimal) -> Option<Decimal> {
-        let places = self.places.checked_add(other.places).filter(|p| *p < 1 << 16)?;
-        Some(Decimal { digits: &self.digits * &other.digits, places })
+        let places = self.places + other.places;
+        let digits = &self.digits * &other.digits;
+        (places < 1 << 10 && digits.bits() < 1 << 12).then_some(Decimal { digits, places })
     }
 
     pub fn negate(&self) -> Decimal {

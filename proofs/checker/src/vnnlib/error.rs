@@ -1,4 +1,5 @@
 //! What can be wrong with a VNN-LIB file, and where.
+use crate::memory::Full;
 use std::fmt;
 
 /// A problem at a line and column (both from 1).
@@ -21,7 +22,8 @@ pub enum Problem {
     BadNumber(String),
     NonLinear,
     TooDeep,
-    TooManyCases,
+    /// The property needs more than its share of memory.
+    TooLarge,
     /// The coefficients of a half-space are no f64, not even times a power of ten.
     Unrepresentable,
     /// An input has no finite lower or upper bound in a case.
@@ -30,6 +32,12 @@ pub enum Problem {
         case: usize,
     },
     NoAssertion,
+}
+
+impl From<Full> for Problem {
+    fn from(_: Full) -> Problem {
+        Problem::TooLarge
+    }
 }
 
 impl fmt::Display for Error {
@@ -51,7 +59,9 @@ impl fmt::Display for Error {
             Problem::BadNumber(n) => write!(f, "`{n}` is not a number that can be read"),
             Problem::NonLinear => write!(f, "a product of two variables is not linear"),
             Problem::TooDeep => write!(f, "expressions are nested too deeply"),
-            Problem::TooManyCases => write!(f, "the disjunctive normal form is too large"),
+            Problem::TooLarge => {
+                write!(f, "the property or its disjunctive normal form needs more than 2 GiB")
+            }
             Problem::Unrepresentable => write!(f, "the coefficients cannot be held exactly"),
             Problem::Unbounded { input, case } => {
                 write!(f, "X_{input} has no lower or no upper bound in case {case}")

@@ -7,9 +7,11 @@ mod parser;
 
 pub use error::{Error, Problem};
 
+use crate::memory::{Memory, OF_PROPERTY};
 use crate::statement::Property;
 
 /// Reads a property: the union of its cases is the unsafe set.
 pub fn read(bytes: &[u8]) -> Result<Property, Error> {
-    normal::cases(parser::parse(bytes)?)
+    let memory = Memory::new(OF_PROPERTY);
+    normal::cases(parser::parse(bytes, &memory)?, &memory)
 }

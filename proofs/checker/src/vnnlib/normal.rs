@@ -1,21 +1,22 @@
 //! Disjunctive normal form: from a formula to cases, in the order of the file.
 use super::error::{Error, Problem};
 use super::parser::{Atom, Formula, Parsed};
+use crate::memory::{Full, Memory};
 use crate::statement::{Case, Property};
 use std::sync::Arc;
-
-/// Most atoms in all cases together, and most ends of boxes.
-const MOST: usize = 1 << 27;
 
 /// Each disjunct is the list of its atoms.
 type Disjuncts = Vec<Vec<u32>>;
 
-pub fn cases(parsed: Parsed) -> Result<Property, Error> {
+/// Bytes of a list or a case without what is in it.
+const LIST: usize = 64;
+
+pub fn cases(parsed: Parsed, memory: &Memory) -> Result<Property, Error> {
     let fail = |problem| Error { problem, ..parsed.end.clone() };
-    let disjuncts = product(&parsed.asserts).ok_or_else(|| fail(Problem::TooManyCases))?;
+    let disjuncts = product(&parsed.asserts, memory).map_err(|full| fail(full.into()))?;
     let mut cases: Vec<Case> = Vec::with_capacity(disjuncts.len());
-    let mut ends = 0usize;
     for (k, disjunct) in disjuncts.iter().enumerate() {
+        memory.take(LIST + 8 * disjunct.len(), 2).map_err(|full| fail(full.into()))?;
         let mut low = vec![f64::NEG_INFINITY; parsed.inputs];
         let mut high = vec![f64::INFINITY; parsed.inputs];
         let mut half_spaces = vec![];
@@ -42,51 +43,48 @@ pub fn cases(parsed: Parsed) -> Result<Property, Error> {
                 Case { low: last.low.clone(), high: last.high.clone(), half_spaces }
             }
             _ => {
-                ends += 2 * parsed.inputs;
+                memory.take(parsed.inputs, 16).map_err(|full| fail(full.into()))?;
                 Case { low: Arc::new(low), high: Arc::new(high), half_spaces }
             }
         };
-        if ends > MOST {
-            return Err(fail(Problem::TooManyCases));
-        }
         cases.push(case);
     }
     Ok(Property { inputs: parsed.inputs, outputs: parsed.outputs, cases })
 }
 
-fn disjuncts(formula: &Formula) -> Option<Disjuncts> {
+fn disjuncts(formula: &Formula, memory: &Memory) -> Result<Disjuncts, Full> {
     match formula {
-        Formula::Atom(atom) => Some(vec![vec![*atom]]),
-        Formula::And(arms) => product(arms),
+        Formula::Atom(atom) => {
+            memory.take(1, LIST)?;
+            Ok(vec![vec![*atom]])
+        }
+        Formula::And(arms) => product(arms, memory),
         Formula::Or(arms) => {
             let mut all = vec![];
             for arm in arms {
-                all.append(&mut disjuncts(arm)?);
+                all.append(&mut disjuncts(arm, memory)?);
             }
-            Some(all)
+            Ok(all)
         }
     }
 }
 
-/// All ways to take one disjunct of each factor, the first factor varying slowest; `None` if too many.
-fn product(factors: &[Formula]) -> Option<Disjuncts> {
+/// All ways to take one disjunct of each factor, the first factor varying slowest.
+fn product(factors: &[Formula], memory: &Memory) -> Result<Disjuncts, Full> {
     let mut all: Disjuncts = vec![vec![]];
-    let mut grown = 0usize;
     for factor in factors {
-        let next = disjuncts(factor)?;
+        let next = disjuncts(factor, memory)?;
+        let bytes = |list: &Disjuncts| list.iter().map(|d| 4 * d.len()).sum::<usize>();
         if let [only] = next.as_slice() {
-            grown = grown.checked_add(all.len().checked_mul(only.len())?).filter(|g| *g <= MOST)?;
+            // Lists double when they grow.
+            memory.take(all.len(), 8 * only.len())?;
             all.iter_mut().for_each(|a| a.extend(only));
             continue;
         }
-        let atoms = |list: &Disjuncts| list.iter().map(|d| d.len() + 1).sum::<usize>();
-        let size = atoms(&all)
-            .checked_mul(next.len())?
-            .checked_add(atoms(&next).checked_mul(all.len())?)?;
-        if size > MOST {
-            return None;
-        }
+        memory.take(all.len(), LIST.saturating_mul(next.len()))?;
+        memory.take(next.len(), bytes(&all))?;
+        memory.take(all.len(), bytes(&next))?;
         all = all.iter().flat_map(|a| next.iter().map(|b| [a.as_slice(), b].concat())).collect();
     }
-    Some(all)
+    Ok(all)
 }

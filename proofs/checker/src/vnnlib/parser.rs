@@ -2,6 +2,7 @@
 use super::decimal::Decimal;
 use super::error::{Error, Problem};
 use super::lexer::{Lexer, Token};
+use crate::memory::Memory;
 use crate::statement::{HalfSpace, Port};
 use num_bigint::Sign;
 use std::collections::BTreeMap;
@@ -49,13 +50,14 @@ struct Linear {
 
 struct Parser<'a> {
     lexer: Lexer<'a>,
+    memory: &'a Memory,
     inputs: usize,
     outputs: usize,
     atoms: Vec<Atom>,
 }
 
-pub fn parse(bytes: &[u8]) -> Result<Parsed, Error> {
-    let mut p = Parser { lexer: Lexer::new(bytes), inputs: 0, outputs: 0, atoms: vec![] };
+pub fn parse(bytes: &[u8], memory: &Memory) -> Result<Parsed, Error> {
+    let mut p = Parser { lexer: Lexer::new(bytes), memory, inputs: 0, outputs: 0, atoms: vec![] };
     let mut asserts = vec![];
     loop {
         match p.lexer.next()? {
@@ -85,7 +87,8 @@ fn variable(name: &str) -> Option<(bool, usize)> {
         Some(digits) => (true, digits),
         None => (false, name.strip_prefix("Y_")?),
     };
-    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    let padded = digits.len() > 1 && digits.starts_with('0');
+    let plain = !digits.is_empty() && !padded && digits.bytes().all(|b| b.is_ascii_digit());
     if plain { Some((input, digits.parse().ok()?)) } else { None }
 }
 
@@ -109,6 +112,7 @@ impl Parser<'_> {
         if depth > DEEPEST {
             return Err(self.lexer.error(Problem::TooDeep));
         }
+        self.take(48)?;
         self.lexer.expect(Token::Open, "`(`")?;
         let operator = self.lexer.word("an operator")?;
         let formula = match operator {
@@ -159,9 +163,7 @@ impl Parser<'_> {
             }
             _ => Atom::Half(Arc::new(self.half_space(&terms, &right)?)),
         };
-        if self.atoms.len() >= u32::MAX as usize {
-            return Err(self.lexer.error(Problem::TooManyCases));
-        }
+        self.take(32 + 24 * terms.len())?;
         self.atoms.push(atom);
         Ok(Formula::Atom(self.atoms.len() as u32 - 1))
     }
@@ -238,7 +240,12 @@ impl Parser<'_> {
         Ok(Linear { terms, constant: times(&linear.constant)? })
     }
 
+    fn take(&self, bytes: usize) -> Result<(), Error> {
+        self.memory.take(1, bytes).map_err(|full| self.lexer.error(full.into()))
+    }
+
     fn leaf(&self, word: &str) -> Result<Linear, Error> {
+        self.take(24)?;
         if let Some((input, index)) = variable(word) {
             let known = index < if input { self.inputs } else { self.outputs };
             if !known {
