@@ -30,7 +30,7 @@ MUTANTS = [
     ("node.rs", "self.meet(state, var, f64::NEG_INFINITY, at)?;", "self.meet(state, var, f64::NEG_INFINITY, at - 0.125)?;"),
     ("node.rs", "mine.iter().for_each(|position| others.close(*position));", "others.open_cases().iter().for_each(|(_, p)| others.close(*p));"),
     ("node.rs", "for (_, position) in others.open_cases() {\n            state.close(position);", "for (_, position) in state.open_cases() {\n            state.close(position);"),
-    ("check.rs", "let Some((next, depth)) = waiting.pop() else { return Ok(leaves) };", "let Some((next, depth)) = waiting.pop().filter(|_| leaves < 2) else { return Ok(leaves) };"),
+    ("check.rs", "let Some((next, depth, bytes)) = waiting.pop() else { return Ok(leaves) };", "let Some((next, depth, bytes)) = waiting.pop().filter(|_| leaves < 2) else { return Ok(leaves) };"),
     ("check.rs", "match covered.iter().position(|c| !c) {", "match covered.iter().position(|_| false) {"),
     ("check.rs", "if stated != found {", "if stated < found {"),
     ("state.rs", "Some(ends.low[i] > ends.high[i])", "Some(ends.low[i] >= ends.high[i])"),
