@@ -271,6 +271,39 @@ fn slices_end_where_they_should() {
 }
 
 #[test]
+fn pads_crop_what_is_there() {
+    let pad = |pads: [i64; 2]| {
+        run(Model::new(&[3]).i64s("p", &pads).node("Pad x p -> y"), &[1.0, 2.0, 3.0])
+    };
+    assert_eq!(pad([-1, 2]), Ok(vec![2.0, 3.0, 0.0, 0.0]));
+    assert_eq!(pad([1, -2]), Ok(vec![0.0, 1.0]));
+    assert!(pad([-5, 4]).is_err() && pad([4, -5]).is_err());
+}
+
+#[test]
+fn the_property_names_each_input_and_output_once() {
+    let model = Model::new(&[2]).node("Relu x -> y").bytes();
+    let load = |declared: &[&str], used: &str| {
+        let declared: String =
+            declared.iter().map(|v| format!("(declare-const {v} Real)")).collect();
+        let bounds = "(<= X_0 1)(>= X_0 0)(<= X_1 1)(>= X_1 0)";
+        let property = format!("{declared}(assert (and {bounds}(<= {used} 0)))");
+        certus_check::Statement::from_bytes(&model, property.as_bytes()).is_ok()
+    };
+    assert!(load(&["X_0", "X_1", "Y_0", "Y_1"], "Y_1"));
+    for declared in [
+        &["X_0", "X_1", "Y_0"][..],
+        &["X_0", "X_1", "Y_0", "Y_1", "Y_2"],
+        &["X_0", "X_1", "Y_0", "Y_0"],
+        &["X_0", "X_1", "Y_1", "Y_0"],
+    ] {
+        assert!(!load(declared, "Y_0"), "{declared:?}");
+    }
+    assert!(!load(&["X_0", "X_1", "Y_0", "Y_1"], "Y_01"));
+    assert!(!load(&["X_0", "X_1", "Y_0", "Y_01"], "Y_0"));
+}
+
+#[test]
 fn inputs_are_floats_with_elements() {
     refused(Model::new(&[1]).kind(7).node("Identity x -> y"), "f32 or f64");
     refused(Model::new(&[1]).kind(10).node("Identity x -> y"), "f32 or f64");
