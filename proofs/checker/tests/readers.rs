@@ -243,6 +243,8 @@ fn clip_keeps_what_bounds() {
     // A bound beyond float32 is one of a double.
     let above = one().f64s("hi", &[], &[1e39]).node("Clip x _ hi -> y");
     assert_eq!(run(above, &[1e40]), Ok(vec![1e39]));
+    let largest = one().f64s("hi", &[], &[most]).node("Clip x _ hi -> y");
+    assert_eq!(run(largest, &[1e40]), Ok(vec![most]));
 }
 
 #[test]
