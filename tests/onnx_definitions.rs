@@ -113,9 +113,17 @@ proptest! {
         close(&max.1, &maxima)?;
         let mut with = attributes(&[rows, cols], ceil, true);
         with.push(int("count_include_pad", i64::from(padding)));
-        let mean = Model::new(19, &dims).node("AveragePool", &["x"], "y", with).run(&x);
-        prop_assert_eq!(&mean.0, &shape);
-        close(&mean.1, &means)?;
+        let mean = Model::new(19, &dims).node("AveragePool", &["x"], "y", with);
+        // Programs differ on what a mean divides by whose window reaches beyond the padding.
+        let beyond = [rows, cols].iter().any(|a| a.windows(ceil).concat().contains(&-2));
+        if padding && beyond {
+            let refused = matches!(mean.node_problem(), certus::load::NodeProblem::Attribute { name: "ceil_mode", .. });
+            prop_assert!(refused);
+        } else {
+            let mean = mean.run(&x);
+            prop_assert_eq!(&mean.0, &shape);
+            close(&mean.1, &means)?;
+        }
     }
 
     #[test]

@@ -474,11 +474,9 @@ fn inputs_as_exporters_write_them() {
     assert_eq!(scalar.run(&[2.0]), (vec![], vec![2.0]));
     let symbolic = Model::new(13, &[-1, -1]).node("Relu", &["x"], "y", vec![]).load();
     assert_eq!((symbolic.input_shape, symbolic.notes.len()), (vec![1, 1], 1));
-    let doubles = Model::new(13, &[2]).tensor(double_tensor("w", &[2], &[0.1, 1e-300])).node(
-        "Mul",
-        &["x", "w"],
-        "y",
-        vec![],
-    );
+    let doubles = Model::new(13, &[2])
+        .of_doubles()
+        .tensor(double_tensor("w", &[2], &[0.1, 1e-300]))
+        .node("Mul", &["x", "w"], "y", vec![]);
     assert_eq!(doubles.run(&[1.0, 1.0]).1, [0.1, 1e-300]);
 }

@@ -200,7 +200,11 @@ impl<'a> Index<'a> {
 fn list(arguments: &Arguments) -> Result<Vec<Listed>, Failure> {
     let file = &arguments.instances;
     let source = SourceFile::read(file).map_err(|error| {
-        let code = if matches!(error, FileError::Gzip { .. }) { DATA } else { NO_INPUT };
+        let code = if matches!(error, FileError::Gzip { .. } | FileError::Memory { .. }) {
+            DATA
+        } else {
+            NO_INPUT
+        };
         Failure::new(code, error.to_string())
     })?;
     let mut reader = csv::ReaderBuilder::new()

@@ -215,7 +215,11 @@ fn models(arguments: &Arguments, folder: &ProofFolder) -> Result<Models, Failure
         }
         let file = arguments.model.clone().unwrap_or_else(|| folder.dir.join(&entry.model));
         let source = SourceFile::read(&file).map_err(|error| {
-            let code = if matches!(error, FileError::Gzip { .. }) { DATA } else { NO_INPUT };
+            let code = if matches!(error, FileError::Gzip { .. } | FileError::Memory { .. }) {
+                DATA
+            } else {
+                NO_INPUT
+            };
             let advice = if arguments.model.is_some() { "" } else { "; --model says where it is" };
             Failure::new(code, format!("{error}{advice}"))
         })?;

@@ -66,7 +66,7 @@ impl Failure {
 fn file_code(error: &FileError) -> u8 {
     match error {
         FileError::Missing(_) | FileError::Io { .. } => NO_INPUT,
-        FileError::Gzip { .. } => DATA,
+        FileError::Gzip { .. } | FileError::Memory { .. } => DATA,
     }
 }
 

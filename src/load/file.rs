@@ -1,5 +1,6 @@
 //! Reading whole files: transparently unzipped, hashed as they lie on disk, with errors that name the file.
 
+use super::budget::{Budget, Exceeded};
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -29,6 +30,14 @@ pub enum FileError {
         /// What the decompressor said.
         source: io::Error,
     },
+    /// More than memory should hold.
+    #[error("{}: {exceeded}", file.display())]
+    Memory {
+        /// The file.
+        file: PathBuf,
+        /// The limit.
+        exceeded: Exceeded,
+    },
 }
 
 /// A file's content, unzipped if it was gzipped, and the SHA-256 of the file as it is on disk.
@@ -40,6 +49,8 @@ pub struct SourceFile {
     pub bytes: Vec<u8>,
     /// SHA-256 of the stored bytes, in hexadecimal.
     pub sha256: String,
+    /// Number of bytes on disk.
+    pub stored: usize,
 }
 
 impl SourceFile {
@@ -53,17 +64,36 @@ impl SourceFile {
             _ => FileError::Io { file: path.to_owned(), source },
         })?;
         let sha256 = sha256_hex(&stored);
+        let size = stored.len();
         let bytes = if stored.starts_with(&[0x1f, 0x8b]) {
-            let mut bytes = Vec::new();
-            MultiGzDecoder::new(stored.as_slice())
-                .read_to_end(&mut bytes)
-                .map_err(|source| FileError::Gzip { file: path.to_owned(), source })?;
-            bytes
+            let unzipped =
+                read_all(&mut MultiGzDecoder::new(stored.as_slice()), &Budget::new(size));
+            unzipped
+                .map_err(|source| FileError::Gzip { file: path.to_owned(), source })?
+                .map_err(|exceeded| FileError::Memory { file: path.to_owned(), exceeded })?
         } else {
             stored
         };
-        Ok(Self { path: path.to_owned(), bytes, sha256 })
+        Ok(Self { path: path.to_owned(), bytes, sha256, stored: size })
     }
+
+    /// What understanding the content may take.
+    pub(super) fn budget(&self) -> Budget {
+        let budget = Budget::new(self.stored);
+        // As much fitted in before.
+        let _ = budget.spend(self.bytes.len().saturating_sub(self.stored));
+        budget
+    }
+}
+
+/// Reads to the end, as far as the budget goes.
+pub(super) fn read_all(
+    from: &mut impl Read,
+    budget: &Budget,
+) -> io::Result<Result<Vec<u8>, Exceeded>> {
+    let mut bytes = Vec::new();
+    let read = from.take(budget.left().saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(budget.spend(read).map(|()| bytes))
 }
 
 /// SHA-256 in hexadecimal.

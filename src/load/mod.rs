@@ -1,5 +1,6 @@
 //! Files to types: networks (ONNX, NNet), properties (VNN-LIB), datasets. Every error names the file and the place.
 
+mod budget;
 mod dataset;
 mod file;
 mod network;
@@ -8,6 +9,7 @@ mod nnet;
 mod onnx;
 mod vnnlib;
 
+pub use budget::{Exceeded, MEMORY_BASE, MEMORY_PER_BYTE};
 pub use dataset::{
     DataSettings, Dataset, DatasetError, FIELDS as DATA_FIELDS, ReferenceOutputs, load_reference,
 };

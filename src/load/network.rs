@@ -1,9 +1,12 @@
 //! What every network reader yields, and the choice of the reader by name or content.
 
+use super::budget::Budget;
 use super::network_error::NetworkError;
-use super::{SourceFile, nnet, onnx};
+use super::{PropertyError, SourceFile, Statement, load_statement, nnet, onnx};
 use crate::net::Network;
 use crate::num::Rational;
+use crate::spec::{HalfSpace, Property};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// A network read from a file, with what a report says about it.
@@ -30,6 +33,24 @@ pub struct LoadedNetwork {
 }
 
 impl LoadedNetwork {
+    /// Reads a property about this network. Where a softmax at the end was dropped, the property may only ask which of two
+    /// outputs is the larger: of their values it would say something else.
+    ///
+    /// # Errors
+    /// As [`super::load_statement`], and where the property speaks of the values of what was dropped.
+    pub fn load_statement(&self, path: &Path) -> Result<Statement, PropertyError> {
+        let outputs = self.network.outputs();
+        let left_out = |operator| Err(PropertyError::LeftOut { file: path.to_owned(), operator });
+        if self.dropped_final == Some(FinalOperator::ArgMax) {
+            return left_out(FinalOperator::ArgMax);
+        }
+        let statement = load_statement(path, self.network.inputs(), outputs)?;
+        match self.dropped_final {
+            Some(operator) if !only_compares(&statement.property, outputs) => left_out(operator),
+            _ => Ok(statement),
+        }
+    }
+
     /// One hash for all that the network was read from: that of the model file where it holds every weight, else that of
     /// a text with one hash a line, the model file's and then those of the files beside it in the order in which they are
     /// first named. What the files are called plays no part: the model file names them.
@@ -47,6 +68,17 @@ impl LoadedNetwork {
     }
 }
 
+/// Whether the property only asks which of two outputs is the larger, so that a softmax at the end makes no difference.
+fn only_compares(property: &Property, outputs: usize) -> bool {
+    let compares = |half: &HalfSpace| match half.coefficients.as_slice() {
+        [(i, a), (j, b)] if *i < outputs && *j < outputs => {
+            *a == -*b && half.bound_down == 0.0 && half.bound_up == 0.0
+        }
+        coefficients => coefficients.iter().all(|(i, _)| *i >= outputs),
+    };
+    property.claims.iter().flat_map(|claim| claim.unsafe_set.iter().flatten()).all(compares)
+}
+
 /// An operator that keeps the order of the outputs, hence the arg max, and is dropped at the end of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FinalOperator {
@@ -56,6 +88,16 @@ pub enum FinalOperator {
     LogSoftmax,
     /// The index of the largest element.
     ArgMax,
+}
+
+impl fmt::Display for FinalOperator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Softmax => "Softmax",
+            Self::LogSoftmax => "LogSoftmax",
+            Self::ArgMax => "ArgMax",
+        })
+    }
 }
 
 /// One operator of the file.
@@ -76,9 +118,9 @@ pub struct LayerInfo {
 /// # Errors
 /// Where the file cannot be read, or is no network that this reader knows.
 pub fn load_network(path: &Path) -> Result<LoadedNetwork, NetworkError> {
-    let SourceFile { path, bytes, sha256 } = SourceFile::read(path)?;
-    let mut loaded = read(&path, &bytes, path.parent())?;
-    loaded.sha256 = sha256;
+    let source = SourceFile::read(path)?;
+    let mut loaded = read(path, &source.bytes, path.parent(), &source.budget())?;
+    loaded.sha256 = source.sha256;
     Ok(loaded)
 }
 
@@ -88,12 +130,17 @@ pub fn load_network(path: &Path) -> Result<LoadedNetwork, NetworkError> {
 /// # Errors
 /// As [`load_network`].
 pub fn load_network_bytes(name: &str, bytes: &[u8]) -> Result<LoadedNetwork, NetworkError> {
-    let mut loaded = read(Path::new(name), bytes, None)?;
+    let mut loaded = read(Path::new(name), bytes, None, &Budget::new(bytes.len()))?;
     loaded.sha256 = super::sha256_hex(bytes);
     Ok(loaded)
 }
 
-fn read(path: &Path, bytes: &[u8], folder: Option<&Path>) -> Result<LoadedNetwork, NetworkError> {
+fn read(
+    path: &Path,
+    bytes: &[u8],
+    folder: Option<&Path>,
+    budget: &Budget,
+) -> Result<LoadedNetwork, NetworkError> {
     let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
     let stem = name.strip_suffix(".gz").unwrap_or(&name);
     let text = if stem.ends_with(".nnet") {
@@ -104,5 +151,29 @@ fn read(path: &Path, bytes: &[u8], folder: Option<&Path>) -> Result<LoadedNetwor
         // An ONNX file starts with a protobuf tag, 0x08 in practice; an NNet file with a comment or a number.
         bytes.first().is_some_and(|&b| b == b'/' || b.is_ascii_digit())
     };
-    if text { nnet::read(path, bytes) } else { onnx::read(path, bytes, folder) }
+    if text { nnet::read(path, bytes, budget) } else { onnx::read(path, bytes, folder, budget) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_softmax_matters_where_values_do() {
+        let property = |half: HalfSpace| {
+            let zero = crate::num::parse_rational("0").unwrap();
+            let region = crate::spec::Region::from_bounds(&[(zero.clone(), zero)]).unwrap();
+            let claim = crate::spec::Claim { region, unsafe_set: vec![vec![half]] };
+            Property { claims: vec![claim], uses_inputs: false }
+        };
+        let margin = HalfSpace::margin(0, 1);
+        let above = HalfSpace { bound_up: 0.5, bound_down: 0.5, ..margin.clone() };
+        let value = HalfSpace { coefficients: vec![(0, 1.0)], ..margin.clone() };
+        let scaled = HalfSpace { coefficients: vec![(0, 1.0), (1, -2.0)], ..margin.clone() };
+        let input = HalfSpace { coefficients: vec![(0, 1.0), (2, -1.0)], ..margin.clone() };
+        assert!(only_compares(&property(margin), 2));
+        for half in [above, value, scaled, input] {
+            assert!(!only_compares(&property(half), 2));
+        }
+    }
 }

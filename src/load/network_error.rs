@@ -1,6 +1,7 @@
 //! Why a network file is refused: always the file, the place in it, and what would be accepted.
 
 use super::FileError;
+use super::budget::Exceeded;
 use crate::net::BuildError;
 use std::fmt;
 use std::path::PathBuf;
@@ -117,6 +118,9 @@ pub enum EncodingProblem {
     /// A name that is not UTF-8.
     #[error("a name is not valid UTF-8")]
     Utf8,
+    /// More than memory should hold.
+    #[error("{0}")]
+    Memory(Exceeded),
 }
 
 /// What is wrong with a model as a whole.
@@ -126,7 +130,7 @@ pub enum ModelProblem {
     #[error("the file holds no graph; accepted: an ONNX model")]
     NoGraph,
     /// An operator set that this reader does not know.
-    #[error("operator set {}; accepted: ai.onnx version 7 or later", found.map_or("missing".to_owned(), |v| v.to_string()))]
+    #[error("operator set {}; accepted: ai.onnx, a version from 1 on", found.map_or("missing".to_owned(), |v| v.to_string()))]
     Opset {
         /// The version found, if any.
         found: Option<i64>,
@@ -202,6 +206,12 @@ pub enum TensorProblem {
     /// A negative dimension, or a product that no memory holds.
     #[error("impossible shape {0:?}")]
     Shape(Vec<i64>),
+    /// Data in a field of another type, in two fields, or values that are none of the type's.
+    #[error("data that are no {0} tensor's; accepted: one list of values of that type")]
+    Data(&'static str),
+    /// More than memory should hold.
+    #[error("{0}")]
+    Memory(#[from] Exceeded),
     /// The data do not fill the shape.
     #[error("{found} elements of data where the shape {shape:?} needs {expected}")]
     Length {
@@ -302,6 +312,30 @@ pub enum NodeProblem {
         /// The limit.
         limit: usize,
     },
+    /// More than memory should hold.
+    #[error("{0}")]
+    Memory(#[from] Exceeded),
+    /// An operator that the file's operator set does not have.
+    #[error("operator set {opset} has no such operator; it is read from operator set {since} on")]
+    OperatorSet {
+        /// The file's operator set.
+        opset: i64,
+        /// The first one with the operator.
+        since: i64,
+    },
+    /// A function of the file itself.
+    #[error(
+        "a function defined in the file itself; accepted: the operators of ONNX (inline the functions)"
+    )]
+    LocalFunction,
+    /// An attribute that the operator does not have, or has twice.
+    #[error("attribute '{found}' is unknown or given twice; accepted: {accepted}")]
+    UnknownAttribute {
+        /// Its name.
+        found: String,
+        /// The names that are known.
+        accepted: String,
+    },
     /// Arithmetic on constants that has no result.
     #[error("{0}")]
     Arithmetic(&'static str),
@@ -309,7 +343,10 @@ pub enum NodeProblem {
     #[error("{0}")]
     Tensor(#[from] TensorProblem),
     /// Softmax and the like before the end.
-    #[error("accepted only as the last operator, over all outputs")]
+    #[error(
+        "accepted only at the end, over all outputs: a Softmax or ArgMax is left out, and nothing may follow that does not keep \
+         the order of the outputs"
+    )]
     NotLast,
     /// Sizes or values that the network graph refuses.
     #[error("{0}")]
@@ -352,6 +389,9 @@ pub enum NnetProblem {
     /// A range of zero, by which inputs would be divided.
     #[error("the range of input {0} is zero")]
     ZeroRange(usize),
+    /// More than memory should hold.
+    #[error("{0}")]
+    Memory(#[from] Exceeded),
     /// Something after the last bias.
     #[error("text after the last bias")]
     Trailing,

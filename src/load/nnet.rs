@@ -15,9 +15,10 @@
 //! The network is x ↦ N((x − mean)/range)·range_out + mean_out. Its decimals are no floats: each is read as the nearest
 //! double, and every bound charges that rounding.
 
+use super::budget::Budget;
 use super::{LayerInfo, LoadedNetwork, NetworkError, NnetProblem};
 use crate::net::{BuildError, Dense, LinearMap, Matrix, NetworkBuilder, NodeId, Sparse, Term};
-use crate::num::{Rational, parse_rational};
+use crate::num::{Rational, heap_size, parse_rational};
 use std::path::Path;
 
 const NUMBER: &str = "a decimal of ordinary size";
@@ -27,6 +28,7 @@ struct Lines<'a> {
     file: &'a Path,
     lines: std::iter::Enumerate<std::str::Lines<'a>>,
     at: usize,
+    budget: &'a Budget,
 }
 
 impl<'a> Lines<'a> {
@@ -99,9 +101,12 @@ impl<'a> Lines<'a> {
     ) -> Result<Vec<Rational>, NetworkError> {
         let words = self.exactly(expected, what)?;
         let parse = |word: &str| {
-            parse_rational(word).map_err(|_| {
+            let number = parse_rational(word).map_err(|_| {
                 self.fail(NnetProblem::Number { found: word.to_owned(), accepted: NUMBER })
-            })
+            })?;
+            let size = size_of::<Rational>() + heap_size(&number);
+            self.budget.spend(size).map_err(|exceeded| self.fail(exceeded.into()))?;
+            Ok(number)
         };
         words.into_iter().map(parse).collect()
     }
@@ -111,12 +116,16 @@ impl<'a> Lines<'a> {
 const MAX_SIZE: usize = 1 << 24;
 
 /// Reads an NNet file.
-pub(super) fn read(file: &Path, bytes: &[u8]) -> Result<LoadedNetwork, NetworkError> {
+pub(super) fn read(
+    file: &Path,
+    bytes: &[u8],
+    budget: &Budget,
+) -> Result<LoadedNetwork, NetworkError> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let line = bytes[..error.valid_up_to()].iter().filter(|&&b| b == b'\n').count() + 1;
         NetworkError::Nnet { file: file.to_owned(), line, problem: NnetProblem::Utf8 }
     })?;
-    let mut lines = Lines { file, lines: text.lines().enumerate(), at: 0 };
+    let mut lines = Lines { file, lines: text.lines().enumerate(), at: 0, budget };
     let sizes = read_sizes(&mut lines)?;
     let (inputs, outputs) = (sizes[0], sizes[sizes.len() - 1]);
     lines.words("the unused flag")?;
@@ -140,6 +149,9 @@ pub(super) fn read(file: &Path, bytes: &[u8]) -> Result<LoadedNetwork, NetworkEr
         let mut weights = Vec::new();
         for _ in 0..rows {
             weights.extend(lines.numbers(columns, "a row of weights")?);
+            // As numbers, and as a matrix.
+            let size = columns.saturating_mul(3 * size_of::<f64>());
+            budget.spend(size).map_err(|exceeded| lines.fail(exceeded.into()))?;
         }
         let mut biases = Vec::new();
         for _ in 0..rows {

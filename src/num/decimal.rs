@@ -1,7 +1,7 @@
 //! Decimals of at most 18 digits: exact, and rounded outward without big integers.
 
-use super::exact::enclosure;
 use super::exact::{MAX_EXPONENT, ParseRationalError, Rational, parse_rational};
+use super::exact::{enclosure, heap_size};
 use num_bigint::BigInt;
 use num_traits::{One, Signed, Zero};
 use std::cmp::Ordering;
@@ -60,6 +60,15 @@ impl Decimal {
                 }
             }
             Repr::Big(exact) => (**exact).clone(),
+        }
+    }
+
+    /// Bytes that it takes on the heap.
+    #[must_use]
+    pub fn heap_size(&self) -> usize {
+        match &self.0 {
+            Repr::Small { .. } => 0,
+            Repr::Big(exact) => size_of::<Rational>() + heap_size(exact),
         }
     }
 

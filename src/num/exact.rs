@@ -26,6 +26,12 @@ pub enum ParseRationalError {
 /// The largest decimal exponent accepted; doubles end at 308.
 pub const MAX_EXPONENT: i64 = 5_000;
 
+/// Bytes that the digits of a rational take.
+#[must_use]
+pub fn heap_size(exact: &Rational) -> usize {
+    ((exact.numer().bits() + exact.denom().bits()) / 8) as usize + 2 * size_of::<u64>()
+}
+
 /// Parses a decimal (`-0.03`, `1.5e-3`, `7`) or a fraction of two decimals (`8/255`) exactly.
 ///
 /// # Errors

@@ -58,6 +58,13 @@ impl Model {
         self
     }
 
+    /// With an input of doubles.
+    pub fn of_doubles(mut self) -> Self {
+        let kind = self.graph.input[0].r#type.as_mut().unwrap();
+        kind.tensor_type.as_mut().unwrap().elem_type = Some(DataType::DOUBLE);
+        self
+    }
+
     /// With any initializer.
     pub fn tensor(mut self, tensor: TensorProto) -> Self {
         self.graph.initializer.push(tensor);

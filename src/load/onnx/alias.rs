@@ -1,23 +1,22 @@
 //! Operators that only give elements another shape: no node is made for them.
 
 use super::call::Call;
-use super::constant::Constant;
 use super::lower::{Lowering, Value};
 use super::shape::{Problem, axis, misfit};
 use crate::load::NodeProblem;
 
-/// Whether an operator passes its first operand on in order, so that what follows it may be dropped with it.
-pub fn passes_on(op: &str) -> bool {
-    matches!(op, "Identity" | "Dropout" | "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" | "Cast")
-}
+/// The operators that pass their first operand on in order, whatever its values are.
+pub const PASS_ON: [&str; 7] =
+    ["Identity", "Dropout", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Cast"];
 
-fn reshaped<'m>(value: &Value<'m>, shape: Vec<usize>) -> Problem<Value<'m>> {
+/// The same elements in another shape of as many.
+pub fn reshaped<'m>(value: &Value<'m>, shape: Vec<usize>) -> Problem<Value<'m>> {
     let len = |shape: &[usize]| shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
     if len(&shape) != len(value.shape()) {
         return Err(misfit(&[value.shape(), &shape], "a new shape of as many elements"));
     }
     Ok(match value {
-        Value::Constant(constant) => Constant { shape, data: constant.data.clone() }.into(),
+        Value::Constant(constant) => constant.reshaped(shape).into(),
         Value::Variable(variable) => variable.reshaped(shape).into(),
     })
 }
@@ -29,8 +28,8 @@ pub fn identity<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>>
 
 /// Dropout at inference.
 pub fn dropout<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
-    let training = call.ints_operand(2)?.and_then(|values| values.first().copied());
-    if training.unwrap_or(0) != 0 {
+    let training = call.constant(2)?.map(|flag| flag.as_ints().unwrap_or_default());
+    if training.is_some_and(|flag| flag != [0]) {
         return Err(NodeProblem::Operand {
             index: 2,
             found: "true (training)".to_owned(),
@@ -54,9 +53,13 @@ pub fn flatten<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> 
 
 /// A shape of constants; 0 keeps a dimension, −1 takes what is left.
 pub fn reshape<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
-    let value = call.value(0)?;
-    call.value(1)?;
     let wanted = call.ints_operand(1)?.unwrap_or_default();
+    to_shape(call, wanted)
+}
+
+/// The same with the shape given.
+pub fn to_shape<'m>(call: &Call<'_, 'm>, wanted: &[i64]) -> Problem<Value<'m>> {
+    let value = call.value(0)?;
     let unfit = || NodeProblem::Shapes {
         found: format!("{:?} to {wanted:?}", value.shape()),
         accepted: "a new shape of as many elements, with at most one -1",

@@ -2,13 +2,13 @@
 
 use super::constant::{Constant, External};
 use super::lower::{Lowering, Value, Variable};
-use super::model::{Attribute, Node};
+use super::model::{AttributeValue, Node, Tensor};
 use super::shape::{Problem, axis};
 use crate::load::NodeProblem;
 use std::borrow::Cow;
 
 /// A node at its turn: all operands are known.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Call<'a, 'm> {
     /// The node.
     pub node: &'a Node<'m>,
@@ -59,14 +59,9 @@ impl<'a, 'm> Call<'a, 'm> {
         self.constant(index)?.ok_or(NodeProblem::Internal("an operand vanished"))
     }
 
-    /// Operand `index` as constant integers, if present.
+    /// Operand `index` as constant integers, which its type says that it is, if present.
     pub fn ints_operand(&self, index: usize) -> Problem<Option<&[i64]>> {
-        let Some(constant) = self.constant(index)? else { return Ok(None) };
-        constant.as_ints().map(Some).ok_or_else(|| NodeProblem::Operand {
-            index,
-            found: "a tensor of floats".to_owned(),
-            accepted: "constant integers",
-        })
+        Ok(self.constant(index)?.and_then(Constant::as_ints))
     }
 
     /// Operand `index` as one constant float, if present.
@@ -82,26 +77,35 @@ impl<'a, 'm> Call<'a, 'm> {
         }
     }
 
-    /// An attribute.
-    pub fn attribute(&self, name: &str) -> Option<&'a Attribute<'m>> {
-        self.node.attributes.iter().find(|a| a.name == name)
+    /// An attribute's value.
+    fn attribute(&self, name: &str) -> Option<&'a AttributeValue<'m>> {
+        self.node.attributes.iter().find(|a| a.name == name).map(|a| &a.value)
     }
 
     /// An integer attribute, or its default.
     pub fn int(&self, name: &'static str, default: i64) -> Problem<i64> {
         match self.attribute(name) {
             None => Ok(default),
-            Some(attribute) => attribute.int.ok_or_else(|| wrong_kind(name, "an integer")),
+            Some(&AttributeValue::Int(value)) => Ok(value),
+            Some(_) => Err(wrong_kind(name, "an integer")),
         }
+    }
+
+    /// An integer attribute that must be there.
+    pub fn needed_int(&self, name: &'static str) -> Problem<i64> {
+        if self.attribute(name).is_some() {
+            return self.int(name, 0);
+        }
+        let (found, accepted) = ("missing".to_owned(), "an integer");
+        Err(NodeProblem::Attribute { name, found, accepted })
     }
 
     /// A float attribute, or its default.
     pub fn float(&self, name: &'static str, default: f32) -> Problem<f64> {
         match self.attribute(name) {
             None => Ok(f64::from(default)),
-            Some(attribute) => {
-                attribute.float.map(f64::from).ok_or_else(|| wrong_kind(name, "a float"))
-            }
+            Some(&AttributeValue::Float(value)) => Ok(f64::from(value)),
+            Some(_) => Err(wrong_kind(name, "a float")),
         }
     }
 
@@ -109,10 +113,8 @@ impl<'a, 'm> Call<'a, 'm> {
     pub fn ints(&self, name: &'static str) -> Problem<Option<&'a [i64]>> {
         match self.attribute(name) {
             None => Ok(None),
-            Some(attribute) if attribute.ints.is_empty() && attribute.int.is_some() => {
-                Err(wrong_kind(name, "a list of integers"))
-            }
-            Some(attribute) => Ok(Some(&attribute.ints)),
+            Some(AttributeValue::Ints(values)) => Ok(Some(values)),
+            Some(_) => Err(wrong_kind(name, "a list of integers")),
         }
     }
 
@@ -120,10 +122,17 @@ impl<'a, 'm> Call<'a, 'm> {
     pub fn text(&self, name: &'static str, default: &'static str) -> Problem<Cow<'a, str>> {
         match self.attribute(name) {
             None => Ok(default.into()),
-            Some(attribute) => attribute
-                .string
-                .map(String::from_utf8_lossy)
-                .ok_or_else(|| wrong_kind(name, "text")),
+            Some(&AttributeValue::Text(value)) => Ok(String::from_utf8_lossy(value)),
+            Some(_) => Err(wrong_kind(name, "text")),
+        }
+    }
+
+    /// A tensor, if present.
+    pub fn tensor(&self, name: &'static str) -> Problem<Option<&'a Tensor<'m>>> {
+        match self.attribute(name) {
+            None => Ok(None),
+            Some(AttributeValue::Tensor(value)) => Ok(Some(value)),
+            Some(_) => Err(wrong_kind(name, "a tensor")),
         }
     }
 

@@ -2,17 +2,84 @@
 
 use super::model::Tensor;
 use super::shape::Problem;
+use crate::load::budget::Budget;
 use crate::load::{ExternalProblem, NodeProblem, TensorProblem};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A constant tensor, row-major.
 #[derive(Debug, Clone)]
 pub struct Constant<'m> {
     /// Its shape; the empty shape is a scalar.
     pub shape: Vec<usize>,
+    /// The type of its elements.
+    pub element: Element,
     /// Its elements, as many as the shape has.
     pub data: Data<'m>,
+}
+
+/// The element types that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Element {
+    /// Single precision.
+    Float,
+    /// Double precision.
+    Double,
+    /// 32-bit integers.
+    Int32,
+    /// 64-bit integers.
+    Int64,
+    /// 0 or 1.
+    Bool,
+}
+
+impl Element {
+    /// By its ONNX number.
+    pub fn from_number(number: i64) -> Option<Self> {
+        match number {
+            1 => Some(Self::Float),
+            6 => Some(Self::Int32),
+            7 => Some(Self::Int64),
+            9 => Some(Self::Bool),
+            11 => Some(Self::Double),
+            _ => None,
+        }
+    }
+
+    /// Its ONNX name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Float => "float",
+            Self::Double => "double",
+            Self::Int32 => "int32",
+            Self::Int64 => "int64",
+            Self::Bool => "bool",
+        }
+    }
+
+    /// Whether its values are floats.
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::Float | Self::Double)
+    }
+
+    /// The value of a float type nearest to a double.
+    pub fn round(self, value: f64) -> f64 {
+        if self == Self::Float { f64::from(value as f32) } else { value }
+    }
+
+    /// The largest finite value of a float type.
+    pub fn largest(self) -> f64 {
+        if self == Self::Float { f32::MAX.into() } else { f64::MAX }
+    }
+
+    /// An integer, if it is one of the type's.
+    pub fn integer(self, value: i64) -> Option<i64> {
+        match self {
+            Self::Int32 => i32::try_from(value).ok().map(i64::from),
+            Self::Bool => matches!(value, 0 | 1).then_some(value),
+            _ => Some(value),
+        }
+    }
 }
 
 /// Elements of a constant tensor.
@@ -22,7 +89,7 @@ pub enum Data<'m> {
     Singles(Cow<'m, [u8]>),
     /// Double-precision floats, little-endian.
     Doubles(Cow<'m, [u8]>),
-    /// Computed floats.
+    /// Computed floats, each a value of the element type.
     Floats(Vec<f64>),
     /// Integers and booleans.
     Ints(Vec<i64>),
@@ -59,13 +126,28 @@ pub fn element_type(number: i64) -> String {
 pub type External = HashMap<String, Vec<u8>>;
 
 impl<'m> Constant<'m> {
-    /// A scalar or vector of integers.
+    /// A vector of 64-bit integers.
     pub fn ints(values: Vec<i64>) -> Self {
-        Self { shape: vec![values.len()], data: Data::Ints(values) }
+        Self { shape: vec![values.len()], element: Element::Int64, data: Data::Ints(values) }
+    }
+
+    /// A 64-bit integer.
+    pub fn int(value: i64) -> Self {
+        Self { shape: Vec::new(), ..Self::ints(vec![value]) }
+    }
+
+    /// Floats, rounded to the element type.
+    pub fn floats_of(element: Element, shape: Vec<usize>, mut values: Vec<f64>) -> Self {
+        values.iter_mut().for_each(|value| *value = element.round(*value));
+        Self { shape, element, data: Data::Floats(values) }
     }
 
     /// The content of a stored tensor.
-    pub fn decode(tensor: &Tensor<'m>, external: &'m External) -> Result<Self, TensorProblem> {
+    pub fn decode(
+        tensor: &Tensor<'m>,
+        external: &'m External,
+        budget: &Budget,
+    ) -> Result<Self, TensorProblem> {
         let impossible = || TensorProblem::Shape(tensor.dims.clone());
         let shape: Vec<usize> = tensor
             .dims
@@ -78,33 +160,58 @@ impl<'m> Constant<'m> {
             .try_fold(1isize, |product, &d| product.checked_mul(isize::try_from(d.max(1)).ok()?))
             .ok_or_else(impossible)?;
         let expected: usize = shape.iter().product();
+        let element = Element::from_number(tensor.data_type)
+            .ok_or_else(|| TensorProblem::DataType(element_type(tensor.data_type)))?;
         let raw =
             if tensor.is_external { Some(external_bytes(tensor, external)?) } else { tensor.raw };
-        let data = match (tensor.data_type, raw) {
-            (1, Some(raw)) => Data::Singles(Cow::Borrowed(raw)),
-            (1, None) => Data::Singles(tensor.singles.clone()),
-            (11, Some(raw)) => Data::Doubles(Cow::Borrowed(raw)),
-            (11, None) => Data::Doubles(tensor.doubles.clone()),
-            (7, Some(raw)) => {
-                Data::Ints(raw.as_chunks().0.iter().map(|&b| i64::from_le_bytes(b)).collect())
+        let lists = [
+            (Element::Float, tensor.singles.is_empty()),
+            (Element::Double, tensor.doubles.is_empty()),
+            (Element::Int32, tensor.narrow.is_empty()),
+            (Element::Int64, tensor.ints.is_empty()),
+        ];
+        let listed = if element == Element::Bool { Element::Int32 } else { element };
+        let stray = |&(of, empty): &(Element, bool)| !empty && (raw.is_some() || of != listed);
+        if tensor.is_other || lists.iter().any(stray) {
+            return Err(TensorProblem::Data(element.name()));
+        }
+        if !element.is_float() {
+            budget.spend_values::<i64>(expected)?;
+        }
+        let integer = |value| element.integer(value).ok_or(TensorProblem::Data(element.name()));
+        let (data, width) = match (element, raw) {
+            (Element::Float, Some(raw)) => (Data::Singles(Cow::Borrowed(raw)), 4),
+            (Element::Float, None) => (Data::Singles(tensor.singles.clone()), 4),
+            (Element::Double, Some(raw)) => (Data::Doubles(Cow::Borrowed(raw)), 8),
+            (Element::Double, None) => (Data::Doubles(tensor.doubles.clone()), 8),
+            (Element::Int64, Some(raw)) => {
+                let ints = raw.as_chunks().0.iter().map(|&b| i64::from_le_bytes(b));
+                (Data::Ints(ints.collect()), 8)
             }
-            (6, Some(raw)) => Data::Ints(
-                raw.as_chunks().0.iter().map(|&b| i32::from_le_bytes(b).into()).collect(),
-            ),
-            (9, Some(raw)) => Data::Ints(raw.iter().map(|&b| i64::from(b != 0)).collect()),
-            (6 | 7 | 9, None) => Data::Ints(tensor.ints.clone()),
-            (other, _) => return Err(TensorProblem::DataType(element_type(other))),
+            (Element::Int32, Some(raw)) => {
+                let ints = raw.as_chunks().0.iter().map(|&b| i32::from_le_bytes(b).into());
+                (Data::Ints(ints.collect()), 4)
+            }
+            (Element::Bool, Some(raw)) => {
+                let ints = raw.iter().map(|&b| integer(b.into()));
+                (Data::Ints(ints.collect::<Result<_, _>>()?), 1)
+            }
+            (Element::Int64, None) => (Data::Ints(tensor.ints.clone()), 8),
+            (Element::Int32 | Element::Bool, None) => {
+                let ints = tensor.narrow.iter().map(|&value| integer(value));
+                (Data::Ints(ints.collect::<Result<_, _>>()?), 4)
+            }
         };
         let found = data.len();
-        let width = match tensor.data_type {
-            1 | 6 => 4,
-            7 | 11 => 8,
-            _ => 1,
-        };
         if found != expected || raw.is_some_and(|raw| raw.len() != expected.saturating_mul(width)) {
             return Err(TensorProblem::Length { shape, found, expected });
         }
-        Ok(Self { shape, data })
+        Ok(Self { shape, element, data })
+    }
+
+    /// The same elements in another shape of as many.
+    pub fn reshaped(&self, shape: Vec<usize>) -> Self {
+        Self { shape, element: self.element, data: self.data.clone() }
     }
 
     /// Number of elements.
@@ -112,9 +219,14 @@ impl<'m> Constant<'m> {
         self.data.len()
     }
 
-    /// Whether the elements are floats.
-    pub fn is_float(&self) -> bool {
-        !matches!(self.data, Data::Ints(_))
+    /// What it takes in memory beside the file.
+    pub fn bytes(&self) -> usize {
+        match &self.data {
+            Data::Singles(Cow::Borrowed(_)) | Data::Doubles(Cow::Borrowed(_)) => 0,
+            Data::Singles(Cow::Owned(bytes)) | Data::Doubles(Cow::Owned(bytes)) => bytes.len(),
+            Data::Floats(values) => size_of_val(values.as_slice()),
+            Data::Ints(values) => size_of_val(values.as_slice()),
+        }
     }
 
     /// The elements as doubles, exactly.
@@ -171,7 +283,7 @@ impl<'m> Constant<'m> {
                 Data::Floats(indices.iter().map(|&i| floats[i]).collect())
             }
         };
-        Ok(Constant { shape, data })
+        Ok(Constant { shape, element: self.element, data })
     }
 }
 
@@ -196,6 +308,10 @@ pub fn external_range<'m>(
         location: location.to_owned(),
         reason: ExternalProblem::Description,
     };
+    let keys: HashSet<&str> = tensor.external.iter().map(|&(key, _)| key).collect();
+    if keys.len() < tensor.external.len() {
+        return Err(incomplete());
+    }
     let number = |key| {
         value(key).map(|text| text.trim().parse::<u64>().map_err(|_| incomplete())).transpose()
     };

@@ -1,6 +1,7 @@
 //! Convolutions and batch normalisation.
 
 use super::call::Call;
+use super::constant::{Constant, Element};
 use super::elementwise::{normal, spread};
 use super::lower::{Lowering, Pending, Value};
 use super::shape::{Problem, count, misfit};
@@ -46,6 +47,7 @@ pub fn conv<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let mut shape = vec![1, kernels.shape[0]];
     shape.extend(&windows.output);
     count(&shape)?;
+    low.spend::<[f64; 2]>(kernels.len())?;
     let conv = Conv::new(geometry, &kernels.floats()?).ok_or_else(unfit)?;
     let bias = match call.constant(2)? {
         None => None,
@@ -76,8 +78,7 @@ pub fn batch_normalization<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Probl
         }
         let mut shape = vec![channels];
         shape.resize(x.shape.len() - 1, 1);
-        let aligned = super::constant::Constant { shape, data: constant.data.clone() };
-        per_channel.push(aligned);
+        per_channel.push(constant.reshaped(shape));
     }
     let epsilon = call.float("epsilon", 1e-5)?;
     let (scales, variances) = (per_channel[0].floats()?, per_channel[3].floats()?);
@@ -92,10 +93,7 @@ pub fn batch_normalization<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Probl
             if scale == 0.0 { Ok(0.0) } else { normal(scale / deviation) }
         })
         .collect::<Problem<Vec<f64>>>()?;
-    let factors = super::constant::Constant {
-        shape: per_channel[0].shape.clone(),
-        data: super::constant::Data::Floats(factors),
-    };
+    let factors = Constant::floats_of(Element::Double, per_channel[0].shape.clone(), factors);
     let negated = spread(&per_channel[2], &x.shape)?.iter().map(|m| -m).collect();
     let centred = low.add_bias(&x, negated)?;
     let map = LinearMap::Sparse(Sparse::diagonal(&spread(&factors, &x.shape)?));

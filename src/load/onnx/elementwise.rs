@@ -4,7 +4,7 @@ use super::call::Call;
 use super::constant::Constant;
 use super::fold;
 use super::lower::{Lowering, Pending, Value, Variable};
-use super::shape::{Problem, broadcast, broadcast_indices};
+use super::shape::{Problem, broadcast_indices};
 use crate::load::NodeProblem;
 use crate::net::{Curve, LinearMap, Sparse, Term};
 
@@ -28,7 +28,7 @@ pub fn sum<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
 }
 
 fn add_values<'m>(low: &mut Lowering, x: &Value<'m>, y: &Value<'m>) -> Problem<Value<'m>> {
-    let shape = broadcast(x.shape(), y.shape())?;
+    let shape = low.broadcast(x.shape(), y.shape())?;
     match (x, y) {
         (Value::Constant(x), Value::Constant(y)) => fold::add(x, y),
         (Value::Variable(x), Value::Constant(c)) | (Value::Constant(c), Value::Variable(x)) => {
@@ -46,7 +46,7 @@ fn add_values<'m>(low: &mut Lowering, x: &Value<'m>, y: &Value<'m>) -> Problem<V
 /// x − y.
 pub fn sub<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let (x, y) = (call.value(0)?, call.value(1)?);
-    let shape = broadcast(x.shape(), y.shape())?;
+    let shape = low.broadcast(x.shape(), y.shape())?;
     match (x, y) {
         (Value::Constant(x), Value::Constant(y)) => fold::sub(x, y),
         (Value::Variable(x), Value::Constant(c)) => {
@@ -80,7 +80,7 @@ pub fn neg<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
 /// x · y.
 pub fn mul<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let (x, y) = (call.value(0)?, call.value(1)?);
-    let shape = broadcast(x.shape(), y.shape())?;
+    let shape = low.broadcast(x.shape(), y.shape())?;
     match (x, y) {
         (Value::Constant(x), Value::Constant(y)) => fold::mul(x, y),
         (Value::Variable(x), Value::Constant(c)) | (Value::Constant(c), Value::Variable(x)) => {
@@ -97,7 +97,7 @@ pub fn mul<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
 /// x / y. A constant divisor c becomes the factor fl(1/c).
 pub fn div<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let (x, y) = (call.value(0)?, call.value(1)?);
-    let shape = broadcast(x.shape(), y.shape())?;
+    let shape = low.broadcast(x.shape(), y.shape())?;
     match (x, y) {
         (Value::Constant(x), Value::Constant(y)) => fold::div(x, y),
         (Value::Variable(x), Value::Constant(c)) => {

@@ -3,6 +3,7 @@
 use super::constant::{External, external_range};
 use super::graph::Plan;
 use super::model::{Graph, Tensor};
+use crate::load::budget::Budget;
 use crate::load::{ExternalProblem, NetworkError, TensorProblem, sha256_hex};
 use std::path::{Component, Path, PathBuf};
 
@@ -12,6 +13,7 @@ pub fn load(
     graph: &Graph,
     plan: &Plan,
     folder: Option<&Path>,
+    budget: &Budget,
 ) -> Result<(External, Vec<(PathBuf, String)>), NetworkError> {
     let mut contents = External::new();
     let mut files = Vec::new();
@@ -32,6 +34,7 @@ pub fn load(
             let reason = ExternalProblem::Unreadable(error.kind().to_string());
             fail(TensorProblem::External { location: location.to_owned(), reason })
         })?;
+        budget.extend(bytes.len());
         files.push((path, sha256_hex(&bytes)));
         contents.insert(location.to_owned(), bytes);
     }

@@ -1,15 +1,18 @@
-//! Constant sub-graphs, computed while reading: integers exactly, floats in f64 rounded to nearest, which is what the
-//! proof format defines them to mean.
+//! Constant sub-graphs, computed while reading, in the arithmetic of their element type as ONNX defines it: floats rounded
+//! to nearest in their own precision, integers exactly, and refused where they would overflow.
 
 use super::call::Call;
-use super::constant::{Constant, Data};
-use super::lower::{Lowering, Value, floats};
+use super::constant::{Constant, Data, Element, element_type};
+use super::lower::{Lowering, Value};
+use super::model::AttributeValue;
 use super::shape::{MAX_ELEMENTS, Problem, broadcast, broadcast_indices, count};
 use crate::load::NodeProblem;
 use std::rc::Rc;
 
 const OVERFLOW: NodeProblem = NodeProblem::Arithmetic("integer overflow in constant arithmetic");
 
+/// An operation on two constants of one element type. A sum, product or quotient of two single-precision floats that is
+/// rounded to a double and then to a single is the one rounded at once (Figueroa 1995).
 fn elementwise<'m>(
     x: &Constant,
     y: &Constant,
@@ -20,12 +23,15 @@ fn elementwise<'m>(
     let left = broadcast_indices(&x.shape, &shape)?;
     let right = broadcast_indices(&y.shape, &shape)?;
     let pairs = left.into_iter().zip(right);
+    let element = x.element;
     if let (Some(x), Some(y)) = (x.as_ints(), y.as_ints()) {
-        let ints = pairs.map(|(i, j)| int(x[i], y[j])).collect::<Option<_>>().ok_or(OVERFLOW)?;
-        return Ok(Constant { shape, data: Data::Ints(ints) }.into());
+        let ints = pairs.map(|(i, j)| int(x[i], y[j]).and_then(|value| element.integer(value)));
+        let ints = ints.collect::<Option<_>>().ok_or(OVERFLOW)?;
+        return Ok(Constant { shape, element, data: Data::Ints(ints) }.into());
     }
     let (x, y) = (x.floats()?, y.floats()?);
-    Ok(floats(shape, pairs.map(|(i, j)| float(x[i], y[j])).collect()))
+    let values = pairs.map(|(i, j)| float(x[i], y[j])).collect();
+    Ok(Constant::floats_of(element, shape, values).into())
 }
 
 /// x + y.
@@ -70,57 +76,53 @@ pub fn min<'m>(x: &Constant, y: &Constant) -> Problem<Value<'m>> {
 
 /// −x.
 pub fn neg<'m>(x: &Constant) -> Problem<Value<'m>> {
-    let shape = x.shape.clone();
+    let (shape, element) = (x.shape.clone(), x.element);
     if let Some(x) = x.as_ints() {
-        let ints = x.iter().map(|x| x.checked_neg()).collect::<Option<_>>().ok_or(OVERFLOW)?;
-        return Ok(Constant { shape, data: Data::Ints(ints) }.into());
+        let ints = x.iter().map(|x| x.checked_neg().and_then(|value| element.integer(value)));
+        let ints = ints.collect::<Option<_>>().ok_or(OVERFLOW)?;
+        return Ok(Constant { shape, element, data: Data::Ints(ints) }.into());
     }
-    Ok(floats(shape, x.floats()?.iter().map(|x| -x).collect()))
+    Ok(Constant::floats_of(element, shape, x.floats()?.iter().map(|x| -x).collect()).into())
 }
 
 /// The tensor in an attribute.
-pub fn constant<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
-    let [attribute] = call.node.attributes.as_slice() else {
-        return Err(NodeProblem::Attribute {
-            name: "value",
-            found: format!("one of {} attributes", call.node.attributes.len()),
-            accepted: "exactly one",
-        });
-    };
-    let float = |values: &[f32]| values.iter().map(|&f| f64::from(f)).collect::<Vec<_>>();
-    let known = match (attribute.name, &attribute.tensor) {
-        ("value", Some(tensor)) => Some(Constant::decode(tensor, call.external)?),
-        ("value_float", _) => {
-            attribute.float.map(|f| Constant { shape: vec![], data: Data::Floats(vec![f.into()]) })
-        }
-        ("value_floats", _) => {
-            let values = float(&attribute.floats);
-            Some(Constant { shape: vec![values.len()], data: Data::Floats(values) })
-        }
-        ("value_int", _) => {
-            attribute.int.map(|i| Constant { shape: vec![], data: Data::Ints(vec![i]) })
-        }
-        ("value_ints", _) => Some(Constant::ints(attribute.ints.clone())),
-        _ => None,
-    };
-    known.map(Value::from).ok_or_else(|| NodeProblem::Attribute {
+pub fn constant<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+    let refused = |found: String| NodeProblem::Attribute {
         name: "value",
-        found: format!("'{}'", attribute.name),
-        accepted: "value, value_float, value_floats, value_int or value_ints",
-    })
+        found,
+        accepted: "one tensor, or one of value_float, value_floats, value_int and value_ints",
+    };
+    let [attribute] = call.node.attributes.as_slice() else {
+        return Err(refused(format!("one of {} attributes", call.node.attributes.len())));
+    };
+    let floats = |shape: Vec<usize>, values: &[f32]| {
+        let values = values.iter().map(|&f| f.into()).collect();
+        Constant::floats_of(Element::Float, shape, values)
+    };
+    Ok(match (attribute.name, &attribute.value) {
+        ("value", AttributeValue::Tensor(tensor)) => {
+            Constant::decode(tensor, call.external, low.budget)?
+        }
+        ("value_float", &AttributeValue::Float(value)) => floats(vec![], &[value]),
+        ("value_floats", AttributeValue::Floats(values)) => floats(vec![values.len()], values),
+        ("value_int", &AttributeValue::Int(value)) => Constant::int(value),
+        ("value_ints", AttributeValue::Ints(values)) => Constant::ints(values.clone()),
+        (name, _) => return Err(refused(format!("'{name}'"))),
+    }
+    .into())
 }
 
 /// A tensor of equal elements.
-pub fn constant_of_shape<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+pub fn constant_of_shape<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let dims = call.ints_operand(0)?.unwrap_or_default();
     let shape = dims
         .iter()
         .map(|&d| usize::try_from(d).map_err(|_| NodeProblem::Arithmetic("a negative dimension")))
         .collect::<Problem<Vec<_>>>()?;
     let len = count(&shape)?;
-    let value = match call.attribute("value").and_then(|a| a.tensor.as_ref()) {
-        None => Constant { shape: vec![1], data: Data::Floats(vec![0.0]) },
-        Some(tensor) => Constant::decode(tensor, call.external)?,
+    let value = match call.tensor("value")? {
+        None => Constant::floats_of(Element::Float, vec![1], vec![0.0]),
+        Some(tensor) => Constant::decode(tensor, call.external, low.budget)?,
     };
     if value.len() != 1 {
         return Err(NodeProblem::Attribute {
@@ -129,6 +131,7 @@ pub fn constant_of_shape<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<V
             accepted: "one element",
         });
     }
+    low.spend::<[u64; 2]>(len)?;
     Ok(value.select(shape, &vec![0; len])?.into())
 }
 
@@ -145,13 +148,15 @@ pub fn shape<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
 /// The number of elements of a tensor.
 pub fn size<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let len = call.value(0)?.shape().iter().product::<usize>() as i64;
-    Ok(Constant { shape: vec![], data: Data::Ints(vec![len]) }.into())
+    Ok(Constant::int(len).into())
 }
 
-/// start, start + delta, … below limit.
-pub fn range<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+/// start, start + delta, … below limit. Other programs add up floats one by one: where that makes a difference they are
+/// refused.
+pub fn range<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let too_large = || NodeProblem::TooLarge { what: "a range", limit: MAX_ELEMENTS };
     let bounds = [call.needed_constant(0)?, call.needed_constant(1)?, call.needed_constant(2)?];
+    let element = bounds[0].element;
     if let [Some(&[start]), Some(&[limit]), Some(&[delta])] = bounds.map(Constant::as_ints) {
         let span = limit.checked_sub(start).ok_or(OVERFLOW)?;
         let steps =
@@ -161,66 +166,81 @@ pub fn range<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
         if len > MAX_ELEMENTS as i64 {
             return Err(too_large());
         }
-        return Ok(Constant::ints((0..len).map(|i| start + i * delta).collect()).into());
+        low.spend::<u64>(len as usize)?;
+        let ints = Constant::ints((0..len).map(|i| start + i * delta).collect());
+        return Ok(Constant { element, ..ints }.into());
     }
-    let (start, limit, delta) = (
-        call.scalar_operand(0)?.unwrap_or_default(),
-        call.scalar_operand(1)?.unwrap_or_default(),
-        call.scalar_operand(2)?.unwrap_or_default(),
-    );
+    let scalar = |index| call.scalar_operand(index).map(Option::unwrap_or_default);
+    let (start, limit, delta) = (scalar(0)?, scalar(1)?, scalar(2)?);
     let len = ((limit - start) / delta).ceil();
     if !len.is_finite() || len > MAX_ELEMENTS as f64 {
         return Err(too_large());
     }
     let len = len.max(0.0) as usize;
-    Ok(floats(vec![len], (0..len).map(|i| start + i as f64 * delta).collect()))
+    low.spend::<u64>(len)?;
+    let values: Vec<f64> = (0..len).map(|i| start + i as f64 * delta).collect();
+    let added = std::iter::successors(Some(start), |&last| Some(element.round(last + delta)));
+    if element.round(limit - start) != limit - start || !added.take(len).eq(values.iter().copied())
+    {
+        return Err(NodeProblem::Arithmetic("a range of floats that are rounded"));
+    }
+    Ok(Constant::floats_of(element, vec![len], values).into())
 }
 
 /// A conversion between element types: between floats of the input the identity (the network is a function over the
-/// reals), on constants what it says.
+/// reals), on constants what it says, rounded once.
 pub fn cast<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
-    let to = call.int("to", 0)?;
-    let refused = |found: String| NodeProblem::Attribute {
+    let to = call.needed_int("to")?;
+    let refused = || NodeProblem::Attribute {
         name: "to",
-        found,
+        found: element_type(to),
         accepted: "float or double; on constants also int64, int32 and bool",
     };
-    let constant = match call.value(0)? {
-        Value::Variable(x) if matches!(to, 1 | 11) => return Ok(x.clone().into()),
-        Value::Variable(_) => return Err(refused(super::constant::element_type(to))),
-        Value::Constant(constant) => constant,
-    };
+    let to = Element::from_number(to).ok_or_else(refused)?;
+    match call.value(0)? {
+        Value::Variable(x) if x.element.is_float() && to.is_float() => Ok(x.cast(to).into()),
+        // The result of an ArgMax that is dropped.
+        Value::Variable(x) if !x.element.is_float() && to != Element::Bool => Ok(x.cast(to).into()),
+        Value::Variable(_) => Err(refused()),
+        Value::Constant(constant) if constant.element == to => {
+            Ok(Value::Constant(Rc::clone(constant)))
+        }
+        Value::Constant(constant) => Ok(convert(constant, to)?.into()),
+    }
+}
+
+fn convert<'m>(constant: &Constant, to: Element) -> Problem<Constant<'m>> {
     let shape = constant.shape.clone();
-    let data = match (to, constant.as_ints()) {
-        (1 | 11, Some(ints)) => Data::Floats(ints.iter().map(|&i| i as f64).collect()),
-        (1, None) => {
-            Data::Floats(constant.floats()?.iter().map(|&f| f64::from(f as f32)).collect())
-        }
-        (11, None) => return Ok(Value::Constant(Rc::clone(constant))),
-        (7, Some(_)) => return Ok(Value::Constant(Rc::clone(constant))),
-        (6, Some(ints)) => {
-            let all = ints.iter().map(|&i| i32::try_from(i).map(i64::from));
-            Data::Ints(all.collect::<Result<_, _>>().map_err(|_| OVERFLOW)?)
-        }
-        (9, Some(ints)) => Data::Ints(ints.iter().map(|&i| i64::from(i != 0)).collect()),
-        (6 | 7, None) => {
-            let limit = if to == 6 { 2f64.powi(31) } else { 2f64.powi(63) };
-            let floats = constant.floats()?;
-            if floats.iter().any(|f| !(f.trunc() >= -limit && f.trunc() < limit)) {
+    let ints = |data| Constant { shape: shape.clone(), element: to, data: Data::Ints(data) };
+    let floats = |data| Constant { shape: shape.clone(), element: to, data: Data::Floats(data) };
+    let Some(stored) = constant.as_ints() else {
+        let values = constant.floats()?;
+        let limit = if to == Element::Int32 { 2f64.powi(31) } else { 2f64.powi(63) };
+        return Ok(match to {
+            Element::Float | Element::Double => Constant::floats_of(to, shape, values.into_owned()),
+            Element::Bool => ints(values.iter().map(|&f| i64::from(f != 0.0)).collect()),
+            _ if values.iter().any(|f| !(f.trunc() >= -limit && f.trunc() < limit)) => {
                 return Err(OVERFLOW);
             }
-            Data::Ints(floats.iter().map(|&f| f as i64).collect())
-        }
-        (9, None) => Data::Ints(constant.floats()?.iter().map(|&f| i64::from(f != 0.0)).collect()),
-        (other, _) => return Err(refused(super::constant::element_type(other))),
+            _ => ints(values.iter().map(|&f| f as i64).collect()),
+        });
     };
-    Ok(Constant { shape, data }.into())
+    Ok(match to {
+        // Straight to the type: by way of a double it could be rounded twice.
+        Element::Float => floats(stored.iter().map(|&i| f64::from(i as f32)).collect()),
+        Element::Double => floats(stored.iter().map(|&i| i as f64).collect()),
+        Element::Bool => ints(stored.iter().map(|&i| i64::from(i != 0)).collect()),
+        _ => {
+            let all = stored.iter().map(|&i| to.integer(i)).collect::<Option<_>>();
+            ints(all.ok_or(OVERFLOW)?)
+        }
+    })
 }
 
 /// x = y of constants, elementwise.
-pub fn equal<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+pub fn equal<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let (x, y) = (call.needed_constant(0)?, call.needed_constant(1)?);
-    let shape = broadcast(&x.shape, &y.shape)?;
+    let shape = low.broadcast(&x.shape, &y.shape)?;
     let pairs =
         broadcast_indices(&x.shape, &shape)?.into_iter().zip(broadcast_indices(&y.shape, &shape)?);
     let equal: Vec<i64> = match (x.as_ints(), y.as_ints()) {
@@ -230,20 +250,15 @@ pub fn equal<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
             pairs.map(|(i, j)| i64::from(x[i] == y[j])).collect()
         }
     };
-    Ok(Constant { shape, data: Data::Ints(equal) }.into())
+    Ok(Constant { shape, element: Element::Bool, data: Data::Ints(equal) }.into())
 }
 
 /// x where the condition holds, else y, all of them constants.
-pub fn where_<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+pub fn where_<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let (c, x, y) = (call.needed_constant(0)?, call.needed_constant(1)?, call.needed_constant(2)?);
-    let shape = broadcast(&c.shape, &broadcast(&x.shape, &y.shape)?)?;
-    let Some(condition) = c.as_ints() else {
-        return Err(NodeProblem::Operand {
-            index: 0,
-            found: "a tensor of floats".to_owned(),
-            accepted: "a constant of booleans",
-        });
-    };
+    let shape = low.broadcast(&c.shape, &low.broadcast(&x.shape, &y.shape)?)?;
+    let element = x.element;
+    let condition = c.as_ints().unwrap_or_default();
     let choices: Vec<(bool, usize, usize)> = broadcast_indices(&c.shape, &shape)?
         .into_iter()
         .zip(broadcast_indices(&x.shape, &shape)?)
@@ -252,8 +267,9 @@ pub fn where_<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
         .collect();
     if let (Some(x), Some(y)) = (x.as_ints(), y.as_ints()) {
         let ints = choices.into_iter().map(|(c, i, j)| if c { x[i] } else { y[j] }).collect();
-        return Ok(Constant { shape, data: Data::Ints(ints) }.into());
+        return Ok(Constant { shape, element, data: Data::Ints(ints) }.into());
     }
     let (x, y) = (x.floats()?, y.floats()?);
-    Ok(floats(shape, choices.into_iter().map(|(c, i, j)| if c { x[i] } else { y[j] }).collect()))
+    let values = choices.into_iter().map(|(c, i, j)| if c { x[i] } else { y[j] }).collect();
+    Ok(Constant::floats_of(element, shape, values).into())
 }

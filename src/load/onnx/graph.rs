@@ -1,8 +1,7 @@
 //! The shape of an ONNX graph: its input and output, which nodes the output depends on, and how often tensors are used.
 
-use super::alias::passes_on;
-use super::is_final;
-use super::model::{Graph, Tensor, ValueInfo, is_standard_domain};
+use super::constant::Element;
+use super::model::{Graph, Tensor, ValueInfo};
 use crate::load::ModelProblem;
 use std::collections::HashMap;
 
@@ -13,14 +12,14 @@ pub struct Plan<'a, 'm> {
     pub graph: &'a Graph<'m>,
     /// Name of the input.
     pub input: &'m str,
+    /// The type of its elements.
+    pub element: Element,
     /// Its shape, symbolic dimensions taken as 1.
     pub input_shape: Vec<usize>,
-    /// Name of the output, before what is dropped.
+    /// Name of the output.
     pub output: &'m str,
     /// Nodes that the output depends on, in the file's order.
     pub live: Vec<usize>,
-    /// Nodes dropped at the end, the last one first.
-    pub dropped: Vec<usize>,
     /// What the user should know.
     pub notes: Vec<String>,
     initializers: HashMap<&'m str, usize>,
@@ -49,7 +48,7 @@ impl<'a, 'm> Plan<'a, 'm> {
             return Err(ModelProblem::Outputs(names(graph.outputs.clone())));
         };
         let mut notes = Vec::new();
-        let input_shape = input_shape(input, &mut notes)?;
+        let (element, input_shape) = input_type(input, &mut notes)?;
         let mut producers: HashMap<&str, usize> = HashMap::new();
         for (index, node) in graph.nodes.iter().enumerate() {
             for &name in node.outputs.iter().filter(|name| !name.is_empty()) {
@@ -62,15 +61,14 @@ impl<'a, 'm> Plan<'a, 'm> {
         let mut plan = Self {
             graph,
             input: input.name,
+            element,
             input_shape,
             output,
             live: Vec::new(),
-            dropped: Vec::new(),
             notes,
             initializers,
             uses: HashMap::new(),
         };
-        plan.drop_final(&producers);
         plan.find_live(&producers)?;
         Ok(plan)
     }
@@ -83,29 +81,6 @@ impl<'a, 'm> Plan<'a, 'm> {
     /// How many operands and outputs of live nodes read a tensor.
     pub fn uses(&self, name: &str) -> usize {
         self.uses.get(name).copied().unwrap_or(0)
-    }
-
-    /// Moves the output before a softmax or arg max that only renamings follow.
-    fn drop_final(&mut self, producers: &HashMap<&str, usize>) {
-        let mut name = self.output;
-        // The bound on the number of steps is for graphs with cycles, which are refused later.
-        for _ in 0..=self.graph.nodes.len() {
-            let Some(&index) = producers.get(name) else { return };
-            let node = &self.graph.nodes[index];
-            let (Some(&operand), Some(&first)) = (node.inputs.first(), node.outputs.first()) else {
-                return;
-            };
-            if first != name || !is_standard_domain(node.domain) {
-                return;
-            }
-            name = operand;
-            if is_final(node.op).is_some() {
-                self.dropped.push(index);
-                self.output = operand;
-            } else if !passes_on(node.op) {
-                return;
-            }
-        }
     }
 
     fn find_live(&mut self, producers: &HashMap<&'m str, usize>) -> Result<(), ModelProblem> {
@@ -155,12 +130,15 @@ impl<'a, 'm> Plan<'a, 'm> {
     }
 }
 
-fn input_shape(input: &ValueInfo, notes: &mut Vec<String>) -> Result<Vec<usize>, ModelProblem> {
+fn input_type(
+    input: &ValueInfo,
+    notes: &mut Vec<String>,
+) -> Result<(Element, Vec<usize>), ModelProblem> {
     let refuse = |found: String| ModelProblem::InputType { name: input.name.to_owned(), found };
-    let element = input.element.ok_or_else(|| refuse("no tensor".to_owned()))?;
-    if !matches!(element, 1 | 11) {
-        return Err(refuse(format!("a tensor of {}", super::constant::element_type(element))));
-    }
+    let number = input.element.ok_or_else(|| refuse("no tensor".to_owned()))?;
+    let element = Element::from_number(number)
+        .filter(|element| element.is_float())
+        .ok_or_else(|| refuse(format!("a tensor of {}", super::constant::element_type(number))))?;
     let dims = input.shape.as_ref().ok_or_else(|| refuse("a tensor of any shape".to_owned()))?;
     let mut shape = Vec::with_capacity(dims.len());
     for (axis, &dim) in dims.iter().enumerate() {
@@ -175,5 +153,5 @@ fn input_shape(input: &ValueInfo, notes: &mut Vec<String>) -> Result<Vec<usize>,
             Some(size) => return Err(refuse(format!("a tensor with dimension {size}"))),
         }
     }
-    Ok(shape)
+    Ok((element, shape))
 }

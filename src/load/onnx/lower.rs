@@ -1,9 +1,10 @@
 //! From tensors to the network graph: affine maps are gathered until something needs their value, so that a product
 //! and the bias added to it become one node.
 
-use super::constant::{Constant, Data};
-use super::shape::{Problem, count_entries};
-use crate::load::NodeProblem;
+use super::constant::{Constant, Element};
+use super::shape::{Problem, broadcast, count_entries};
+use crate::load::budget::{Budget, Exceeded};
+use crate::load::{FinalOperator, NodeProblem};
 use crate::net::{BuildError, Curve, LinearMap, Network, NetworkBuilder, NodeId, Sparse, Term};
 use crate::num::two_sum;
 use std::rc::Rc;
@@ -18,6 +19,14 @@ pub enum Value<'m> {
 }
 
 impl Value<'_> {
+    /// The type of the tensor's elements.
+    pub fn element(&self) -> Element {
+        match self {
+            Self::Constant(constant) => constant.element,
+            Self::Variable(variable) => variable.element,
+        }
+    }
+
     /// The tensor's shape.
     pub fn shape(&self) -> &[usize] {
         match self {
@@ -44,13 +53,22 @@ impl From<Variable> for Value<'_> {
 pub struct Variable {
     /// Its shape.
     pub shape: Vec<usize>,
+    /// The type of its elements, which counts for no value: those are real numbers.
+    pub element: Element,
+    /// The last operator that was dropped on the way here, if any: then the elements only have the order of the tensor's.
+    pub dropped: Option<FinalOperator>,
     form: usize,
 }
 
 impl Variable {
     /// The same elements in another shape.
     pub fn reshaped(&self, shape: Vec<usize>) -> Self {
-        Self { shape, form: self.form }
+        Self { shape, ..self.clone() }
+    }
+
+    /// The same elements in another type.
+    pub fn cast(&self, element: Element) -> Self {
+        Self { element, ..self.clone() }
     }
 }
 
@@ -79,6 +97,10 @@ struct Form {
     uses: usize,
 }
 
+/// The refusal of a tensor without elements.
+pub const EMPTY: NodeProblem =
+    NodeProblem::Arithmetic("a tensor without elements, on which the output depends");
+
 /// The operator that a tensor comes from.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
@@ -90,28 +112,32 @@ pub struct Origin {
 
 /// The graph under construction.
 #[derive(Debug)]
-pub struct Lowering {
+pub struct Lowering<'b> {
     builder: NetworkBuilder,
     forms: Vec<Form>,
-    /// Elements and stored entries so far, which the caller keeps within bounds.
-    pub spent: usize,
+    /// The memory left.
+    pub budget: &'b Budget,
+    overdrawn: Option<Exceeded>,
+    /// The type of the operands at hand, and of the tensors computed from them.
+    pub element: Element,
     /// The operator at hand.
     pub origin: Origin,
     /// The operator whose parameters were refused, if it is another one than that at hand.
     pub blamed: Option<usize>,
 }
 
-impl Lowering {
+impl<'b> Lowering<'b> {
     /// A graph with only its input.
-    pub fn new(len: usize, name: &str) -> Problem<Self> {
+    pub fn new(len: usize, name: &str, element: Element, budget: &'b Budget) -> Problem<Self> {
         let builder = NetworkBuilder::new(len, name)?;
-        let input = Form { state: State::Node(0), len, uses: 0 };
-        Ok(Self { builder, forms: vec![input], spent: 0, origin: Origin::default(), blamed: None })
+        let forms = vec![Form { state: State::Node(0), len, uses: 0 }];
+        let origin = Origin::default();
+        Ok(Self { builder, forms, budget, overdrawn: None, element, origin, blamed: None })
     }
 
     /// The input.
     pub fn input(&self, shape: Vec<usize>) -> Variable {
-        Variable { shape, form: 0 }
+        Variable { shape, element: self.element, dropped: None, form: 0 }
     }
 
     /// Ends the construction.
@@ -131,13 +157,34 @@ impl Lowering {
         }
     }
 
-    /// Counts folded constants as spent.
-    pub fn spend_constants(&mut self, values: &[Value]) {
+    /// Charges so many values of a type, before they are made.
+    pub fn spend<T>(&self, number: usize) -> Problem<()> {
+        Ok(self.budget.spend_values::<T>(number)?)
+    }
+
+    /// The common shape of two operands, with room charged for a tensor of that shape and for the places that its elements come
+    /// from.
+    pub fn broadcast(&self, a: &[usize], b: &[usize]) -> Problem<Vec<usize>> {
+        let shape = broadcast(a, b)?;
+        self.spend::<[u64; 3]>(shape.iter().product())?;
+        Ok(shape)
+    }
+
+    /// Charges what is there already; the operator at hand is refused at its end if it was too much.
+    fn charge(&mut self, bytes: usize) {
+        if let Err(exceeded) = self.budget.spend(bytes) {
+            self.overdrawn = Some(exceeded);
+        }
+    }
+
+    /// Charges folded constants, and refuses what was too much.
+    pub fn settle(&mut self, values: &[Value]) -> Problem<()> {
         for value in values {
             if let Value::Constant(constant) = value {
-                self.spent = self.spent.saturating_add(constant.len());
+                self.charge(constant.bytes());
             }
         }
+        self.overdrawn.map_or(Ok(()), |exceeded| Err(exceeded.into()))
     }
 
     /// Number of elements.
@@ -167,18 +214,20 @@ impl Lowering {
     }
 
     fn push(&mut self, state: State, len: usize, shape: Vec<usize>) -> Variable {
-        self.spent = self.spent.saturating_add(len);
+        // Its constant part, and what refers to it.
+        self.charge(len.saturating_mul(size_of::<f64>()) + 512);
         self.forms.push(Form { state, len, uses: 0 });
-        Variable { shape, form: self.forms.len() - 1 }
+        Variable { shape, element: self.element, dropped: None, form: self.forms.len() - 1 }
     }
 
     /// A tensor computed by an affine map.
     pub fn pending(&mut self, pending: Pending, shape: Vec<usize>) -> Variable {
         let len = shape.iter().product();
         for term in &pending.terms {
-            if let LinearMap::Sparse(sparse) = &term.map {
-                self.spent = self.spent.saturating_add(sparse.entries());
-            }
+            let map = &term.map;
+            let entry = size_of::<f64>() + size_of::<u32>();
+            let rows = if matches!(map, LinearMap::Sparse(_)) { map.outputs() } else { 0 };
+            self.charge(map.parameters() * entry + rows * size_of::<usize>());
         }
         let origin = self.origin.clone();
         self.push(State::Pending(pending, origin), len, shape)
@@ -323,7 +372,10 @@ impl Lowering {
         indices: &[usize],
     ) -> Problem<Value<'m>> {
         match value {
-            Value::Constant(constant) => Ok(constant.select(shape, indices)?.into()),
+            Value::Constant(constant) => {
+                self.spend::<f64>(indices.len())?;
+                Ok(constant.select(shape, indices)?.into())
+            }
             Value::Variable(x) => {
                 let len = self.len(x);
                 if indices.len() == len && indices.iter().enumerate().all(|(i, &j)| i == j) {
@@ -340,7 +392,9 @@ impl Lowering {
     pub fn variable(&mut self, value: &Value) -> Problem<Variable> {
         match value {
             Value::Variable(variable) => Ok(variable.clone()),
+            Value::Constant(constant) if constant.len() == 0 => Err(EMPTY),
             Value::Constant(constant) => {
+                self.spend::<f64>(constant.len())?;
                 let bias = constant.floats()?.into_owned();
                 let pending = Pending { terms: Vec::new(), bias: Some(bias), roundings: 0 };
                 Ok(self.pending(pending, constant.shape.clone()))
@@ -370,9 +424,4 @@ fn merge(mut x: Pending, y: Pending) -> Pending {
     };
     x.roundings = x.roundings.max(y.roundings);
     x
-}
-
-/// A constant of floats.
-pub fn floats<'m>(shape: Vec<usize>, values: Vec<f64>) -> Value<'m> {
-    Constant { shape, data: Data::Floats(values) }.into()
 }

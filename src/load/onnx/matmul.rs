@@ -124,7 +124,7 @@ fn multiply(
         (Value::Variable(x), Value::Constant(w)) => {
             let map = if single(&left) && single(&right) && left.rows == 1 {
                 let order = if right.col_step == 1 { Order::Columns } else { Order::Rows };
-                weights(w, right.cols, right.rows, order, alpha)?
+                weights(low, w, right.cols, right.rows, order, alpha)?
             } else {
                 batched(low, x, w, &stack, &left, &right, outputs, alpha, true)?
             };
@@ -133,7 +133,7 @@ fn multiply(
         (Value::Constant(w), Value::Variable(x)) => {
             let map = if single(&left) && single(&right) && right.cols == 1 {
                 let order = if left.row_step == 1 { Order::Columns } else { Order::Rows };
-                weights(w, left.rows, left.cols, order, alpha)?
+                weights(low, w, left.rows, left.cols, order, alpha)?
             } else {
                 batched(low, x, w, &stack, &left, &right, outputs, alpha, false)?
             };
@@ -168,6 +168,7 @@ enum Order {
 /// W from a stored matrix: straight to sparse rows if most entries are zero, so that a matrix of hundreds of megabytes
 /// is never spelled out.
 fn weights(
+    low: &Lowering,
     stored: &Constant,
     outputs: usize,
     inputs: usize,
@@ -177,6 +178,7 @@ fn weights(
     let mut nonzero = 0;
     stored.for_each_nonzero(|_, _| nonzero += 1)?;
     if alpha == 1.0 && LinearMap::suits_sparse(nonzero, stored.len()) {
+        low.spend::<[u64; 3]>(nonzero + outputs)?;
         let mut rows: Vec<Vec<(usize, f64)>> = vec![Vec::new(); outputs];
         stored.for_each_nonzero(|at, w| {
             let (row, column) = match order {
@@ -187,6 +189,7 @@ fn weights(
         })?;
         return Ok((LinearMap::Sparse(Sparse::from_rows(inputs, rows)), 0));
     }
+    low.spend::<f64>(stored.len())?;
     let mut values = stored.floats()?.into_owned();
     let exact = scale_exactly(&mut values, alpha)?;
     let matrix = match order {
@@ -209,7 +212,7 @@ fn batched(
     alpha: f64,
     variable_left: bool,
 ) -> Problem<(LinearMap, usize)> {
-    count_entries(outputs, left.cols)?;
+    low.spend::<[u64; 2]>(count_entries(outputs, left.cols)?)?;
     let mut values = w.floats()?.into_owned();
     let exact = scale_exactly(&mut values, alpha)?;
     let values = &values;

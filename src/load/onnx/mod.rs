@@ -11,6 +11,8 @@ mod elementwise;
 mod external;
 mod fold;
 mod graph;
+mod last;
+mod legacy;
 mod lower;
 mod matmul;
 mod model;
@@ -28,48 +30,34 @@ use self::constant::{Constant, External};
 use self::graph::Plan;
 use self::lower::{Lowering, Origin, Value};
 use self::model::{Model, Node};
-use super::{
-    FinalOperator, LayerInfo, LoadedNetwork, ModelProblem, NetworkError, NodeProblem, Place,
-};
+use super::budget::Budget;
+use super::{LayerInfo, LoadedNetwork, ModelProblem, NetworkError, NodeProblem, Place};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-
-/// The oldest operator set that is read as documented.
-const FIRST_OPSET: i64 = 7;
 
 /// Reads a model; `folder` is where files with external data may lie.
 pub(super) fn read(
     file: &Path,
     bytes: &[u8],
     folder: Option<&Path>,
+    budget: &Budget,
 ) -> Result<LoadedNetwork, NetworkError> {
-    let model = Model::parse(bytes).map_err(|error| NetworkError::Encoding {
+    let model = Model::parse(bytes, budget).map_err(|error| NetworkError::Encoding {
         file: file.to_owned(),
         offset: error.offset,
         problem: error.problem,
     })?;
     let refuse = |problem| NetworkError::Model { file: file.to_owned(), problem };
     let graph = model.graph.as_ref().ok_or_else(|| refuse(ModelProblem::NoGraph))?;
-    let opset = model
-        .opset
-        .filter(|&version| version >= FIRST_OPSET)
-        .ok_or_else(|| refuse(ModelProblem::Opset { found: model.opset }))?;
+    let opset = model.opset.filter(|&version| version >= 1);
+    let opset = opset.ok_or_else(|| refuse(ModelProblem::Opset { found: model.opset }))?;
     let plan = Plan::new(graph).map_err(refuse)?;
-    let (external, files) = external::load(file, graph, &plan, folder)?;
-    let reader = Reader { file, opset, plan: &plan, external: &external };
+    let (external, files) = external::load(file, graph, &plan, folder, budget)?;
+    let functions = &model.functions;
+    let reader = Reader { file, opset, plan: &plan, external: &external, functions, budget };
     let mut loaded = reader.lower()?;
     loaded.external = files;
     Ok(loaded)
-}
-
-/// The operators that are dropped at the end: they keep the order of the outputs.
-fn is_final(op: &str) -> Option<FinalOperator> {
-    match op {
-        "Softmax" => Some(FinalOperator::Softmax),
-        "LogSoftmax" => Some(FinalOperator::LogSoftmax),
-        "ArgMax" => Some(FinalOperator::ArgMax),
-        _ => None,
-    }
 }
 
 struct Reader<'a, 'm> {
@@ -77,6 +65,17 @@ struct Reader<'a, 'm> {
     opset: i64,
     plan: &'a Plan<'a, 'm>,
     external: &'m External,
+    /// Domain and name of the file's own functions.
+    functions: &'a [(&'m str, &'m str)],
+    budget: &'m Budget,
+}
+
+/// What was left out at the end.
+#[derive(Default)]
+struct Dropped {
+    notes: Vec<String>,
+    /// The shape of the outputs, which are what goes into the first operator that is left out.
+    shape: Option<Vec<usize>>,
 }
 
 impl<'m> Reader<'_, 'm> {
@@ -87,13 +86,14 @@ impl<'m> Reader<'_, 'm> {
             let tensor = plan.input.to_owned();
             refuse(ModelProblem::TooLarge { tensor, limit: shape::MAX_ELEMENTS })
         })?;
-        let mut low = Lowering::new(len, plan.input)
+        let mut low = Lowering::new(len, plan.input, plan.element, self.budget)
             .map_err(|_| refuse(ModelProblem::Build(crate::net::BuildError::Empty)))?;
         let mut values: HashMap<&str, Value<'m>> = HashMap::new();
         let input = low.input(plan.input_shape.clone());
         low.add_uses(&input, plan.uses(plan.input));
         values.insert(plan.input, input.into());
         let mut layers = Vec::new();
+        let mut dropped = Dropped::default();
         let mut counted = HashSet::new();
         for &index in &plan.live {
             let node = &plan.graph.nodes[index];
@@ -106,7 +106,7 @@ impl<'m> Reader<'_, 'm> {
                     (_, None) => Some(self.initializer(name, index)?),
                 };
                 if let Some(Value::Constant(constant)) = &value
-                    && constant.is_float()
+                    && constant.element.is_float()
                     && counted.insert(name)
                 {
                     parameters += constant.len();
@@ -115,10 +115,21 @@ impl<'m> Reader<'_, 'm> {
             }
             low.origin = Origin { index, name: node.label().to_owned() };
             let call = Call { node, inputs, opset: self.opset, external: self.external };
-            let outputs = operators::run(&mut low, &call)
+            let outputs = self
+                .check_function(node)
+                .and_then(|()| operators::run(&mut low, &call))
                 .and_then(|outputs| self.check_outputs(node, outputs, &mut low))
                 .map_err(|problem| self.at_node(low.blamed.unwrap_or(index), problem))?;
-            if let Some(Value::Variable(first)) = outputs.first() {
+            if let Some(Some(Value::Variable(x))) = call.inputs.first()
+                && last::NAMES.contains(&node.op)
+            {
+                let effect = "it does not change the arg max";
+                dropped.notes.push(format!("the final {} is dropped: {effect}", node.op));
+                dropped.shape.get_or_insert_with(|| x.shape.clone());
+            }
+            if let Some(Value::Variable(first)) = outputs.first()
+                && first.dropped.is_none()
+            {
                 let (name, op) = (node.label().to_owned(), node.op.to_owned());
                 layers.push(LayerInfo { name, op, shape: first.shape.clone(), parameters });
             }
@@ -134,7 +145,7 @@ impl<'m> Reader<'_, 'm> {
                 values.insert(name, value);
             }
         }
-        self.finish(low, &values, layers)
+        self.finish(low, &values, layers, dropped)
     }
 
     fn finish(
@@ -142,6 +153,7 @@ impl<'m> Reader<'_, 'm> {
         mut low: Lowering,
         values: &HashMap<&str, Value<'m>>,
         layers: Vec<LayerInfo>,
+        dropped: Dropped,
     ) -> Result<LoadedNetwork, NetworkError> {
         let plan = self.plan;
         let refuse = |problem| NetworkError::Model { file: self.file.to_owned(), problem };
@@ -149,13 +161,8 @@ impl<'m> Reader<'_, 'm> {
             return Err(refuse(ModelProblem::ConstantOutput(plan.output.to_owned())));
         };
         let mut notes = plan.notes.clone();
-        for &index in plan.dropped.iter().rev() {
-            let node = &plan.graph.nodes[index];
-            self.check_final(node, &output.shape).map_err(|p| self.at_node(index, p))?;
-            notes.push(format!("the final {} is dropped: it does not change the arg max", node.op));
-        }
-        let dropped_final = plan.dropped.first().and_then(|&i| is_final(plan.graph.nodes[i].op));
-        let output_shape = output.shape.clone();
+        notes.extend(dropped.notes);
+        let output_shape = dropped.shape.unwrap_or_else(|| output.shape.clone());
         let last = plan.live.last().copied().unwrap_or(0);
         let node = low
             .node(output)
@@ -168,7 +175,7 @@ impl<'m> Reader<'_, 'm> {
             sha256: String::new(),
             external: Vec::new(),
             notes,
-            dropped_final,
+            dropped_final: output.dropped,
             layers,
             input_limits: None,
         })
@@ -189,7 +196,7 @@ impl<'m> Reader<'_, 'm> {
             let problem = ModelProblem::MissingTensor { tensor, user };
             return Err(NetworkError::Model { file: self.file.to_owned(), problem });
         };
-        let constant = Constant::decode(tensor, self.external).map_err(|problem| {
+        let constant = Constant::decode(tensor, self.external, self.budget).map_err(|problem| {
             let (file, tensor) = (self.file.to_owned(), name.to_owned());
             NetworkError::Tensor { file, tensor, problem }
         })?;
@@ -208,24 +215,21 @@ impl<'m> Reader<'_, 'm> {
         if let Some(index) = rest.into_iter().find(|&i| self.plan.uses(node.outputs[i]) > 0) {
             return Err(NodeProblem::Output { index, accepted: "only the first" });
         }
-        low.spend_constants(&outputs);
-        if low.spent > shape::MAX_TOTAL {
-            return Err(NodeProblem::TooLarge { what: "a network", limit: shape::MAX_TOTAL });
+        low.settle(&outputs)?;
+        let empty =
+            |value: &Value| matches!(value, Value::Variable(_)) && value.shape().contains(&0);
+        if outputs.iter().any(empty) {
+            return Err(lower::EMPTY);
         }
         Ok(outputs)
     }
 
-    /// A softmax must be over all outputs, else dropping it could change how they compare.
-    fn check_final(&self, node: &Node<'m>, shape: &[usize]) -> Result<(), NodeProblem> {
-        let call = Call { node, inputs: Vec::new(), opset: self.opset, external: self.external };
-        let single = node.op == "ArgMax" || self.opset >= 13;
-        let default = match node.op {
-            "ArgMax" => 0,
-            _ if single => -1,
-            _ => 1,
+    fn check_function(&self, node: &Node) -> Result<(), NodeProblem> {
+        let standard = model::is_standard_domain;
+        let same = |&(domain, name): &(&str, &str)| {
+            let one_domain = domain == node.domain || (standard(domain) && standard(node.domain));
+            name == node.op && one_domain
         };
-        let axis = call.axis(default, shape.len())?;
-        let over: usize = if single { shape[axis] } else { shape[axis..].iter().product() };
-        if over == shape.iter().product::<usize>() { Ok(()) } else { Err(NodeProblem::NotLast) }
+        if self.functions.iter().any(same) { Err(NodeProblem::LocalFunction) } else { Ok(()) }
     }
 }

@@ -3,6 +3,7 @@
 //! Field numbers are those of `onnx.proto`. Sub-graphs are not descended into: no operator that has them is supported.
 
 use super::wire::{Field, Fixed, Span, WireError};
+use crate::load::budget::Budget;
 use std::borrow::Cow;
 
 /// ModelProto.
@@ -12,6 +13,8 @@ pub struct Model<'m> {
     pub opset: Option<i64>,
     /// The graph.
     pub graph: Option<Graph<'m>>,
+    /// Domain and name of every local function.
+    pub functions: Vec<(&'m str, &'m str)>,
 }
 
 /// GraphProto.
@@ -51,18 +54,28 @@ pub struct Node<'m> {
 pub struct Attribute<'m> {
     /// Name.
     pub name: &'m str,
+    /// Its value.
+    pub value: AttributeValue<'m>,
+}
+
+/// The value of an attribute, as its type says; what the file leaves out is 0 or empty.
+#[derive(Debug, Default)]
+pub enum AttributeValue<'m> {
     /// A float.
-    pub float: Option<f32>,
+    Float(f32),
     /// An integer.
-    pub int: Option<i64>,
+    Int(i64),
     /// A string.
-    pub string: Option<&'m [u8]>,
+    Text(&'m [u8]),
     /// A tensor.
-    pub tensor: Option<Tensor<'m>>,
+    Tensor(Box<Tensor<'m>>),
     /// Floats.
-    pub floats: Vec<f32>,
+    Floats(Vec<f32>),
     /// Integers.
-    pub ints: Vec<i64>,
+    Ints(Vec<i64>),
+    /// Anything else: a graph, strings, a reference to an attribute of a function.
+    #[default]
+    Other,
 }
 
 /// TensorProto.
@@ -78,7 +91,9 @@ pub struct Tensor<'m> {
     pub singles: Cow<'m, [u8]>,
     /// Elements in `double_data`, little-endian.
     pub doubles: Cow<'m, [u8]>,
-    /// Elements in `int32_data` or `int64_data`.
+    /// Elements in `int32_data`.
+    pub narrow: Vec<i64>,
+    /// Elements in `int64_data`.
     pub ints: Vec<i64>,
     /// Elements of any type in `raw_data`, little-endian.
     pub raw: Option<&'m [u8]>,
@@ -86,6 +101,8 @@ pub struct Tensor<'m> {
     pub is_external: bool,
     /// Key and value pairs that say where.
     pub external: Vec<(&'m str, &'m str)>,
+    /// Whether it holds anything else.
+    pub is_other: bool,
 }
 
 /// ValueInfoProto.
@@ -99,18 +116,41 @@ pub struct ValueInfo<'m> {
     pub shape: Option<Vec<Option<i64>>>,
 }
 
+/// The messages that are read, with their fields that occur at most once.
+mod schema {
+    use super::super::wire::Message;
+
+    macro_rules! message {
+        ($constant:ident, $name:literal, $($singular:literal)*) => {
+            pub const $constant: Message = Message { name: $name, singular: &[$($singular),*] };
+        };
+    }
+    message!(MODEL, "ModelProto", 1 2 3 4 5 6 7);
+    message!(OPERATOR_SET, "OperatorSetIdProto", 1 2);
+    message!(FUNCTION, "FunctionProto", 1 8 10 13);
+    message!(GRAPH, "GraphProto", 2 10);
+    message!(NODE, "NodeProto", 3 4 6 7 8);
+    message!(ATTRIBUTE, "AttributeProto", 1 2 3 4 5 6 13 14 20 21 22);
+    message!(TENSOR, "TensorProto", 2 3 8 9 12 14);
+    message!(ENTRY, "StringStringEntryProto", 1 2);
+    message!(VALUE_INFO, "ValueInfoProto", 1 2 3);
+    message!(TYPE, "TypeProto", 1 4 5 6 7 8 9);
+    message!(TENSOR_TYPE, "TypeProto.Tensor", 1 2);
+    message!(SHAPE, "TensorShapeProto",);
+    message!(DIMENSION, "TensorShapeProto.Dimension", 1 2 3);
+}
+
 impl<'m> Model<'m> {
     /// Parses a file.
-    pub fn parse(bytes: &'m [u8]) -> Result<Self, WireError> {
+    pub fn parse(bytes: &'m [u8], budget: &'m Budget) -> Result<Self, WireError> {
         let mut model = Self::default();
-        for field in (Span { bytes, offset: 0 }).fields("ModelProto") {
+        for field in (Span { bytes, offset: 0, budget }).fields(&schema::MODEL)? {
             let field = field?;
             match field.number {
-                7 if model.graph.is_some() => return Err(field.repeated()),
                 7 => model.graph = Some(Graph::parse(field.span()?)?),
                 8 => {
                     let (mut domain, mut version) = ("", 0);
-                    for field in field.span()?.fields("OperatorSetIdProto") {
+                    for field in field.span()?.fields(&schema::OPERATOR_SET)? {
                         let field = field?;
                         match field.number {
                             1 => domain = field.text()?,
@@ -118,9 +158,21 @@ impl<'m> Model<'m> {
                             _ => {}
                         }
                     }
-                    if is_standard_domain(domain) {
-                        model.opset = Some(version);
+                    if is_standard_domain(domain) && model.opset.replace(version).is_some() {
+                        return Err(field.repeated());
                     }
+                }
+                25 => {
+                    let (mut domain, mut name) = ("", "");
+                    for field in field.span()?.fields(&schema::FUNCTION)? {
+                        let field = field?;
+                        match field.number {
+                            1 => name = field.text()?,
+                            10 => domain = field.text()?,
+                            _ => {}
+                        }
+                    }
+                    model.functions.push((domain, name));
                 }
                 _ => {}
             }
@@ -137,7 +189,7 @@ pub fn is_standard_domain(domain: &str) -> bool {
 impl<'m> Graph<'m> {
     fn parse(span: Span<'m>) -> Result<Self, WireError> {
         let mut graph = Self::default();
-        for field in span.fields("GraphProto") {
+        for field in span.fields(&schema::GRAPH)? {
             let field = field?;
             match field.number {
                 1 => graph.nodes.push(Node::parse(field.span()?)?),
@@ -155,7 +207,7 @@ impl<'m> Graph<'m> {
 impl<'m> Node<'m> {
     fn parse(span: Span<'m>) -> Result<Self, WireError> {
         let mut node = Self::default();
-        for field in span.fields("NodeProto") {
+        for field in span.fields(&schema::NODE)? {
             let field = field?;
             match field.number {
                 1 => node.inputs.push(field.text()?),
@@ -178,45 +230,73 @@ impl<'m> Node<'m> {
 
 impl<'m> Attribute<'m> {
     fn parse(span: Span<'m>) -> Result<Self, WireError> {
-        let mut attribute = Self::default();
-        for field in span.fields("AttributeProto") {
+        let (mut float, mut int, mut text, mut tensor) = (0.0, 0, &[][..], None);
+        let (mut floats, mut ints) = (Vec::new(), Vec::new());
+        // Numbers of AttributeType: the one declared, and those of the values that are there (0 for any other value).
+        let (mut name, mut declared, mut present) = ("", None, Vec::new());
+        for field in span.fields(&schema::ATTRIBUTE)? {
             let field = field?;
+            present.push(match field.number {
+                2 => 1,
+                3 => 2,
+                4 => 3,
+                5 => 4,
+                7 => 6,
+                8 => 7,
+                1 | 13 | 20 => -1,
+                _ => 0,
+            });
             match field.number {
-                1 => attribute.name = field.text()?,
-                2 => attribute.float = Some(field.float()?),
-                3 => attribute.int = Some(field.int()?),
-                4 => attribute.string = Some(field.span()?.bytes),
-                5 => attribute.tensor = Some(Tensor::parse(field.span()?)?),
-                7 => {
-                    let mut bytes = Cow::default();
-                    append::<4>(&mut bytes, &field)?;
-                    let singles = bytes.as_chunks().0;
-                    attribute.floats.extend(singles.iter().map(|&b| f32::from_le_bytes(b)));
-                }
-                8 => field.push_ints(&mut attribute.ints)?,
+                1 => name = field.text()?,
+                2 => float = field.float()?,
+                3 => int = field.int()?,
+                4 => text = field.span()?.bytes,
+                5 => tensor = Some(Box::new(Tensor::parse(field.span()?)?)),
+                7 => field.push_floats(&mut floats)?,
+                8 => field.push_ints(&mut ints)?,
+                20 => declared = Some(field.int()?),
                 _ => {}
             }
         }
-        Ok(attribute)
+        present.retain(|&kind| kind >= 0);
+        present.dedup();
+        // Files of the first version do not declare the type.
+        let kind = match (declared, present.as_slice()) {
+            (Some(kind), []) => kind,
+            (Some(kind), &[found]) if kind == found => kind,
+            (None, &[found]) => found,
+            _ => 0,
+        };
+        let value = match kind {
+            1 => AttributeValue::Float(float),
+            2 => AttributeValue::Int(int),
+            3 => AttributeValue::Text(text),
+            4 => tensor.map_or(AttributeValue::Other, AttributeValue::Tensor),
+            6 => AttributeValue::Floats(floats),
+            7 => AttributeValue::Ints(ints),
+            _ => AttributeValue::Other,
+        };
+        Ok(Self { name, value })
     }
 }
 
 impl<'m> Tensor<'m> {
     fn parse(span: Span<'m>) -> Result<Self, WireError> {
         let mut tensor = Self::default();
-        for field in span.fields("TensorProto") {
+        for field in span.fields(&schema::TENSOR)? {
             let field = field?;
             match field.number {
                 1 => field.push_ints(&mut tensor.dims)?,
                 2 => tensor.data_type = field.int()?,
                 4 => append::<4>(&mut tensor.singles, &field)?,
-                5 | 7 => field.push_ints(&mut tensor.ints)?,
+                5 => field.push_ints(&mut tensor.narrow)?,
+                7 => field.push_ints(&mut tensor.ints)?,
                 8 => tensor.name = field.text()?,
                 9 => tensor.raw = Some(field.span()?.bytes),
                 10 => append::<8>(&mut tensor.doubles, &field)?,
                 13 => {
                     let (mut key, mut value) = ("", "");
-                    for field in field.span()?.fields("StringStringEntryProto") {
+                    for field in field.span()?.fields(&schema::ENTRY)? {
                         let field = field?;
                         match field.number {
                             1 => key = field.text()?,
@@ -227,6 +307,8 @@ impl<'m> Tensor<'m> {
                     tensor.external.push((key, value));
                 }
                 14 => tensor.is_external = field.int()? == 1,
+                // A segment of a larger tensor, or elements of a type that is not read.
+                3 | 6 | 11 => tensor.is_other = true,
                 _ => {}
             }
         }
@@ -251,13 +333,18 @@ fn append<'m, const N: usize>(
 impl<'m> ValueInfo<'m> {
     fn parse(span: Span<'m>) -> Result<Self, WireError> {
         let mut info = Self::default();
-        for field in span.fields("ValueInfoProto") {
+        for field in span.fields(&schema::VALUE_INFO)? {
             let field = field?;
             match field.number {
                 1 => info.name = field.text()?,
                 2 => {
-                    for field in field.span()?.fields("TypeProto") {
+                    let mut kinds = 0;
+                    for field in field.span()?.fields(&schema::TYPE)? {
                         let field = field?;
+                        kinds += usize::from(field.number != 6);
+                        if kinds > 1 {
+                            return Err(field.repeated());
+                        }
                         if field.number == 1 {
                             info.parse_tensor_type(field.span()?)?;
                         }
@@ -270,13 +357,13 @@ impl<'m> ValueInfo<'m> {
     }
 
     fn parse_tensor_type(&mut self, span: Span<'m>) -> Result<(), WireError> {
-        for field in span.fields("TypeProto.Tensor") {
+        for field in span.fields(&schema::TENSOR_TYPE)? {
             let field = field?;
             match field.number {
                 1 => self.element = Some(field.int()?),
                 2 => {
                     let shape = self.shape.insert(Vec::new());
-                    for field in field.span()?.fields("TensorShapeProto") {
+                    for field in field.span()?.fields(&schema::SHAPE)? {
                         let field = field?;
                         if field.number == 1 {
                             shape.push(parse_dimension(field.span()?)?);
@@ -291,9 +378,13 @@ impl<'m> ValueInfo<'m> {
 }
 
 fn parse_dimension(span: Span<'_>) -> Result<Option<i64>, WireError> {
-    let mut value = None;
-    for field in span.fields("TensorShapeProto.Dimension") {
+    let (mut value, mut kinds) = (None, 0);
+    for field in span.fields(&schema::DIMENSION)? {
         let field = field?;
+        kinds += usize::from(field.number != 3);
+        if kinds > 1 {
+            return Err(field.repeated());
+        }
         if field.number == 1 {
             value = Some(field.int()?);
         }

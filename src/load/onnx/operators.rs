@@ -1,85 +1,307 @@
-//! The operators that this reader knows.
+//! The operators that this reader knows, as the operator sets define them: operands, attributes, and the set from which on
+//! they hold. What a node has beyond that is refused, so that no part of a file is passed over.
 
 use super::call::Call;
+use super::constant::Element;
 use super::lower::{Lowering, Value};
 use super::shape::Problem;
-use super::{alias, conv, elementwise, fold, matmul, piecewise, place, reduce, select};
-use crate::load::NodeProblem;
+use super::{
+    alias, conv, elementwise, fold, last, legacy, matmul, piecewise, place, reduce, select,
+};
+use crate::load::{FinalOperator, NodeProblem};
 
-type Single = for<'m> fn(&mut Lowering, &Call<'_, 'm>) -> Problem<Value<'m>>;
+type One = for<'m> fn(&mut Lowering, &Call<'_, 'm>) -> Problem<Value<'m>>;
+type Many = for<'m> fn(&mut Lowering, &Call<'_, 'm>) -> Problem<Vec<Value<'m>>>;
 
-/// Every operator with one result; Split is the only other one.
-const OPERATORS: &[(&str, Single)] = &[
-    ("Abs", piecewise::abs),
-    ("Add", elementwise::add),
-    ("AveragePool", reduce::average_pool),
-    ("BatchNormalization", conv::batch_normalization),
-    ("Cast", fold::cast),
-    ("Clip", piecewise::clip),
-    ("Concat", place::concat),
-    ("Constant", fold::constant),
-    ("ConstantOfShape", fold::constant_of_shape),
-    ("Conv", conv::conv),
-    ("Div", elementwise::div),
-    ("Dropout", alias::dropout),
-    ("Equal", fold::equal),
-    ("Expand", select::expand),
-    ("Flatten", alias::flatten),
-    ("Gather", select::gather),
-    ("Gemm", matmul::gemm),
-    ("GlobalAveragePool", reduce::global_average_pool),
-    ("GlobalMaxPool", piecewise::global_max_pool),
-    ("Identity", alias::identity),
-    ("LeakyRelu", piecewise::leaky_relu),
-    ("MatMul", matmul::matmul),
-    ("Max", piecewise::max),
-    ("MaxPool", piecewise::max_pool),
-    ("Min", piecewise::min),
-    ("Mul", elementwise::mul),
-    ("Neg", elementwise::neg),
-    ("PRelu", piecewise::prelu),
-    ("Pad", place::pad),
-    ("Range", fold::range),
-    ("ReduceMean", reduce::reduce_mean),
-    ("ReduceSum", reduce::reduce_sum),
-    ("Relu", piecewise::relu),
-    ("Reshape", alias::reshape),
-    ("Shape", fold::shape),
-    ("Sigmoid", elementwise::sigmoid),
-    ("Size", fold::size),
-    ("Slice", select::slice),
-    ("Squeeze", alias::squeeze),
-    ("Sub", elementwise::sub),
-    ("Sum", elementwise::sum),
-    ("Tanh", elementwise::tanh),
-    ("Transpose", select::transpose),
-    ("Unsqueeze", alias::unsqueeze),
-    ("Where", fold::where_),
-];
+/// How a node is read.
+#[derive(Clone, Copy)]
+enum Rule {
+    One(One),
+    Many(Many),
+}
+
+/// An operator from an operator set on: its name, that set, how it is read, its operands and its attributes.
+///
+/// Operands are letters for the element type: T any, N numeric, R float or double, all of these one type for the whole node;
+/// F float or double, I int64, J int64 or int32, B bool. `?` marks one that may be left out, `*` any number of them.
+type Row = (&'static str, i64, Rule, &'static str, &'static str);
+
+const POOL: &str = "auto_pad ceil_mode dilations kernel_shape pads storage_order strides";
+const AVERAGE: &str = "auto_pad ceil_mode count_include_pad kernel_shape pads strides";
+
+/// Sorted by name and operator set.
+const OPERATORS: &[Row] = {
+    use Rule::{Many, One};
+    &[
+        ("Abs", 1, One(piecewise::abs), "R", "consumed_inputs"),
+        ("Abs", 6, One(piecewise::abs), "R", ""),
+        ("Add", 1, One(legacy::add), "N N", "axis broadcast consumed_inputs"),
+        ("Add", 6, One(legacy::add), "N N", "axis broadcast"),
+        ("Add", 7, One(elementwise::add), "N N", ""),
+        ("ArgMax", 1, One(last::arg_max), "R", "axis keepdims"),
+        ("ArgMax", 12, One(last::arg_max), "R", "axis keepdims select_last_index"),
+        ("AveragePool", 1, One(reduce::average_pool), "R", "auto_pad kernel_shape pads strides"),
+        (
+            "AveragePool",
+            7,
+            One(reduce::average_pool),
+            "R",
+            "auto_pad count_include_pad kernel_shape pads strides",
+        ),
+        ("AveragePool", 10, One(reduce::average_pool), "R", AVERAGE),
+        (
+            "AveragePool",
+            19,
+            One(reduce::average_pool),
+            "R",
+            "auto_pad ceil_mode count_include_pad dilations kernel_shape pads strides",
+        ),
+        (
+            "BatchNormalization",
+            1,
+            One(legacy::batch_normalization),
+            "R F F F F",
+            "consumed_inputs epsilon is_test momentum spatial",
+        ),
+        (
+            "BatchNormalization",
+            6,
+            One(legacy::batch_normalization),
+            "R F F F F",
+            "epsilon is_test momentum spatial",
+        ),
+        (
+            "BatchNormalization",
+            7,
+            One(conv::batch_normalization),
+            "R F F F F",
+            "epsilon momentum spatial",
+        ),
+        ("BatchNormalization", 9, One(conv::batch_normalization), "R F F F F", "epsilon momentum"),
+        (
+            "BatchNormalization",
+            14,
+            One(conv::batch_normalization),
+            "R F F F F",
+            "epsilon momentum training_mode",
+        ),
+        ("Cast", 6, One(fold::cast), "T", "to"),
+        ("Cast", 19, One(fold::cast), "T", "saturate to"),
+        ("Clip", 1, One(piecewise::clip), "R", "consumed_inputs max min"),
+        ("Clip", 6, One(piecewise::clip), "R", "max min"),
+        ("Clip", 11, One(piecewise::clip), "R R? R?", ""),
+        ("Concat", 4, One(place::concat), "T*", "axis"),
+        ("Constant", 1, One(fold::constant), "", "value"),
+        (
+            "Constant",
+            12,
+            One(fold::constant),
+            "",
+            "value value_float value_floats value_int value_ints",
+        ),
+        ("ConstantOfShape", 9, One(fold::constant_of_shape), "I", "value"),
+        (
+            "Conv",
+            1,
+            One(conv::conv),
+            "R R R?",
+            "auto_pad dilations group kernel_shape pads strides",
+        ),
+        ("Div", 1, One(legacy::div), "N N", "axis broadcast consumed_inputs"),
+        ("Div", 6, One(legacy::div), "N N", "axis broadcast"),
+        ("Div", 7, One(elementwise::div), "N N", ""),
+        ("Dropout", 1, One(legacy::dropout), "R", "consumed_inputs is_test ratio"),
+        ("Dropout", 6, One(legacy::dropout), "R", "is_test ratio"),
+        ("Dropout", 7, One(alias::dropout), "R", "ratio"),
+        ("Dropout", 12, One(alias::dropout), "R F? B?", "seed"),
+        ("Equal", 7, One(fold::equal), "T T", ""),
+        ("Expand", 8, One(select::expand), "T I", ""),
+        ("Flatten", 1, One(alias::flatten), "T", "axis"),
+        ("Gather", 1, One(select::gather), "T J", "axis"),
+        ("Gemm", 1, One(legacy::gemm), "R R R", "alpha beta broadcast transA transB"),
+        ("Gemm", 7, One(matmul::gemm), "R R R", "alpha beta transA transB"),
+        ("Gemm", 11, One(matmul::gemm), "R R R?", "alpha beta transA transB"),
+        ("GlobalAveragePool", 1, One(reduce::global_average_pool), "R", ""),
+        ("GlobalMaxPool", 1, One(piecewise::global_max_pool), "R", ""),
+        ("Identity", 1, One(alias::identity), "T", ""),
+        ("LeakyRelu", 1, One(piecewise::leaky_relu), "R", "alpha consumed_inputs"),
+        ("LeakyRelu", 6, One(piecewise::leaky_relu), "R", "alpha"),
+        ("LogSoftmax", 1, One(last::log_softmax), "R", "axis"),
+        ("MatMul", 1, One(matmul::matmul), "R R", ""),
+        ("Max", 1, One(legacy::max), "N*", "consumed_inputs"),
+        ("Max", 6, One(legacy::max), "N*", ""),
+        ("Max", 8, One(piecewise::max), "N*", ""),
+        ("MaxPool", 1, One(piecewise::max_pool), "R", "auto_pad kernel_shape pads strides"),
+        (
+            "MaxPool",
+            8,
+            One(piecewise::max_pool),
+            "R",
+            "auto_pad kernel_shape pads storage_order strides",
+        ),
+        ("MaxPool", 10, One(piecewise::max_pool), "R", POOL),
+        ("Min", 1, One(legacy::min), "N*", "consumed_inputs"),
+        ("Min", 6, One(legacy::min), "N*", ""),
+        ("Min", 8, One(piecewise::min), "N*", ""),
+        ("Mul", 1, One(legacy::mul), "N N", "axis broadcast consumed_inputs"),
+        ("Mul", 6, One(legacy::mul), "N N", "axis broadcast"),
+        ("Mul", 7, One(elementwise::mul), "N N", ""),
+        ("Neg", 1, One(elementwise::neg), "N", "consumed_inputs"),
+        ("Neg", 6, One(elementwise::neg), "N", ""),
+        ("PRelu", 1, One(legacy::prelu), "R R", "consumed_inputs"),
+        ("PRelu", 6, One(legacy::prelu), "R R", ""),
+        ("PRelu", 7, One(piecewise::prelu), "R R", ""),
+        ("Pad", 2, One(place::pad), "R", "mode pads value"),
+        ("Pad", 11, One(place::pad), "R I R?", "mode"),
+        ("Pad", 18, One(place::pad), "R I R? J?", "mode"),
+        ("Range", 11, One(fold::range), "N N N", ""),
+        ("ReduceMean", 1, One(reduce::reduce_mean), "R", "axes keepdims"),
+        ("ReduceMean", 18, One(reduce::reduce_mean), "R I?", "keepdims noop_with_empty_axes"),
+        ("ReduceSum", 1, One(reduce::reduce_sum), "R", "axes keepdims"),
+        ("ReduceSum", 13, One(reduce::reduce_sum), "R I?", "keepdims noop_with_empty_axes"),
+        ("Relu", 1, One(piecewise::relu), "R", "consumed_inputs"),
+        ("Relu", 6, One(piecewise::relu), "R", ""),
+        ("Reshape", 1, One(legacy::reshape), "T", "consumed_inputs shape"),
+        ("Reshape", 5, One(alias::reshape), "T I", ""),
+        ("Reshape", 14, One(alias::reshape), "T I", "allowzero"),
+        ("Shape", 1, One(fold::shape), "T", ""),
+        ("Shape", 15, One(fold::shape), "T", "end start"),
+        ("Sigmoid", 1, One(elementwise::sigmoid), "R", "consumed_inputs"),
+        ("Sigmoid", 6, One(elementwise::sigmoid), "R", ""),
+        ("Size", 1, One(fold::size), "T", ""),
+        ("Slice", 1, One(select::slice), "T", "axes ends starts"),
+        ("Slice", 10, One(select::slice), "T J J J? J?", ""),
+        ("Softmax", 1, One(last::softmax), "R", "axis"),
+        ("Split", 2, Many(select::split), "T", "axis split"),
+        ("Split", 13, Many(select::split), "T I?", "axis"),
+        ("Split", 18, Many(select::split), "T I?", "axis num_outputs"),
+        ("Squeeze", 1, One(alias::squeeze), "T", "axes"),
+        ("Squeeze", 13, One(alias::squeeze), "T I?", ""),
+        ("Sub", 1, One(legacy::sub), "N N", "axis broadcast consumed_inputs"),
+        ("Sub", 6, One(legacy::sub), "N N", "axis broadcast"),
+        ("Sub", 7, One(elementwise::sub), "N N", ""),
+        ("Sum", 1, One(legacy::sum), "R*", "consumed_inputs"),
+        ("Sum", 6, One(legacy::sum), "R*", ""),
+        ("Sum", 8, One(elementwise::sum), "R*", ""),
+        ("Tanh", 1, One(elementwise::tanh), "R", "consumed_inputs"),
+        ("Tanh", 6, One(elementwise::tanh), "R", ""),
+        ("Transpose", 1, One(select::transpose), "T", "perm"),
+        ("Unsqueeze", 1, One(alias::unsqueeze), "T", "axes"),
+        ("Unsqueeze", 13, One(alias::unsqueeze), "T I", ""),
+        ("Where", 9, One(fold::where_), "B T T", ""),
+    ]
+};
 
 /// The results of a node.
 pub fn run<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Vec<Value<'m>>> {
-    let (op, domain) = (call.node.op, call.node.domain);
-    if super::model::is_standard_domain(domain) {
-        if op == "Split" {
-            return select::split(low, call);
-        }
-        if super::is_final(op).is_some() {
-            return Err(NodeProblem::NotLast);
-        }
-        if let Ok(found) = OPERATORS.binary_search_by_key(&op, |(name, _)| name) {
-            return Ok(vec![OPERATORS[found].1(low, call)?]);
+    let &(name, _, rule, operands, attributes) = find(call)?;
+    check_dropped(call, name)?;
+    check_attributes(call, attributes)?;
+    low.element = check_operands(call, operands)?;
+    match rule {
+        Rule::One(rule) => Ok(vec![rule(low, call)?]),
+        Rule::Many(rule) => rule(low, call),
+    }
+}
+
+/// The row that holds in the file's operator set.
+fn find(call: &Call) -> Problem<&'static Row> {
+    let (op, opset) = (call.node.op, call.opset);
+    let known = super::model::is_standard_domain(call.node.domain);
+    let of_name = OPERATORS.iter().filter(|row| known && row.0 == op);
+    match (of_name.clone().rfind(|row| row.1 <= opset), of_name.map(|row| row.1).min()) {
+        (Some(row), _) => Ok(row),
+        (None, Some(since)) => Err(NodeProblem::OperatorSet { opset, since }),
+        (None, None) => {
+            let mut names: Vec<&str> = OPERATORS.iter().map(|row| row.0).collect();
+            names.dedup();
+            let last = |name: &&str| !last::NAMES.contains(name);
+            names.retain(last);
+            let accepted =
+                format!("{}, and at the end {}", names.join(", "), last::NAMES.join(", "));
+            Err(NodeProblem::Operator { accepted })
         }
     }
-    let mut known: Vec<&str> = OPERATORS.iter().map(|(name, _)| *name).collect();
-    known.extend(["Split", "and at the end Softmax, LogSoftmax, ArgMax"]);
-    Err(NodeProblem::Operator { accepted: known.join(", ") })
+}
+
+/// Where a softmax was left out, elements have only its order: nothing may read them but what passes them on in order.
+fn check_dropped(call: &Call, name: &str) -> Problem<()> {
+    for (index, value) in call.inputs.iter().enumerate() {
+        let Some(Value::Variable(x)) = value else { continue };
+        let Some(dropped) = x.dropped else { continue };
+        let again = last::NAMES.contains(&name) && dropped != FinalOperator::ArgMax;
+        if index > 0 || !(again || alias::PASS_ON.contains(&name)) {
+            return Err(NodeProblem::NotLast);
+        }
+    }
+    Ok(())
+}
+
+fn check_attributes(call: &Call, known: &str) -> Problem<()> {
+    let given = &call.node.attributes;
+    for (index, attribute) in given.iter().enumerate() {
+        let name = attribute.name;
+        let twice = given[..index].iter().any(|other| other.name == name);
+        if twice || !known.split(' ').any(|known| known == name) {
+            let accepted = if known.is_empty() { "none" } else { known }.replace(' ', ", ");
+            return Err(NodeProblem::UnknownAttribute { found: name.to_owned(), accepted });
+        }
+    }
+    Ok(())
+}
+
+/// Checks number and element types of the operands; the type that those have in common.
+fn check_operands(call: &Call, known: &str) -> Problem<Element> {
+    let refuse = |index, found: &str, accepted| {
+        Err(NodeProblem::Operand { index, found: found.to_owned(), accepted })
+    };
+    let known: Vec<&str> = known.split_whitespace().collect();
+    let mut common = None;
+    for index in 0..call.inputs.len().max(known.len()) {
+        let many = known.last().filter(|last| last.ends_with('*'));
+        let rule = known.get(index).or(many);
+        let Some(value) = call.optional(index) else {
+            if rule.is_some_and(|rule| rule.len() == 1 || (rule.ends_with('*') && index == 0)) {
+                return refuse(index, "missing", "a tensor");
+            }
+            continue;
+        };
+        let element = value.element();
+        let Some(rule) = rule else {
+            return refuse(index, "given", "nothing, in this operator set");
+        };
+        let (fits, accepted) = match &rule[..1] {
+            "T" => (true, ""),
+            "N" => (element != Element::Bool, "numbers"),
+            "R" | "F" => (element.is_float(), "float or double"),
+            "I" => (element == Element::Int64, "int64"),
+            "J" => (matches!(element, Element::Int32 | Element::Int64), "int64 or int32"),
+            _ => (element == Element::Bool, "bool"),
+        };
+        let found = format!("a tensor of {}", element.name());
+        if !fits {
+            return refuse(index, &found, accepted);
+        }
+        if "TNR".contains(&rule[..1]) && *common.get_or_insert(element) != element {
+            return refuse(index, &found, "the element type of the other operands");
+        }
+    }
+    Ok(common.unwrap_or(Element::Float))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
-    fn the_table_is_sorted() {
-        assert!(super::OPERATORS.is_sorted_by_key(|(name, _)| name));
+    fn the_table_is_sorted_and_spelled_right() {
+        assert!(OPERATORS.is_sorted_by(|a, b| (a.0, a.1) < (b.0, b.1)));
+        for (name, _, _, operands, attributes) in OPERATORS {
+            let letters = |token: &str| {
+                "TNRFIJB".contains(&token[..1]) && matches!(&token[1..], "" | "?" | "*")
+            };
+            assert!(operands.split_whitespace().all(letters), "{name}");
+            assert!(attributes.split(' ').is_sorted(), "{name}");
+        }
     }
 }

@@ -3,9 +3,10 @@
 //! The order in which ReLUs are made here is part of that format: it numbers the blocks of a proof.
 
 use super::call::Call;
+use super::constant::Constant;
 use super::elementwise::{expand, spread};
 use super::fold;
-use super::lower::{Lowering, Pending, Value, Variable, floats};
+use super::lower::{Lowering, Pending, Value, Variable};
 use super::shape::{Problem, broadcast, count_entries, misfit};
 use super::window::{Tap, Windows};
 use crate::load::NodeProblem;
@@ -69,10 +70,11 @@ pub fn clip<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
             accepted: "a minimum below the maximum",
         });
     }
-    // Exporters write the largest float, single or double, for "no bound".
-    let bound = |b: f64| {
-        Some(b).filter(|b| b.is_finite() && ![f64::MAX, f32::MAX.into()].contains(&b.abs()))
-    };
+    // Exporters write the lowest and the largest float of the type for "no bound". An infinite bound on the other side is none
+    // of the network's numbers, and is refused when it comes to be one.
+    let largest = low.element.largest();
+    let lower = Some(lo).filter(|&lo| lo > -largest);
+    let upper = Some(hi).filter(|&hi| hi < largest);
     let len = low.len(&x);
     let shape = x.shape.clone();
     let constant = |value: f64| if value == 0.0 { None } else { Some(vec![value; len]) };
@@ -84,7 +86,7 @@ pub fn clip<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
         };
         low.relu(&shifted)
     };
-    let clipped = match (bound(lo), bound(hi)) {
+    let clipped = match (lower, upper) {
         (None, None) => x.clone(),
         (Some(lo), None) => {
             let r = above(low, lo)?;
@@ -123,7 +125,9 @@ fn extremum<'m>(low: &mut Lowering, call: &Call<'_, 'm>, sign: f64) -> Problem<V
         match call.value(index)? {
             Value::Variable(x) => Ok(expand(low, x, &shape)?.into()),
             Value::Constant(c) if all_constant => Ok(Value::Constant(c.clone())),
-            Value::Constant(c) => Ok(floats(shape.clone(), spread(c, &shape)?)),
+            Value::Constant(c) => {
+                Ok(Constant::floats_of(c.element, shape.clone(), spread(c, &shape)?).into())
+            }
         }
     };
     let mut best = widened(low, 0)?;
@@ -163,8 +167,10 @@ pub fn max_pool<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m
         return Err(misfit(&[&x.shape], "(batch, channels, spatial axes…)"));
     }
     let windows = Windows::new(call, &x.shape[2..], None)?;
+    windows.refuse_odd_same(call)?;
     let planes = x.shape[0] * x.shape[1];
-    windows.counts(planes)?;
+    let (number, taps) = windows.counts(planes)?;
+    low.spend::<[u64; 4]>(planes * number * taps)?;
     let plane: usize = windows.input.iter().product();
     let element = |tap| if let Tap::Element(index) = tap { Some(index) } else { None };
     let spatial: Vec<Vec<usize>> =
@@ -185,6 +191,7 @@ pub fn global_max_pool<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<V
         return Err(misfit(&[&x.shape], "(batch, channels, spatial axes…)"));
     }
     let plane: usize = x.shape[2..].iter().product();
+    low.spend::<[u64; 4]>(low.len(&x))?;
     let lists =
         (0..x.shape[0] * x.shape[1]).map(|p| (p * plane..(p + 1) * plane).collect()).collect();
     let mut shape = x.shape[..2].to_vec();

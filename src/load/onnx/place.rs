@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::constant::{Constant, Data};
-use super::lower::{Lowering, Pending, Value, floats};
+use super::lower::{Lowering, Pending, Value};
 use super::shape::{Problem, Walk, axis, count, misfit, strides};
 use crate::load::NodeProblem;
 use crate::net::{LinearMap, Sparse, Term};
@@ -10,7 +10,7 @@ use crate::net::{LinearMap, Sparse, Term};
 /// Tensors one after another along an axis.
 pub fn concat<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let first = call.value(0)?.shape().to_vec();
-    let along = call.axis(0, first.len())?;
+    let along = axis(call.needed_int("axis")?, first.len(), "axis")?;
     let mut shape = first.clone();
     shape[along] = 0;
     for index in 0..call.inputs.len() {
@@ -23,6 +23,7 @@ pub fn concat<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>>
         shape[along] = shape[along].saturating_add(part[along]);
     }
     let len = count(&shape)?;
+    low.spend::<[u64; 3]>(len)?;
     let steps = strides(&shape);
     let mut start = 0;
     let mut targets = Vec::with_capacity(call.inputs.len());
@@ -51,7 +52,7 @@ pub fn concat<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>>
         }
     }
     if constants == values.len() {
-        return Ok(floats(shape, bias));
+        return Ok(Constant::floats_of(low.element, shape, bias).into());
     }
     let bias = (constants > 0).then_some(bias);
     Ok(low.pending(Pending { terms, bias, roundings: 0 }, shape).into())
@@ -68,7 +69,8 @@ fn concat_ints<'m>(
         let Value::Constant(constant) = value else { return None };
         targets.iter().zip(constant.as_ints()?).for_each(|(&t, &v)| joined[t] = v);
     }
-    Some(Constant { shape: shape.to_vec(), data: Data::Ints(joined) }.into())
+    let element = values.first()?.element();
+    Some(Constant { shape: shape.to_vec(), element, data: Data::Ints(joined) }.into())
 }
 
 /// A constant around the tensor; negative pads cut it.
@@ -109,6 +111,7 @@ pub fn pad<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
         before[along] = front;
     }
     let len = count(&shape)?;
+    low.spend::<[u64; 4]>(len)?;
     let (inner, outer) = (strides(&x.shape), strides(&shape));
     let source = |flat: usize| {
         let mut index = 0;

@@ -52,6 +52,7 @@ fn reduce_axes(
     keep: bool,
     weight: impl Fn(usize) -> Problem<f64>,
 ) -> Problem<Variable> {
+    low.spend::<u64>(low.len(x))?;
     let steps = strides(&x.shape);
     let pick = |reduced: bool| -> (Vec<usize>, Vec<isize>) {
         (0..x.shape.len())
@@ -87,8 +88,10 @@ pub fn average_pool<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Valu
         return Err(misfit(&[&x.shape], "(batch, channels, spatial axes…)"));
     }
     let windows = Windows::new(call, &x.shape[2..], None)?;
+    windows.refuse_odd_same(call)?;
     let planes = x.shape[0] * x.shape[1];
-    windows.counts(planes)?;
+    let (number, taps) = windows.counts(planes)?;
+    low.spend::<[u64; 2]>(number * taps + planes * number)?;
     let with_padding = call.int("count_include_pad", 0)? != 0;
     let mut exact = true;
     let mut rows: Vec<(Vec<usize>, f64)> = Vec::new();
@@ -97,11 +100,15 @@ pub fn average_pool<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Valu
             .iter()
             .filter_map(|tap| if let Tap::Element(index) = tap { Some(*index) } else { None })
             .collect();
-        let counted = if with_padding {
-            taps.iter().filter(|&&tap| tap != Tap::Outside).count()
-        } else {
-            elements.len()
-        };
+        if with_padding && taps.contains(&Tap::Outside) {
+            return Err(NodeProblem::Attribute {
+                name: "ceil_mode",
+                found: "1, with count_include_pad and a window that reaches beyond the padding"
+                    .to_owned(),
+                accepted: "windows within the padded tensor (programs divide by different numbers)",
+            });
+        }
+        let counted = if with_padding { taps.len() } else { elements.len() };
         if elements.is_empty() {
             return Err(NodeProblem::Arithmetic("the mean of a window that holds only padding"));
         }

@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::lower::{Lowering, Value};
-use super::shape::{Problem, Walk, axis, broadcast, broadcast_indices, count, misfit, strides};
+use super::shape::{Problem, Walk, axis, broadcast_indices, count, misfit, strides};
 use crate::load::NodeProblem;
 
 /// The axes in another order; reversed where none is given.
@@ -11,7 +11,7 @@ pub fn transpose<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'
     let old = value.shape();
     let order: Vec<usize> = match call.ints("perm")? {
         None => (0..old.len()).rev().collect(),
-        Some(perm) => perm.iter().map(|&a| axis(a, old.len(), "perm")).collect::<Problem<_>>()?,
+        Some(perm) => perm.iter().map(|&a| usize::try_from(a).unwrap_or(usize::MAX)).collect(),
     };
     let mut sorted = order.clone();
     sorted.sort_unstable();
@@ -22,6 +22,7 @@ pub fn transpose<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'
             accepted: "each axis once",
         });
     }
+    low.spend::<u64>(count(old)?)?;
     let steps = strides(old);
     let shape: Vec<usize> = order.iter().map(|&a| old[a]).collect();
     let steps: Vec<isize> = order.iter().map(|&a| steps[a]).collect();
@@ -32,13 +33,12 @@ pub fn transpose<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'
 /// Broadcast to a constant shape.
 pub fn expand<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let value = call.value(0)?;
-    call.value(1)?;
     let wanted = call.ints_operand(1)?.unwrap_or_default();
     let wanted = wanted
         .iter()
         .map(|&d| usize::try_from(d).map_err(|_| NodeProblem::Arithmetic("a negative dimension")))
         .collect::<Problem<Vec<_>>>()?;
-    let shape = broadcast(value.shape(), &wanted)?;
+    let shape = low.broadcast(value.shape(), &wanted)?;
     let indices = broadcast_indices(value.shape(), &shape)?;
     low.select(value, shape, &indices)
 }
@@ -51,10 +51,8 @@ pub fn slice<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> 
     let list = |name, index| {
         if by_attributes { call.ints(name) } else { call.ints_operand(index) }
     };
-    let missing =
-        |index, accepted| NodeProblem::Operand { index, found: "missing".into(), accepted };
-    let starts = list("starts", 1)?.ok_or_else(|| missing(1, "starts"))?;
-    let ends = list("ends", 2)?.ok_or_else(|| missing(2, "ends"))?;
+    let (starts, ends) =
+        (list("starts", 1)?.unwrap_or_default(), list("ends", 2)?.unwrap_or_default());
     let axes = match list("axes", 3)? {
         Some(axes) => axes.to_vec(),
         None => (0..starts.len() as i64).collect(),
@@ -82,12 +80,21 @@ pub fn slice<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> 
                 accepted: "each axis once, with a step other than 0",
             });
         }
+        // Some read these as "to the first element", others as "from an end beyond the last element".
+        if by[i] < 0 && [i64::from(i32::MAX), i64::MAX].contains(&ends[i]) {
+            return Err(NodeProblem::Attribute {
+                name: "ends",
+                found: format!("{} with the step {}", ends[i], by[i]),
+                accepted: "a number of ordinary size, where elements are taken backwards",
+            });
+        }
         let (first, len) = slice_axis(starts[i], ends[i], by[i], old[along] as i64);
         shape[along] = len;
         start += first * steps[along];
         // With fewer than two elements the step is never taken, and may be too large to multiply.
         steps[along] = if len > 1 { steps[along] * by[i] as isize } else { 0 };
     }
+    low.spend::<u64>(count(&shape)?)?;
     let indices: Vec<usize> = Walk::new(&shape, &steps, start).collect();
     low.select(value, shape, &indices)
 }
@@ -114,13 +121,18 @@ pub fn split<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Vec<Value<'
     let old = value.shape().to_vec();
     let along = call.axis(0, old.len())?;
     let parts = call.node.outputs.len().max(1);
+    call.require("num_outputs", parts as i64, "the number of outputs")?;
     let given = if call.opset < 13 { call.ints("split")? } else { call.ints_operand(1)? };
     let sizes: Vec<usize> = match given {
         Some(sizes) => sizes.iter().map(|&s| usize::try_from(s).unwrap_or(usize::MAX)).collect(),
-        // Equal pieces; the last is smaller where they cannot be equal.
+        // Equal pieces; from operator set 18 on the last is smaller where they cannot be equal.
         None => {
             let size = old[along].div_ceil(parts);
-            (0..parts).map(|i| size.min(old[along].saturating_sub(i * size))).collect()
+            let last = old[along].checked_sub(size * (parts - 1)).unwrap_or(usize::MAX);
+            let equal = last == size || (call.opset >= 18 && last > 0);
+            let mut sizes = vec![size; parts];
+            sizes[parts - 1] = if equal { last } else { usize::MAX };
+            sizes
         }
     };
     let total = sizes.iter().try_fold(0usize, |sum, &s| sum.checked_add(s));
@@ -136,6 +148,7 @@ pub fn split<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Vec<Value<'
     for size in sizes {
         let mut shape = old.clone();
         shape[along] = size;
+        low.spend::<u64>(count(&shape)?)?;
         let indices: Vec<usize> = Walk::new(&shape, &steps, start * steps[along]).collect();
         pieces.push(low.select(value, shape, &indices)?);
         start += size as isize;
@@ -160,7 +173,7 @@ pub fn gather<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>>
             accepted: "indices of the axis",
         })?;
     let shape = [&old[..along], &chosen.shape, &old[along + 1..]].concat();
-    count(&shape)?;
+    low.spend::<u64>(count(&shape)?)?;
     let outer: usize = old[..along].iter().product();
     let inner: usize = old[along + 1..].iter().product();
     let sources: Vec<usize> = (0..outer)

@@ -12,9 +12,6 @@ pub const MAX_ELEMENTS: usize = 1 << 24;
 /// The most stored entries of a sparse map that the reader spells out (pooling, broadcasting, batched products).
 pub const MAX_ENTRIES: usize = 1 << 26;
 
-/// The most elements of all tensors, and entries of all spelled-out maps, of one network together.
-pub const MAX_TOTAL: usize = 1 << 27;
-
 /// Number of elements of a shape, within the limit. A dimension of 0 does not excuse the others.
 pub fn count(shape: &[usize]) -> Problem<usize> {
     shape

@@ -109,6 +109,22 @@ impl Windows {
         Ok(windows)
     }
 
+    /// Refuses padding that follows from the size where taps lie apart, or where the last window ends before the tensor does:
+    /// programs differ on what pooling means by it.
+    pub fn refuse_odd_same(&self, call: &Call) -> Problem<()> {
+        let auto = call.text("auto_pad", "NOTSET")?;
+        let short = |axis: usize| {
+            let last = (self.input[axis] - 1) / self.strides[axis] * self.strides[axis];
+            last + self.kernel[axis] < self.input[axis]
+        };
+        let odd = self.dilations.iter().any(|&d| d != 1) || (0..self.input.len()).any(short);
+        if !auto.starts_with("SAME") || !odd {
+            return Ok(());
+        }
+        let found = format!("{auto} with dilations, or strides that leave elements out at the end");
+        Err(NodeProblem::Attribute { name: "auto_pad", found, accepted: "explicit pads" })
+    }
+
     fn set_pads(&mut self, call: &Call) -> Problem<()> {
         let axes = self.input.len();
         let auto = call.text("auto_pad", "NOTSET")?;

@@ -1,6 +1,10 @@
 //! The protobuf wire format, read in place: fields are borrowed slices, nothing is copied, nothing is trusted.
+//!
+//! A field that the schema has once in a message is refused where it occurs twice. Protobuf would merge two messages and
+//! take the last of two scalars; no exporter writes such a file.
 
 use crate::load::EncodingProblem;
+use crate::load::budget::Budget;
 
 /// A malformed field, and where it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,14 +15,19 @@ pub struct WireError {
     pub problem: EncodingProblem,
 }
 
-/// Bytes of the file, and their offset in it.
+/// Bytes of the file, their offset in it, and the memory left to understand them.
 #[derive(Debug, Clone, Copy)]
 pub struct Span<'m> {
     /// The bytes.
     pub bytes: &'m [u8],
     /// Offset of the first.
     pub offset: usize,
+    /// What messages and unpacked integers are charged to.
+    pub budget: &'m Budget,
 }
+
+/// More than any message takes in memory besides its lists.
+const MESSAGE: usize = 512;
 
 impl<'m> Span<'m> {
     /// The span as text.
@@ -28,9 +37,24 @@ impl<'m> Span<'m> {
     }
 
     /// The fields of the span read as a message.
-    pub fn fields(self, message: &'static str) -> Fields<'m> {
-        Fields { rest: self, message }
+    pub fn fields(self, message: &'static Message) -> Result<Fields<'m>, WireError> {
+        self.spend(MESSAGE)?;
+        Ok(Fields { rest: self, message, seen: 0 })
     }
+
+    fn spend(self, bytes: usize) -> Result<(), WireError> {
+        let problem = |exceeded| WireError { offset: self.offset, problem: exceeded };
+        self.budget.spend(bytes).map_err(EncodingProblem::Memory).map_err(problem)
+    }
+}
+
+/// A message of the schema.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its name.
+    pub name: &'static str,
+    /// Numbers, below 64, of the fields that occur at most once.
+    pub singular: &'static [u64],
 }
 
 /// The value of a field.
@@ -49,18 +73,20 @@ pub struct Field<'m> {
     pub number: u64,
     payload: Payload<'m>,
     offset: usize,
-    message: &'static str,
+    message: &'static Message,
 }
 
 impl<'m> Field<'m> {
     fn wrong_type(&self) -> WireError {
-        let problem = EncodingProblem::FieldType { message: self.message, field: self.number };
+        let (message, field) = (self.message.name, self.number);
+        let problem = EncodingProblem::FieldType { message, field };
         WireError { offset: self.offset, problem }
     }
 
     /// The error for a field that must not occur again.
     pub fn repeated(&self) -> WireError {
-        let problem = EncodingProblem::Repeated { message: self.message, field: self.number };
+        let (message, field) = (self.message.name, self.number);
+        let problem = EncodingProblem::Repeated { message, field };
         WireError { offset: self.offset, problem }
     }
 
@@ -98,11 +124,27 @@ impl<'m> Field<'m> {
         match self.payload {
             Payload::Varint(value) => into.push(value.cast_signed()),
             Payload::Bytes(mut span) => {
+                // As many integers as bytes that end one.
+                let number = span.bytes.iter().filter(|&&byte| byte < 0x80).count();
+                span.spend(number.saturating_mul(size_of::<i64>()))?;
+                into.reserve(number);
                 while !span.bytes.is_empty() {
                     into.push(take_varint(&mut span)?.cast_signed());
                 }
             }
             _ => return Err(self.wrong_type()),
+        }
+        Ok(())
+    }
+
+    /// Appends the floats of a repeated field, packed or not.
+    pub fn push_floats(&self, into: &mut Vec<f32>) -> Result<(), WireError> {
+        match self.fixed::<4>()? {
+            Fixed::Packed(bytes) => {
+                into.extend(bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)));
+            }
+            Fixed::One32(bytes) => into.push(f32::from_le_bytes(bytes)),
+            Fixed::One64(_) => return Err(self.wrong_type()),
         }
         Ok(())
     }
@@ -116,7 +158,7 @@ impl<'m> Field<'m> {
                 Ok(Fixed::Packed(span.bytes))
             }
             Payload::Bytes(span) => {
-                let problem = EncodingProblem::Packed { message: self.message };
+                let problem = EncodingProblem::Packed { message: self.message.name };
                 Err(WireError { offset: span.offset, problem })
             }
             _ => Err(self.wrong_type()),
@@ -139,7 +181,9 @@ pub enum Fixed<'m> {
 #[derive(Debug, Clone)]
 pub struct Fields<'m> {
     rest: Span<'m>,
-    message: &'static str,
+    message: &'static Message,
+    /// The singular fields that have occurred, as bits.
+    seen: u64,
 }
 
 impl<'m> Fields<'m> {
@@ -158,15 +202,23 @@ impl<'m> Fields<'m> {
                 return Err(WireError { offset, problem: EncodingProblem::WireType(other as u8) });
             }
         };
-        Ok(Field { number: key >> 3, payload, offset, message: self.message })
+        let field = Field { number: key >> 3, payload, offset, message: self.message };
+        if self.message.singular.contains(&field.number) {
+            let bit = 1 << field.number;
+            if self.seen & bit != 0 {
+                return Err(field.repeated());
+            }
+            self.seen |= bit;
+        }
+        Ok(field)
     }
 
     fn take(&mut self, len: u64) -> Result<Span<'m>, WireError> {
-        let Span { bytes, offset } = self.rest;
+        let Span { bytes, offset, budget } = self.rest;
         match usize::try_from(len).ok().and_then(|len| bytes.split_at_checked(len)) {
             Some((taken, rest)) => {
-                self.rest = Span { bytes: rest, offset: offset + taken.len() };
-                Ok(Span { bytes: taken, offset })
+                self.rest = Span { bytes: rest, offset: offset + taken.len(), budget };
+                Ok(Span { bytes: taken, offset, budget })
             }
             None => {
                 let missing = len - bytes.len() as u64;
@@ -201,8 +253,9 @@ fn take_varint(span: &mut Span<'_>) -> Result<u64, WireError> {
     let mut value = 0u64;
     for (i, &byte) in span.bytes.iter().take(10).enumerate() {
         value |= u64::from(byte & 0x7f) << (7 * i);
-        if byte < 0x80 {
-            *span = Span { bytes: &span.bytes[i + 1..], offset: span.offset + i + 1 };
+        // The tenth byte has room for one bit.
+        if byte < 0x80 && (i < 9 || byte < 2) {
+            *span = Span { bytes: &span.bytes[i + 1..], offset: span.offset + i + 1, ..*span };
             return Ok(value);
         }
     }
@@ -214,16 +267,23 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const TEST: Message = Message { name: "Test", singular: &[1, 2] };
+
     fn fields(bytes: &[u8]) -> Result<Vec<u64>, WireError> {
-        Span { bytes, offset: 0 }.fields("Test").map(|f| f.map(|f| f.number)).collect()
+        let budget = Budget::new(0);
+        Span { bytes, offset: 0, budget: &budget }
+            .fields(&TEST)?
+            .map(|f| f.map(|f| f.number))
+            .collect()
     }
 
     #[test]
     fn every_wire_type_is_read() {
         let bytes = [8, 150, 1, 17, 1, 2, 3, 4, 5, 6, 7, 8, 26, 2, 7, 8, 37, 0, 0, 128, 63];
         assert_eq!(fields(&bytes).unwrap(), [1, 2, 3, 4]);
-        let span = Span { bytes: &bytes, offset: 0 };
-        let all: Vec<_> = span.fields("Test").map(Result::unwrap).collect();
+        let budget = Budget::new(0);
+        let span = Span { bytes: &bytes, offset: 0, budget: &budget };
+        let all: Vec<_> = span.fields(&TEST).unwrap().map(Result::unwrap).collect();
         assert_eq!(all[0].int().unwrap(), 150);
         assert_eq!(all[2].span().unwrap().bytes, [7, 8]);
         assert_eq!(all[3].float().unwrap(), 1.0);
@@ -236,8 +296,19 @@ mod tests {
         assert_eq!(problem(&[8, 1, 26, 5, 0]).problem, EncodingProblem::Truncated(4));
         assert_eq!(problem(&[8, 1, 26, 5, 0]).offset, 4);
         assert_eq!(problem(&[0x80; 12]).problem, EncodingProblem::Varint);
+        let ten = |last| [&[8][..], &[0xff; 9], &[last]].concat();
+        assert_eq!(problem(&ten(2)).problem, EncodingProblem::Varint);
+        assert_eq!(fields(&ten(1)).unwrap(), [1]);
         assert_eq!(problem(&[8]).problem, EncodingProblem::Varint);
         assert_eq!(problem(&[11]).problem, EncodingProblem::WireType(3));
+    }
+
+    #[test]
+    fn a_singular_field_occurs_once() {
+        assert_eq!(fields(&[8, 1, 24, 1, 24, 2]).unwrap(), [1, 3, 3]);
+        let again = fields(&[8, 1, 24, 1, 8, 1]).unwrap_err();
+        assert_eq!(again.problem, EncodingProblem::Repeated { message: "Test", field: 1 });
+        assert_eq!(again.offset, 4);
     }
 
     proptest! {
