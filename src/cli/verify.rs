@@ -2,14 +2,13 @@
 
 use super::arguments::{BudgetArguments, seconds};
 use super::exit::{
-    CANNOT_CREATE, DATA, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, OUTPUT, UNKNOWN, UNPROVED,
+    CANNOT_CREATE, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, OUTPUT, UNKNOWN, UNPROVED,
 };
 use super::{guarded, interrupt, print, prove, styled};
 use crate::attack::{AttackKind, Counterexample};
-use crate::load::{FinalOperator, LoadedNetwork, Statement, load_network, load_statement};
+use crate::load::{LoadedNetwork, Statement, load_network};
 use crate::net::Network;
 use crate::report::{CounterexampleRecord, ProofRecord, QueryReport, VerdictName, query_text};
-use crate::spec::{HalfSpace, Property};
 use crate::verify::{Method, Outcome, Reason, Settings, Verdict, verify};
 use std::io;
 use std::num::NonZeroUsize;
@@ -255,31 +254,11 @@ fn load(
     sender: &Sender<Event>,
 ) -> Result<(Network, Statement), Failure> {
     let loaded = load_network(model)?;
+    let statement = loaded.load_statement(property)?;
     let sha256 = loaded.identity();
-    let LoadedNetwork { network, notes, dropped_final, .. } = loaded;
-    let (inputs, outputs) = (network.inputs(), network.outputs());
-    let refuse = |name: &str| {
-        let message = format!(
-            "{}: the network ends in {name}, which certus leaves out, and the property speaks of its values; give it a \
-             network without {name} and a property of what goes into it",
-            model.display()
-        );
-        Failure::new(DATA, message)
-    };
-    if dropped_final == Some(FinalOperator::ArgMax) {
-        return Err(refuse("ArgMax"));
-    }
-    let statement = load_statement(property, inputs, outputs)?;
     let asked = &statement.property;
-    match dropped_final {
-        Some(FinalOperator::Softmax) if !only_compares(asked, outputs) => {
-            return Err(refuse("Softmax"));
-        }
-        Some(FinalOperator::LogSoftmax) if !only_compares(asked, outputs) => {
-            return Err(refuse("LogSoftmax"));
-        }
-        _ => {}
-    }
+    let LoadedNetwork { network, notes, .. } = loaded;
+    let (inputs, outputs) = (network.inputs(), network.outputs());
     let loaded = Loaded {
         sha256,
         inputs,
@@ -297,17 +276,6 @@ fn load(
         network
     };
     Ok((network, statement))
-}
-
-/// Whether the property only asks which of two outputs is the larger, so that a softmax at the end makes no difference.
-fn only_compares(property: &Property, outputs: usize) -> bool {
-    let compares = |half: &HalfSpace| match half.coefficients.as_slice() {
-        [(i, a), (j, b)] if *i < outputs && *j < outputs => {
-            *a == -*b && half.bound_down == 0.0 && half.bound_up == 0.0
-        }
-        coefficients => coefficients.iter().all(|(i, _)| *i >= outputs),
-    };
-    property.claims.iter().flat_map(|claim| claim.unsafe_set.iter().flatten()).all(compares)
 }
 
 /// Writes the file, and prints.
@@ -353,28 +321,4 @@ fn peak_memory() -> Option<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some((kibibytes * 1.024).round() / 1000.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_softmax_matters_where_values_do() {
-        let property = |half: HalfSpace| {
-            let zero = crate::num::parse_rational("0").unwrap();
-            let region = crate::spec::Region::from_bounds(&[(zero.clone(), zero)]).unwrap();
-            let claim = crate::spec::Claim { region, unsafe_set: vec![vec![half]] };
-            Property { claims: vec![claim], uses_inputs: false }
-        };
-        let margin = HalfSpace::margin(0, 1);
-        let above = HalfSpace { bound_up: 0.5, bound_down: 0.5, ..margin.clone() };
-        let value = HalfSpace { coefficients: vec![(0, 1.0)], ..margin.clone() };
-        let scaled = HalfSpace { coefficients: vec![(0, 1.0), (1, -2.0)], ..margin.clone() };
-        let input = HalfSpace { coefficients: vec![(0, 1.0), (2, -1.0)], ..margin.clone() };
-        assert!(only_compares(&property(margin), 2));
-        for half in [above, value, scaled, input] {
-            assert!(!only_compares(&property(half), 2));
-        }
-    }
 }

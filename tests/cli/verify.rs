@@ -203,7 +203,7 @@ fn a_softmax_at_the_end() {
     bench.write("value.vnnlib", &square("(assert (>= Y_0 0.9))"));
     bench.write("order.vnnlib", &square("(assert (>= Y_0 Y_1))"));
     let ran = bench.run("verify soft.onnx value.vnnlib").exits(65);
-    assert!(ran.stderr.contains("soft.onnx") && ran.stderr.contains("Softmax"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("value.vnnlib: the network ends in Softmax"), "{}", ran.stderr);
     assert_eq!(ran.stderr.lines().count(), 1);
     let ran = bench.run("verify soft.onnx order.vnnlib").exits(10);
     assert!(ran.stdout.contains("note"), "{}", ran.stdout);
@@ -232,6 +232,12 @@ fn what_is_refused() {
     bench.write("p.vnnlib", &square("(assert (>= Y_0 0.9))"));
     bench.write("more.vnnlib", &square("(declare-const Y_2 Real)\n(assert (>= Y_2 0.9))"));
     bench.write("torn.vnnlib", "(assert (>= Y_0");
+    // A property of another network, with one output.
+    bench.write(
+        "fewer.vnnlib",
+        "(declare-const X_0 Real)(declare-const X_1 Real)(declare-const Y_0 Real)\n\
+         (assert (and (>= X_0 0) (<= X_0 1) (>= X_1 0) (<= X_1 1) (>= Y_0 2.1)))",
+    );
     for (arguments, code, word) in [
         ("verify net.onnx", 64, "PROPERTY"),
         ("verify net.onnx p.vnnlib --timeout 0", 64, "time limit"),
@@ -243,6 +249,8 @@ fn what_is_refused() {
         ("verify net.onnx absent.vnnlib", 66, "absent.vnnlib"),
         ("verify net.onnx torn.vnnlib", 65, "torn.vnnlib"),
         ("verify net.onnx more.vnnlib", 65, "more.vnnlib"),
+        ("verify net.onnx fewer.vnnlib", 65, "Y_1 is declared nowhere: the network has 2 outputs"),
+        ("verify net.onnx fewer.vnnlib --proof p.proof", 65, "Y_1"),
         ("verify p.vnnlib net.onnx", 65, "p.vnnlib"),
         ("verify net.onnx p.vnnlib --counterexample absent/c.txt", 73, "absent/c.txt"),
     ] {

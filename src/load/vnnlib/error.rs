@@ -1,6 +1,8 @@
 //! Why a VNN-LIB file is refused, and where.
 
-use crate::load::FileError;
+use crate::load::budget::Exceeded;
+use crate::load::{FileError, FinalOperator};
+use std::path::PathBuf;
 use thiserror::Error;
 
 /// Why a property could not be read.
@@ -21,6 +23,17 @@ pub enum PropertyError {
         /// What is wrong.
         problem: Problem,
     },
+    /// The property speaks of values that the network, as it was read, does not have.
+    #[error(
+        "{}: the network ends in {operator}, which certus leaves out, and the property speaks of its values; give it a network \
+         without {operator} and a property of what goes into it", file.display()
+    )]
+    LeftOut {
+        /// The property's file.
+        file: PathBuf,
+        /// The operator.
+        operator: FinalOperator,
+    },
 }
 
 impl PropertyError {
@@ -28,7 +41,7 @@ impl PropertyError {
     #[must_use]
     pub fn problem(&self) -> Option<&Problem> {
         match self {
-            Self::File(_) => None,
+            Self::File(_) | Self::LeftOut { .. } => None,
             Self::At { problem, .. } => Some(problem),
         }
     }
@@ -85,6 +98,22 @@ pub enum Problem {
     /// A second declaration.
     #[error("{0} is declared twice")]
     Redeclared(String),
+    /// A variable of the network that the file does not declare.
+    #[error(
+        "{name} is declared nowhere: the network has {available} {kind}, and a property declares them all; is it one about \
+         this network?"
+    )]
+    Missing {
+        /// The variable.
+        name: String,
+        /// "inputs" or "outputs".
+        kind: &'static str,
+        /// How many of them the network has.
+        available: usize,
+    },
+    /// More than memory should hold.
+    #[error("{0}")]
+    Memory(#[from] Exceeded),
     /// A use before the declaration.
     #[error("{0} is not declared")]
     Undeclared(String),

@@ -3,6 +3,7 @@
 use super::error::{Failure, Problem, fail};
 use super::lexer::{Lexer, Token, shorten};
 use super::term::{Term, at_most};
+use crate::load::budget::Budget;
 use crate::num::{Decimal, ParseRationalError};
 use crate::spec::HalfSpace;
 
@@ -48,20 +49,35 @@ struct Parser<'a> {
     lexer: Lexer<'a>,
     inputs: Vec<Option<usize>>,
     outputs: Vec<Option<usize>>,
+    budget: &'a Budget,
 }
 
+/// More than a comparison takes in memory besides the arguments of its terms.
+const COMPARISON: usize = 256;
+/// More than an argument of a term takes besides the digits of numbers.
+const ARGUMENT: usize = 256;
+
 /// Reads the declarations and assertions of a file about a network with so many inputs and outputs.
-pub(super) fn parse(text: &str, inputs: usize, outputs: usize) -> Result<Script, Failure> {
+pub(super) fn parse(
+    text: &str,
+    inputs: usize,
+    outputs: usize,
+    budget: &Budget,
+) -> Result<Script, Failure> {
     let mut parser = Parser {
         lexer: Lexer::new(text),
         inputs: vec![None; inputs],
         outputs: vec![None; outputs],
+        budget,
     };
     let mut assertions = Vec::new();
     loop {
         let opened = match parser.lexer.next() {
             (Token::Open, at) => at,
-            (Token::End, end) => return Ok(Script { assertions, inputs: parser.inputs, end }),
+            (Token::End, end) => {
+                parser.check_declared(end)?;
+                return Ok(Script { assertions, inputs: parser.inputs, end });
+            }
             (other, at) => {
                 let expected = "'(' of a command";
                 return fail(at, Problem::Expected { expected, found: other.describe() });
@@ -99,6 +115,23 @@ impl Parser<'_> {
             ("Real", _) => Ok(()),
             (other, at) => fail(at, Problem::Type(shorten(other))),
         }
+    }
+
+    /// A property that does not know all of the network's variables is about another one.
+    fn check_declared(&self, end: usize) -> Result<(), Failure> {
+        for (slots, letter, kind) in
+            [(&self.inputs, 'X', "inputs"), (&self.outputs, 'Y', "outputs")]
+        {
+            if let Some(index) = slots.iter().position(Option::is_none) {
+                let (name, available) = (format!("{letter}_{index}"), slots.len());
+                return fail(end, Problem::Missing { name, kind, available });
+            }
+        }
+        Ok(())
+    }
+
+    fn spend(&self, bytes: usize, at: usize) -> Result<(), Failure> {
+        self.budget.spend(bytes).map_err(|exceeded| Failure { at, problem: exceeded.into() })
     }
 
     /// Where the declaration of a variable is kept.
@@ -195,6 +228,7 @@ impl Parser<'_> {
         opened: usize,
         depth: usize,
     ) -> Result<Formula, Failure> {
+        self.spend(COMPARISON, opened)?;
         let left = self.term(operator, opened, depth)?;
         let right = self.term(operator, opened, depth)?;
         match self.lexer.next() {
@@ -233,13 +267,15 @@ impl Parser<'_> {
     /// A number or a declared variable.
     fn leaf(&mut self, text: &str, at: usize) -> Result<Term, Failure> {
         if text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.')) {
-            return Decimal::parse(text).map(Term::Constant).map_err(|e| {
+            let number = Decimal::parse(text).map_err(|e| {
                 let problem = match e {
                     ParseRationalError::HugeExponent(_) => Problem::HugeNumber(shorten(text)),
                     _ => Problem::Number(shorten(text)),
                 };
                 Failure { at, problem }
-            });
+            })?;
+            self.spend(number.heap_size(), at)?;
+            return Ok(Term::Constant(number));
         }
         let Some((is_input, index)) = split_name(text) else {
             return fail(at, Problem::Name(shorten(text)));
@@ -272,8 +308,10 @@ impl Parser<'_> {
             let operator = operator.to_owned();
             return fail(opened, Problem::Arity { operator, takes: "at least one term" });
         }
+        self.spend(arguments.len().saturating_mul(ARGUMENT), opened)?;
         match operator {
-            "*" => Term::product(arguments).map_err(|problem| Failure { at: opened, problem }),
+            "*" => Term::product(arguments, self.budget)
+                .map_err(|problem| Failure { at: opened, problem }),
             // (- a) is 0 − a.
             "-" if arguments.len() == 1 => {
                 arguments.insert(0, Term::sum(Vec::new(), false));

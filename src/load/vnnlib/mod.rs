@@ -1,6 +1,6 @@
 //! VNN-LIB 1.0: properties in the text format of the verification competition, read and written.
 //!
-//! A file declares inputs X_0, X_1, … and outputs Y_0, Y_1, …, and asserts a formula that holds of a *counterexample*:
+//! A file declares the network's inputs X_0, X_1, … and outputs Y_0, Y_1, …, all of them, and asserts a formula that holds of a *counterexample*:
 //! `and`/`or` of linear comparisons. Reading turns it into its disjunctive normal form, one case (box of inputs,
 //! polytope of outputs) per disjunct: assertions in the order of the file, the alternatives of an earlier `or` varying
 //! more slowly, the half-spaces of a case in the order of the file.
@@ -22,6 +22,7 @@ pub use error::{Problem, PropertyError};
 pub use write::write_vnnlib;
 
 use super::SourceFile;
+use super::budget::Budget;
 use crate::spec::Property;
 use error::Failure;
 use std::path::Path;
@@ -54,13 +55,14 @@ pub fn load_statement(
     outputs: usize,
 ) -> Result<Statement, PropertyError> {
     let file = SourceFile::read(path)?;
-    parse_statement(&path.display().to_string(), &file.bytes, inputs, outputs)
+    parse(&path.display().to_string(), &file.bytes, inputs, outputs, &file.budget())
 }
 
 /// Reads a VNN-LIB 1.0 file (gzipped or not) about a network with so many inputs and outputs.
 ///
 /// # Errors
-/// Where the file cannot be read, is no VNN-LIB 1.0, or does not fit the network; with line and column.
+/// Where the file cannot be read, is no VNN-LIB 1.0, or does not declare exactly the network's inputs and outputs; with line and
+/// column.
 pub fn load_property(
     path: &Path,
     inputs: usize,
@@ -92,11 +94,21 @@ pub fn parse_statement(
     inputs: usize,
     outputs: usize,
 ) -> Result<Statement, PropertyError> {
+    parse(name, bytes, inputs, outputs, &Budget::new(bytes.len()))
+}
+
+fn parse(
+    name: &str,
+    bytes: &[u8],
+    inputs: usize,
+    outputs: usize,
+    budget: &Budget,
+) -> Result<Statement, PropertyError> {
     let read = || -> Result<Statement, Failure> {
         let text = std::str::from_utf8(bytes)
             .map_err(|e| Failure { at: e.valid_up_to(), problem: Problem::NotUtf8 })?;
-        let script = formula::parse(text, inputs, outputs)?;
-        normalise::normalise(script, outputs)
+        let script = formula::parse(text, inputs, outputs, budget)?;
+        normalise::normalise(script, outputs, budget)
     };
     read().map_err(|failure| failure.locate(name, bytes))
 }

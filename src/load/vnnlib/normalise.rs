@@ -3,6 +3,7 @@
 use super::Statement;
 use super::error::{Failure, Problem, fail};
 use super::formula::{Atom, Bound, Formula, Script};
+use crate::load::budget::Budget;
 use crate::num::Decimal;
 use crate::spec::{Claim, HalfSpace, Property, Region};
 use std::cmp::Ordering;
@@ -46,12 +47,17 @@ struct Cases<'a> {
     place: Option<usize>,
     end: usize,
     work: usize,
+    budget: &'a Budget,
     /// Why the first case without inputs has none.
     vacuous: Option<(usize, String)>,
 }
 
 /// Lists the cases of a file. The alternatives of an earlier `or` vary more slowly than those of a later one.
-pub(super) fn normalise(script: Script, outputs: usize) -> Result<Statement, Failure> {
+pub(super) fn normalise(
+    script: Script,
+    outputs: usize,
+    budget: &Budget,
+) -> Result<Statement, Failure> {
     let count = script.assertions.iter().map(count).fold(1, usize::saturating_mul);
     if count > MAX_CASES {
         return fail(script.end, Problem::Blowup { limit: MAX_CASES, what: "cases" });
@@ -75,6 +81,7 @@ pub(super) fn normalise(script: Script, outputs: usize) -> Result<Statement, Fai
         place: None,
         end: script.end,
         work: 0,
+        budget,
         vacuous: None,
     };
     for bound in &bounds {
@@ -209,6 +216,15 @@ impl<'a> Cases<'a> {
             self.vacuous.get_or_insert((self.place.unwrap_or(self.end), reason.to_owned()));
             return Ok(());
         }
+        let stored = |h: &&HalfSpace| size_of::<HalfSpace>() + size_of_val(&h.coefficients[..]);
+        let case = self.polytope.iter().map(stored).sum::<usize>();
+        // Both ends, and the two doubles within.
+        let ends = if self.moved { self.lower.len() * size_of::<[f64; 4]>() } else { 0 };
+        let whole = size_of::<Claim>() + case + ends;
+        self.budget.spend(whole).map_err(|exceeded| Failure {
+            at: self.place.unwrap_or(self.end),
+            problem: exceeded.into(),
+        })?;
         let polytope: Vec<HalfSpace> = self.polytope.iter().map(|&h| h.clone()).collect();
         // The box of the last claim, unless an empty one came between: that leaves `moved` set.
         if !self.moved

@@ -2,7 +2,8 @@
 
 use super::error::Problem;
 use super::formula::{Atom, Bound, Formula};
-use crate::num::{Decimal, Rational};
+use crate::load::budget::Budget;
+use crate::num::{Decimal, Rational, heap_size};
 use crate::spec::HalfSpace;
 use num_traits::{Signed, Zero};
 use std::collections::BTreeMap;
@@ -30,12 +31,13 @@ impl Linear {
         Self { terms: Vec::new(), constant: value }
     }
 
-    fn scale(&mut self, factor: &Rational) -> Result<(), Problem> {
+    fn scale(&mut self, factor: &Rational, budget: &Budget) -> Result<(), Problem> {
         for value in self.terms.iter_mut().map(|t| &mut t.1).chain([&mut self.constant]) {
             *value *= factor;
             if value.numer().bits().max(value.denom().bits()) > MAX_BITS {
                 return Err(Problem::HugeConstant(MAX_BITS));
             }
+            budget.spend(heap_size(value))?;
         }
         Ok(())
     }
@@ -78,14 +80,14 @@ impl Term {
     }
 
     /// The product of the arguments.
-    pub fn product(arguments: Vec<Term>) -> Result<Term, Problem> {
+    pub fn product(arguments: Vec<Term>, budget: &Budget) -> Result<Term, Problem> {
         let mut product = Linear::constant(Rational::from_integer(1.into()));
         for argument in arguments {
             let mut linear = argument.into_linear();
             if linear.terms.is_empty() {
-                product.scale(&linear.constant)?;
+                product.scale(&linear.constant, budget)?;
             } else if product.terms.is_empty() {
-                linear.scale(&product.constant)?;
+                linear.scale(&product.constant, budget)?;
                 product = linear;
             } else {
                 return Err(Problem::Nonlinear);

@@ -205,6 +205,53 @@ fn each_refusal_is_of_its_kind() {
 }
 
 #[test]
+fn a_property_declares_exactly_the_networks_variables() {
+    let of = |inputs, outputs| {
+        let text = format!("{DECLARED}{BOX}(assert (<= Y_0 Y_1))");
+        parse_vnnlib("test.vnnlib", text.as_bytes(), inputs, outputs)
+    };
+    let missing = |inputs, outputs| match of(inputs, outputs).unwrap_err().problem() {
+        Some(Problem::Missing { name, kind, available }) => (name.clone(), *kind, *available),
+        other => panic!("{other:?}"),
+    };
+    assert!(of(2, 2).is_ok());
+    assert_eq!(missing(2, 3), ("Y_2".to_owned(), "outputs", 3));
+    assert_eq!(missing(5, 2), ("X_2".to_owned(), "inputs", 5));
+    for (inputs, outputs) in [(1, 2), (2, 1)] {
+        let refused = of(inputs, outputs).unwrap_err();
+        assert!(matches!(refused.problem(), Some(Problem::OutOfRange { .. })), "{refused}");
+    }
+}
+
+#[test]
+fn what_a_file_multiplies_counts_towards_memory() {
+    let small = |body: &str| {
+        let text = format!("{DECLARED}{BOX}{body}");
+        parse("test.vnnlib", text.as_bytes(), 2, 2, &Budget::with_limit(1 << 20))
+    };
+    let refused = |body: &str| {
+        let error = small(body).unwrap_err();
+        assert!(matches!(error.problem(), Some(Problem::Memory(_))), "{error}");
+        assert!(error.to_string().contains("more than 1 MiB of memory"), "{error}");
+    };
+    // A case has its own copy of every half-space and of the box.
+    let both = |n| "(assert (or (<= Y_0 1) (<= Y_1 2)))".repeat(n);
+    let sum = format!("(assert (<= (+ Y_1 {}) 7))", "Y_0 ".repeat(100));
+    assert_eq!(small(&format!("{sum}{}", both(6))).unwrap().property.cases(), 64);
+    refused(&format!("{sum}{}", both(14)));
+    let boxes = |n| "(assert (or (<= X_0 0) (>= X_0 0)))".repeat(n);
+    assert!(small(&boxes(4)).is_ok());
+    refused(&boxes(12));
+    // Numbers of thousands of digits.
+    let factor = format!("1{}", "0".repeat(4000));
+    assert!(small(&format!("(assert (<= (* {factor} (+ Y_1 Y_0)) 7))")).is_ok());
+    refused(&format!("(assert (<= (* {factor} (+ Y_1 {})) 7))", "Y_0 ".repeat(1000)));
+    refused(&"(assert (<= Y_0 1e4999))".repeat(600));
+    // And the formula itself.
+    refused(&"(assert (<= Y_0 1))".repeat(5000));
+}
+
+#[test]
 fn a_file_cannot_choose_how_much_stack_time_or_memory_it_takes() {
     let many = 1_000_000;
     for opening in ["(", "(assert ", "(assert (and ", "(assert (or (and ", "(assert (<= (+ "] {
