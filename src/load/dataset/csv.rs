@@ -1,7 +1,8 @@
 //! CSV files: a header, one input a line, one column of labels, the other columns the features.
 
 use super::DatasetError;
-use super::array::{Array, Values};
+use super::array::{Array, Values, too_much};
+use crate::load::budget::Budget;
 use crate::num::Decimal;
 use std::path::Path;
 
@@ -14,6 +15,7 @@ pub(super) fn parse(
     bytes: &[u8],
     label_column: Option<&str>,
     names: Option<&[String]>,
+    budget: &Budget,
 ) -> Result<(Array, Vec<usize>), DatasetError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
@@ -37,7 +39,7 @@ pub(super) fn parse(
                 labels.push(label);
                 continue;
             }
-            values.push(Decimal::parse(cell).map_err(|_| {
+            let value = Decimal::parse(cell).map_err(|_| {
                 let (file, column) = (file.to_owned(), columns[at].clone());
                 // "nan" and "inf" are numbers to many programs that write such files.
                 if cell.parse::<f64>().is_ok_and(|x| !x.is_finite()) {
@@ -45,7 +47,9 @@ pub(super) fn parse(
                 }
                 let line = record.position().map_or(0, csv::Position::line);
                 DatasetError::Cell { file, line, column, text: cell.to_owned() }
-            })?);
+            })?;
+            budget.spend(size_of::<Decimal>() + value.heap_size()).map_err(too_much(file))?;
+            values.push(value);
         }
     }
     let shape = vec![labels.len(), columns.len() - 1];

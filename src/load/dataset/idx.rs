@@ -1,11 +1,12 @@
 //! IDX files, the format of MNIST: two zero bytes, a type, the number of dimensions, the dimensions, the data.
 
 use super::DatasetError;
-use super::array::{Array, Values, check_size, convert};
+use super::array::{Array, Stored, Values, check_size, too_much};
+use crate::load::budget::Budget;
 use std::path::{Path, PathBuf};
 
 /// Reads an array; every number of the format is big-endian.
-pub(super) fn parse(file: &Path, bytes: &[u8]) -> Result<Array, DatasetError> {
+pub(super) fn parse(file: &Path, bytes: &[u8], budget: &Budget) -> Result<Array, DatasetError> {
     let [0, 0, kind, dimensions @ 1..=8, rest @ ..] = bytes else {
         return Err(DatasetError::Magic { file: file.to_owned(), expected: "an IDX file" });
     };
@@ -15,31 +16,24 @@ pub(super) fn parse(file: &Path, bytes: &[u8]) -> Result<Array, DatasetError> {
         return Err(DatasetError::Header { file: file.to_owned(), problem });
     }
     let (header, data) = rest.split_at(header);
-    let shape = convert(header, false, |b| u32::from_le_bytes(b) as usize);
-    let check = |width| check_size(file, &shape, width, data.len());
-    macro_rules! values {
-        ($variant:ident, $stored:ty) => {{
-            const WIDTH: usize = size_of::<$stored>();
-            check(WIDTH)?;
-            Values::$variant(convert(data, false, |b: [u8; WIDTH]| {
-                <$stored>::from_le_bytes(b).into()
-            }))
-        }};
-    }
-    let values = match kind {
-        0x08 => values!(U8, u8),
-        0x09 => values!(I64, i8),
-        0x0b => values!(I64, i16),
-        0x0c => values!(I64, i32),
-        0x0d => values!(F32, f32),
-        0x0e => values!(F64, f64),
+    let sizes = header.as_chunks().0;
+    let shape: Vec<usize> = sizes.iter().map(|&b| u32::from_be_bytes(b) as usize).collect();
+    let kind = match kind {
+        0x08 => Stored::U8,
+        0x09 => Stored::I8,
+        0x0b => Stored::I16,
+        0x0c => Stored::I32,
+        0x0d => Stored::F32,
+        0x0e => Stored::F64,
         other => {
             let found = format!("0x{other:02x}");
             let accepted = "0x08, 0x09, 0x0b, 0x0c, 0x0d and 0x0e";
             return Err(DatasetError::ElementType { file: file.to_owned(), found, accepted });
         }
     };
-    Ok(Array { shape, values })
+    check_size(file, &shape, kind.width(), data.len())?;
+    budget.spend(data.len()).map_err(too_much(file))?;
+    Ok(Array { shape, values: Values::stored(kind, false, data.to_vec()) })
 }
 
 /// The labels file that belongs to an images file by the usual names: `…-labels-idx1-ubyte` to `…-images-idx3-ubyte`,

@@ -15,9 +15,10 @@ pub use reference::{ReferenceOutputs, load_reference};
 pub use settings::{DataSettings, FIELDS};
 
 use super::SourceFile;
+use super::budget::Budget;
 use crate::num::{Rational, round_nearest};
 use crate::spec::{Ball, Norm, Region, RegionError};
-use array::{Array, Values};
+use array::{Array, Values, too_much};
 use num_traits::{One, Signed, Zero};
 use std::path::{Path, PathBuf};
 
@@ -62,18 +63,19 @@ impl Dataset {
             hashes.push(hash(&sidecar));
         }
         let format = detect(path, &source.bytes)?;
+        let budget = source.budget();
         let (inputs, labels) = match format {
             Format::Csv => {
                 let (column, names) =
                     (settings.label_column.as_deref(), settings.labels.as_deref());
-                csv::parse(path, &source.bytes, column, names)?
+                csv::parse(path, &source.bytes, column, names, &budget)?
             }
             _ => {
-                let inputs = read_inputs(format, &source, &settings)?;
-                (inputs, read_labels(format, &source, &settings, &mut hashes)?)
+                let inputs = read_inputs(format, &source, &settings, &budget)?;
+                (inputs, read_labels(format, &source, &settings, &mut hashes, &budget)?)
             }
         };
-        Self::new(path, inputs, labels, settings, hashes)
+        Self::new(path, inputs, labels, settings, hashes, &budget)
     }
 
     fn new(
@@ -82,6 +84,7 @@ impl Dataset {
         labels: Vec<usize>,
         settings: DataSettings,
         hashes: Vec<(String, String)>,
+        budget: &Budget,
     ) -> Result<Self, DatasetError> {
         let file = || path.to_owned();
         let Some((&count, shape)) = inputs.shape.split_first() else {
@@ -102,7 +105,7 @@ impl Dataset {
             let (row, column) = (at / features, (at % features).to_string());
             return Err(DatasetError::NotFinite { file: file(), row, column });
         }
-        let spread = Spread { file: path, shape: &shape, features };
+        let spread = Spread { file: path, shape: &shape, features, budget };
         let mean = settings.mean.map(|m| spread.over("mean", m)).transpose()?;
         let std = settings.std.map(|s| spread.over("std", s)).transpose()?;
         let normalisation = (mean.is_some() || std.is_some()).then(|| {
@@ -209,7 +212,7 @@ impl Dataset {
     /// The doubles nearest to input i in the user's units.
     #[must_use]
     pub fn point(&self, i: usize) -> Vec<f64> {
-        if let Values::U8(bytes) = &self.values {
+        if let Some(bytes) = self.values.as_bytes() {
             let mut seen = [None; 256];
             let row = &bytes[i * self.features..(i + 1) * self.features];
             let nearest = |&b: &u8| {
@@ -345,6 +348,7 @@ struct Spread<'a> {
     file: &'a Path,
     shape: &'a [usize],
     features: usize,
+    budget: &'a Budget,
 }
 
 impl Spread<'_> {
@@ -358,6 +362,10 @@ impl Spread<'_> {
             let file = self.file.to_owned();
             return Err(DatasetError::SettingLength { file, field, found, channels, features });
         }
+        // Rationals have their digits elsewhere.
+        self.budget
+            .spend(features.saturating_mul(size_of::<T>() + 64))
+            .map_err(too_much(self.file))?;
         Ok((0..features).map(|at| values[at * found / features].clone()).collect())
     }
 }
@@ -387,15 +395,19 @@ fn read_inputs(
     format: Format,
     source: &SourceFile,
     settings: &DataSettings,
+    budget: &Budget,
 ) -> Result<Array, DatasetError> {
     match format {
         Format::Npz => {
             let named = settings.inputs_array.as_deref();
             let names = named.map_or(vec!["x", "images", "x_test"], |name| vec![name]);
-            npy::from_archive(&source.path, &source.bytes, &names)
+            npy::from_archive(&source.path, &source.bytes, &names, budget)
         }
-        Format::Npy => npy::parse(&source.path, &source.bytes),
-        _ => idx::parse(&source.path, &source.bytes),
+        Format::Npy => {
+            budget.spend(source.bytes.len()).map_err(too_much(&source.path))?;
+            npy::parse(&source.path, source.bytes.clone(), budget)
+        }
+        _ => idx::parse(&source.path, &source.bytes, budget),
     }
 }
 
@@ -405,14 +417,15 @@ fn read_labels(
     source: &SourceFile,
     settings: &DataSettings,
     hashes: &mut Vec<(String, String)>,
+    budget: &Budget,
 ) -> Result<Vec<usize>, DatasetError> {
     let named = settings.labels_array.as_deref();
     let names = named.map_or(vec!["y", "labels", "y_test"], |name| vec![name]);
     let path = match (&settings.labels_file, format) {
         (Some(path), _) => path.clone(),
         (None, Format::Npz) => {
-            let array = npy::from_archive(&source.path, &source.bytes, &names)?;
-            return array.into_labels(&source.path);
+            let array = npy::from_archive(&source.path, &source.bytes, &names, budget)?;
+            return array.into_labels(&source.path, budget);
         }
         (None, Format::Idx) => idx::labels_beside(&source.path)
             .ok_or_else(|| DatasetError::MissingLabels(source.path.clone()))?,
@@ -420,13 +433,14 @@ fn read_labels(
     };
     let file = SourceFile::read(&path)?;
     hashes.push(hash(&file));
+    let budget = file.budget();
     let array = match detect(&path, &file.bytes)? {
-        Format::Npz => npy::from_archive(&path, &file.bytes, &names)?,
-        Format::Npy => npy::parse(&path, &file.bytes)?,
-        Format::Idx => idx::parse(&path, &file.bytes)?,
+        Format::Npz => npy::from_archive(&path, &file.bytes, &names, &budget)?,
+        Format::Npy => npy::parse(&path, file.bytes, &budget)?,
+        Format::Idx => idx::parse(&path, &file.bytes, &budget)?,
         Format::Csv => return Err(DatasetError::UnknownFormat(path)),
     };
-    array.into_labels(&path)
+    array.into_labels(&path, &budget)
 }
 
 #[cfg(test)]

@@ -1,16 +1,22 @@
 //! NumPy's .npy and .npz files.
 
 use super::DatasetError;
-use super::array::{Array, Values, check_size, convert};
+use super::array::{Array, Stored, Values, check_size, too_much};
+use crate::load::budget::Budget;
+use crate::load::file::read_all;
 use npyz::npz::NpzArchive;
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 use std::path::Path;
 
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 const ACCEPTED: &str = "u1, i1, i2, u2, i4, u4, i8, f4 and f8";
 
 /// Reads an array: magic, two bytes of version, the header's length, a Python dictionary, the data.
-pub(super) fn parse(file: &Path, bytes: &[u8]) -> Result<Array, DatasetError> {
+pub(super) fn parse(
+    file: &Path,
+    mut bytes: Vec<u8>,
+    budget: &Budget,
+) -> Result<Array, DatasetError> {
     let magic = || DatasetError::Magic { file: file.to_owned(), expected: "an .npy file" };
     let header_error =
         |problem: &str| DatasetError::Header { file: file.to_owned(), problem: problem.to_owned() };
@@ -45,75 +51,64 @@ pub(super) fn parse(file: &Path, bytes: &[u8]) -> Result<Array, DatasetError> {
         .filter(|t| !t.is_empty())
         .map(|t| t.parse().map_err(|_| header_error("a dimension that is no number")))
         .collect::<Result<Vec<usize>, _>>()?;
-    let values = decode(file, descr, &shape, data)?;
+    let (kind, little) = stored(file, descr)?;
+    check_size(file, &shape, kind.width(), data.len())?;
+    let start = bytes.len() - data.len();
     if fortran && shape.len() > 1 {
-        return Ok(Array { values: reorder(&values, &shape), shape });
+        budget.spend(data.len()).map_err(too_much(file))?;
+        bytes = reorder(data, kind.width(), &shape);
+    } else {
+        bytes.drain(..start);
     }
-    Ok(Array { shape, values })
+    Ok(Array { shape, values: Values::stored(kind, little, bytes) })
 }
 
-fn decode(file: &Path, descr: &str, shape: &[usize], data: &[u8]) -> Result<Values, DatasetError> {
+/// The stored type, and whether its bytes are little-endian.
+fn stored(file: &Path, descr: &str) -> Result<(Stored, bool), DatasetError> {
     let (little, kind) = match descr.as_bytes() {
         [b'<' | b'|' | b'=', kind @ ..] => (true, kind),
         [b'>', kind @ ..] => (false, kind),
         kind => (true, kind),
     };
-    let check = |width| check_size(file, shape, width, data.len());
-    macro_rules! values {
-        ($variant:ident, $stored:ty) => {{
-            const WIDTH: usize = size_of::<$stored>();
-            check(WIDTH)?;
-            Values::$variant(convert(data, little, |b: [u8; WIDTH]| {
-                <$stored>::from_le_bytes(b).into()
-            }))
-        }};
-    }
-    Ok(match kind {
-        b"u1" => values!(U8, u8),
-        b"i1" => values!(I64, i8),
-        b"i2" => values!(I64, i16),
-        b"u2" => values!(I64, u16),
-        b"i4" => values!(I64, i32),
-        b"u4" => values!(I64, u32),
-        b"i8" => values!(I64, i64),
-        b"f4" => values!(F32, f32),
-        b"f8" => values!(F64, f64),
+    let kind = match kind {
+        b"u1" => Stored::U8,
+        b"i1" => Stored::I8,
+        b"i2" => Stored::I16,
+        b"u2" => Stored::U16,
+        b"i4" => Stored::I32,
+        b"u4" => Stored::U32,
+        b"i8" => Stored::I64,
+        b"f4" => Stored::F32,
+        b"f8" => Stored::F64,
         _ => {
             let (file, found) = (file.to_owned(), descr.to_owned());
             return Err(DatasetError::ElementType { file, found, accepted: ACCEPTED });
         }
-    })
+    };
+    Ok((kind, little))
 }
 
 /// Column-major order (first index fastest) to row-major order.
-fn reorder(values: &Values, shape: &[usize]) -> Values {
-    let order: Vec<usize> = (0..values.len())
-        .map(|mut row_major| {
-            let mut digits: Vec<usize> = shape
-                .iter()
-                .rev()
-                .map(|&n| {
-                    let digit = row_major % n;
-                    row_major /= n;
-                    digit
-                })
-                .collect();
-            digits.reverse();
-            digits.iter().zip(shape).rev().fold(0, |acc, (&digit, &n)| acc * n + digit)
-        })
-        .collect();
-    macro_rules! pick {
-        ($v:expr) => {
-            order.iter().map(|&at| $v[at].clone()).collect()
-        };
+fn reorder(bytes: &[u8], width: usize, shape: &[usize]) -> Vec<u8> {
+    let mut steps = vec![width; shape.len()];
+    for axis in 1..shape.len() {
+        steps[axis] = steps[axis - 1] * shape[axis - 1];
     }
-    match values {
-        Values::U8(v) => Values::U8(pick!(v)),
-        Values::I64(v) => Values::I64(pick!(v)),
-        Values::F32(v) => Values::F32(pick!(v)),
-        Values::F64(v) => Values::F64(pick!(v)),
-        Values::Decimal(v) => Values::Decimal(pick!(v)),
+    let mut reordered = Vec::with_capacity(bytes.len());
+    let (mut index, mut at) = (vec![0; shape.len()], 0);
+    while reordered.len() < bytes.len() {
+        reordered.extend_from_slice(&bytes[at..at + width]);
+        for axis in (0..shape.len()).rev() {
+            index[axis] += 1;
+            at += steps[axis];
+            if index[axis] < shape[axis] {
+                break;
+            }
+            at -= steps[axis] * shape[axis];
+            index[axis] = 0;
+        }
     }
+    reordered
 }
 
 /// Reads from an archive the first array there is among `names`.
@@ -121,6 +116,7 @@ pub(super) fn from_archive(
     file: &Path,
     bytes: &[u8],
     names: &[&str],
+    budget: &Budget,
 ) -> Result<Array, DatasetError> {
     let damaged = |problem: String| DatasetError::Archive { file: file.to_owned(), problem };
     let mut archive = NpzArchive::new(Cursor::new(bytes)).map_err(|e| damaged(e.to_string()))?;
@@ -134,7 +130,6 @@ pub(super) fn from_archive(
         .zip_archive()
         .by_name(&npyz::npz::file_name_from_array_name(name))
         .map_err(|e| damaged(e.to_string()))?;
-    let mut content = Vec::new();
-    member.read_to_end(&mut content).map_err(|e| damaged(e.to_string()))?;
-    parse(&file.join(name), &content)
+    let content = read_all(&mut member, budget).map_err(|e| damaged(e.to_string()))?;
+    parse(&file.join(name), content.map_err(too_much(file))?, budget)
 }

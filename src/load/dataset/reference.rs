@@ -1,6 +1,6 @@
 //! Reference outputs: inputs of a network with the outputs that another implementation gave for them.
 
-use super::array::Array;
+use super::array::{Array, too_much};
 use super::{DatasetError, npy};
 use crate::load::SourceFile;
 use crate::num::to_f64_nearest;
@@ -26,8 +26,10 @@ pub fn load_reference(
     outputs: usize,
 ) -> Result<ReferenceOutputs, DatasetError> {
     let source = SourceFile::read(path)?;
+    let budget = source.budget();
     let rows = |names: &[&str], what, width: usize, expected| {
-        let array = npy::from_archive(path, &source.bytes, names)?;
+        let array = npy::from_archive(path, &source.bytes, names, &budget)?;
+        budget.spend_values::<f64>(array.values.len()).map_err(too_much(path))?;
         rows(array, width).map_err(|shape| {
             let file = path.to_owned();
             DatasetError::Shape { file, what, shape, expected }

@@ -1,6 +1,7 @@
 //! TOML and JSON as the few values that settings are made of, numbers kept as they are written.
 
 use super::DatasetError;
+use super::array::too_much;
 use crate::load::SourceFile;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -48,6 +49,10 @@ pub(super) fn find(data: &Path) -> Result<Option<PathBuf>, DatasetError> {
 
 /// The fields of a settings file, in the order of their names.
 pub(super) fn read(file: &SourceFile) -> Result<BTreeMap<String, Value>, DatasetError> {
+    // More than a setting of two letters takes.
+    const PER_BYTE: usize = 128;
+    let budget = file.budget();
+    budget.spend(file.bytes.len().saturating_mul(PER_BYTE)).map_err(too_much(&file.path))?;
     let problem = |problem: String| DatasetError::Sidecar { file: file.path.clone(), problem };
     let text = std::str::from_utf8(&file.bytes).map_err(|e| problem(e.to_string()))?;
     if file.path.extension().is_some_and(|e| e == "json") {

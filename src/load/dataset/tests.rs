@@ -282,6 +282,46 @@ fn wrong_settings_are_refused() {
     assert!(error.to_string().starts_with("the command line: unknown field 'sigma'"));
 }
 
+#[test]
+fn what_a_file_expands_to_counts_towards_memory() {
+    let file = Path::new("d");
+    let memory = |error: DatasetError| {
+        assert!(matches!(error, DatasetError::File(FileError::Memory { .. })), "{error}");
+        assert!(error.to_string().contains("MiB of memory"), "{error}");
+    };
+    let small = || Budget::with_limit(1 << 20);
+    // A byte takes a byte, in an archive and out of it.
+    let x = |n: usize, order| npy("|u1", order, &format!("({n}, 2)"), &vec![7; 2 * n]);
+    let archive = npz(&[("x", x(500_000, "False"))]);
+    let read = npy::from_archive(file, &archive, &["x"], &small()).unwrap();
+    assert_eq!(read.values.len(), 1_000_000);
+    memory(
+        npy::from_archive(file, &npz(&[("x", x(600_000, "False"))]), &["x"], &small()).unwrap_err(),
+    );
+    memory(npy::parse(file, x(600_000, "True"), &small()).unwrap_err());
+    memory(idx::parse(file, &idx(8, &[1 << 21], &[0; 1 << 21]), &small()).unwrap_err());
+    let labels = npy::parse(file, npy("|u1", "False", "(200000,)", &[1; 200_000]), &small());
+    memory(labels.unwrap().into_labels(file, &small()).unwrap_err());
+    let table = |cells: usize| format!("a,label\n{}", "1,0\n".repeat(cells));
+    assert!(csv::parse(file, table(1000).as_bytes(), None, None, &small()).is_ok());
+    memory(csv::parse(file, table(60_000).as_bytes(), None, None, &small()).unwrap_err());
+    let long = format!("a,label\n{}", "1e4999,0\n".repeat(600));
+    memory(csv::parse(file, long.as_bytes(), None, None, &small()).unwrap_err());
+    // A gzipped gigabyte of zeros is a megabyte.
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    for _ in 0..1200 {
+        encoder.write_all(&[0; 1 << 20]).unwrap();
+    }
+    let bomb = encoder.finish().unwrap();
+    memory(refusal(&[("t-images-idx3.gz", &bomb)], "t-images-idx3.gz"));
+    let wide = npz(&[
+        ("x", npy("|u1", "False", "(1, 9000000)", &vec![0; 9_000_000])),
+        ("y", npy("|u1", "False", "(1,)", &[0])),
+    ]);
+    let files: [(&str, &[u8]); 2] = [("d.npz", &wide), ("d.toml", b"domain = [0, 1]")];
+    memory(refusal(&files, "d.npz"));
+}
+
 proptest! {
     #[test]
     fn mutated_bytes_are_read_or_refused(
@@ -298,14 +338,16 @@ proptest! {
             bytes
         };
         let file = Path::new("mutated");
-        let _ = npy::parse(file, &mutate(x.clone()));
+        let budget = Budget::new(0);
+        let _ = npy::parse(file, mutate(x.clone()), &budget);
         let archive = mutate(npz(&[("x", x)]));
-        let _ = npy::from_archive(file, &archive, &["x"]);
+        let _ = npy::from_archive(file, &archive, &["x"], &budget);
         let _ = NpzArchive::new(std::io::Cursor::new(&archive));
-        let _ = idx::parse(file, &mutate(idx(0x0c, &[2, 2], &[0; 16])));
-        let _ = csv::parse(file, &mutate(b"a,label\n1.5,0\n\"2e3\",1\n".to_vec()), None, None);
+        let _ = idx::parse(file, &mutate(idx(0x0c, &[2, 2], &[0; 16])), &budget);
+        let table = mutate(b"a,label\n1.5,0\n\"2e3\",1\n".to_vec());
+        let _ = csv::parse(file, &table, None, None, &budget);
         let toml = mutate(b"scale = \"1/255\"\nmean = [0.5, 1]\ndomain = [[0, 1]]\n".to_vec());
-        let source = |name: &str, bytes| SourceFile { path: name.into(), bytes, sha256: String::new() };
+        let source = |name: &str, bytes| SourceFile { path: name.into(), bytes, sha256: String::new(), stored: 0 };
         let _ = DataSettings::from_sidecar(&source("d.toml", toml));
         let json = mutate(b"{\"scale\": \"1/255\", \"mean\": [0.5, 1]}".to_vec());
         let _ = DataSettings::from_sidecar(&source("d.json", json));
