@@ -2,7 +2,7 @@
 
 use super::arguments::seconds;
 use super::exit::{
-    CANNOT_CREATE, DATA, DONE, Failure, INTERNAL, INTERRUPTED, NO_INPUT, OUTPUT, USAGE,
+    CANNOT_CREATE, DATA, DONE, Failure, INTERNAL, INTERRUPTED, NO_INPUT, OUTPUT, UNPROVED, USAGE,
 };
 use super::instance::{self, Instance, Ran};
 use super::{interrupt, print, styled};
@@ -22,7 +22,7 @@ use std::time::Duration;
 /// Run `certus verify` on a list of instances
 ///
 /// Each instance runs in a process of its own. Rows are written as they come; --resume goes on. A verdict that contradicts
-/// the expected one is printed in red and makes the exit code 70.
+/// the expected one is printed in red and makes the exit code 70. With --proofs it is 21 where an instance is unsat without one.
 #[derive(Debug, clap::Args)]
 #[command(after_help = super::exit::HELP)]
 pub(super) struct Arguments {
@@ -131,7 +131,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     if interrupt::stopped() && rows.len() < listed.len() {
         return Ok(INTERRUPTED);
     }
-    Ok(DONE)
+    let unproved = |row: &BenchRow| row.verdict == BenchVerdict::Unsat && row.proof_bytes.is_none();
+    Ok(if arguments.proofs.is_some() && rows.iter().any(unproved) { UNPROVED } else { DONE })
 }
 
 /// The index of the proofs, where there are any.

@@ -1,5 +1,6 @@
 //! `certus check`: the proofs of a whole campaign, once more before the checker.
 
+use super::arguments::ReadingArguments;
 use super::clock::thread_seconds;
 use super::exit::{
     CANNOT_CREATE, DATA, DONE, Failure, INTERNAL, INTERRUPTED, NO_INPUT, REJECTED, USAGE,
@@ -47,6 +48,9 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
 
+    #[command(flatten)]
+    reading: ReadingArguments,
+
     /// Proofs checked at once [default: the number of cores]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
@@ -82,10 +86,13 @@ impl From<IndexError> for Failure {
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let folder = ProofFolder::open(&arguments.dir)?;
     let models = models(arguments, &folder)?;
+    if arguments.data.is_none() && arguments.reading.given().next().is_some() {
+        return Err(Failure::new(USAGE, "how data are read matters only with --data FILE"));
+    }
     let remake = arguments
         .data
         .as_ref()
-        .map(|file| Remake::new(file, &folder.dir, folder.campaign.as_ref()));
+        .map(|file| Remake::new(file, &arguments.reading, &folder.dir, folder.campaign.as_ref()));
     let remake = remake.transpose()?;
     interrupt::watch("")?;
     let started = Instant::now();

@@ -1,5 +1,6 @@
 //! The properties of a campaign once more, from the data and the ε of its report.
 
+use super::arguments::ReadingArguments;
 use super::exit::{DATA, Failure, USAGE};
 use crate::load::Dataset;
 use crate::num::{Rational, parse_rational};
@@ -16,9 +17,10 @@ pub(super) struct Remake {
 }
 
 impl Remake {
-    /// Reads the data as the campaign did, and makes sure that they are those that it names.
+    /// Reads the data as the campaign did, or as `reading` says, and makes sure that they are those that it names.
     pub(super) fn new(
         file: &Path,
+        reading: &ReadingArguments,
         dir: &Path,
         campaign: Option<&Campaign>,
     ) -> Result<Self, Failure> {
@@ -33,6 +35,9 @@ impl Remake {
         let mut settings = crate::load::DataSettings::default();
         for (field, text) in &header.data.overrides {
             settings.set(field, text).map_err(|error| wrong(error.to_string()))?;
+        }
+        for (field, text) in reading.given() {
+            settings.set(field, text).map_err(|error| Failure::new(USAGE, error.to_string()))?;
         }
         let data = Dataset::load(file, &settings)?;
         let (known, now) = (&header.data.files, data.sha256());

@@ -52,6 +52,8 @@ fn properties_are_made_again_from_the_data() {
     check(&bench, "out", 0, &[&all]);
     check(&bench, &format!("out --data {data}"), 1, &[&none, "is not that of input"]);
     replace(&bench, "out/report.json", "\"exact\": \"1/50\"", "\"exact\": \"1/100\"");
+    check(&bench, "out --mean 0.26", 64, &["--data"]);
+    check(&bench, &format!("out --data {data} --mean 0.26"), 1, &[&none, "is not that of input"]);
     let images = committed("models/fashion/t500-images-idx3-ubyte.gz");
     check(&bench, &format!("out --data {}", images.display()), 65, &["not the data of", "SHA-256"]);
     // A list of properties has no data.
@@ -125,6 +127,15 @@ fn proofs_that_cannot_be_are_a_failure_with_its_reason() {
     bench.certify("--eps 9 --proofs --out none").exits(21);
     check(&bench, "none", 1, &["0 of 0 proofs accepted", "no input is certified"]);
     bench.certify("--eps 0.01 --proofs --require-certified 1 --out few").exits(10);
+
+    let property = (0..INPUTS).fold(String::new(), |text, i| {
+        text + &format!("(declare-const X_{i} Real)(assert (= X_{i} 0))\n")
+    });
+    let outputs = (0..CLASSES).map(|j| format!("(declare-const Y_{j} Real)\n")).collect::<String>();
+    bench.write("p.vnnlib", &(property + &outputs + "(assert (>= Y_0 1000))\n"));
+    bench.write("list.csv", "net.nnet,p.vnnlib,20,unsat\n");
+    let ran = bench.run("bench list.csv --out r.csv --proofs list --quiet").exits(21);
+    assert!(ran.stderr.contains("no proof: the checker cannot read it"), "{}", ran.stderr);
 }
 
 /// A folder with `net.onnx`, whose weights lie in `net.onnx.data`.
