@@ -11,6 +11,8 @@ use certus_check::circuit::{Circuit, Node};
 use certus_check::map::Scratch;
 use certus_check::onnx::Problem;
 use num_traits::{Signed as _, Zero};
+use regex::Regex;
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::ops::{AddAssign, Mul};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -93,20 +95,26 @@ pub fn by_checker(case: &Case) -> Verdict {
         }
         Err(error) => {
             let operator = error.node.as_ref().map_or("", |(_, operator, _)| operator);
+            if error.problem == Problem::UnsupportedOperator {
+                return Verdict::Refused(format!("{operator}: unsupported operator"));
+            }
             let problem = certus_check::onnx::Error { node: None, problem: error.problem.clone() };
             Verdict::Refused(format!("{operator}: {}", general(&problem.to_string())))
         }
     })
 }
 
-/// Whether both readers know an operator, by how they refuse a node of it without operands.
-pub fn known(model: &[u8]) -> [bool; 2] {
-    let unknown = |error: &NetworkError| {
-        matches!(error, NetworkError::Node { problem: NodeProblem::Operator { .. }, .. })
-    };
-    let by_search = load_network_bytes("model.onnx", model).err().is_none_or(|e| !unknown(&e));
-    let by_checker = certus_check::onnx::read(model).err();
-    [by_search, by_checker.is_none_or(|e| e.problem != Problem::UnsupportedOperator)]
+/// How many cases are refused, by reader and reason.
+pub fn refusals(cases: &[Case]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for case in cases {
+        for (reader, verdict) in [("search", by_search(case)), ("checker", by_checker(case))] {
+            if let Verdict::Refused(reason) = verdict {
+                *counts.entry(format!("{reader}\t{reason}")).or_default() += 1;
+            }
+        }
+    }
+    counts
 }
 
 fn guarded(verdict: impl FnOnce() -> Verdict) -> Verdict {
@@ -211,26 +219,10 @@ fn reason(error: &NetworkError) -> String {
     }
 }
 
-/// A message with names, lists and numbers replaced.
+/// A message without what would be accepted, with names, lists and numbers replaced.
 fn general(message: &str) -> String {
-    let mut out = String::new();
-    let mut rest = message;
-    while let Some(start) = rest.find(['\'', '[', '`']) {
-        let (before, from) = rest.split_at(start);
-        let close = if from.starts_with('[') { ']' } else { from.chars().next().unwrap_or(' ') };
-        let Some(end) = from[1..].find(close) else { break };
-        out += before;
-        out += "…";
-        rest = &from[end + 2..];
-    }
-    out += rest;
-    let mut numbered = String::new();
-    for c in out.chars() {
-        match c {
-            '0'..='9' if numbered.ends_with('#') => {}
-            '0'..='9' => numbered.push('#'),
-            c => numbered.push(c),
-        }
-    }
-    numbered
+    let found = message.split("; accepted").next().unwrap_or(message);
+    let quoted = Regex::new(r"'[^']*'|`[^`]*`|\[[^\]]*\]").expect("an expression");
+    let number = Regex::new(r"-?\b(\d+(\.\d+)?(e-?\d+)?|inf)\b").expect("an expression");
+    number.replace_all(&quoted.replace_all(found, "…"), "#").into_owned()
 }

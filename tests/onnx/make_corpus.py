@@ -11,7 +11,7 @@ import numpy as np
 from protobuf_forms import reencoded
 from random_graph import Graph, Invalid, ancestors, session
 from random_nodes import NODES
-from random_shapes import SHAPES, final, probe
+from random_shapes import SHAPES, final, from_integers, probe
 
 KINDS, WEIGHTS = zip(*(NODES + SHAPES))
 
@@ -23,10 +23,15 @@ def record(name, model, points, shape, outputs, tolerance):
     return b"".join(struct.pack("<I", len(f)) + f for f in fields)
 
 
+def write(path, records):
+    with open(path, "wb") as file, gzip.GzipFile(fileobj=file, mode="wb", mtime=0, filename="") as out:
+        out.write(b"".join(records))
+
+
 def grown(rng):
     """A graph and its output."""
     g = Graph(rng)
-    last = g.x
+    last = g.x if g.x.is_float else from_integers(g, g.x)
     for _ in range(rng.choice([1, 1, 2, 2, 3, 3, 4, 5, 6])):
         variables = [v for v in g.values if v.variable and v.is_float]
         v = last if rng.random() < 0.75 else rng.choice(variables)
@@ -78,7 +83,7 @@ def case(rng, number):
     if not np.isfinite(flat(outputs)).all():
         return None
     tolerance = g.tolerance(y.name)
-    operators = " ".join(n.op_type for n in g.nodes if n.op_type != "Constant" and live & set(n.output))
+    operators = " ".join(n.op_type for n in g.nodes if live & set(n.output))
     return record(f"{number} {operators}", data, flat(g.x.arrays), outputs[0].shape, flat(outputs), tolerance)
 
 
@@ -97,8 +102,7 @@ def main():
         made = case(random.Random(rng.getrandbits(64)), len(records))
         if made is not None:
             records.append(made)
-    with open(options.out, "wb") as file, gzip.GzipFile(fileobj=file, mode="wb", mtime=0, filename="") as out:
-        out.write(b"".join(records))
+    write(options.out, records)
 
 
 if __name__ == "__main__":

@@ -55,16 +55,19 @@ class Graph:
     def __init__(self, rng, points=2):
         self.rng, self.points = rng, points
         self.opset = rng.randint(7, 22)
-        self.nodes, self.initializers, self.values = [], [], []
+        self.imports = [helper.make_opsetid(rng.choice(["", "", "", "ai.onnx"]), self.opset)]
+        if rng.random() < 0.1:
+            self.imports.insert(rng.randint(0, 1), helper.make_opsetid(rng.choice(["ai.onnx.ml", "com.microsoft"]), 1))
+        self.nodes, self.initializers, self.values, self.constants = [], [], [], []
         self.names, self.rounded = 0, set()
         shape = tuple(rng.choice([1, 1, 2, 2, 3, 4]) for _ in range(rng.choice([0, 1, 1, 2, 2, 2, 3, 3, 4, 4, 4, 5])))
         while math.prod(shape) > 48:
             shape = shape[1:]
         if rng.random() < 0.5 and shape:
             shape = (1,) + shape[1:]
-        self.x = Value("x", [self.dyadics(shape, np.float32) for _ in range(points)], True)
-        if rng.random() < 0.15:
-            self.x.arrays = [a.astype(np.float64) for a in self.x.arrays]
+        kind = rng.choices([np.float32, np.float64, np.int64, np.int32], [84, 14, 1, 1])[0]
+        self.x = Value("x", [self.dyadics(shape, np.float64).astype(kind) for _ in range(points)], True)
+        self.plain = rng.random() < 0.92  # Else weights are any floats.
         self.values.append(self.x)
 
     def name(self):
@@ -73,18 +76,23 @@ class Graph:
 
     def dyadics(self, shape, dtype, low=-8, high=8):
         """Multiples of 1/4: sums and products of few of them are exact."""
-        count = math.prod(shape)
-        return (np.array([self.rng.randint(low, high) for _ in range(count)]) / 4).astype(dtype).reshape(shape)
+        quarters = [self.rng.randint(low, high) for _ in range(math.prod(shape))]
+        if self.values and not self.plain:
+            quarters = [q + self.rng.gauss(0, 1) for q in quarters]
+        return (np.array(quarters) / 4).astype(dtype).reshape(shape)
 
     def constant(self, array, stored=None):
         """A new constant: an initializer in one of its encodings, or a Constant node."""
         array = np.asarray(array)
         value = Value(self.name(), [array], False)
+        self.constants.append(value)
         how = stored or self.rng.choice(["raw", "raw", "raw", "typed", "node", "node"])
         scalar_kind = {("f", 0): "value_float", ("f", 1): "value_floats", ("i", 0): "value_int", ("i", 1): "value_ints"}
         attribute = scalar_kind.get((array.dtype.kind, array.ndim))
         fits = array.dtype in (np.float32, np.int64) and array.size > 0
         tensor = numpy_helper.from_array(array, value.name)
+        if array.dtype == bool and self.rng.random() < 0.1:
+            tensor.raw_data = bytes(2 * b for b in tensor.raw_data)
         if how == "typed" and array.size:
             tensor = helper.make_tensor(value.name, TYPES[array.dtype], array.shape, array.flatten().tolist())
         if how != "node":
@@ -158,7 +166,7 @@ class Graph:
         return self.emit(op, list(inputs), 1, **attributes)[0]
 
     def wrap(self, graph):
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
+        model = helper.make_model(graph, opset_imports=self.imports)
         model.ir_version = 3 if self.opset < 9 else 4 if self.opset < 15 else 8
         if model.ir_version == 3:
             listed = {p.name for p in graph.input}
@@ -182,14 +190,19 @@ class Graph:
 
     def tolerance(self, output):
         """0 where no node that matters rounds, else a small part of the largest number met."""
-        live, largest, single, exact = ancestors(self.nodes, output), 1.0, False, True
-        for value in self.values:
-            if value.is_float and value.name in live:
-                exact &= value.name not in self.rounded
-                single |= value.type == np.float32
-                if value.variable:
-                    largest = max(largest, float(max(np.abs(a).max(initial=0) for a in value.arrays)))
-        return 0.0 if exact else largest * (2.0**-18 if single else 2.0**-42)
+        live = ancestors(self.nodes, output)
+        floats = [v for v in self.values + self.constants if v.is_float and v.name in live]
+        if not any(v.name in self.rounded for v in floats):
+            return 0.0
+        largest = max(largest_of(v) for v in floats)
+        return max(1.0, largest) * (2.0**-18 if any(v.type == np.float32 for v in floats) else 2.0**-42)
+
+
+def largest_of(value):
+    """The largest magnitude, without infinities and what stands for them."""
+    numbers = np.abs(np.concatenate([a.flatten() for a in value.arrays]))
+    none = [np.inf, np.finfo(np.float32).max, np.finfo(np.float64).max]
+    return float(numbers[~np.isin(numbers, none)].max(initial=0))
 
 
 def rounds(node, inputs, outputs):
@@ -211,7 +224,8 @@ def rounds(node, inputs, outputs):
     if op == "BatchNormalization":
         epsilon = [a.f for a in node.attribute if a.name == "epsilon"] or [1e-5]
         deviation = np.sqrt(floats[4].arrays[0].astype(np.float64) + epsilon[0])
-        return not powers_of_two(deviation) or sum(width([v]) for v in floats[:2]) + width(floats[2:4]) > own
+        products = sum(width([v]) for v in floats[:2]) + width([floats[3]])
+        return not powers_of_two(deviation) or max(products, width(floats[:1] + floats[2:4] + outputs)) > own
     if op in ("Add", "Sub", "Sum", "ReduceSum"):
         return width(floats + outputs) > own
     if op in ("Mul", "Conv", "MatMul", "Gemm", "PRelu", "LeakyRelu"):

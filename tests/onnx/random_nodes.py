@@ -72,11 +72,12 @@ def prelu(g, v):
 
 
 def clip(g, v):
-    big = float(np.finfo(np.float32).max)
+    big = float(np.finfo(v.type).max)
     low = g.rng.choice([None, None, 0.0, -0.5, -1.0, 0.25, -np.inf, -big, 1.0, 0.0, np.inf, big])
     high = g.rng.choice([None, None, 6.0, 0.5, 1.0, 0.25, np.inf, big, 0.0, 2.0, -np.inf, -big])
-    if v.type == np.float64 and chance(g, 0.2):
-        low, high = g.rng.choice([(None, 1e200), (-1e200, 1.5), (2.0**130, None), (None, -(2.0**130))])
+    if v.type == np.float64 and chance(g, 0.3):
+        low, high = g.rng.choice([(2.0**130, None), (None, 2.0**130), (-(2.0**130), None), (-(2.0**130), 2.0**131)])
+        v = g.one("Mul", v, g.constant(np.array(2.0**131, v.type)))
     if g.opset < 11:
         return g.one("Clip", v, min=low, max=high)
     ends = [None if e is None else g.constant(np.array(e, v.type)) for e in (low, high)]
@@ -202,7 +203,8 @@ def slice_(g, v):
 
 def split(g, v):
     axis = an_axis(g, v.rank)
-    size, parts = v.shape[axis] if v.rank else 1, g.rng.choice([1, 2, 2, 3])
+    size = v.shape[axis] if v.rank else 1
+    parts = g.rng.choice([1, 2, 2, 3]) if chance(g, 0.1) else max(1, min(size, g.rng.choice([2, 2, 3])))
     sizes = []
     for i in range(parts):
         sizes.append(size - sum(sizes) if i == parts - 1 else g.rng.randint(0 if chance(g, 0.1) else 1, max(1, size - sum(sizes))))

@@ -148,10 +148,18 @@ def folded(g, v):
     if c.type != v.type:
         c = g.one("Cast", c, to=1 if v.type == np.float32 else 11)
     array = c.arrays[0].astype(np.float64)
-    if c.shape not in [(), (1,)] and chance(g, 0.5):
+    if c.shape not in [(), (1,)] and chance(g, 0.15):
         c = listed(g, "ReduceSum", c, 13, None, keepdims=0)
     big = array.size and np.abs(array).max() > 2**16
     return g.one("Mul" if big else rng.choice(["Add", "Mul", "Sub", "Max"]), v, c)
+
+
+def from_integers(g, v):
+    """Floats made of an input of integers, whose arithmetic is another one."""
+    for _ in range(g.rng.randint(0, 2)):
+        other = g.constant(np.array(g.rng.choice([2, 3, -2]), v.type))
+        v = g.one(g.rng.choice(["Add", "Mul", "Div", "Sub"]), v, other)
+    return g.one("Cast", v, to=1)
 
 
 def probe(g, v):
@@ -179,4 +187,4 @@ def final(g, v):
 
 
 SHAPES = [
-    (reshape_computed, 4), (expand_computed, 3), (filled, 2), (by_range, 2), (sliced, 2), (folded, 12)]
+    (reshape_computed, 4), (expand_computed, 2), (filled, 2), (by_range, 2), (sliced, 2), (folded, 12)]
