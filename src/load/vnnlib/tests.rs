@@ -241,7 +241,7 @@ fn what_a_file_multiplies_counts_towards_memory() {
     refused(&format!("{sum}{}", both(14)));
     let boxes = |n| "(assert (or (<= X_0 0) (>= X_0 0)))".repeat(n);
     assert!(small(&boxes(4)).is_ok());
-    refused(&boxes(12));
+    refused(&boxes(14));
     // Numbers of thousands of digits.
     let factor = format!("1{}", "0".repeat(4000));
     assert!(small(&format!("(assert (<= (* {factor} (+ Y_1 Y_0)) 7))")).is_ok());
