@@ -180,10 +180,10 @@ fn relu_blocks_follow_the_normal_form() {
 
     let attributes = vec![float("min", -1.0), float("max", 2.0)];
     let clip = Model::new(10, &[1]).node("Clip", &["x"], "y", attributes);
-    assert_eq!(blocks(&clip, &[0.5]), [[1.5], [-1.5]]);
+    assert_eq!(blocks(&clip, &[0.5]), [[1.5], [1.5]]);
     let six =
         Model::new(10, &[1]).node("Clip", &["x"], "y", vec![float("min", 0.0), float("max", 6.0)]);
-    assert_eq!(blocks(&six, &[0.5]), [[0.5], [-5.5]]);
+    assert_eq!(blocks(&six, &[0.5]), [[0.5], [5.5]]);
     let upper = Model::new(10, &[1]).node("Clip", &["x"], "y", vec![float("max", 6.0)]);
     assert_eq!(blocks(&upper, &[0.5]), [[5.5]]);
     let positive = Model::new(10, &[1]).node("Clip", &["x"], "y", vec![float("min", 0.0)]);
@@ -191,11 +191,22 @@ fn relu_blocks_follow_the_normal_form() {
 
     let three = Model::new(13, &[1]).floats("a", &[2], &[1.0, 4.0]).floats("b", &[2], &[3.0, 2.0]);
     let max = three.clone().node("Max", &["x", "a", "b"], "y", vec![]);
-    assert_eq!(blocks(&max, &[2.0]), [[-1.0, 2.0], [1.0, -2.0]]);
+    assert_eq!(blocks(&max, &[2.0]), [[1.0, -2.0], [-1.0, 2.0]]);
     let min = three.clone().node("Min", &["x", "a", "b"], "y", vec![]);
-    assert_eq!(blocks(&min, &[2.0]), [[1.0, -2.0], [-2.0, 0.0]]);
+    assert_eq!(blocks(&min, &[2.0]), [[-1.0, 2.0], [2.0, 0.0]]);
     let constants_first = three.node("Max", &["a", "b", "x"], "y", vec![]);
     assert_eq!(blocks(&constants_first, &[2.0]), [[-1.0, -2.0]]);
+    // x − min(x, 0) is relu(x), and the block of min(x, 0) is needed no more; relu(x) is made once.
+    let bends = Model::new(13, &[2])
+        .floats("o", &[], &[0.0])
+        .node("Min", &["x", "o"], "n", vec![])
+        .node("Sub", &["x", "n"], "r", vec![])
+        .node("Relu", &["x"], "s", vec![])
+        .node("Add", &["r", "s"], "y", vec![]);
+    assert_eq!(blocks(&bends, &[3.0, -2.0]), [[3.0, -2.0]]);
+    assert_eq!(bends.run(&[3.0, -2.0]).1, [6.0, 0.0]);
+    let negative = Model::new(13, &[1]).node("Neg", &["x"], "n", vec![]);
+    assert_eq!(blocks(&negative.node("Relu", &["n"], "y", vec![]), &[3.0]), [[-3.0]]);
 }
 
 #[test]

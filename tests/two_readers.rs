@@ -148,6 +148,10 @@ fn operator() -> impl Strategy<Value = (&'static str, Vec<&'static str>, usize)>
     prop_oneof![
         Just(("Relu", vec![], 0)),
         Just(("Abs", vec![], 0)),
+        Just(("Neg", vec![], 0)),
+        Just(("Max", vec!["zero"], 0)),
+        Just(("Min", vec!["zero"], 0)),
+        Just(("Max", vec!["far"], 0)),
         Just(("LeakyRelu", vec![], 2)),
         Just(("PRelu", vec!["slopes"], 0)),
         Just(("Clip", vec!["lo", "hi"], 0)),
@@ -171,7 +175,7 @@ fn operator() -> impl Strategy<Value = (&'static str, Vec<&'static str>, usize)>
 proptest! {
     #[test]
     fn both_readers_agree_on_random_chains(
-        chain in proptest::collection::vec((operator(), 1i64..4, 0i64..2, any::<bool>()), 1..6),
+        chain in proptest::collection::vec((operator(), 1i64..4, 0i64..2, 0..5), 1..8),
     ) {
         let ramp = |n: usize| (0..n).map(|i| (i * 5 % 7) as f32 / 4.0 - 0.75).collect::<Vec<f32>>();
         let mut model = Model::new(13, &[1, 2, 4, 4])
@@ -179,6 +183,7 @@ proptest! {
             .tensor(float_tensor("lo", &[], &[-0.5]))
             .tensor(float_tensor("hi", &[], &[0.75]))
             .tensor(float_tensor("zero", &[], &[0.0]))
+            .tensor(float_tensor("far", &[], &[2e6]))
             .floats("k", &[2, 2, 3, 3], &ramp(36))
             .floats("kb", &[2], &ramp(2))
             .floats("c1", &[2], &[0.5, -1.25])
@@ -200,13 +205,18 @@ proptest! {
                 .collect();
             let out = format!("t{i}");
             model = model.node(op, &inputs, &out, attributes);
-            if residual {
-                let sum = format!("s{i}");
-                model = model.node("Add", &[&out, "x"], &sum, vec![]);
-                at = sum;
-            } else {
-                at = out;
-            }
+            // With the input, or with what it was made from, of which it may be a function.
+            let (join, other) = match residual {
+                0 => ("Add", "x"),
+                1 => ("Add", at.as_str()),
+                2 => ("Sub", at.as_str()),
+                3 => ("Max", at.as_str()),
+                _ => ("Identity", ""),
+            };
+            let joined = format!("s{i}");
+            let operands = if other.is_empty() { vec![out.as_str()] } else { vec![&out, other] };
+            model = model.node(join, &operands, &joined, vec![]);
+            at = joined;
         }
         let model = model.node("Flatten", &[&at], "y", vec![]);
         let bytes = model.bytes();

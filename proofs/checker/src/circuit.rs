@@ -40,7 +40,7 @@ pub struct Circuit {
     /// For each node the nodes that mention it.
     users: Vec<Vec<usize>>,
     output: usize,
-    /// The nodes that the output or a named pre-activation depends on.
+    /// The nodes that the output depends on.
     live: Vec<bool>,
     /// Weights and biases applied in one pass.
     work: usize,
@@ -145,9 +145,16 @@ impl Circuit {
                 Node::Affine(a) if self.live[node] => {
                     a.terms.iter().for_each(|(source, _)| self.live[*source] = true);
                 }
-                // All blocks stay: their pre-activations have names.
-                Node::Relu { source, .. } => self.live[*source] = true,
+                Node::Relu { source, .. } if self.live[node] => self.live[*source] = true,
                 _ => {}
+            }
+        }
+        // What nothing depends on has no name.
+        self.blocks.clear();
+        for (node, live) in self.nodes.iter_mut().zip(&self.live) {
+            if let (Node::Relu { source, block }, true) = (node, live) {
+                *block = self.blocks.len();
+                self.blocks.push(*source);
             }
         }
         Some(())
@@ -175,7 +182,7 @@ impl Circuit {
         let is_it =
             |at: &usize| matches!(&self.nodes[*at], Node::Relu { block: b, .. } if *b == block);
         let users = &self.users[*self.blocks.get(block)?];
-        users.iter().copied().find(is_it).filter(|at| self.live[*at])
+        users.iter().copied().filter(|at| self.live[*at]).find(is_it)
     }
 
     pub fn users(&self, node: usize) -> &[usize] {

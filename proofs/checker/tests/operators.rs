@@ -1,7 +1,10 @@
 //! Operators on small models: the values that ONNX defines, and the blocks that FORMAT.md names.
 mod common;
 
-use certus_check::{circuit::Circuit, onnx};
+use certus_check::{
+    circuit::{Circuit, Node},
+    onnx,
+};
 use common::onnx::{Attribute, Model};
 
 fn read(model: &Model) -> Circuit {
@@ -231,4 +234,37 @@ fn pre_activations_have_the_signs_of_the_format() {
             (path, Reason::CaseLeftOpen { case: 0 })
         );
     }
+}
+
+#[test]
+fn a_function_of_one_tensor_has_one_form_however_it_is_written() {
+    let plain = || Model::new(&[1, 4]).f32s("zero", &[], &[0.0]).f32s("two", &[], &[2.0]);
+    let relu = |x: f64| x.max(0.0);
+    let half = |x: f64| x.abs() / 2.0;
+    let sum = plain().node("Abs x -> a").node("Add x a -> s").node("Div s two -> y");
+    agrees(sum, &[4], each(relu));
+    agrees(plain().node("Min x zero -> n").node("Sub x n -> y"), &[4], each(relu));
+    agrees(plain().node("Neg x -> m").node("Relu m -> r").node("Add x r -> y"), &[4], each(relu));
+    agrees(plain().node("Abs x -> a").node("Div a two -> y"), &[4], each(half));
+    // relu(−x) alone keeps its own pre-activation; with relu(x) it takes a second block.
+    let model = plain().node("Neg x -> m").node("Relu m -> y");
+    let circuit = read(&model);
+    let Node::Affine(minus) = &circuit.nodes()[circuit.blocks()[0]] else { panic!() };
+    assert_eq!(minus.terms[0].0, 0);
+    agrees(model, &[4], each(|x| relu(-x)));
+    let both = plain()
+        .node("Neg x -> m")
+        .node("Relu m -> n")
+        .node("Relu x -> p")
+        .node_with("Concat n p -> y", &[("axis", Attribute::Int(0))]);
+    agrees(both, &[4, 4], |x| {
+        x.iter().map(|x| relu(-x)).chain(x.iter().map(|x| relu(*x))).collect()
+    });
+    // 1 + 2^-60 is no f64: then the sum is no function of x, but right.
+    let model = plain()
+        .f32s("tiny", &[], &[2f32.powi(-60)])
+        .node("Relu x -> r")
+        .node("Mul r tiny -> t")
+        .node("Add x t -> y");
+    agrees(model, &[4], each(move |x| x + relu(x) * 2f64.powi(-60)));
 }

@@ -179,6 +179,11 @@ pub fn scale(
         if factors.iter().all(|&f| f == 1.0) {
             return Ok(x.reshaped(shape));
         }
+        if roundings == 0
+            && let Some(product) = low.hinged_product(x, factors, &shape)?
+        {
+            return Ok(product);
+        }
         Sparse::diagonal(factors)
     } else {
         let indices = broadcast_indices(&x.shape, &shape)?;

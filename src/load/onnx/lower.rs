@@ -2,6 +2,7 @@
 //! and the bias added to it become one node.
 
 use super::constant::{Constant, Element};
+use super::hinge::Hinges;
 use super::shape::{Problem, broadcast, count_entries};
 use crate::load::budget::{Budget, Exceeded};
 use crate::load::{FinalOperator, NodeProblem};
@@ -57,7 +58,8 @@ pub struct Variable {
     pub element: Element,
     /// The last operator that was dropped on the way here, if any: then the elements only have the order of the tensor's.
     pub dropped: Option<FinalOperator>,
-    form: usize,
+    /// Its number among the forms.
+    pub(super) form: usize,
 }
 
 impl Variable {
@@ -124,6 +126,8 @@ pub struct Lowering<'b> {
     pub origin: Origin,
     /// The operator whose parameters were refused, if it is another one than that at hand.
     pub blamed: Option<usize>,
+    /// Tensors that are functions of other ones, element by element.
+    pub hinges: Hinges,
 }
 
 impl<'b> Lowering<'b> {
@@ -131,8 +135,8 @@ impl<'b> Lowering<'b> {
     pub fn new(len: usize, name: &str, element: Element, budget: &'b Budget) -> Problem<Self> {
         let builder = NetworkBuilder::new(len, name)?;
         let forms = vec![Form { state: State::Node(0), len, uses: 0 }];
-        let origin = Origin::default();
-        Ok(Self { builder, forms, budget, overdrawn: None, element, origin, blamed: None })
+        let (origin, hinges) = (Origin::default(), Hinges::default());
+        Ok(Self { builder, forms, budget, overdrawn: None, element, origin, blamed: None, hinges })
     }
 
     /// The input.
@@ -279,6 +283,9 @@ impl<'b> Lowering<'b> {
 
     /// x + y of equal sizes, in one node where that is exact.
     pub fn add(&mut self, x: &Variable, y: &Variable, shape: Vec<usize>) -> Problem<Variable> {
+        if let Some(sum) = self.hinged_sum(&[(x, 1.0), (y, 1.0)], &shape)? {
+            return Ok(sum);
+        }
         if self.is_same(x, y) {
             let twice = self.scaled(x, 2.0)?;
             return Ok(self.pending(twice, shape));
@@ -291,6 +298,9 @@ impl<'b> Lowering<'b> {
 
     /// x − y of equal sizes.
     pub fn subtract(&mut self, x: &Variable, y: &Variable, shape: Vec<usize>) -> Problem<Variable> {
+        if let Some(difference) = self.hinged_sum(&[(x, 1.0), (y, -1.0)], &shape)? {
+            return Ok(difference);
+        }
         let y = self.scaled(y, -1.0)?;
         let x = self.summand(x, None)?;
         Ok(self.pending(merge(x, y), shape))
@@ -329,6 +339,12 @@ impl<'b> Lowering<'b> {
         bias: Option<Vec<f64>>,
         shape: Vec<usize>,
     ) -> Problem<Variable> {
+        let bias = bias.filter(|bias| bias.iter().any(|&b| b != 0.0));
+        if bias.is_none()
+            && let Some(sum) = self.hinged_sum(terms, &shape)?
+        {
+            return Ok(sum);
+        }
         let terms = terms
             .iter()
             .map(|(x, factor)| self.scaled_term(x, *factor))
@@ -336,8 +352,8 @@ impl<'b> Lowering<'b> {
         Ok(self.pending(Pending { terms, bias, roundings: 0 }, shape))
     }
 
-    /// max(x, 0).
-    pub fn relu(&mut self, x: &Variable) -> Problem<Variable> {
+    /// A new ReLU node, max(x, 0).
+    pub(super) fn new_relu(&mut self, x: &Variable) -> Problem<Variable> {
         let z = self.node(x)?;
         let id = self.builder.relu(z, self.origin.name.clone())?;
         Ok(self.push(State::Node(id), self.len(x), x.shape.clone()))

@@ -11,6 +11,7 @@ mod elementwise;
 mod external;
 mod fold;
 mod graph;
+mod hinge;
 mod last;
 mod legacy;
 mod lower;

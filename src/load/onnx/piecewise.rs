@@ -6,6 +6,7 @@ use super::call::Call;
 use super::constant::Constant;
 use super::elementwise::{expand, spread};
 use super::fold;
+use super::hinge::Slopes;
 use super::lower::{Lowering, Pending, Value, Variable};
 use super::shape::{Problem, broadcast, count_entries, misfit};
 use super::window::{Tap, Windows};
@@ -18,38 +19,24 @@ pub fn relu<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     Ok(low.relu(&x)?.into())
 }
 
-/// a·x + (1 − a)·relu(x) with one slope a.
+/// x where it is positive, a·x where it is negative, with one slope a.
 pub fn leaky_relu<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let x = call.variable(low, 0)?;
-    let slopes = vec![call.float("alpha", 0.01)?; low.len(&x)];
-    Ok(leaky(low, &x, &slopes)?.into())
+    let slope = call.float("alpha", 0.01)?;
+    Ok(low.bend(&x, |_, slopes| slopes.leaky(slope))?.into())
 }
 
-/// a·x + (1 − a)·relu(x) with a slope for each element.
+/// The same with a slope for each element.
 pub fn prelu<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let x = call.variable(low, 0)?;
-    let slopes = spread(call.needed_constant(1)?, &x.shape)?;
-    Ok(leaky(low, &x, &slopes)?.into())
+    let own = spread(call.needed_constant(1)?, &x.shape)?;
+    Ok(low.bend(&x, |i, slopes| slopes.leaky(own[i]))?.into())
 }
 
-fn leaky(low: &mut Lowering, x: &Variable, slopes: &[f64]) -> Problem<Variable> {
-    let rest: Vec<f64> = slopes.iter().map(|a| 1.0 - a).collect();
-    let exact = slopes.iter().zip(&rest).all(|(&a, &r)| crate::num::two_sum(1.0, -a) == (r, 0.0));
-    let r = low.relu(x)?;
-    let diagonal = |values: &[f64]| LinearMap::Sparse(Sparse::diagonal(values));
-    let terms = vec![
-        Term { source: low.node(x)?, map: diagonal(slopes) },
-        Term { source: low.node(&r)?, map: diagonal(&rest) },
-    ];
-    let roundings = usize::from(!exact);
-    Ok(low.pending(Pending { terms, bias: None, roundings }, x.shape.clone()))
-}
-
-/// |x| = 2·relu(x) − x.
+/// |x|.
 pub fn abs<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let x = call.variable(low, 0)?;
-    let r = low.relu(&x)?;
-    Ok(low.combine(&[(&r, 2.0), (&x, -1.0)], None, x.shape.clone())?.into())
+    Ok(low.bend(&x, |_, slopes| Some(slopes.abs()))?.into())
 }
 
 /// min(max(x, lo), hi).
@@ -76,41 +63,43 @@ pub fn clip<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let lower = Some(lo).filter(|&lo| lo > -largest);
     let upper = Some(hi).filter(|&hi| hi < largest);
     let len = low.len(&x);
-    let shape = x.shape.clone();
-    let constant = |value: f64| if value == 0.0 { None } else { Some(vec![value; len]) };
-    let above = |low: &mut Lowering, bound: f64| -> Problem<Variable> {
-        let shifted = if bound == 0.0 {
-            x.clone()
-        } else {
-            low.combine(&[(&x, 1.0)], Some(vec![-bound; len]), shape.clone())?
-        };
-        low.relu(&shifted)
-    };
-    let clipped = match (lower, upper) {
-        (None, None) => x.clone(),
-        (Some(lo), None) => {
-            let r = above(low, lo)?;
-            if lo == 0.0 { r } else { low.combine(&[(&r, 1.0)], constant(lo), shape)? }
-        }
-        (None, Some(hi)) => {
-            let gap = low.combine(&[(&x, -1.0)], constant(hi), shape.clone())?;
-            let r = low.relu(&gap)?;
-            low.combine(&[(&r, -1.0)], constant(hi), shape)?
-        }
-        (Some(lo), Some(hi)) => {
-            let (r, s) = (above(low, lo)?, above(low, hi)?);
-            low.combine(&[(&r, 1.0), (&s, -1.0)], constant(lo), shape)?
-        }
-    };
+    let mut clipped = x;
+    if let Some(lo) = lower {
+        clipped = limit(low, &clipped, vec![lo; len], 1.0)?;
+    }
+    if let Some(hi) = upper {
+        clipped = limit(low, &clipped, vec![hi; len], -1.0)?;
+    }
     Ok(clipped.into())
 }
 
-/// max(x₁, x₂, …), folded from the left by a + relu(b − a).
+/// Constants from here on are bounds that hardly anything reaches.
+const FAR: f64 = 1_048_576.0;
+
+/// max(x, c) = c + relu(x − c) (sign 1), min(x, c) = c − relu(c − x) (sign −1): in this form intervals are exact. With a c far away
+/// its rounding would cost more than that; then max(x, c) = x + relu(c − x).
+fn limit(low: &mut Lowering, x: &Variable, c: Vec<f64>, sign: f64) -> Problem<Variable> {
+    let shape = x.shape.clone();
+    if c.iter().all(|&c| c == 0.0) {
+        return low.bend(x, |_, s| Some(if sign > 0.0 { s.relu() } else { s.negative_part() }));
+    }
+    let far = c.iter().any(|c| c.abs() >= FAR);
+    let towards = if far { -sign } else { sign };
+    let shift = c.iter().map(|c| -towards * c).collect();
+    let gap = low.combine(&[(x, towards)], Some(shift), shape.clone())?;
+    let r = low.relu(&gap)?;
+    if far {
+        return low.combine(&[(x, 1.0), (&r, sign)], None, shape);
+    }
+    low.combine(&[(&r, sign)], Some(c), shape)
+}
+
+/// max(x₁, x₂, …), folded from the left.
 pub fn max<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     extremum(low, call, 1.0)
 }
 
-/// min(x₁, x₂, …), folded from the left by a − relu(a − b).
+/// min(x₁, x₂, …), folded from the left.
 pub fn min<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     extremum(low, call, -1.0)
 }
@@ -136,27 +125,24 @@ fn extremum<'m>(low: &mut Lowering, call: &Call<'_, 'm>, sign: f64) -> Problem<V
         best = match (&best, &next) {
             (Value::Constant(a), Value::Constant(b)) if sign > 0.0 => fold::max(a, b)?,
             (Value::Constant(a), Value::Constant(b)) => fold::min(a, b)?,
-            (Value::Constant(a), Value::Variable(b)) => {
-                let a = a.floats()?;
-                let shifted = a.iter().map(|a| -sign * a).collect();
-                let gap = low.combine(&[(b, sign)], Some(shifted), shape.clone())?;
-                let r = low.relu(&gap)?;
-                low.combine(&[(&r, sign)], Some(a.into_owned()), shape.clone())?.into()
+            (Value::Constant(c), Value::Variable(x)) | (Value::Variable(x), Value::Constant(c)) => {
+                limit(low, x, c.floats()?.into_owned(), sign)?.into()
             }
-            (Value::Variable(a), Value::Constant(b)) => {
-                let shifted = b.floats()?.iter().map(|b| sign * b).collect();
-                let gap = low.combine(&[(a, -sign)], Some(shifted), shape.clone())?;
-                let r = low.relu(&gap)?;
-                low.combine(&[(a, 1.0), (&r, sign)], None, shape.clone())?.into()
-            }
-            (Value::Variable(a), Value::Variable(b)) => {
-                let gap = low.combine(&[(b, sign), (a, -sign)], None, shape.clone())?;
-                let r = low.relu(&gap)?;
-                low.combine(&[(a, 1.0), (&r, sign)], None, shape.clone())?.into()
-            }
+            (Value::Variable(a), Value::Variable(b)) => larger(low, a, b, sign)?.into(),
         };
     }
     Ok(best)
+}
+
+/// max(a, b) = a + relu(b − a) (sign 1) or min(a, b) = a − relu(a − b) (sign −1), if not both are functions of one tensor.
+fn larger(low: &mut Lowering, a: &Variable, b: &Variable, sign: f64) -> Problem<Variable> {
+    let pick = if sign > 0.0 { Slopes::max } else { Slopes::min };
+    if let Some(found) = low.hinged_extremum(a, b, pick)? {
+        return Ok(found);
+    }
+    let gap = low.combine(&[(b, sign), (a, -sign)], None, a.shape.clone())?;
+    let r = low.relu(&gap)?;
+    low.combine(&[(a, 1.0), (&r, sign)], None, a.shape.clone())
 }
 
 /// The maximum of each window, padding left out.
@@ -199,7 +185,7 @@ pub fn global_max_pool<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<V
     Ok(maxima(low, x, lists, shape)?.into())
 }
 
-/// The maximum of each list of elements of x, by rounds of pairwise maxima a + relu(b − a) of neighbours.
+/// The maximum of each list of elements of x, by rounds of pairwise maxima a + relu(b − a) of neighbours, a constant first.
 fn maxima(
     low: &mut Lowering,
     mut x: Variable,
@@ -208,6 +194,15 @@ fn maxima(
 ) -> Problem<Variable> {
     if lists.iter().any(Vec::is_empty) {
         return Err(NodeProblem::Arithmetic("the maximum of a window that holds only padding"));
+    }
+    if let Some(found) = low.hinged_maxima(&x, &lists, &shape)? {
+        return Ok(found);
+    }
+    let constant = low.constants(&x);
+    for pair in lists.iter_mut().flat_map(|list| list.as_chunks_mut::<2>().0) {
+        if constant[pair[1]] && !constant[pair[0]] {
+            pair.swap(0, 1);
+        }
     }
     while lists.iter().any(|list| list.len() > 1) {
         let len = low.len(&x);

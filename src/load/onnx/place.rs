@@ -55,7 +55,9 @@ pub fn concat<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>>
         return Ok(Constant::floats_of(low.element, shape, bias).into());
     }
     let bias = (constants > 0).then_some(bias);
-    Ok(low.pending(Pending { terms, bias, roundings: 0 }, shape).into())
+    let joined = low.pending(Pending { terms, bias, roundings: 0 }, shape);
+    low.note_joined(&joined, &values, &targets)?;
+    Ok(joined.into())
 }
 
 fn concat_ints<'m>(

@@ -29,8 +29,10 @@ impl Builder {
             ('*', Value::Variable(v), Value::Constant(c))
             | ('*', Value::Constant(c), Value::Variable(v)) => self.scaled(v, c)?,
             ('/', Value::Variable(v), Value::Constant(c)) => {
-                let inverse = c.data.iter().map(|c| 1.0 / c).collect();
-                self.scaled(v, &Array { data: inverse, shape: c.shape.clone(), ..**c })?
+                let inverse: Vec<f64> = c.data.iter().map(|c| 1.0 / c).collect();
+                let exact = inverse.iter().zip(&c.data).all(|(f, c)| f.mul_add(*c, -1.0) == 0.0);
+                let inverse = Array { data: inverse, shape: c.shape.clone(), ..**c };
+                if exact { self.scaled(v, &inverse)? } else { self.rescaled(v, &inverse)? }
             }
             _ => return Err(Problem::Unsupported("a product or quotient of variables")),
         };
@@ -162,7 +164,7 @@ impl Builder {
         let shape = x.shape().to_vec();
         let mean = Value::constant(mean.clone());
         let centred = self.combine(&shape, &[(&x, 1.0), (&mean, -1.0)])?;
-        let scaled = Value::Variable(self.scaled(&centred, &scale)?);
+        let scaled = Value::Variable(self.rescaled(&centred, &scale)?);
         let bias = Value::constant(bias.clone());
         Ok(Value::Variable(self.combine(&shape, &[(&scaled, 1.0), (&bias, 1.0)])?))
     }

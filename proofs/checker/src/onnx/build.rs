@@ -2,8 +2,9 @@
 use super::array::{Array, Kind, broadcast_shape, small_volume};
 use super::error::Problem;
 use super::external::Folder;
+use super::hinge::{self, Hinges};
 use super::model::TensorProto;
-use crate::circuit::{Affine, Circuit, NODE, Node};
+use crate::circuit::{Affine, Circuit, Node};
 use crate::map::Map;
 use crate::memory::Memory;
 use std::rc::Rc;
@@ -41,6 +42,10 @@ impl Value {
             Value::Variable(v) => v.kind,
         }
     }
+
+    pub fn variable(&self) -> Option<&Variable> {
+        if let Value::Variable(v) = self { Some(v) } else { None }
+    }
 }
 
 pub struct Builder {
@@ -49,6 +54,7 @@ pub struct Builder {
     pub kind: Kind,
     pub folder: Folder,
     pub memory: Memory,
+    pub hinges: Hinges,
 }
 
 impl Builder {
@@ -88,9 +94,7 @@ impl Builder {
     }
 
     pub fn relu(&mut self, z: &Variable) -> Result<Variable, Problem> {
-        self.memory.take(1, NODE)?;
-        let node = self.circuit.push_relu(z.node).ok_or(Problem::TooLarge)?;
-        Ok(Variable { node, ..z.clone() })
+        self.bend(z, |_, slopes| Some(hinge::larger(slopes, [0.0; 2])))
     }
 
     /// The flat positions of a variable's elements, to be moved as the elements are.
@@ -125,6 +129,19 @@ impl Builder {
         shape: &[usize],
         parts: &[(&Value, f64)],
     ) -> Result<Variable, Problem> {
+        let shift =
+            |part: &Value| matches!(part, Value::Constant(c) if c.data.iter().any(|c| *c != 0.0));
+        if !parts.iter().any(|(part, _)| shift(part)) {
+            let (operands, factors): (Vec<&Variable>, Vec<f64>) =
+                parts.iter().filter_map(|(part, factor)| Some((part.variable()?, *factor))).unzip();
+            let sum = |_: usize, slopes: &[hinge::Slopes]| {
+                let scaled = slopes.iter().zip(&factors).map(|(s, c)| hinge::times(*s, *c));
+                scaled.reduce(|a, b| hinge::plus(a?, b?)).flatten()
+            };
+            if let Some(sum) = self.hinged(shape, &operands, sum)? {
+                return Ok(sum);
+            }
+        }
         let count = small_volume(shape)?;
         let mut bias = vec![0.0; count];
         let mut terms = vec![];
@@ -164,6 +181,17 @@ impl Builder {
 
     /// factor_i · x_i, elementwise, with the factors broadcast.
     pub fn scaled(&mut self, v: &Variable, factors: &Array<f64>) -> Result<Variable, Problem> {
+        let shape = broadcast_shape(&v.shape, &factors.shape)?;
+        small_volume(&shape)?;
+        let all = factors.broadcast_to(&shape)?.data;
+        match self.hinged(&shape, &[v], |i, slopes| hinge::times(slopes[0], all[i]))? {
+            Some(scaled) => Ok(scaled),
+            None => self.rescaled(v, factors),
+        }
+    }
+
+    /// The same, as a tensor that is not taken for a function of another one: the factors stand for numbers that are no f64.
+    pub fn rescaled(&mut self, v: &Variable, factors: &Array<f64>) -> Result<Variable, Problem> {
         let shape = broadcast_shape(&v.shape, &factors.shape)?;
         small_volume(&shape)?;
         let picks = self.positions(v)?.broadcast_to(&shape)?;

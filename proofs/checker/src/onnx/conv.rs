@@ -255,6 +255,18 @@ impl Builder {
         if lists.iter().any(Vec::is_empty) {
             return Err(Problem::Unsupported("a window that is all padding"));
         }
+        if let Some(found) = self.hinged_maxima(x, &lists, &shape)? {
+            return Ok(found);
+        }
+        // A constant comes first in its pair.
+        if let Some((operands, from)) = self.hinges.joined.get(&x.node) {
+            let constant = |i: usize| matches!(operands[from[i].0], Value::Constant(_));
+            for pair in lists.iter_mut().flat_map(|l| l.chunks_exact_mut(2)) {
+                if constant(pair[1]) && !constant(pair[0]) {
+                    pair.swap(0, 1);
+                }
+            }
+        }
         let mut source = x.node;
         while lists.iter().any(|l| l.len() > 1) {
             let pairs: Vec<[usize; 2]> =

@@ -3,6 +3,7 @@ use super::array::{Array, Kind, small_volume};
 use super::build::{Builder, Value, Variable};
 use super::error::{Error, Problem};
 use super::external::Folder;
+use super::hinge::Hinges;
 use super::model::{Attribute, Model, NodeProto, TensorProto, is_standard};
 use crate::circuit::Circuit;
 use crate::memory::Memory;
@@ -78,7 +79,7 @@ pub fn lower<'a>(model: &'a Model<'a>, folder: Folder, memory: Memory) -> Result
     let mut lowering = Lowering {
         model,
         values: HashMap::from([(input.name, Value::Variable(variable))]),
-        build: Builder { circuit, kind, folder, memory },
+        build: Builder { circuit, hinges: Hinges::default(), kind, folder, memory },
     };
     let needed = ancestors(model, output);
     for (number, node) in model.nodes.iter().enumerate() {

@@ -7,6 +7,7 @@ mod build;
 mod conv;
 mod error;
 mod external;
+mod hinge;
 mod lower;
 mod model;
 mod movement;

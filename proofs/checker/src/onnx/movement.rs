@@ -151,7 +151,10 @@ impl Builder {
                 }
             }
         }
-        Ok(Value::Variable(self.affine(all.shape, terms, bias)?))
+        let joined = self.affine(all.shape, terms, bias)?;
+        let operands = operands.into_iter().cloned().collect();
+        self.hinges.joined.insert(joined.node, (operands, all.data));
+        Ok(Value::Variable(joined))
     }
 }
 

@@ -3,14 +3,18 @@ use super::affine::fold;
 use super::array::{Array, Kind, broadcast_shape};
 use super::build::{Builder, Value, Variable};
 use super::error::Problem;
+use super::hinge::{self, Slopes};
 use super::lower::Operation;
+
+/// Constants from here on are bounds that hardly anything reaches: c + relu(x − c) would cost more by rounding than by its form.
+const FAR: f64 = 1_048_576.0;
 
 impl Builder {
     pub fn rectify(&mut self, op: &Operation) -> Result<Value, Problem> {
         Ok(Value::Variable(self.relu(op.variable(0)?)?))
     }
 
-    /// a·x + (1 − a)·relu(x).
+    /// x where it is positive, a·x where it is negative.
     pub fn leaky_relu(&mut self, op: &Operation) -> Result<Value, Problem> {
         let slope = op.float("alpha")?.unwrap_or(0.01f32 as f64);
         self.leaky(op.variable(0)?, &Array::scalar(self.kind, slope))
@@ -25,24 +29,16 @@ impl Builder {
     }
 
     fn leaky(&mut self, x: &Variable, slope: &Array<f64>) -> Result<Value, Problem> {
-        let slope = slope.broadcast_to(&x.shape)?;
-        let r = self.relu(x)?;
-        let below = Value::Variable(self.scaled(x, &slope)?);
-        let above = Value::Variable(self.scaled(&r, &slope)?);
-        // 1 − a need not be an f64, so it stays a difference.
-        let parts = [(&below, 1.0), (&Value::Variable(r), 1.0), (&above, -1.0)];
-        Ok(Value::Variable(self.combine(&x.shape, &parts)?))
+        let slope = slope.broadcast_to(&x.shape)?.data;
+        Ok(Value::Variable(self.bend(x, |i, slopes| hinge::leaky(slopes, slope[i]))?))
     }
 
-    /// 2·relu(x) − x.
     pub fn absolute(&mut self, op: &Operation) -> Result<Value, Problem> {
-        let x = op.variable(0)?;
-        let r = Value::Variable(self.relu(x)?);
-        let x = Value::Variable(x.clone());
-        Ok(Value::Variable(self.combine(x.shape(), &[(&r, 2.0), (&x, -1.0)])?))
+        let abs = |_: usize, [below, above]: Slopes| Some([-below.abs(), above.abs()]);
+        Ok(Value::Variable(self.bend(op.variable(0)?, abs)?))
     }
 
-    /// lo + relu(x − lo) − relu(x − hi).
+    /// min(max(x, lo), hi).
     pub fn clip(&mut self, op: &Operation) -> Result<Value, Problem> {
         let x = op.input(0)?;
         let shape = op.variable(0)?.shape.clone();
@@ -61,41 +57,27 @@ impl Builder {
                 return Err(Problem::NotFinite);
             }
         }
-        let kind = self.kind;
-        let at = |c: f64| Value::constant(Array::scalar(kind, c));
-        let result = match ends {
-            [None, None] => return Ok(x.clone()),
-            [Some(low), Some(high)] => {
-                if low > high {
-                    return Err(Problem::Operand("bounds"));
-                }
-                let first = self.combine(&shape, &[(x, 1.0), (&at(low), -1.0)])?;
-                let first = Value::Variable(self.relu(&first)?);
-                let second = self.combine(&shape, &[(x, 1.0), (&at(high), -1.0)])?;
-                let second = Value::Variable(self.relu(&second)?);
-                self.combine(&shape, &[(&first, 1.0), (&second, -1.0), (&at(low), 1.0)])?
+        if let [Some(low), Some(high)] = ends
+            && low > high
+        {
+            return Err(Problem::Operand("bounds"));
+        }
+        let mut clipped = x.clone();
+        for (end, max) in ends.into_iter().zip([true, false]) {
+            if let Some(end) = end {
+                let end = Value::constant(Array::scalar(self.kind, end));
+                clipped = self.extreme(&shape, &clipped, &end, max)?;
             }
-            [Some(low), None] => {
-                let z = self.combine(&shape, &[(x, 1.0), (&at(low), -1.0)])?;
-                let r = Value::Variable(self.relu(&z)?);
-                self.combine(&shape, &[(&r, 1.0), (&at(low), 1.0)])?
-            }
-            [None, Some(high)] => {
-                let z = self.combine(&shape, &[(x, -1.0), (&at(high), 1.0)])?;
-                let r = Value::Variable(self.relu(&z)?);
-                self.combine(&shape, &[(&r, -1.0), (&at(high), 1.0)])?
-            }
-        };
-        Ok(Value::Variable(result))
+        }
+        Ok(clipped)
     }
 
-    /// Max (a + relu(b − a)) or Min (a − relu(a − b)), folded from the left.
+    /// Max or Min, folded from the left.
     pub fn extremum(&mut self, op: &Operation, max: bool) -> Result<Value, Problem> {
         let mut best = op.input(0)?.clone();
         for i in 1..op.inputs.len() {
             let next = op.input(i)?;
             let shape = broadcast_shape(best.shape(), next.shape())?;
-            let sign = if max { 1.0 } else { -1.0 };
             best = match (&best, next) {
                 (Value::Constant(a), Value::Constant(b)) => fold(a, b, |a, b| {
                     let nan = a.is_nan() || b.is_nan();
@@ -107,13 +89,47 @@ impl Builder {
                         a
                     }
                 })?,
-                (a, b) => {
-                    let z = self.combine(&shape, &[(b, sign), (a, -sign)])?;
-                    let r = Value::Variable(self.relu(&z)?);
-                    Value::Variable(self.combine(&shape, &[(a, 1.0), (&r, sign)])?)
-                }
+                (a, b) => self.extreme(&shape, a, b, max)?,
             };
         }
         Ok(best)
+    }
+
+    /// max(a, b) = a + relu(b − a) or min(a, b) = a − relu(a − b), where not both are functions of one tensor. A constant is a, unless it is far away.
+    fn extreme(
+        &mut self,
+        shape: &[usize],
+        a: &Value,
+        b: &Value,
+        max: bool,
+    ) -> Result<Value, Problem> {
+        let (a, b) = (&self.widened(shape, a)?, &self.widened(shape, b)?);
+        let constant = |v: &Value, test: fn(f64) -> bool| match v {
+            Value::Constant(c) => c.data.iter().any(|c| test(*c)),
+            Value::Variable(_) => false,
+        };
+        let (sign, pick) =
+            if max { (1.0, hinge::larger as fn(_, _) -> _) } else { (-1.0, hinge::smaller as _) };
+        if ![a, b].iter().any(|v| constant(v, |c| c != 0.0)) {
+            let variables: Vec<&Variable> =
+                [a, b].into_iter().filter_map(Value::variable).collect();
+            let slopes = |_: usize, s: &[Slopes]| Some(pick(s[0], *s.get(1).unwrap_or(&[0.0; 2])));
+            if let Some(found) = self.hinged(shape, &variables, slopes)? {
+                return Ok(Value::Variable(found));
+            }
+        }
+        let far = constant(a, |c| c.abs() >= FAR) || constant(b, |c| c.abs() >= FAR);
+        let swap = constant(if far { a } else { b }, |_| true);
+        let (a, b) = if swap { (b, a) } else { (a, b) };
+        let z = self.combine(shape, &[(b, sign), (a, -sign)])?;
+        let r = Value::Variable(self.relu(&z)?);
+        Ok(Value::Variable(self.combine(shape, &[(a, 1.0), (&r, sign)])?))
+    }
+
+    /// A variable, broadcast to a shape.
+    fn widened(&mut self, shape: &[usize], value: &Value) -> Result<Value, Problem> {
+        let Value::Variable(v) = value else { return Ok(value.clone()) };
+        let positions = self.positions(v)?.broadcast_to(shape)?;
+        self.moved(v, positions, 0.0)
     }
 }
