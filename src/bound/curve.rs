@@ -96,7 +96,36 @@ fn lower_intercept(curve: Curve, k: f64, l: f64, u: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::num::Rational;
+    use crate::num::hostile::{exact, exp};
+    use num_traits::One;
     use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+        /// Against e^z to hundreds of bits: at the ends, where lines touch, and near the point that the intercept is proved from.
+        #[test]
+        fn lines_are_bounds_exactly(l in -30.0f64..3.0, width in 0.0f64..30.0, t in 0.0f64..1.0, k in 0.0f64..1.0, tanh: bool) {
+            let curve = if tanh { Curve::Tanh } else { Curve::Sigmoid };
+            let u = l + width;
+            let one = Rational::one();
+            let value = |z: f64| {
+                let e = exp(&(exact(z) * exact(if tanh { -2.0 } else { -1.0 })));
+                if tanh { (&one - &e) / (&one + &e) } else { &one / (&one + &e) }
+            };
+            // A slope as large as the derivative is somewhere in the interval.
+            let slope = curve.derivative(l + k * width);
+            let own = Line { slope, intercept: lower_intercept(curve, slope, l, u) };
+            let touch = curve.where_derivative_is(slope).clamp(l, u);
+            let (low, high) = (lower_line(curve, l, u), upper_line(curve, l, u));
+            for z in [l, u, touch, (l + t * width).clamp(l, u)] {
+                let at = |line: Line| exact(line.slope) * exact(z) + exact(line.intercept);
+                let value = value(z);
+                prop_assert!(at(low) <= value && at(own) <= value && value <= at(high));
+            }
+        }
+    }
 
     proptest! {
         #[test]

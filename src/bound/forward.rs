@@ -12,7 +12,7 @@
 //! above it (the same lines that sweeps use), M + R and M − R become the lines' values at the nearer end.
 //!
 //! *Rounding.* Every computed coefficient may be wrong by γ times the sum of the magnitudes that entered it, and |ε| ≤ 1, so
-//! everything is charged to the constant of R: through an affine node γ |W| (Σ |M| + |R|) + γ |b|, in the same product;
+//! everything is charged to the constant of R: through an affine node γ |W| (Σ |M| + |R|) + γ |b|, in the same product, and its slack;
 //! through lines of slopes a, s and intercepts b, t at most 16 u ((|a| + |s|) Σ (|M| + |R|) + |b| + |t|), of which less than 5 u
 //! is needed (docs/soundness.md).
 
@@ -131,8 +131,10 @@ impl<'a> Forward<'a> {
         // Underflow: every product may lose TINY in either matrix.
         let underflow = 4.0 * (terms * self.width) as f64 * TINY;
         for d in 0..self.domains {
-            for r in radius.column_mut(d * self.width).iter_mut() {
-                *r = nan_to(add_up(inflate(*r, terms + 2), underflow), f64::INFINITY);
+            for (i, r) in radius.column_mut(d * self.width).iter_mut().enumerate() {
+                let slack = affine.slack.get(i).copied().unwrap_or(0.0);
+                let charged = add_up(add_up(inflate(*r, terms + 2), underflow), slack);
+                *r = nan_to(charged, f64::INFINITY);
             }
         }
         Some(Forms { middle, radius })
@@ -272,3 +274,6 @@ pub fn free_inputs(input: &Boxes, domain: usize) -> Vec<usize> {
     let free = |&i: &usize| input.lower[(i, domain)] < input.upper[(i, domain)];
     (0..input.lower.nrows()).filter(free).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ mod claim;
 mod cone;
 mod cost;
 mod curve;
+mod eliminate;
 mod forward;
 mod intermediate;
 mod kernel;

@@ -187,39 +187,51 @@ impl ProductLines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::num::hostile::{exact, near};
+    use crate::num::{Rational, UNIT};
+    use num_traits::Zero;
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+
+        /// At both ends and at 0, where a convex function is furthest from a line above it.
         #[test]
-        fn relu_lines_enclose(l in -1e3f64..1e3, width in 0.0f64..1e3, t in 0.0f64..1.0, s in 0.0f64..1.0) {
-            let u = l + width;
-            let z = (l + t * width).clamp(l, u);
-            let relu = z.max(0.0);
+        fn relu_lines_enclose(l in near(), u in near(), scale in -60i32..60, s in 0.0f64..1.0) {
+            let (l, u) = (-l.abs(), u.abs() * 2f64.powi(scale));
             let (alpha, slope, intercept) = relu_lines(l, u);
-            prop_assert!(alpha * z <= relu);
-            prop_assert!(slope * z + intercept >= relu - 1e-12 * (1.0 + relu));
-            if l < 0.0 && u > 0.0 {
-                prop_assert!(s * z + relu_upper_intercept(s, l, u) >= relu - 1e-12 * (1.0 + relu));
+            for z in [l, 0.0, u].map(exact) {
+                let relu = z.clone().max(Rational::zero());
+                prop_assert!(exact(alpha) * &z <= relu);
+                prop_assert!(exact(slope) * &z + exact(intercept) >= relu);
+                prop_assert!(exact(s) * &z + exact(relu_upper_intercept(s, l, u)) >= relu);
+                prop_assert!(&z + exact(relu_upper_intercept(1.0 - UNIT, l, u)) >= relu);
             }
         }
 
+        /// The line above at the ends; the one below where it touches, which on a point is there.
         #[test]
-        fn reciprocal_lines_enclose(l in 1e-3f64..1e3, width in 0.0f64..1e3, t in 0.0f64..1.0, negative: bool) {
-            let (l, u) = if negative { (-l - width, -l) } else { (l, l + width) };
-            let z = (l + t * (u - l)).clamp(l, u);
+        fn reciprocal_lines_enclose(l in near(), width in 0.0f64..10.0, scale in 0.1f64..10.0, point: bool) {
+            let l = l * scale;
+            let width = if point { 0.0 } else { width };
+            let (l, u) = if l > 0.0 { (l, l + width) } else { (l - width, l) };
             let (low, high) = reciprocal(l, u);
-            let slack = 1e-12 * (1.0 + (1.0 / z).abs());
-            prop_assert!(low.slope * z + low.intercept <= 1.0 / z + slack);
-            prop_assert!(high.slope * z + high.intercept >= 1.0 / z - slack);
+            for z in [l, u, 0.5 * l + 0.5 * u] {
+                let (value, z) = (exact(z).recip(), exact(z));
+                prop_assert!(exact(low.slope) * &z + exact(low.intercept) <= value);
+                prop_assert!(exact(high.slope) * &z + exact(high.intercept) >= value);
+            }
         }
 
+        /// x y minus a plane is least at a corner.
         #[test]
-        fn product_planes_enclose(xl in -9.0f64..9.0, xw in 0.0f64..5.0, yl in -9.0f64..9.0, yw in 0.0f64..5.0,
-                                  s in 0.0f64..1.0, t in 0.0f64..1.0) {
-            let (x, y) = (xl + s * xw, yl + t * yw);
-            let lines = ProductLines::new(&Boxes::single(&[xl], &[xl + xw]), &Boxes::single(&[yl], &[yl + yw]));
-            let at = |p: &[Matrix; 3]| p[0][0] * x + p[1][0] * y + p[2][0];
-            prop_assert!(at(&lines.lower) <= x * y + 1e-9 && at(&lines.upper) >= x * y - 1e-9);
+        fn product_planes_enclose(x in [near(), near()], y in [near(), near()]) {
+            let interval = |x: [f64; 2]| Boxes::single(&[x[0].min(x[1])], &[x[0].max(x[1])]);
+            let lines = ProductLines::new(&interval(x), &interval(y));
+            for (x, y) in x.iter().flat_map(|&x| y.map(|y| (exact(x), exact(y)))) {
+                let at = |p: &[Matrix; 3]| exact(p[0][0]) * &x + exact(p[1][0]) * &y + exact(p[2][0]);
+                prop_assert!(at(&lines.lower) <= &x * &y && at(&lines.upper) >= &x * &y);
+            }
         }
     }
 

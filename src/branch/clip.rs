@@ -24,6 +24,9 @@ pub struct Cut<'a> {
 /// Shrinks [lower, upper] to what the cut leaves. Returns whether anything is left.
 #[must_use]
 pub fn clip(cut: Cut, lower: &mut [f64], upper: &mut [f64]) -> bool {
+    if !cut.coefficients.iter().all(|a| a.is_finite()) {
+        return true;
+    }
     let end = |a: f64, l: f64, u: f64| if a >= 0.0 { l } else { u };
     let room = sub_up(cut.bound, cut.constant);
     let mut least = 0.0;
@@ -60,6 +63,7 @@ pub fn clip(cut: Cut, lower: &mut [f64], upper: &mut [f64]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::num::hostile::{exact, near};
     use proptest::prelude::*;
 
     proptest! {
@@ -75,7 +79,6 @@ mod tests {
             let cut = Cut { coefficients: &a, constant: f64::from(c) / 8.0, bound: f64::from(b) / 8.0 };
             let some_left = clip(cut, &mut lower, &mut upper);
             // The exact value of aᵀx, up to the 1/3: compare in rationals.
-            let exact = |v: f64| crate::num::from_f64(v).unwrap();
             let value = a.iter().zip(x).fold(exact(cut.constant), |sum, (&a, x)| sum + exact(a) * exact(x));
             if value <= exact(cut.bound) {
                 prop_assert!(some_left);
@@ -83,6 +86,38 @@ mod tests {
                     prop_assert!(lower[i] <= x[i] && x[i] <= upper[i]);
                 }
             }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+
+        /// A point that the cut just keeps, with nothing to spare: the bound is the next number above its value.
+        #[test]
+        fn no_point_on_the_edge_is_lost(
+            a in [near(), near()], x in [near(), near()], c in near(), scale in -60i32..60,
+            widths in [0.0f64..1.0, 0.0f64..1.0], sides in [0.0f64..1.0, 0.0f64..1.0],
+        ) {
+            let a = [a[0], a[1] * 2f64.powi(scale / 2)];
+            let x = [x[0], x[1] * 2f64.powi(-scale)];
+            let value = exact(c) + exact(a[0]) * exact(x[0]) + exact(a[1]) * exact(x[1]);
+            let cut = Cut { coefficients: &a, constant: c, bound: crate::num::round_up(&value) };
+            let end = |i: usize, side: f64| x[i] + x[i].abs() * widths[i] * side;
+            let mut lower = [0, 1].map(|i| end(i, -sides[i]).min(x[i]));
+            let mut upper = [0, 1].map(|i| end(i, 1.0 - sides[i]).max(x[i]));
+            prop_assert!(clip(cut, &mut lower, &mut upper));
+            prop_assert!((0..2).all(|i| lower[i] <= x[i] && x[i] <= upper[i]));
+        }
+    }
+
+    /// A coefficient that overflowed says nothing of an input that is 0 at its lower end.
+    #[test]
+    fn infinite_coefficients_clip_nothing() {
+        for a in [f64::INFINITY, f64::NAN] {
+            let (mut lower, mut upper) = ([0.0], [1.0]);
+            let cut = Cut { coefficients: &[a], constant: 0.0, bound: 1.0 };
+            assert!(clip(cut, &mut lower, &mut upper));
+            assert_eq!((lower, upper), ([0.0], [1.0]));
         }
     }
 

@@ -12,6 +12,41 @@
 //! bound that is at least as tight as the mixture of bounds, up to the slopes chosen, and one more row for the next round.
 //! Whatever the weights are, only that sweep's bound counts.
 
+use crate::net::{Matrix, column};
+use crate::num::{TINY, add_up, gamma, inflate, mul_up};
+
+/// Σ wₕ fₕ ≤ Σ wₕ bₕ, as computed.
+#[derive(Debug, Clone)]
+pub struct Combination {
+    /// The functional, rounded.
+    pub functional: Vec<f64>,
+    /// What its rounding may cost.
+    pub charge: f64,
+    /// The right side, rounded up.
+    pub bound: f64,
+}
+
+/// Combines half-spaces (functional, b, w ≥ 0) of outputs of at most these magnitudes.
+pub fn combine(
+    functionals: &Matrix,
+    halves: impl ExactSizeIterator<Item = (usize, f64, f64)>,
+    magnitudes: &[f64],
+) -> Combination {
+    let (outputs, terms) = (magnitudes.len(), halves.len());
+    let mut functional = vec![0.0; outputs];
+    let (mut reach, mut bound) = (0.0, 0.0);
+    for (f, b, w) in halves {
+        let half = column(functionals, f);
+        functional.iter_mut().zip(half).for_each(|(sum, a)| *sum += w * a);
+        reach += half.iter().zip(magnitudes).map(|(a, m)| w * a.abs() * m).sum::<f64>();
+        bound = add_up(bound, mul_up(w, b));
+    }
+    // A product that underflows may cost TINY times the output's magnitude.
+    let underflow = inflate(magnitudes.iter().sum(), outputs) * (terms as f64 * TINY);
+    let rounding = inflate(reach, terms * outputs + 2) * gamma(terms);
+    Combination { functional, charge: inflate(rounding + underflow, 3), bound }
+}
+
 /// Rows d + aᵀε over ε ∈ [−1, 1]ⁿ.
 #[derive(Debug, Clone, Default)]
 pub struct Rows {
@@ -163,6 +198,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::num::hostile::{exact, exact_dot, piled};
     use proptest::prelude::*;
 
     #[test]
@@ -171,6 +207,24 @@ mod tests {
         let rows = Rows { centres: vec![0.25, 0.25], slopes: vec![1.0, -1.0] };
         let (shares, value) = rows.mix().unwrap();
         assert_eq!((shares, value), (vec![0.5, 0.5], 0.25));
+    }
+
+    /// 1, and then numbers that are lost beside it: as weights, as right sides, and as a product that underflows.
+    #[test]
+    fn a_combination_pays_for_its_sums() {
+        let ones = Matrix::from_element(1, 300, 1.0);
+        let halves = piled(300).into_iter().enumerate().map(|(f, w)| (f, 1.0, w));
+        let sum = combine(&ones, halves.collect::<Vec<_>>().into_iter(), &[1.0]);
+        let weights = exact_dot(&piled(300), &[1.0; 300]);
+        assert!(&weights - exact(sum.functional[0]) <= exact(sum.charge) && sum.charge < 1e-12);
+        assert!(exact(sum.bound) >= weights);
+        let halves = piled(300).into_iter().enumerate().map(|(f, b)| (f, b, 1.0));
+        let sum = combine(&ones, halves.collect::<Vec<_>>().into_iter(), &[1.0]);
+        assert!(exact(sum.bound) >= weights && sum.bound < 1.0 + 1e-12);
+        let (least, huge) = (f64::from_bits(1), 2f64.powi(1000));
+        let sum = combine(&Matrix::from_element(1, 1, least), [(0, 0.0, 0.5)].into_iter(), &[huge]);
+        let lost = exact(0.5) * exact(least) - exact(sum.functional[0]);
+        assert!(lost * exact(huge) <= exact(sum.charge));
     }
 
     #[test]

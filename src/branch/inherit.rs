@@ -60,3 +60,25 @@ fn operands(net: &Network) -> impl Iterator<Item = usize> + '_ {
     };
     (1..net.nodes().len()).filter(read)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bound::Intermediate;
+    use crate::net::{LinearMap, NetworkBuilder};
+
+    /// Neither end is a number of single precision, and the nearest ones are inside.
+    #[test]
+    fn ends_are_rounded_outward() {
+        let mut b = NetworkBuilder::new(1, "x").unwrap();
+        let z = b.linear(0, LinearMap::Identity(1), "z").unwrap();
+        let y = b.relu(z, "y").unwrap();
+        let net = b.finish(y).unwrap();
+        let (l, u) = (-1.0 - 2f64.powi(-26), 1.0 + 2f64.powi(-26));
+        let analysis = Analysis::of_region(&net, &Boxes::single(&[l], &[u]), Intermediate::Crown);
+        let inherited = Inherited::of(&analysis, 0);
+        let known = Inherited::columns(&net, &[Some(&inherited)]);
+        let known = known[z].as_ref().unwrap();
+        assert!(known.lower[0] <= l && u <= known.upper[0]);
+    }
+}

@@ -3,7 +3,7 @@
 
 use super::ascend::{Slopes, ascend};
 use super::clip::Cut;
-use super::combine::Rows;
+use super::combine::{Rows, combine};
 use super::inherit::Inherited;
 use super::record::{SLACK, Step, rounding_of_terms, size, terms};
 use super::relu::{Hints, Refutation};
@@ -13,7 +13,7 @@ use crate::bound::{
     default_in_doubt, default_slope,
 };
 use crate::net::{Boxes, Matrix, Network, column};
-use crate::num::{add_up, gamma, inflate, mul_up, sub_down};
+use crate::num::{add_up, sub_down};
 use std::sync::Arc;
 
 /// A sub-box of one claim's region that is not proved yet.
@@ -288,16 +288,16 @@ impl<'a> Bounder<'a> {
             let functionals = &self.functionals[domain.claim as usize];
             for (r, reach) in open.iter().enumerate() {
                 let Some(weights) = reach.weights(domain) else { continue };
-                let functional = reach.functional(functionals, &weights);
+                let halves = reach.halves.iter().zip(&weights).map(|(&(f, b), &w)| (f, b, w));
+                let sum = combine(&functionals.matrix, halves, magnitudes);
                 columns.push(*column);
-                matrix.extend_from_slice(&functional);
-                let (charge, bound) = reach.price(functionals, &weights, magnitudes);
-                let mut target = add_up(bound, charge);
+                matrix.extend_from_slice(&sum.functional);
+                let mut target = add_up(sum.bound, sum.charge);
                 if self.recorded {
-                    target += self.expected_distance(reach, domain, &functional);
+                    target += self.expected_distance(reach, domain, &sum.functional);
                 }
                 targets.push(target);
-                owners.push((u, r, weights, charge, bound));
+                owners.push((u, r, weights, sum.charge, sum.bound));
             }
         }
         if owners.is_empty() {
@@ -308,9 +308,7 @@ impl<'a> Bounder<'a> {
         for (k, (owner, (step, c))) in owners.into_iter().zip(best).enumerate() {
             let (u, r, weights, charge, bound) = owner;
             let at = (bounded.sweeps.len() + step, c);
-            let mut row = Row::of(&sweeps[step].0, at, bound, weights);
-            row.constant = sub_down(row.constant, charge);
-            row.low = sub_down(row.low, charge);
+            let mut row = Row::of(&sweeps[step].0, at, bound, weights).charged(charge);
             let undecided = &mut bounded.undecided[u];
             if self.recorded {
                 self.distance(&mut row, undecided.domain, column(&matrix, k));
@@ -396,6 +394,12 @@ impl Bounded<'_> {
 const DOUBT: f64 = 1e-5;
 
 impl Row {
+    /// The row of a functional that the one swept is a rounded version of.
+    fn charged(self, charge: f64) -> Self {
+        let (constant, low) = (sub_down(self.constant, charge), sub_down(self.low, charge));
+        Self { constant, low, ..self }
+    }
+
     fn of(swept: &Swept, at: (usize, usize), bound: f64, weights: Vec<f64>) -> Self {
         Self {
             coefficients: column(&swept.coefficients, at.1).to_vec(),
@@ -439,26 +443,25 @@ impl Reach {
         weights.iter_mut().for_each(|w| *w = (*w / GRAIN).round().max(0.0) * GRAIN);
         Some(weights)
     }
+}
 
-    /// Σ wₕ fₕ, rounded.
-    fn functional(&self, functionals: &Functionals, weights: &[f64]) -> Vec<f64> {
-        let mut sum = vec![0.0; functionals.matrix.nrows()];
-        for (&(f, _), w) in self.halves.iter().zip(weights) {
-            let half = column(&functionals.matrix, f);
-            sum.iter_mut().zip(half).for_each(|(sum, a)| *sum += w * a);
-        }
-        sum
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::num::UNIT;
+    use crate::num::hostile::exact;
 
-    /// What rounding the combined functional may cost, |y| being at most `magnitudes`, and Σ wₕ bₕ rounded up.
-    fn price(&self, functionals: &Functionals, weights: &[f64], magnitudes: &[f64]) -> (f64, f64) {
-        let (mut reach, mut bound) = (0.0, 0.0);
-        for (&(f, b), &w) in self.halves.iter().zip(weights) {
-            let half = column(&functionals.matrix, f);
-            reach += half.iter().zip(magnitudes).map(|(a, m)| w * a.abs() * m).sum::<f64>();
-            bound = add_up(bound, mul_up(w, b));
-        }
-        let terms = self.halves.len();
-        (inflate(inflate(reach, terms * magnitudes.len() + 2) * gamma(terms + 1), 2), bound)
+    /// The charge is lost beside the constant and the bound.
+    #[test]
+    fn charges_are_subtracted_downwards() {
+        let swept = Swept {
+            bounds: vec![1024.0],
+            coefficients: Matrix::from_element(1, 1, 0.0),
+            constants: vec![1024.0],
+            trace: Vec::new(),
+        };
+        let row = Row::of(&swept, (0, 0), 0.0, Vec::new()).charged(UNIT);
+        let most = exact(1024.0) - exact(UNIT);
+        assert!(exact(row.constant) <= most && exact(row.low) <= most);
     }
 }

@@ -182,7 +182,9 @@ pub(super) fn moved(lower: &[f64], upper: &[f64], inner: &[Vec<f64>; 2]) -> Vec<
         // A power of two, about a millionth of the width.
         let grain = 2f64.powf((width * 2f64.powi(-20)).log2().floor());
         let ends = [(inner[0][i] / grain).floor() * grain, (inner[1][i] / grain).ceil() * grain];
-        if !(grain > 0.0 && ends[0].is_finite() && ends[1].is_finite()) {
+        // Whatever the grain came out as, no end moves further than to those inside.
+        let outward = ends[0] <= inner[0][i] && inner[1][i] <= ends[1];
+        if !(outward && ends[0].is_finite() && ends[1].is_finite()) {
             continue;
         }
         for (upper, at, gain) in
@@ -199,6 +201,22 @@ pub(super) fn moved(lower: &[f64], upper: &[f64], inner: &[Vec<f64>; 2]) -> Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn ends_move_no_further_than_to_those_inside(
+            l in -1.0f64..1.0, width in 1e-300f64..4.0, a in 0.0f64..1.0, b in 0.0f64..1.0, tiny: bool,
+        ) {
+            let width = if tiny { width * 2f64.powi(-1040) } else { width };
+            let u = l + width;
+            let inner = [vec![(l + a * width).clamp(l, u)], vec![(l + b * width).clamp(l, u)]];
+            for slab in moved(&[l], &[u], &inner) {
+                let at = slab.at;
+                prop_assert!(if slab.upper { inner[1][0] <= at } else { at <= inner[0][0] }, "{slab:?}");
+            }
+        }
+    }
 
     #[test]
     fn slabs_keep_what_matters_and_are_short() {

@@ -64,6 +64,13 @@ impl ConvGeometry {
         self.input[0] / self.groups * self.kernel[0] * self.kernel[1]
     }
 
+    /// Output elements that read one input, at most: one for each output channel of its group and each tap.
+    #[must_use]
+    pub fn fan_out(&self) -> usize {
+        let taps = self.kernel[0] * self.kernel[1];
+        self.channels / self.groups * taps.min(self.positions())
+    }
+
     fn positions(&self) -> usize {
         self.output().map_or(0, |[h, w]| h * w)
     }

@@ -1,11 +1,11 @@
 //! Outward-rounded interval evaluation: for a batch of input boxes, an enclosure of every node's real values.
 //!
-//! Affine nodes in centre/radius form: c' = W c + b and r' = |W| (r + γ(|c| + r)) + γ|b|, rounded up, where γ covers the
-//! dot products and [`super::Affine::roundings`].
+//! Affine nodes in centre/radius form: c' = W c + b and r' = |W| (r + γ|c| + ρ r) + γ|b|, rounded up, where ρ covers
+//! [`super::Affine::roundings`], and γ these and the dot products.
 
 use super::evaluate::broadcast;
 use super::{Affine, Matrix, Network, Op, recip_interval};
-use crate::num::{TINY, add_up, gamma, inflate, mul_down, mul_up, nan_to, sub_down, sub_up};
+use crate::num::{add_up, gamma, inflate, mul_down, mul_up, nan_to, sub_down, sub_up};
 
 /// A batch of boxes: column c is the box [lower, upper] of domain c.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,39 +121,44 @@ impl Network {
 
 fn enclose_affine(affine: &Affine, earlier: &[Boxes], domains: usize) -> Boxes {
     let terms = affine.fan_in();
-    let g = gamma(terms + affine.roundings);
+    let (g, rounded) = (gamma(terms + affine.roundings), gamma(affine.roundings));
     let mut centres = broadcast(&affine.bias, domains);
     let mut radii = broadcast(&affine.bias, domains);
     radii.apply(|b| *b = mul_up(b.abs(), g));
     for term in &affine.terms {
         let boxes = &earlier[term.source];
-        let centre = boxes.lower.zip_map(&boxes.upper, |l, u| 0.5 * l + 0.5 * u);
-        let mut radius = centre.clone();
-        for ((r, l), u) in radius.iter_mut().zip(boxes.lower.iter()).zip(boxes.upper.iter()) {
+        let mut centre = boxes.lower.clone();
+        let mut radius = boxes.upper.clone();
+        for (c, r) in centre.iter_mut().zip(radius.iter_mut()) {
+            let (l, u) = (*c, *r);
+            (*c, *r) = around(l, u);
             // Nothing is lost of an exact 0, and its upward rounded radius, a denormal number, would make products slow.
-            if *l == 0.0 && *u == 0.0 {
-                continue;
+            if l != 0.0 || u != 0.0 {
+                *r = add_up(*r, add_up(mul_up(rounded, *r), mul_up(g, c.abs())));
             }
-            let c = *r;
-            let plain = sub_up(*u, c).max(sub_up(c, *l)).max(0.0);
-            let plain = if l == u && c == *l { 0.0 } else { plain };
-            let reach = add_up(c.abs(), plain);
-            *r = add_up(plain, mul_up(g, reach));
         }
         term.map.add_apply_both(&centre, &mut centres, &radius, &mut radii);
     }
-    // Underflow: each of the products in a row may lose TINY, in the centre and in the radius.
-    let underflow = terms as f64 * TINY * 2.0;
     let rows = affine.bias.len();
     for (i, (c, r)) in centres.iter_mut().zip(radii.iter_mut()).enumerate() {
         let slack = affine.slack.get(i % rows).copied().unwrap_or(0.0);
-        let radius = add_up(add_up(inflate(*r, terms), underflow), slack);
+        // What products lose by underflow, in the centre and in the radius, `inflate` adds as well.
+        let radius = add_up(inflate(*r, terms), slack);
+        // Where parts of the sum overflowed, the centre says nothing.
+        let radius = if c.is_finite() { radius } else { f64::INFINITY };
         (*c, *r) = (sub_down(*c, radius), add_up(*c, radius));
     }
     Boxes {
         lower: centres.map(|l| nan_to(l, f64::NEG_INFINITY)),
         upper: radii.map(|u| nan_to(u, f64::INFINITY)),
     }
+}
+
+/// About the middle of an interval, and a radius that reaches both ends from there.
+fn around(l: f64, u: f64) -> (f64, f64) {
+    let c = 0.5 * l + 0.5 * u;
+    let exact = l == u && c == l;
+    (c, if exact { 0.0 } else { sub_up(u, c).max(sub_up(c, l)).max(0.0) })
 }
 
 fn product(a: &Boxes, b: &Boxes) -> Boxes {
@@ -169,4 +174,131 @@ fn product(a: &Boxes, b: &Boxes) -> Boxes {
         out.upper[i] = ends.iter().map(|&(x, y)| mul_up(x, y)).fold(f64::NEG_INFINITY, f64::max);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{LinearMap, NetworkBuilder, Term};
+    use crate::num::hostile::{exact, near, piled};
+    use crate::num::{Rational, UNIT};
+    use num_traits::Zero;
+    use proptest::prelude::*;
+
+    /// The box of bias + W x for a box of inputs.
+    fn boxes(
+        weights: &Matrix,
+        bias: f64,
+        roundings: usize,
+        slack: f64,
+        input: [&[f64]; 2],
+    ) -> Boxes {
+        let mut b = NetworkBuilder::new(weights.ncols(), "x").unwrap();
+        let terms = vec![Term { source: 0, map: LinearMap::from_matrix(weights.clone()) }];
+        let z = b.affine(terms, vec![bias; weights.nrows()], roundings, "z").unwrap();
+        b.within(z, vec![slack; weights.nrows()]).unwrap();
+        let enclosure = b.finish(z).unwrap().enclose(&Boxes::single(input[0], input[1]));
+        enclosure.node(1).clone()
+    }
+
+    fn row(weights: &[f64]) -> Matrix {
+        Matrix::from_row_slice(1, weights.len(), weights)
+    }
+
+    /// bias + W x exactly.
+    fn value(weights: &[f64], bias: f64, x: &[f64]) -> Rational {
+        weights.iter().zip(x).fold(exact(bias), |sum, (&w, &x)| sum + exact(w) * exact(x))
+    }
+
+    #[test]
+    fn a_long_sum_of_centres_is_enclosed() {
+        let (weights, ones) = (piled(300), [1.0; 300]);
+        for (bias, weights) in [(0.0, weights.clone()), (1.0, vec![UNIT; 300])] {
+            let found = boxes(&row(&weights), bias, 0, 0.0, [&ones, &ones]);
+            let value = value(&weights, bias, &ones);
+            assert!(exact(found.lower[0]) <= value && value <= exact(found.upper[0]), "{bias}");
+            assert!(found.upper[0] - found.lower[0] < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_long_sum_of_radii_is_enclosed() {
+        let (weights, ones) = (piled(300), [1.0; 300]);
+        let found = boxes(&row(&weights), 0.0, 0, 0.0, [&[-1.0; 300], &ones]);
+        assert!(
+            value(&weights, 0.0, &ones) <= exact(found.upper[0]) && found.upper[0] < 1.0 + 1e-12
+        );
+    }
+
+    /// The weight, or the bias, stands for a number that is 40 roundings larger.
+    #[test]
+    fn rounded_weights_and_biases_are_enclosed() {
+        let larger = exact(1.0 + 40.0 * UNIT);
+        for x in [[1.0, 1.0], [-1.0, 1.0]] {
+            let found = boxes(&row(&[1.0]), 0.0, 40, 0.0, [&x[..1], &x[1..]]);
+            assert!(larger <= exact(found.upper[0]), "{x:?}");
+        }
+        let found = boxes(&row(&[0.0]), 1.0, 40, 0.0, [&[1.0], &[1.0]]);
+        assert!(larger <= exact(found.upper[0]));
+    }
+
+    #[test]
+    fn slack_widens() {
+        let found = boxes(&row(&[1.0]), 0.0, 0, 0.5, [&[1.0], &[1.0]]);
+        assert!(found.lower[0] <= 0.5 && found.upper[0] >= 1.5);
+    }
+
+    #[test]
+    fn products_that_underflow_are_enclosed() {
+        let (weights, x) = ([f64::from_bits(1); 100], [0.5; 100]);
+        let found = boxes(&row(&weights), 0.0, 0, 0.0, [&x, &x]);
+        assert!(value(&weights, 0.0, &x) <= exact(found.upper[0]));
+    }
+
+    /// Parts of a sum that overflow say nothing about the sum, which is 0.
+    #[test]
+    fn a_sum_whose_parts_overflow_is_unknown() {
+        let x = [2f64.powi(1000); 4];
+        let weights = [2f64.powi(23), 2f64.powi(23), -2f64.powi(23), -2f64.powi(23)];
+        let found = boxes(&row(&weights), 0.0, 0, 0.0, [&x, &x]);
+        assert_eq!((found.lower[0], found.upper[0]), (f64::NEG_INFINITY, f64::INFINITY));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_radius_reaches_both_ends(a in near(), b in near(), small in -2.0f64..2.0) {
+            let b = if small.abs() < 1.0 { a + small * UNIT } else { b };
+            let (l, u) = (a.min(b), a.max(b));
+            let (c, r) = around(l, u);
+            prop_assert!(exact(c) - exact(r) <= exact(l) && exact(u) <= exact(c) + exact(r));
+        }
+
+        /// With nothing to spare: one product, one sum and the ends, each rounded as far as can be.
+        #[test]
+        fn ends_are_rounded_outward(w in near(), x in near(), b in -2.0f64..2.0) {
+            let found = boxes(&row(&[w]), b * UNIT, 0, 0.0, [&[x], &[x]]);
+            let value = value(&[w], b * UNIT, &[x]);
+            prop_assert!(exact(found.lower[0]) <= value && value <= exact(found.upper[0]));
+        }
+
+        #[test]
+        fn products_of_intervals_are_rounded_outward(x in [near(), near()], y in [near(), near()]) {
+            let interval = |x: [f64; 2]| Boxes::single(&[x[0].min(x[1])], &[x[0].max(x[1])]);
+            let found = product(&interval(x), &interval(y));
+            for (x, y) in x.iter().flat_map(|&x| y.map(|y| (x, y))) {
+                let value = exact(x) * exact(y);
+                prop_assert!(exact(found.lower[0]) <= value && value <= exact(found.upper[0]));
+            }
+        }
+
+        #[test]
+        fn reciprocals_are_rounded_outward(x in near(), scale in 0.1f64..10.0) {
+            let x = x * scale;
+            let (low, high) = recip_interval(x, x);
+            prop_assert!(exact(low) <= exact(x).recip() && exact(x).recip() <= exact(high));
+            prop_assert!(!exact(x).is_zero());
+        }
+    }
 }

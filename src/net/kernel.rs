@@ -25,22 +25,54 @@ fn lanes(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
     sums.iter().fold(rest, |sum, part| sum + part)
 }
 
-/// Σ aᵢ bᵢ.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
-pub fn dot(a: &[f64], b: &[f64]) -> f64 {
-    lanes(a, b, |a, b| a * b)
-}
-
 /// Σ |aᵢ| bᵢ.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 pub fn abs_dot(a: &[f64], b: &[f64]) -> f64 {
     lanes(a, b, |a, b| a.abs() * b)
 }
 
-/// Σ min(aᵢ lᵢ, aᵢ uᵢ).
+/// Σ aᵢ bᵢ and Σ |aᵢ bᵢ|, in the same order: where parts of the first overflow, so does the second.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
-pub fn corner(a: &[f64], l: &[f64], u: &[f64]) -> f64 {
-    lanes(a, l, |a, l| a.max(0.0) * l) + lanes(a, u, |a, u| a.min(0.0) * u)
+pub fn dot(a: &[f64], b: &[f64]) -> (f64, f64) {
+    (lanes(a, b, |a, b| a * b), lanes(a, b, |a, b| (a * b).abs()))
+}
+
+/// Σ min(aᵢ lᵢ, aᵢ uᵢ) and the sum of the magnitudes; not a number where a coefficient is none.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+pub fn corner(a: &[f64], l: &[f64], u: &[f64]) -> (f64, f64) {
+    let n = a.len();
+    let (l, u) = (&l[..n], &u[..n]);
+    let least = |i: usize| {
+        let (positive, negative) = parts(a[i]);
+        positive * l[i] + negative * u[i]
+    };
+    let (mut sums, mut reaches) = ([0.0; LANES], [0.0; LANES]);
+    let blocks = n / LANES * LANES;
+    for start in (0..blocks).step_by(LANES) {
+        for lane in 0..LANES {
+            let value = least(start + lane);
+            sums[lane] += value;
+            reaches[lane] += value.abs();
+        }
+    }
+    let (mut sum, mut reach) = (0.0, 0.0);
+    for i in blocks..n {
+        let value = least(i);
+        sum += value;
+        reach += value.abs();
+    }
+    for lane in 0..LANES {
+        sum += sums[lane];
+        reach += reaches[lane];
+    }
+    (sum, reach)
+}
+
+/// max(a, 0) and min(a, 0); the latter is not a number where a is none or infinite, so that no such coefficient is lost.
+#[inline(always)]
+fn parts(a: f64) -> (f64, f64) {
+    let positive = if a > 0.0 { a } else { 0.0 };
+    (positive, a - positive)
 }
 
 /// y += w x and r += |w| s, in one pass over w.
@@ -71,7 +103,8 @@ pub struct Slopes<'a> {
     pub intercept: &'a [f64],
 }
 
-/// outᵢ = aᵢ · (lower slope where aᵢ ≥ 0, else upper slope); returns Σ min(aᵢ, 0) tᵢ and Σ |outᵢ| mᵢ.
+/// outᵢ = aᵢ · (lower slope where aᵢ ≥ 0, else upper slope); returns Σ min(aᵢ, 0) tᵢ and Σ |outᵢ| mᵢ. An aᵢ that is infinite or no
+/// number leaves outᵢ, and so the second sum, infinite or no number.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 pub fn relax(a: &[f64], slopes: Slopes, m: &[f64], out: &mut [f64]) -> (f64, f64) {
     let n = a.len();
@@ -82,7 +115,7 @@ pub fn relax(a: &[f64], slopes: Slopes, m: &[f64], out: &mut [f64]) -> (f64, f64
     for start in (0..blocks).step_by(LANES) {
         for lane in 0..LANES {
             let i = start + lane;
-            let (positive, negative) = (a[i].max(0.0), a[i].min(0.0));
+            let (positive, negative) = parts(a[i]);
             let value = positive * al[i] + negative * au[i];
             out[i] = value;
             intercepts[lane] += negative * t[i];
@@ -91,7 +124,7 @@ pub fn relax(a: &[f64], slopes: Slopes, m: &[f64], out: &mut [f64]) -> (f64, f64
     }
     let (mut intercept, mut reach) = (0.0, 0.0);
     for i in blocks..n {
-        let (positive, negative) = (a[i].max(0.0), a[i].min(0.0));
+        let (positive, negative) = parts(a[i]);
         let value = positive * al[i] + negative * au[i];
         out[i] = value;
         intercept += negative * t[i];
@@ -284,7 +317,11 @@ mod tests {
             let b: Vec<f64> = (0..n).map(|i| f64::from(i % 5)).collect();
             let plain: f64 = a.iter().zip(&b).map(|(a, b)| a * b).sum();
             let magnitude: f64 = a.iter().zip(&b).map(|(a, b)| a.abs() * b).sum();
-            assert_eq!((dot(&a, &b), abs_dot(&a, &b)), (plain, magnitude));
+            assert_eq!((dot(&a, &b), abs_dot(&a, &b)), ((plain, magnitude), magnitude));
+            let twice: Vec<f64> = b.iter().map(|b| 2.0 * b).collect();
+            let least: f64 = a.iter().zip(&b).map(|(a, b)| (a * b).min(2.0 * a * b)).sum();
+            let reach: f64 = a.iter().zip(&b).map(|(a, b)| (a * b).min(2.0 * a * b).abs()).sum();
+            assert_eq!(corner(&a, &b, &twice), (least, reach));
             let mut out = vec![0.0; a.len()];
             let ones = vec![1.0; a.len()];
             let slopes = Slopes { lower: &ones, upper: &b, intercept: &b };
@@ -294,6 +331,23 @@ mod tests {
             assert_eq!(out, expected);
             assert_eq!(intercept, a.iter().zip(&b).map(|(a, b)| a.min(0.0) * b).sum::<f64>());
             assert_eq!(reach, expected.iter().map(|v| v.abs()).sum::<f64>());
+        }
+    }
+
+    /// Whatever its place: in a block of lanes or after them.
+    #[test]
+    fn no_coefficient_is_lost_that_is_not_finite() {
+        for (n, at) in [(3, 1), (40, 17), (40, 39)] {
+            for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                let mut a = vec![1.0; n];
+                a[at] = bad;
+                let (ones, mut out) = (vec![1.0; n], vec![0.0; n]);
+                let slopes = Slopes { lower: &ones, upper: &ones, intercept: &ones };
+                assert!(!relax(&a, slopes, &ones, &mut out).1.is_finite());
+                assert!(!out[at].is_finite());
+                assert!(!corner(&a, &ones, &ones).1.is_finite());
+                assert!(!dot(&a, &ones).1.is_finite());
+            }
         }
     }
 }

@@ -96,6 +96,20 @@ impl LinearMap {
         }
     }
 
+    /// How many roundings a term of a computed entry of Wᵀ a passes through, at most: a product, unless by ±1, and the additions to the
+    /// other terms of its column, in whatever order. (Additions of exact zeros, of which convolutions make many, round nothing.)
+    #[must_use]
+    pub fn roundings_transposed(&self) -> usize {
+        match self {
+            Self::Identity(_) => 0,
+            Self::Dense(dense) => dense.weights().nrows(),
+            Self::Conv(conv) => conv.geometry().fan_out(),
+            Self::Sparse(sparse) => {
+                sparse.longest_column().saturating_sub(usize::from(sparse.only_signs()))
+            }
+        }
+    }
+
     /// Stored weights (parameters, for convolutions counted once).
     #[must_use]
     pub fn parameters(&self) -> usize {

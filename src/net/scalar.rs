@@ -132,6 +132,33 @@ pub fn recip_interval(lower: f64, upper: f64) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::num::Rational;
+    use crate::num::hostile::{exact, exp};
+    use num_traits::{One, Signed};
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+        /// Against e^x to hundreds of bits.
+        #[test]
+        fn values_and_derivatives_are_enclosed(x in -25.0f64..25.0, near_zero: bool) {
+            let x = if near_zero { x / 25.0 } else { x };
+            let one = Rational::one();
+            let e = exp(&exact(-x));
+            let sigmoid = &one / (&one + &e);
+            let tanh = (&one - &e * &e) / (&one + &e * &e);
+            for (curve, value, derivative) in [
+                (Curve::Sigmoid, sigmoid.clone(), &sigmoid * (&one - &sigmoid)),
+                (Curve::Tanh, tanh.clone(), &one - &tanh * &tanh),
+            ] {
+                prop_assert!(exact(curve.value_down(x)) <= value);
+                prop_assert!(value <= exact(curve.value_up(x)));
+                let error = (exact(curve.derivative(x)) - &derivative).abs();
+                prop_assert!(error <= derivative * exact(16.0 * UNIT));
+            }
+        }
+    }
 
     #[test]
     fn enclosures_hold_known_values() {

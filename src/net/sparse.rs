@@ -16,6 +16,8 @@ pub struct Sparse {
     columns: Vec<u32>,
     weights: Vec<f64>,
     magnitudes: OnceLock<Vec<f64>>,
+    longest_column: usize,
+    only_signs: bool,
 }
 
 impl Sparse {
@@ -35,17 +37,23 @@ impl Sparse {
             columns: Vec::new(),
             weights: Vec::new(),
             magnitudes: OnceLock::new(),
+            longest_column: 0,
+            only_signs: true,
         };
+        let mut lengths = vec![0; inputs];
         for row in rows {
             for (column, weight) in row {
                 assert!(column < inputs, "column {column} of {inputs}");
                 if weight != 0.0 {
                     sparse.columns.push(u32::try_from(column).expect("fewer than 2³² columns"));
                     sparse.weights.push(weight);
+                    sparse.only_signs &= weight.abs() == 1.0;
+                    lengths[column] += 1;
                 }
             }
             sparse.starts.push(sparse.columns.len());
         }
+        sparse.longest_column = lengths.into_iter().max().unwrap_or(0);
         sparse
     }
 
@@ -122,6 +130,18 @@ impl Sparse {
     #[must_use]
     pub fn longest_row(&self) -> usize {
         self.starts.windows(2).map(|w| w[1] - w[0]).max().unwrap_or(0)
+    }
+
+    /// The most entries in any column; an element that a row names twice counts twice.
+    #[must_use]
+    pub fn longest_column(&self) -> usize {
+        self.longest_column
+    }
+
+    /// Whether every entry is 1 or −1.
+    #[must_use]
+    pub fn only_signs(&self) -> bool {
+        self.only_signs
     }
 
     pub(super) fn add_apply(&self, x: &Matrix, y: &mut Matrix) {

@@ -5,6 +5,8 @@
 
 mod decimal;
 mod exact;
+#[cfg(test)]
+pub(crate) mod hostile;
 mod round;
 
 pub use decimal::{Decimal, exact_decimal};

@@ -16,11 +16,15 @@ pub const UNIT: f64 = f64::EPSILON / 2.0;
 /// More than the absolute error 2⁻¹⁰⁷⁵ that one underflowing operation can make; normal, so products with it behave.
 pub const TINY: f64 = f64::MIN_POSITIVE;
 
-/// γₙ = n·u / (1 − n·u), rounded up. Infinite where n·u ≥ 1/2 (no such dot product fits in memory).
+/// γₙ = n·u / (1 − n·u), rounded up; 0 for n = 0. Infinite where n·u ≥ 1/2 (no such dot product fits in memory).
 #[must_use]
 pub fn gamma(n: usize) -> f64 {
     let nu = n as f64 * UNIT;
-    if nu >= 0.5 { f64::INFINITY } else { (nu / (1.0 - nu)).next_up().next_up() }
+    match n {
+        0 => 0.0,
+        _ if nu >= 0.5 => f64::INFINITY,
+        _ => (nu / (1.0 - nu)).next_up().next_up(),
+    }
 }
 
 /// An upper bound of a sum of `n` non-negative products, from its computed value `x`.
@@ -98,32 +102,78 @@ pub fn two_sum(a: f64, b: f64) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Rational;
+    use super::super::hostile::{exact, near, piled};
     use super::*;
+    use num_traits::{One, Zero};
     use proptest::prelude::*;
 
+    /// Any finite numbers, many of them near each other, near ±1, or subnormal.
+    fn finite() -> impl Strategy<Value = f64> {
+        let any = any::<f64>().prop_filter("finite", |x| x.is_finite());
+        let subnormal = (0u64..1 << 52).prop_map(f64::from_bits);
+        prop_oneof![any, near(), near().prop_map(|x| x * UNIT), subnormal]
+    }
+
+    fn is_below(low: f64, x: &Rational) -> bool {
+        low == f64::NEG_INFINITY || (low.is_finite() && exact(low) <= *x)
+    }
+
+    fn is_above(high: f64, x: &Rational) -> bool {
+        is_below(-high, &-x)
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+
         #[test]
         fn single_precision_is_rounded_outward(x: f64) {
             prop_assume!(!x.is_nan());
             prop_assert!(f64::from(single_down(x)) <= x && x <= f64::from(single_up(x)));
         }
+
+        #[test]
+        fn directed_operations_enclose_exact_ones(a in finite(), b in finite()) {
+            let (sum, product) = (exact(a) + exact(b), exact(a) * exact(b));
+            prop_assert!(is_below(add_down(a, b), &sum) && is_above(add_up(a, b), &sum));
+            prop_assert!(is_below(sub_down(a, -b), &sum) && is_above(sub_up(a, -b), &sum));
+            prop_assert!(is_below(mul_down(a, b), &product) && is_above(mul_up(a, b), &product));
+        }
     }
 
+    /// n·u / (1 − n·u) is at most what is computed, which is little more.
     #[test]
-    fn gamma_is_an_upper_bound_of_n_u() {
-        for n in [1, 2, 10, 784, 1 << 20] {
-            let exact_lower = n as f64 * UNIT;
-            assert!(gamma(n) > exact_lower && gamma(n) < exact_lower * 1.001);
+    fn gamma_is_rounded_up() {
+        assert_eq!(gamma(0), 0.0);
+        for n in (1..2000).chain([1 << 20, (1 << 30) + 1, (1 << 40) + 12345]) {
+            let nu = Rational::from_integer(n.into()) * exact(UNIT);
+            let gamma_n = &nu / (Rational::one() - &nu);
+            assert!(exact(gamma(n)) >= gamma_n && gamma(n) < 1.001 * n as f64 * UNIT, "{n}");
         }
         assert_eq!(gamma(usize::MAX), f64::INFINITY);
     }
 
     #[test]
-    fn directed_operations_enclose() {
-        assert!(add_down(0.1, 0.2) < add_up(0.1, 0.2));
+    fn inflated_sums_are_at_least_the_exact_ones() {
+        let least = f64::from_bits(1);
+        let products = [
+            piled(1000).into_iter().map(|x| (x, 1.0)).collect::<Vec<_>>(),
+            // All of these underflow.
+            vec![(least, 0.5); 1000],
+        ];
+        for products in products {
+            let computed = products.iter().fold(0.0, |sum, (a, b)| sum + a * b);
+            let sum =
+                products.iter().fold(Rational::zero(), |sum, &(a, b)| sum + exact(a) * exact(b));
+            assert!(exact(computed) < sum && sum <= exact(inflate(computed, products.len())));
+        }
+    }
+
+    #[test]
+    fn what_is_undefined_says_nothing() {
         assert_eq!(mul_up(0.0, f64::INFINITY), 0.0);
         assert_eq!(add_down(f64::INFINITY, f64::NEG_INFINITY), f64::NEG_INFINITY);
-        assert!(mul_down(1e-200, 1e-200) < 0.0 && mul_up(1e-200, 1e-200) > 0.0);
+        assert_eq!(add_up(f64::INFINITY, f64::NEG_INFINITY), f64::INFINITY);
     }
 
     #[test]

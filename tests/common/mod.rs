@@ -1,6 +1,8 @@
 //! Shared by the integration tests: random networks, exact evaluation, ONNX files.
 #![allow(dead_code)]
 
+pub mod circuits;
+pub mod dyadic;
 pub mod exact;
 pub mod nets;
 pub mod onnx_writer;
