@@ -167,6 +167,6 @@ fn no_bound_is_above_the_exact_value() {
             wrong.push(format!("circuit {seed}: {what}"));
         }
     }
-    let shown = wrong.iter().cloned().collect::<Vec<_>>().join("\n");
+    let shown = wrong.join("\n");
     assert!(wrong.is_empty(), "{} of {count} circuits:\n{shown}", wrong.len());
 }
