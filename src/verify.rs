@@ -8,7 +8,9 @@ pub use crate::branch::Reason;
 use crate::branch::{self, Answer, Interlude, Limits};
 use crate::load::Statement;
 use crate::net::{Network, Node, Op};
-use crate::prove::{self, Ask, Body, Mode, NotProved, Phase, Plan, Proof, Proved, Section};
+use crate::prove::{
+    self, Ask, Body, Held, Mode, NotProved, Phase, Plan, Proof, Proved, Section, Unproved,
+};
 use crate::spec::Property;
 use stages::{Decided, Query};
 use std::cell::RefCell;
@@ -231,13 +233,20 @@ pub struct ProofWish<'a> {
     pub keep: Option<&'a Path>,
     /// Told what comes next.
     pub watch: &'a (dyn Fn(Phase) + Sync),
+    /// Told the outcome that there is whether or not the checker will accept a proof of it.
+    pub held: &'a (dyn Fn(&Outcome) + Sync),
+}
+
+impl ProofWish<'_> {
+    /// A proof that is checked and forgotten.
+    pub const CHECKED: Self = Self { keep: None, watch: &|_| (), held: &|_| () };
 }
 
 /// As [`verify`], but looks for a proof: where the checker accepts one, the certificate is
-/// [`AssuranceLevel::Proved`]. Where it does not although the search found one, or the checker cannot read the files, the certificate
-/// is only [`AssuranceLevel::Sound`]; where the search did not, everything else that the method allows is tried. The second value is the proof or why
-/// there is none; `None` where a counterexample was found first. The time limit is the search's: writing and checking
-/// come on top.
+/// [`AssuranceLevel::Proved`]. Where there is none (it takes more time or memory than allowed, or the checker cannot read the files) although
+/// the property was found to hold, the certificate is only [`AssuranceLevel::Sound`]. The second value is the proof or why
+/// there is none; `None` where a counterexample was found first. The time limit is that of searching and mending: reading, writing and
+/// checking come on top.
 #[must_use]
 pub fn verify_with_proof(
     ask: Ask,
@@ -262,45 +271,69 @@ pub fn verify_with_proof(
         interlude: &|| attack_again(net, property, settings, &limits),
         keep: wish.keep,
         watch: wish.watch,
+        held: &|found| (wish.held)(&held(found)),
     };
-    let held = |proof: &Proof, visited: usize, level: AssuranceLevel| {
-        let effort = Effort { visited, open: 0 };
-        let stage = Some(stage_of(proof));
-        let verdict = Verdict::Certified(Certificate { level });
-        Outcome { verdict, stage, bound: None, effort }
-    };
-    let unproved = match prove::prove(ask, net, statement, &plan, &limits) {
-        Ok(proved) => {
-            let outcome = held(&proved.proof, proved.visited, AssuranceLevel::Proved);
-            return (outcome, Some(Ok(proved)));
+    let found = prove::prove(ask, net, statement, &plan, &limits);
+    let Err(unproved) = found else { return told(found, None) };
+    if unproved.held.is_some() {
+        return told(Err(unproved), None);
+    }
+    let outcome = match unproved.why.answer() {
+        Some(Answer::Refuted(found)) => falsified(found.clone(), Stage::Branch, Effort::default()),
+        Some(&Answer::Open(reason @ (Reason::TimeLimit | Reason::Cancelled))) => {
+            undecided(reason, f64::INFINITY, Effort::default())
         }
-        Err(unproved) => unproved,
+        // A search that is not recorded clips more, and a method may have more to try.
+        _ => by_bounds(net, property, settings, &limits),
     };
-    let outcome = match (&unproved.found, unproved.why.answer()) {
-        // The search's own bounds are sound.
-        (Some((proof, visited)), _) => held(proof, *visited, AssuranceLevel::Sound),
-        (None, answer) => match answer {
-            Some(Answer::Refuted(found)) => {
-                falsified(found.clone(), Stage::Branch, Effort::default())
-            }
-            // What was spent is spent: the same search once more would end at the same limit.
-            Some(Answer::Open(
-                reason @ (Reason::TimeLimit
-                | Reason::MemoryLimit
-                | Reason::DomainLimit
-                | Reason::Cancelled),
-            )) => undecided(*reason, f64::INFINITY, Effort::default()),
-            _ => by_bounds(net, property, settings, &limits),
-        },
-    };
-    (outcome, Some(Err(unproved.why)))
+    match &outcome.verdict {
+        Verdict::Certified(found) if found.level == AssuranceLevel::Sound => {
+            (wish.held)(&outcome);
+            told(prove::prove_anew(ask, net, statement, &plan, &limits), Some(outcome))
+        }
+        _ => (outcome, Some(Err(unproved.why))),
+    }
+}
+
+/// What a search for a proof comes to, if `known` is what is known otherwise.
+fn told(
+    found: Result<Proved, Box<Unproved>>,
+    known: Option<Outcome>,
+) -> (Outcome, Option<Result<Proved, NotProved>>) {
+    match found {
+        Ok(proved) => {
+            let effort = Effort { visited: proved.visited, open: 0 };
+            let found = || certified(Some(stage_of(&proved.proof)), f64::INFINITY, effort);
+            let outcome = known.unwrap_or_else(found);
+            let verdict = Verdict::Certified(Certificate { level: AssuranceLevel::Proved });
+            let bound = outcome.bound.filter(|bound| bound.is_finite());
+            (Outcome { verdict, bound, ..outcome }, Some(Ok(proved)))
+        }
+        Err(unproved) => {
+            let outcome = match (unproved.why.answer(), &unproved.held) {
+                (Some(Answer::Refuted(found)), _) => {
+                    falsified(found.clone(), Stage::Branch, Effort::default())
+                }
+                (_, Some(found)) => known.unwrap_or_else(|| held(found)),
+                (_, None) => undecided(Reason::BoundTooWeak, f64::INFINITY, Effort::default()),
+            };
+            (outcome, Some(Err(unproved.why)))
+        }
+    }
+}
+
+/// The outcome of a search for a proof, whatever the checker says.
+fn held(found: &Held) -> Outcome {
+    let effort = Effort { visited: found.visited, open: 0 };
+    let stage = Some(found.proof.as_ref().map_or(Stage::Branch, stage_of));
+    Outcome { bound: None, ..certified(stage, f64::INFINITY, effort) }
 }
 
 /// The dearest thing that a proof is made of.
 fn stage_of(proof: &Proof) -> Stage {
     let of = |section: &Section| match &section.body {
         Body::Bounds => Stage::CrownIbp,
-        Body::Inputs(root) if proof.steps[*root as usize].halves.is_none() => Stage::Crown,
+        Body::Inputs(root) if proof.record.steps[*root as usize].halves.is_none() => Stage::Crown,
         Body::Relus(record) if !record.splits() => {
             let hints = || record.refuted.iter().map(|(_, how)| &how.hints);
             if hints().any(|hints| !hints.lifts.is_empty()) {

@@ -1,10 +1,10 @@
 //! Proofs from end to end: found by the search, accepted by the checker from the files alone, worthless when tampered with.
 
 use certus::attack::{AttackKind, AttackSettings};
-use certus::branch::{Care, Limits, Step, split_inputs, split_inputs_recorded};
+use certus::branch::{Limits, split_inputs, split_inputs_recorded};
 use certus::load::{DataSettings, Dataset, SourceFile, load_network, load_statement, write_vnnlib};
 use certus::num::parse_rational;
-use certus::prove::{Body, Mode, NotProved, Plan, Proved, Question, certify, find, prove};
+use certus::prove::{Mode, NotProved, Plan, Proved, Question, certify, find, prove};
 use certus::verify::{AssuranceLevel, Method, ProofWish, Settings, Verdict, verify_with_proof};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ fn proved_by(
     let never = || false;
     let limits = Limits::starting_now(Some(Duration::from_secs(seconds)), &never);
     let start = Instant::now();
-    let found = find(&net, &statement, plan, Care::USUAL, &limits);
+    let found = find(&net, &statement, plan, &limits);
     let searching = start.elapsed();
     drop(found);
     let ask = || Question::new(&bytes(model), &bytes(property));
@@ -88,27 +88,7 @@ fn a_controller_is_proved_and_tampering_is_rejected() {
         }
     }
     let (tenths, property, text) = last.expect("a torque of 6 is never reached");
-    let net = load_network(&model).unwrap().network;
-    std::fs::write(&file, &property).unwrap();
-    let statement = load_statement(&file, net.inputs(), net.outputs()).unwrap();
-    let found = proved(&model, &file, 60).unwrap();
     let model = SourceFile::read(&model).unwrap().bytes;
-    // What is left of its trees after one split, or none, is completed by sweeps.
-    for depth in 0..2 {
-        let mut proof = found.proof.clone();
-        for section in &found.proof.sections {
-            let Body::Inputs(root) = section.body else { continue };
-            let below = found.proof.steps[root as usize].halves.map(|halves| halves.below);
-            let leaves =
-                if depth == 0 { [root; 2] } else { below.map_or([root; 2], |b| [b, b + 1]) };
-            leaves.iter().for_each(|&leaf| proof.steps[leaf as usize] = Step::default());
-        }
-        let question = Question::new(&model, property.as_bytes()).unwrap();
-        question.check(proof.to_bytes().as_slice(), Mode::Outward).unwrap_err();
-        let never = || false;
-        proof.by_sweeps(&net, &statement.property, &Limits::starting_now(None, &never));
-        question.check(proof.to_bytes().as_slice(), Mode::Outward).unwrap();
-    }
     let verdict = |property: &str, text: &str, mode| {
         certify(&model, property.as_bytes(), text.as_bytes(), mode).map(|accepted| accepted.mode())
     };
@@ -158,7 +138,7 @@ fn images_are_proved_by_bounds_alone() {
         let statement = load_statement(&file, net.inputs(), net.outputs()).unwrap();
         let question = Question::new(&model, property.as_bytes()).unwrap();
         let ask = || Question::new(&model, property.as_bytes());
-        let wish = ProofWish { keep: None, watch: &|_| () };
+        let wish = ProofWish::CHECKED;
         let (outcome, found) =
             verify_with_proof(&ask, &net, &statement, &settings, wish, &|| false);
         match outcome.verdict {

@@ -152,7 +152,7 @@ proptest! {
         let (lower, upper, points) = region(&mut choices, net.inputs());
         let input = Boxes::single(&lower, &upper);
         let before = Analysis::of_region(&net, &input, Intermediate::Crown);
-        let refined = refine_intermediate(&before, 8, None, &|| false).analysis;
+        let refined = refine_intermediate(&before, 8, false, &|| false).analysis;
         for x in &points {
             let x: Vec<Rational> = x.iter().map(|&x| exact(x)).collect();
             for (id, values) in evaluate(&net, &x).iter().enumerate() {

@@ -77,7 +77,7 @@ impl<E> Examination<'_, E> {
         let statement = parse_statement("the property", property.as_bytes(), inputs, outputs)
             .map_err(|error| error.to_string())?;
         let ask = || model.ask(property.as_bytes());
-        let wish = ProofWish { keep: None, watch: &|_| () };
+        let wish = ProofWish::CHECKED;
         let (_, proved) =
             verify_with_proof(&ask, subject.own, &statement, settings, wish, self.stop);
         match proved {

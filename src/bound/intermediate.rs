@@ -3,7 +3,7 @@
 use super::analysis::{Analysis, gains_by_sweep, is_folded};
 use super::backward::{Layers, Multipliers, Start, Sweep};
 use super::optimise::{Climb, Goal, climb, default_slopes};
-use super::relax::default_slope;
+use super::relax::{default_in_doubt, default_slope};
 use crate::net::{Boxes, Matrix, Network, NodeId, Op};
 use rayon::prelude::*;
 
@@ -16,7 +16,7 @@ pub struct End {
     pub element: usize,
     /// Whether it is the upper end.
     pub upper: bool,
-    /// Slopes of its sweep that are not the default: (ReLU node, element, α).
+    /// Slopes of its sweep that are not the default beyond doubt: (ReLU node, element, α).
     pub slopes: Vec<(NodeId, usize, f64)>,
 }
 
@@ -117,9 +117,10 @@ fn slopes_of(sweep: &Sweep, raised: &Raised, column: usize) -> Vec<(NodeId, usiz
         let (Some(slopes), Op::Relu(z)) = (slopes, &sweep.net.node(relu).op) else { continue };
         let boxes = &sweep.layers.boxes[*z];
         found.extend(boxes.of_unknown_sign().filter_map(|i| {
-            let default = default_slope(boxes.lower[i], boxes.upper[i]);
+            let (l, u) = (boxes.lower[i], boxes.upper[i]);
             let slope = slopes[(i, column)];
-            (slope != default).then_some((relu, i, slope))
+            let default = slope == default_slope(l, u) && !default_in_doubt(l, u);
+            (!default).then_some((relu, i, slope))
         }));
     }
     found

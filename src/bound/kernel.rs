@@ -28,7 +28,11 @@ pub struct Neurons<'a> {
     pub upper: &'a [f64],
 }
 
+/// Adding this to a number of [0, 1] and taking it away again leaves the nearest multiple of 2⁻²⁴, which single precision holds.
+const SHORT: f64 = (1u64 << 28) as f64;
+
 /// One projected Adam step of the slopes of unstable neurons; the derivative is a·z where a > 0. One that is not finite moves nothing.
+/// Slopes become multiples of 2⁻²⁴: what a proof says of them is what was used.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 pub fn step(neurons: Neurons, adam: Adam, moments: [&mut [f64]; 2], slopes: &mut [f64]) {
     let n = slopes.len();
@@ -43,7 +47,7 @@ pub fn step(neurons: Neurons, adam: Adam, moments: [&mut [f64]; 2], slopes: &mut
         let m = b1 * first[i] + (1.0 - b1) * gradient;
         let v = b2 * second[i] + (1.0 - b2) * gradient * gradient;
         let direction = if v > 0.0 { correction * m / v.sqrt() } else { 0.0 };
-        let slope = (slopes[i] + step * direction).clamp(0.0, 1.0);
+        let slope = (slopes[i] + step * direction).clamp(0.0, 1.0) + SHORT - SHORT;
         first[i] = if moves { m } else { first[i] };
         second[i] = if moves { v } else { second[i] };
         slopes[i] = if moves { slope } else { slopes[i] };

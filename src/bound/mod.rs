@@ -32,4 +32,4 @@ pub(crate) use intermediate::{WORTH, move_end};
 pub use optimise::{Climb, Climbed, Goal, SplitLift, climb, default_slopes};
 pub use primal::primal;
 pub use reduce::Reduced;
-pub use relax::{Line, ProductLines, Relaxation, default_in_doubt, default_slope};
+pub use relax::{Line, ProductLines, Relaxation, default_in_doubt, default_slope, upper_slope};

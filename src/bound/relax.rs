@@ -103,10 +103,18 @@ pub(super) fn relu_lines(l: f64, u: f64) -> (f64, f64, f64) {
         (0.0, 0.0, 0.0)
     } else {
         let alpha = default_slope(l, u);
-        // An infinite end leaves s at 1 or 0: relu(z) ≤ z − l, or relu(z) ≤ u.
-        let s = if l == f64::NEG_INFINITY { 0.0 } else { nan_to(u / (u - l), 1.0).clamp(0.0, 1.0) };
+        let s = upper_slope(l, u);
         (alpha, s, relu_upper_intercept(s, l, u))
     }
+}
+
+/// The slope above a ReLU on [l, u], l < 0 < u: that of the chord, as a multiple of 2⁻³², which is what a proof's reader keeps of it.
+#[must_use]
+pub fn upper_slope(l: f64, u: f64) -> f64 {
+    const UNITS: f64 = 4_294_967_296.0;
+    // An infinite end leaves 1 or 0: relu(z) ≤ z − l, or relu(z) ≤ u.
+    let chord = if l == f64::NEG_INFINITY { 0.0 } else { nan_to(u / (u - l), 1.0).clamp(0.0, 1.0) };
+    (chord * UNITS).round() / UNITS
 }
 
 /// The slope below a ReLU on [l, u], l < 0 < u, where nobody chose another: 1 if u ≥ −l·1023/1024, else 0.
@@ -120,10 +128,12 @@ pub fn default_slope(l: f64, u: f64) -> f64 {
 
 const TIE: f64 = 1023.0 / 1024.0;
 
-/// Whether somebody else, whose ends differ by up to this share of the interval, may come to another default slope.
+/// Whether somebody else, who rounds elsewhere, may come to another default slope: their ends differ by no more than this share of the
+/// interval.
 #[must_use]
-pub fn default_in_doubt(l: f64, u: f64, share: f64) -> bool {
-    (u + l * TIE).abs() <= share * (u - l)
+pub fn default_in_doubt(l: f64, u: f64) -> bool {
+    const SHARE: f64 = 1e-5;
+    (u + l * TIE).abs() <= SHARE * (u - l)
 }
 
 /// t = max(−s l, (1 − s) u), rounded up: relu(z) ≤ s z + t on [l, u].

@@ -2,8 +2,8 @@
 
 use super::clip::{Cut, clip};
 use super::inherit::Inherited;
-use super::leaf::{Bounded, Bounder, Domain, Reach, Row, Undecided};
-use super::record::{Clip, Record, Slab, Step, moved, slabs};
+use super::leaf::{Bounded, Bounder, Domain, Reach, Undecided};
+use super::record::{ANY, Chain, Clip, CutOff, Parted, Record, Slab, Step, WORTH, moved, slabs};
 use super::relu::Refutation;
 use super::smear::{Subject, smears};
 use super::{Answer, Interlude, Limits, Reason, Searched, free_inputs};
@@ -56,9 +56,9 @@ struct Batch {
     /// Halves, in pairs.
     children: Vec<Domain>,
     /// What the record needs to know about each pair: what was done, the input halved and where.
-    halved: Vec<(u32, Step, u32, f64)>,
+    halved: Vec<(u32, Chain, u32, f64)>,
     /// What it needs to know about domains proved.
-    closed: Vec<(u32, Step)>,
+    closed: Vec<(u32, Chain)>,
     counterexample: Option<Counterexample>,
     /// Least margin among the domains proved here.
     proved: f64,
@@ -92,8 +92,8 @@ pub fn split_inputs(
     run(net, property, limits, interlude, None)
 }
 
-/// As [`split_inputs`], and records how, in steps that a proof can repeat: with a little to spare in every bound, and
-/// clipping only where that is worth a line.
+/// As [`split_inputs`], and records how, in steps that a proof can repeat, clipping only where that is worth a line. A record that would
+/// not fit into the memory limit is given up; the search goes on.
 #[must_use]
 pub fn split_inputs_recorded(
     net: &Network,
@@ -160,9 +160,14 @@ pub(super) fn explore(
         Searched { answer: Answer::Proved, bound: f64::INFINITY, visited: 0, open: 0 };
     let mut stuck: Vec<Domain> = Vec::new();
     while !open.is_empty() {
-        let noted = record.as_ref().map_or(0, |record| record.size());
-        let full = open.len() * Domain::size(net) + noted > limits.memory;
-        let full = full.then_some(Reason::MemoryLimit);
+        let waiting = open.len() * Domain::size(net);
+        if let Some(noted) = &record
+            && waiting + noted.size() > limits.memory
+            && let Some(record) = record.take()
+        {
+            record.give_up();
+        }
+        let full = (waiting > limits.memory).then_some(Reason::MemoryLimit);
         let many = (searched.visited >= limits.domains).then_some(Reason::DomainLimit);
         if let Some(reason) = limits.passed().or(full).or(many) {
             return conclude(searched, Answer::Open(reason), open.iter().chain(&stuck));
@@ -184,10 +189,13 @@ pub(super) fn explore(
             }
             searched.bound = searched.bound.min(result.proved);
             if let Some(record) = &mut record {
-                result.closed.into_iter().for_each(|(number, step)| record.close(number, step));
+                for (number, chain) in result.closed {
+                    record.close(number, chain);
+                }
                 let pairs = result.children.chunks_exact_mut(2);
-                for ((number, step, input, at), pair) in result.halved.into_iter().zip(pairs) {
-                    let steps = record.halve(number, step, input, at);
+                for ((number, chain, input, at), pair) in result.halved.into_iter().zip(pairs) {
+                    let left = record.close(number, chain);
+                    let steps = record.halve(left, input, at);
                     pair.iter_mut().zip(steps).for_each(|(child, step)| child.step = step);
                 }
             }
@@ -287,11 +295,11 @@ impl Search<'_> {
 
     /// Clips a domain by the linear bounds of its open polytopes and halves it where that promises most.
     fn split(&self, bounded: &Bounded, undecided: &Undecided, promise: &[f64], result: &mut Batch) {
-        let Undecided { domain, column, margin, open, refuted } = undecided;
+        let Undecided { domain, column, margin, open, step } = undecided;
         let recorded = self.bounder.recorded;
-        let mut step = Step { refuted: refuted.clone(), ..Step::default() };
+        let mut chain = Chain::from(step.clone());
         let remaining = if recorded {
-            repeatable(bounded, undecided, &mut step)
+            repeatable(bounded, undecided, &mut chain)
         } else {
             clipped(domain, open)
         };
@@ -299,7 +307,7 @@ impl Search<'_> {
             // Nothing is left that any polytope could reach; the margin is no longer that of a bound, but is not below 0.
             result.proved = result.proved.min(0.0);
             if recorded {
-                result.closed.push((domain.step, step));
+                result.closed.push((domain.step, chain));
             }
             return;
         };
@@ -326,7 +334,7 @@ impl Search<'_> {
                 left.upper[i] = 0.5 * left.lower[i] + 0.5 * left.upper[i];
                 right.lower[i] = left.upper[i];
                 if recorded {
-                    result.halved.push((domain.step, step, i as u32, left.upper[i]));
+                    result.halved.push((domain.step, chain, i as u32, left.upper[i]));
                 }
                 result.children.extend([left, right]);
             }
@@ -339,53 +347,156 @@ fn value(half: &crate::spec::HalfSpace, y: &[f64]) -> f64 {
     half.coefficients.iter().map(|&(j, a)| a * y[j]).sum()
 }
 
-/// As [`clipped`], in lines that a proof can repeat, entered into the step: of several open polytopes, only single half-spaces at
-/// default slopes clip, and the same ends for all.
+/// As [`clipped`], in lines that a proof can repeat, entered into the chain. Single half-spaces at default slopes clip for all polytopes
+/// together; where several are open, what their combinations exclude besides is cut off by splits.
 fn repeatable(
     bounded: &Bounded,
     undecided: &Undecided,
-    step: &mut Step,
+    chain: &mut Chain,
 ) -> Option<(Vec<f64>, Vec<f64>)> {
     let Undecided { domain, column, open, .. } = undecided;
-    let (mut lower, mut upper) = (domain.lower.to_vec(), domain.upper.to_vec());
-    let note = |step: &mut Step, slabs: Vec<Slab>, lower: &mut [f64], upper: &mut [f64], how| {
-        for slab in &slabs {
-            (if slab.upper { &mut *upper } else { &mut *lower })[slab.input as usize] = slab.at;
-        }
-        let worth = !slabs.is_empty();
-        if worth {
-            step.clips.push(Clip { slabs, how });
-        }
-        worth
-    };
+    let mut left = [domain.lower.to_vec(), domain.upper.to_vec()];
+    let step = &mut chain.first;
     let [reach] = open.as_slice() else {
-        let polytopes: Vec<Vec<Cut>> =
-            open.iter().map(|reach| reach.single().iter().map(Row::cut).collect()).collect();
-        let slabs = slabs(&lower, &upper, &polytopes);
-        note(step, slabs, &mut lower, &mut upper, Refutation::default());
-        return Some((lower, upper));
+        let polytopes: Vec<Vec<Cut>> = open.iter().map(Reach::loose_cuts).collect();
+        let slabs = slabs(&left[0], &left[1], &polytopes);
+        note(&mut step.clips, slabs, &mut left, Refutation::default());
+        return apart(bounded, undecided, chain, left);
     };
+    let last = alone(bounded, *column, reach, WORTH, &mut step.clips, &mut left);
+    step.last = last.map(|last| (reach.index, last));
+    let [lower, upper] = left;
+    step.last.is_none().then_some((lower, upper))
+}
+
+/// Clips a box for one polytope, by each of its rows in turn; how it is excluded, if nothing is left.
+fn alone(
+    bounded: &Bounded,
+    column: usize,
+    reach: &Reach,
+    worth: f64,
+    clips: &mut Vec<Clip>,
+    left: &mut [Vec<f64>; 2],
+) -> Option<Refutation> {
     for _ in 0..CLIP_ROUNDS {
         let mut moving = false;
         for row in &reach.rows {
-            let mut inner = [lower.clone(), upper.clone()];
+            let mut inner = left.clone();
             let [low, high] = &mut inner;
+            let complete = !clips.is_empty() || row.is_tight();
             if !clip(row.cut(), low, high) {
-                let clipped = !step.clips.is_empty();
-                step.last = Some((reach.index, bounded.refutation(*column, row, clipped)));
-                return None;
+                return Some(bounded.refutation(column, row, complete));
             }
-            let slabs = moved(&lower, &upper, &inner);
+            let worth = if row.is_tight() { ANY } else { worth };
+            let slabs = moved(&left[0], &left[1], &inner, worth);
             if !slabs.is_empty() {
-                let how = bounded.refutation(*column, row, !step.clips.is_empty());
-                moving |= note(step, slabs, &mut lower, &mut upper, how);
+                let how = bounded.refutation(column, row, complete);
+                moving |= note(clips, slabs, left, how);
             }
         }
         if !moving {
             break;
         }
     }
-    Some((lower, upper))
+    None
+}
+
+/// Moves ends, and notes that; whether there is anything to be moved.
+fn note(
+    clips: &mut Vec<Clip>,
+    slabs: Vec<Slab>,
+    left: &mut [Vec<f64>; 2],
+    how: Refutation,
+) -> bool {
+    slabs.iter().for_each(|slab| slab.cut(left));
+    let worth = !slabs.is_empty();
+    if worth {
+        clips.push(Clip { slabs, how });
+    }
+    worth
+}
+
+/// Excludes open polytopes each by clips of its own, and cuts off what each of those that are left is excluded from by a row of its own.
+fn apart(
+    bounded: &Bounded,
+    undecided: &Undecided,
+    chain: &mut Chain,
+    mut left: [Vec<f64>; 2],
+) -> Option<(Vec<f64>, Vec<f64>)> {
+    let column = undecided.column;
+    let mut open: Vec<&Reach> = Vec::new();
+    for reach in &undecided.open {
+        // Boxes were clipped for all together already, or will be.
+        let mut clips = chain.first.clips.clone();
+        let common = clips.len();
+        match alone(bounded, column, reach, ANY, &mut clips, &mut left.clone()) {
+            Some(last) => {
+                let (polytope, clips) = (reach.index, clips.split_off(common));
+                chain.first.parted.push(Parted { polytope, clips, last });
+            }
+            None => open.push(reach),
+        }
+    }
+    for _ in 0..CLIP_ROUNDS {
+        let remains: Vec<Remains> = open.iter().map(|reach| Remains::of(reach, &left)).collect();
+        let mut hull = [vec![f64::INFINITY; left[0].len()], vec![f64::NEG_INFINITY; left[0].len()]];
+        for Remains { ends: [low, high], .. } in &remains {
+            hull[0].iter_mut().zip(low).for_each(|(hull, end)| *hull = hull.min(*end));
+            hull[1].iter_mut().zip(high).for_each(|(hull, end)| *hull = hull.max(*end));
+        }
+        let slabs = moved(&left[0], &left[1], &hull, WORTH);
+        if slabs.is_empty() {
+            break;
+        }
+        for slab in slabs {
+            let beyond = |(reach, remains): (&&Reach, &Remains)| {
+                let row = &reach.rows[remains.by[usize::from(slab.upper)][slab.input as usize]];
+                (reach.index, bounded.refutation(column, row, true))
+            };
+            let refuted = open.iter().zip(&remains).map(beyond).collect();
+            let closed = Step { bare: true, refuted, ..Step::default() };
+            let rest = Step { bare: true, ..Step::default() };
+            chain.cuts.push(CutOff { slab, closed, rest });
+            slab.cut(&mut left);
+        }
+    }
+    let [lower, upper] = left;
+    (!open.is_empty()).then_some((lower, upper))
+}
+
+/// What rows, each by itself, leave of a box for a polytope.
+struct Remains {
+    /// Lower ends and upper ends.
+    ends: [Vec<f64>; 2],
+    /// The rows that left these.
+    by: [Vec<usize>; 2],
+}
+
+impl Remains {
+    fn of(reach: &Reach, left: &[Vec<f64>; 2]) -> Self {
+        let none = vec![0; left[0].len()];
+        let mut remains = Self { ends: left.clone(), by: [none.clone(), none] };
+        for (number, row) in reach.rows.iter().enumerate() {
+            let [mut low, mut high] = left.clone();
+            // A row that leaves nothing by itself does so on the next, smaller box.
+            if !clip(row.cut(), &mut low, &mut high) {
+                continue;
+            }
+            let [lows, highs] = &mut remains.ends;
+            for i in 0..low.len() {
+                if low[i] > lows[i] {
+                    (lows[i], remains.by[0][i]) = (low[i], number);
+                }
+                if high[i] < highs[i] {
+                    (highs[i], remains.by[1][i]) = (high[i], number);
+                }
+            }
+        }
+        // Two rows that exclude each other leave nothing; a proof says so of the next, smaller box.
+        let [lows, highs] = &mut remains.ends;
+        lows.iter_mut().zip(highs).for_each(|(low, high)| *high = high.max(*low));
+        remains
+    }
 }
 
 /// The smallest box that holds every point of the domain that an open polytope may still be reached from.

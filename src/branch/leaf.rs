@@ -4,13 +4,13 @@
 use super::ascend::{Slopes, ascend};
 use super::clip::Cut;
 use super::combine::{Rows, combine};
+use super::doubt::{Lines, doubtful};
 use super::inherit::Inherited;
-use super::record::{SLACK, Step, rounding_of_terms, size, terms};
+use super::record::{Chain, SLACK, Step, rounding_of_terms, size, terms};
 use super::relu::{Hints, Refutation};
 use super::smear::Subject;
 use crate::bound::{
     Analysis, Charges, Costs, Functionals, Intermediate, Multipliers, OpenPolytope, Start, Swept,
-    default_in_doubt, default_slope,
 };
 use crate::net::{Boxes, Matrix, Network, column};
 use crate::num::{add_up, sub_down};
@@ -38,6 +38,8 @@ pub(super) struct Row {
     pub bound: f64,
     /// The functional's lower bound.
     pub low: f64,
+    /// What the checker may find less, if the search is recorded: with default slopes, and with all of them written down.
+    slack: [f64; 2],
     /// Its weights on the polytope's half-spaces.
     weights: Vec<f64>,
     /// (sweep, column) that it comes from.
@@ -50,9 +52,21 @@ impl Row {
         self.low - self.bound
     }
 
+    /// Whether it excludes the polytope beyond a checker's doubt.
+    fn is_sure(&self) -> bool {
+        self.margin() > self.slack[0]
+    }
+
+    /// Whether what is missing is so little that what the checker may find less matters: then every slope is to be written down.
+    pub fn is_tight(&self) -> bool {
+        const TIGHT: f64 = 1e3;
+        -self.margin() <= TIGHT * self.slack[0] && self.slack[0] > 0.0
+    }
+
     pub fn cut(&self) -> Cut<'_> {
-        let Self { coefficients, constant, bound, .. } = self;
-        Cut { coefficients, constant: *constant, bound: *bound }
+        let Self { coefficients, constant, bound, slack, .. } = self;
+        let slack = slack[usize::from(self.is_tight())];
+        Cut { coefficients, constant: constant - slack, bound: *bound }
     }
 }
 
@@ -75,9 +89,10 @@ impl Reach {
         self.nearest().map_or(f64::NEG_INFINITY, Row::margin)
     }
 
-    /// The rows of single half-spaces.
-    pub fn single(&self) -> &[Row] {
-        &self.rows[..self.halves.len()]
+    /// The cuts of single half-spaces, but for those whose sweeps need every slope.
+    pub fn loose_cuts(&self) -> Vec<Cut<'_>> {
+        let single = &self.rows[..self.halves.len()];
+        single.iter().filter(|row| !row.is_tight()).map(Row::cut).collect()
     }
 }
 
@@ -91,7 +106,7 @@ pub(super) struct Undecided<'a> {
     /// What it may still reach.
     pub open: Vec<Reach>,
     /// What it was found not to reach, for the record.
-    pub refuted: Vec<(usize, Refutation)>,
+    pub step: Step,
 }
 
 impl Undecided<'_> {
@@ -116,7 +131,7 @@ pub(super) struct Bounded<'a> {
     /// The least margin among the domains proved.
     pub proved: f64,
     /// Domains that single half-spaces did not prove, with their steps in the record.
-    pub closed: Vec<(u32, Step)>,
+    pub closed: Vec<(u32, Chain)>,
     pub undecided: Vec<Undecided<'a>>,
 }
 
@@ -197,20 +212,26 @@ impl<'a> Bounder<'a> {
                 .collect();
             let lows: Vec<f64> = rows.iter().map(|row| row.low).collect();
             let margin = functionals.margin(&lows);
-            if functionals.proved_by(&lows) {
-                bounded.proved = bounded.proved.min(margin);
-                continue;
-            }
+            let proved = functionals.proved_by(&lows);
             let reach = |polytope: OpenPolytope| Reach::of(polytope, &rows);
             let open: Vec<Reach> =
                 functionals.open_polytopes(&lows).into_iter().map(reach).collect();
-            let mut refuted = Vec::new();
+            let mut step = Step::default();
             if self.recorded {
-                let closed = |index: &usize| open.iter().all(|reach| reach.index != *index);
-                let closed = (0..functionals.polytopes()).filter(closed);
-                refuted.extend(closed.map(|index| (index, Refutation::default())));
+                step.hints = doubtful(&bounded.analysis, d);
+                let sure: Vec<f64> = rows.iter().map(|row| row.low - row.slack[0]).collect();
+                if !(proved && functionals.proved_by(&sure)) {
+                    step.refuted = bounded.refuted(d, functionals, &rows, &sure, &open);
+                }
             }
-            bounded.undecided.push(Undecided { domain, column: d, margin, open, refuted });
+            if proved {
+                bounded.proved = bounded.proved.min(margin);
+                if step != Step::default() {
+                    bounded.closed.push((domain.step, step.into()));
+                }
+                continue;
+            }
+            bounded.undecided.push(Undecided { domain, column: d, margin, open, step });
         }
         self.raise(&mut bounded);
         bounded
@@ -252,23 +273,22 @@ impl<'a> Bounder<'a> {
         (sweep(analysis, &rows, &columns), starts)
     }
 
-    /// The row of functional f of a domain's claim. A recorded one keeps its distance from what the checker may find.
+    /// The row of functional f of a domain's claim.
     fn row(&self, domain: &Domain, swept: &Swept, at: (usize, usize), f: usize) -> Row {
         let mut row = Row::of(swept, at, f64::NAN, Vec::new());
         if self.recorded {
             let functional = column(&self.functionals[domain.claim as usize].matrix, f);
-            self.distance(&mut row, domain, functional);
+            row.slack = self.slack(&row, domain, functional);
         }
         row
     }
 
-    /// Lowers a row of a functional by what the checker may find less.
-    fn distance(&self, row: &mut Row, domain: &Domain, functional: &[f64]) {
+    /// What the checker may find less than a row of a functional.
+    fn slack(&self, row: &Row, domain: &Domain, functional: &[f64]) -> [f64; 2] {
         let size = size(&row.coefficients, row.constant, &domain.lower, &domain.upper);
         let outputs = self.charges.magnitudes(self.net.output());
-        let slack = SLACK * size + rounding_of_terms(self.terms, outputs, functional);
-        row.constant -= slack;
-        row.low -= slack;
+        let rounding = rounding_of_terms(self.terms, outputs, functional);
+        [SLACK * size + rounding, rounding]
     }
 
     /// About as much, before there is a row: more than it will be.
@@ -311,7 +331,7 @@ impl<'a> Bounder<'a> {
             let mut row = Row::of(&sweeps[step].0, at, bound, weights).charged(charge);
             let undecided = &mut bounded.undecided[u];
             if self.recorded {
-                self.distance(&mut row, undecided.domain, column(&matrix, k));
+                row.slack = self.slack(&row, undecided.domain, column(&matrix, k));
             }
             undecided.open[r].rows.push(row);
         }
@@ -338,8 +358,8 @@ impl Bounded<'_> {
             for reach in undecided.open.iter().filter(|reach| !is_open(reach)) {
                 closed = closed.min(reach.margin());
                 if let Some(row) = reach.nearest().filter(|_| recorded) {
-                    let how = self.refutation(undecided.column, row, false);
-                    undecided.refuted.push((reach.index, how));
+                    let how = self.refutation(undecided.column, row, !row.is_sure());
+                    undecided.step.refuted.push((reach.index, how));
                 }
             }
             undecided.open.retain(is_open);
@@ -347,8 +367,7 @@ impl Bounded<'_> {
                 // Of the polytopes closed before, the margin is not known here any more; it is not below 0.
                 self.proved = self.proved.min(closed);
                 if recorded {
-                    let step = Step { refuted: undecided.refuted, ..Step::default() };
-                    self.closed.push((undecided.domain.step, step));
+                    self.closed.push((undecided.domain.step, undecided.step.into()));
                 }
                 continue;
             }
@@ -359,39 +378,62 @@ impl Bounded<'_> {
         self.undecided = left;
     }
 
+    /// How rows of single half-spaces exclude polytopes from the domain in column `d`, all but the open ones; `sure` are bounds without
+    /// what the checker may doubt.
+    fn refuted(
+        &self,
+        d: usize,
+        functionals: &Functionals,
+        rows: &[Row],
+        sure: &[f64],
+        open: &[Reach],
+    ) -> Vec<(usize, Refutation)> {
+        let unsure = functionals.open_polytopes(sure);
+        let of = |index: usize| {
+            if open.iter().any(|reach| reach.index == index) {
+                return None;
+            }
+            let Some(polytope) = unsure.iter().find(|polytope| polytope.index == index) else {
+                return Some((index, Refutation::default()));
+            };
+            let reach = Reach::of(polytope.clone(), rows);
+            reach.nearest().map(|row| (index, self.refutation(d, row, true)))
+        };
+        (0..functionals.polytopes()).filter_map(of).collect()
+    }
+
     /// The sweep that gave a row of the domain in column `d`: its half-spaces, and its slopes where the default is not the same
-    /// beyond doubt, or all of them where it is to be swept on a box that was clipped meanwhile, whose defaults are others. Of a
-    /// neuron with a negative coefficient the lower line plays no part.
+    /// beyond doubt, or all of them where the checker may doubt the row, or is to sweep on a box that was clipped meanwhile: with all
+    /// slopes given, tighter intervals never weaken a bound. Of a positive coefficient the lower line counts, of a negative one the upper.
     pub fn refutation(&self, d: usize, row: &Row, complete: bool) -> Refutation {
         let weights = row.weights.iter().copied().enumerate().filter(|(_, w)| *w > 0.0).collect();
         let (sweep, column) = row.at;
         let (trace, slopes) = (&self.sweeps[sweep].trace, &self.slopes[sweep]);
-        let mut written = Vec::new();
+        let (mut written, mut uppers) = (Vec::new(), Vec::new());
         for (relu, z) in self.analysis.net.relus() {
             let Some(Some(a)) = trace.get(relu) else { continue };
             let slopes = slopes.get(relu).and_then(Option::as_ref);
-            if slopes.is_none() && !complete {
-                continue;
-            }
-            let boxes = &self.analysis.layers.boxes[z];
             for i in 0..a.nrows() {
-                let (l, u) = (boxes.lower[(i, d)], boxes.upper[(i, d)]);
-                if a[(i, column)] <= 0.0 || l >= 0.0 || u <= 0.0 {
+                let a = a[(i, column)];
+                let Lines { default: [lower, upper], unstable, doubtful, pinned } =
+                    Lines::of(&self.analysis, z, i, d);
+                if a == 0.0 || !(unstable || pinned) {
                     continue;
                 }
-                let default = default_slope(l, u);
-                let slope = slopes.map_or(default, |slopes| slopes[(i, column)]);
-                if complete || slope != default || default_in_doubt(l, u, DOUBT) {
-                    written.push((z as u32, i as u32, slope as f32));
+                let name = (relu as u32, i as u32);
+                if a < 0.0 && (complete || pinned) {
+                    uppers.push((name.0, name.1, upper));
+                }
+                let own = slopes.filter(|_| unstable).map_or(lower, |slopes| slopes[(i, column)]);
+                if a > 0.0 && (complete || pinned || doubtful || own != lower) {
+                    written.push((name.0, name.1, own as f32));
                 }
             }
         }
-        Refutation { weights, hints: Hints { slopes: written.into(), lifts: Box::default() } }
+        let hints = Hints { slopes: written.into(), uppers: uppers.into(), lifts: Box::default() };
+        Refutation { weights, hints }
     }
 }
-
-/// Where an interval is so near, as a share of its width, to the one at which the default slope changes, the checker's may be another.
-const DOUBT: f64 = 1e-5;
 
 impl Row {
     /// The row of a functional that the one swept is a rounded version of.
@@ -406,6 +448,7 @@ impl Row {
             constant: swept.constants[at.1],
             bound,
             low: swept.bounds[at.1],
+            slack: [0.0; 2],
             weights,
             at,
         }
@@ -418,9 +461,9 @@ impl Reach {
         let row = |(h, &(f, bound)): (usize, &(usize, f64))| {
             let mut weights = vec![0.0; count];
             weights[h] = 1.0;
-            let Row { coefficients, constant, low, at, .. } = &rows[f];
-            let coefficients = coefficients.clone();
-            Row { coefficients, constant: *constant, bound, low: *low, weights, at: *at }
+            let Row { coefficients, constant, low, slack, at, .. } = &rows[f];
+            let (coefficients, constant) = (coefficients.clone(), *constant);
+            Row { coefficients, constant, bound, low: *low, slack: *slack, weights, at: *at }
         };
         Self {
             index: polytope.index,

@@ -4,6 +4,7 @@ mod again;
 mod ascend;
 mod clip;
 mod combine;
+mod doubt;
 mod inherit;
 mod input;
 mod leaf;
@@ -12,15 +13,16 @@ mod record;
 mod relu;
 mod smear;
 
-pub use again::prove_leaves_by_sweeps;
+pub use again::Again;
 pub use clip::{Cut, clip};
+pub use doubt::{doubtful, in_full, unstable};
 pub use input::{split_inputs, split_inputs_recorded};
 pub use limits::{Limits, Reason};
-pub use record::{Clip, Halves, Record, Slab, Step};
+pub use record::{Clip, Halves, Parted, Record, Slab, Step};
 pub use relu::{
-    Care, ClaimRecord, Hints, Improve, Lemma, Neuron, Refined, Refutation, ReluSplit, ReluStep,
-    SUM, SumTerm, Tree, hints_of, hints_of_duals, refine_intermediate, split_relus,
-    split_relus_recorded,
+    ClaimRecord, Hints, Improve, Lemma, Neuron, Refined, Refutation, ReluSplit, ReluStep, SUM,
+    Split, SumTerm, Tree, crown, hints_of, hints_of_duals, refine_intermediate, refuted_by, spare,
+    split_relus, split_relus_from, split_relus_recorded,
 };
 
 use crate::attack::Counterexample;

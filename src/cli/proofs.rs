@@ -90,7 +90,7 @@ impl<'a> Proofs<'a> {
         let statement = parse_statement(&name, text.as_bytes(), inputs, outputs)
             .map_err(|error| error.to_string())?;
         let keep = self.dir.join(ProofEntry::proof_of(index));
-        let wish = ProofWish { keep: Some(&keep), watch: &|_| () };
+        let wish = ProofWish { keep: Some(&keep), ..ProofWish::CHECKED };
         let found = verify_with_proof(
             &|| model.ask(text.as_bytes()),
             self.own,

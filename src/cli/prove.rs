@@ -8,29 +8,36 @@ use crate::load::{SourceFile, Statement};
 use crate::net::Network;
 use crate::prove::{Model, NotProved, Phase};
 use crate::report::ProofRecord;
-use crate::verify::{ProofWish, Settings, verify_with_proof};
+use crate::verify::{Outcome, ProofWish, Settings, verify_with_proof};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// Decides a query and keeps a proof. `files` are those of the network and the property, for the checker's own readers;
-/// `checking` is told when a proof is being checked and when not.
+/// What the caller is told meanwhile.
+pub(super) struct Told<'a> {
+    /// Whether files are read for the checker, or a proof is written or checked.
+    pub checking: &'a (dyn Fn(bool) + Sync),
+    /// The outcome that there is, with a proof or without.
+    pub held: &'a (dyn Fn(&Outcome) + Sync),
+}
+
+/// Decides a query and keeps a proof. `files` are those of the network and the property, for the checker's own readers.
 pub(super) fn verify(
     network: &Network,
     statement: &Statement,
     settings: &Settings,
     files: [&Path; 2],
     keep: &Path,
-    checking: &(dyn Fn(bool) + Sync),
+    told: &Told,
 ) -> Result<Found, Failure> {
     let read = |file: &Path| SourceFile::read(file).map(|file| file.bytes).map_err(NotProved::Gone);
     let ask = || Model::beside(files[0], &read(files[0])?)?.ask(&read(files[1])?);
     let laps = Mutex::new(Laps::default());
     let watch = |phase: Phase| {
         laps.lock().unwrap_or_else(PoisonError::into_inner).next(phase);
-        checking(matches!(phase, Phase::Read | Phase::Write | Phase::Check));
+        (told.checking)(matches!(phase, Phase::Read | Phase::Write | Phase::Check));
     };
-    let wish = ProofWish { keep: Some(keep), watch: &watch };
+    let wish = ProofWish { keep: Some(keep), watch: &watch, held: told.held };
     let (outcome, proof) =
         verify_with_proof(&ask, network, statement, settings, wish, &interrupt::stopped);
     let laps = laps.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -4,7 +4,8 @@ use super::arguments::{BudgetArguments, seconds};
 use super::exit::{
     CANNOT_CREATE, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, OUTPUT, UNKNOWN, UNPROVED,
 };
-use super::{guarded, interrupt, print, prove, styled};
+use super::prove::{self, Told};
+use super::{guarded, interrupt, print, styled};
 use crate::attack::{AttackKind, Counterexample};
 use crate::load::{LoadedNetwork, Statement, load_network};
 use crate::net::Network;
@@ -159,6 +160,8 @@ enum Event {
     Loaded(Loaded),
     /// Whether a proof is being checked, which the time limit does not count.
     Checking(bool),
+    /// The outcome, while a proof of it is still being written, checked or mended.
+    Held(Box<Outcome>),
     Done(Result<Found, Failure>),
 }
 
@@ -194,7 +197,11 @@ fn ask(
                 let files = [model.as_path(), property.as_path()];
                 // Nobody listens any more where time is up.
                 let checking = |now| drop(sender.send(Event::Checking(now)));
-                return prove::verify(&network, &statement, &settings, files, keep, &checking);
+                let held = |outcome: &Outcome| {
+                    drop(sender.send(Event::Held(Box::new(outcome.clone()))));
+                };
+                let told = Told { checking: &checking, held: &held };
+                return prove::verify(&network, &statement, &settings, files, keep, &told);
             }
             let property = &statement.property;
             Ok((verify(&network, property, &settings, &interrupt::stopped), None))
@@ -216,7 +223,19 @@ fn wait(
     report: &mut QueryReport,
 ) -> Result<Result<Found, Reason>, Failure> {
     let mut stopped: Option<Instant> = None;
+    // When time is up, or was when checking ended.
+    let mut end = deadline;
     let mut checking = false;
+    let mut held: Option<Box<Outcome>> = None;
+    // Without the proof, there is the outcome still.
+    let without = |held: Option<Box<Outcome>>, reason: Reason| match held {
+        None => Err(reason),
+        Some(outcome) => {
+            let what = if reason == Reason::TimeLimit { "time was up" } else { "it was cancelled" };
+            let problem = Some(format!("{what} before the checker had accepted one"));
+            Ok((*outcome, Some(ProofRecord { problem, ..ProofRecord::default() })))
+        }
+    };
     loop {
         match receiver.recv_timeout(TICK) {
             Ok(Event::Loaded(loaded)) => {
@@ -227,17 +246,22 @@ fn wait(
                 report.cases = Some(loaded.cases);
                 report.notes = loaded.notes;
             }
-            Ok(Event::Checking(now)) => checking = now,
+            Ok(Event::Checking(now)) => {
+                if checking && !now {
+                    end = end.map(|end| end.max(Instant::now()));
+                }
+                checking = now;
+            }
+            Ok(Event::Held(outcome)) => held = Some(outcome),
             Ok(Event::Done(outcome)) => return Ok(Ok(outcome?)),
             Err(RecvTimeoutError::Timeout) => {
                 let now = Instant::now();
                 if interrupt::stopped() && now - *stopped.get_or_insert(now) >= GRACE {
-                    return Ok(Err(Reason::Cancelled));
+                    return Ok(without(held, Reason::Cancelled));
                 }
-                if !checking
-                    && deadline.is_some_and(|end| now.saturating_duration_since(end) >= GRACE)
-                {
-                    return Ok(Err(Reason::TimeLimit));
+                let late = |end: Instant| now.saturating_duration_since(end) >= GRACE;
+                if !checking && end.is_some_and(late) {
+                    return Ok(without(held, Reason::TimeLimit));
                 }
             }
             Err(RecvTimeoutError::Disconnected) => {

@@ -4,24 +4,26 @@
 //! tells it where to look (proofs/FORMAT.md). So nothing here needs to be trusted: what is wrong is rejected.
 //!
 //! Proofs are made of backward sweeps, at default slopes, optimised ones or an LP's duals, and of splits of inputs or of
-//! ReLUs. The search that finds them is [`crate::branch::search`], which keeps a little more distance while it is recorded, as the
-//! checker rounds elsewhere. Where the checker rejects a step all the same (a default slope that is another one there, as an
-//! interval's ends are equally far from 0), [`Proof::mend`] goes on splitting inputs there, and a search by ReLUs is run
-//! again with [`Care::MORE`].
+//! ReLUs. The search that finds them is [`crate::branch::search`] with a record. Bounds that the checker, which rounds elsewhere, may
+//! doubt are written down with every slope: with the same slopes, tighter intervals never weaken a bound. Where the checker rejects a
+//! step all the same, the proof is mended (`mend.rs`), as long as there is time.
 
+mod mend;
 mod relax;
 mod stream;
+mod text;
 mod tree;
 mod write;
 
 pub use certus_check::{Accepted, Mode, Rejected};
+pub use mend::Unmended;
+pub use text::Names;
 pub use tree::{Body, Proof, Section};
-pub use write::Names;
 
 use crate::attack::{self, Counterexample};
 use crate::bound::{Analysis, Functionals, Intermediate};
 use crate::branch::{
-    Answer, Care, Interlude, Limits, Reason, prefers_forward, split_inputs_recorded,
+    Answer, ClaimRecord, Interlude, Limits, Reason, prefers_forward, split_inputs_recorded,
     split_relus_recorded, suits_inputs,
 };
 use crate::load::{FileError, Statement};
@@ -105,6 +107,17 @@ pub enum NotProved {
     /// The checker rejects the proof.
     #[error("{0}")]
     Rejected(Rejected),
+    /// The checker rejects the proof, which could not be mended.
+    #[error("{rejected}; mending it: {reason}")]
+    Unmended {
+        /// What the checker said.
+        rejected: Rejected,
+        /// What ended mending.
+        reason: Reason,
+    },
+    /// A proof would not fit into the memory limit.
+    #[error("the proof does not fit into the memory limit")]
+    TooLarge,
     /// The proof cannot be written.
     #[error("{}: cannot be written: {error}", file.display())]
     NotWritten {
@@ -169,9 +182,6 @@ pub fn certify(
     Question::new(model, property)?.check(proof, mode).map_err(NotProved::Rejected)
 }
 
-/// How often a rejected proof is mended before it is given up.
-const MENDINGS: usize = 32;
-
 /// Claims whose bounds are optimised one by one before search takes over.
 const FEW_CLAIMS: usize = 8;
 
@@ -199,6 +209,8 @@ pub struct Plan<'a> {
     pub keep: Option<&'a Path>,
     /// Told what comes next.
     pub watch: &'a (dyn Fn(Phase) + Sync),
+    /// Told that the property holds, before there is a proof that the checker accepts.
+    pub held: &'a (dyn Fn(&Held) + Sync),
 }
 
 impl Plan<'_> {
@@ -213,6 +225,7 @@ impl Plan<'_> {
         interlude: &|| None,
         keep: None,
         watch: &|_| (),
+        held: &|_| (),
     };
 }
 
@@ -244,8 +257,17 @@ pub struct Proved {
     pub bytes: u64,
     /// Domains bounded.
     pub visited: usize,
-    /// How often the checker had to reject it first.
+    /// Places where the checker rejected what the search had recorded.
     pub mended: usize,
+}
+
+/// What a search found: by this crate's own, sound bounds the property holds.
+#[derive(Debug)]
+pub struct Held {
+    /// How; `None` where that did not fit into the memory limit.
+    pub proof: Option<Proof>,
+    /// Domains bounded.
+    pub visited: usize,
 }
 
 /// No accepted proof.
@@ -253,15 +275,8 @@ pub struct Proved {
 pub struct Unproved {
     /// Why.
     pub why: NotProved,
-    /// The proof that a search found and the checker did not accept, and the domains bounded: by this crate's own, sound bounds
-    /// the property holds.
-    pub found: Option<(Proof, usize)>,
-}
-
-impl Unproved {
-    fn new(why: NotProved, found: Option<(Proof, usize)>) -> Box<Self> {
-        Box::new(Self { why, found })
-    }
+    /// What a search found all the same.
+    pub held: Option<Held>,
 }
 
 /// Reads a question with the checker's readers.
@@ -280,78 +295,98 @@ pub fn prove(
     plan: &Plan,
     limits: &Limits,
 ) -> Result<Proved, Box<Unproved>> {
-    let result = attempts(ask, net, statement, plan, limits);
+    (plan.watch)(Phase::Search);
+    let result = match find(net, statement, plan, limits) {
+        Ok(held) => {
+            (plan.held)(&held);
+            checked(ask, net, &statement.property, held, plan, limits)
+        }
+        Err(answer) => Err(Box::new(Unproved { why: NotProved::NotFound(answer), held: None })),
+    };
     (plan.watch)(Phase::Done);
     result
 }
 
-fn attempts(
+/// As [`prove`], of a property that is known to hold, though not how: the proof is mended from nothing.
+///
+/// # Errors
+/// As [`prove`].
+pub fn prove_anew(
     ask: Ask,
     net: &Network,
     statement: &Statement,
     plan: &Plan,
     limits: &Limits,
 ) -> Result<Proved, Box<Unproved>> {
-    let mut mended = 0;
-    let mut by_sweeps = true;
-    let mut question = None;
-    let mut rejected: Option<(Rejected, (Proof, usize))> = None;
-    for care in [Care::USUAL, Care::MORE] {
-        (plan.watch)(Phase::Search);
-        let found = find(net, statement, plan, care, limits);
-        let (mut proof, visited) = match (found, rejected.take()) {
-            (Ok(found), _) => found,
-            // Nothing better than what was rejected.
-            (Err(_), Some((why, found))) => {
-                return Err(Unproved::new(NotProved::Rejected(why), Some(found)));
-            }
-            (Err(answer), None) => return Err(Unproved::new(NotProved::NotFound(answer), None)),
-        };
-        let question = match &mut question {
-            Some(question) => question,
-            None => {
-                (plan.watch)(Phase::Read);
-                match ask() {
-                    Ok(read) => question.insert(read),
-                    Err(why) => return Err(Unproved::new(why, Some((proof, visited)))),
-                }
-            }
-        };
-        loop {
-            match question.accept(&proof, plan) {
-                Ok((accepted, bytes)) => {
-                    return Ok(Proved { proof, accepted, bytes, visited, mended });
-                }
-                Err(NotProved::Rejected(why)) => {
-                    let mendable = limits.passed().is_none() && mended < MENDINGS;
-                    mended += 1;
-                    if mendable
-                        && std::mem::take(&mut by_sweeps)
-                        && prefers_forward(net, &statement.property)
-                    {
-                        (plan.watch)(Phase::Search);
-                        proof.by_sweeps(net, &statement.property, limits);
-                        continue;
-                    }
-                    if !(mendable && proof.mend(&why.path, &statement.property)) {
-                        rejected = Some((why, (proof, visited)));
-                        break;
-                    }
-                }
-                Err(why) => return Err(Unproved::new(why, Some((proof, visited)))),
-            }
-        }
-    }
-    let (why, found) = match rejected {
-        Some((why, found)) => (NotProved::Rejected(why), Some(found)),
-        // Not reached: both attempts leave by a return or with a rejection.
-        None => (NotProved::NotFound(Box::new(Answer::Open(Reason::BoundTooWeak))), None),
+    let body = |_| Body::Bounds;
+    let proof = Some(Proof { sections: sections(statement, body), ..Proof::empty(net, statement) });
+    let result = checked(ask, net, &statement.property, Held { proof, visited: 0 }, plan, limits);
+    (plan.watch)(Phase::Done);
+    result
+}
+
+/// Has a proof checked, and mends it where that does not suffice.
+fn checked(
+    ask: Ask,
+    net: &Network,
+    property: &Property,
+    held: Held,
+    plan: &Plan,
+    limits: &Limits,
+) -> Result<Proved, Box<Unproved>> {
+    let Held { proof, visited } = held;
+    let unproved = |why, proof| Box::new(Unproved { why, held: Some(Held { proof, visited }) });
+    let Some(mut proof) = proof else { return Err(unproved(NotProved::TooLarge, None)) };
+    (plan.watch)(Phase::Read);
+    let question = match ask() {
+        Ok(question) => question,
+        Err(why) => return Err(unproved(why, Some(proof))),
     };
-    Err(Unproved::new(why, found))
+    let rejected = match question.accept(&proof, plan) {
+        Ok((accepted, bytes)) => {
+            return Ok(Proved { proof, accepted, bytes, visited, mended: 0 });
+        }
+        Err(NotProved::Rejected(rejected)) => rejected,
+        Err(why) => return Err(unproved(why, Some(proof))),
+    };
+    (plan.watch)(Phase::Search);
+    let mended = match proof.mend(&question, net, property, limits) {
+        Ok(mended) => mended,
+        Err(Unmended::NotFound(answer)) => {
+            return Err(match *answer {
+                Answer::Open(reason) => {
+                    unproved(NotProved::Unmended { rejected, reason }, Some(proof))
+                }
+                // A point of the unsafe set outweighs whatever was thought to hold.
+                answer => {
+                    Box::new(Unproved { why: NotProved::NotFound(Box::new(answer)), held: None })
+                }
+            });
+        }
+        Err(Unmended::Refused(reason)) => {
+            let why = NotProved::Rejected(Rejected { reason, ..rejected });
+            return Err(unproved(why, Some(proof)));
+        }
+    };
+    match question.accept(&proof, plan) {
+        Ok((accepted, bytes)) => Ok(Proved { proof, accepted, bytes, visited, mended }),
+        Err(why) => Err(unproved(why, Some(proof))),
+    }
+}
+
+/// A section for each claim of a property.
+fn sections(statement: &Statement, body: impl Fn(usize) -> Body) -> Vec<Section> {
+    let mut case = 0;
+    let section = |(index, claim): (usize, &Claim)| {
+        let own = case..case + claim.unsafe_set.len();
+        case = own.end;
+        Section { cases: own.map(|case| statement.number(case)).collect(), body: body(index) }
+    };
+    statement.property.claims.iter().enumerate().map(section).collect()
 }
 
 /// Searches for a proof: CROWN for each claim; then, as planned, optimised slopes and LPs, and splits of inputs or of ReLUs,
-/// for those that it does not prove. Returns with it the number of domains bounded.
+/// for those that it does not prove.
 ///
 /// # Errors
 /// The search's answer where it is not that all is proved.
@@ -359,14 +394,13 @@ pub fn find(
     net: &Network,
     statement: &Statement,
     plan: &Plan,
-    care: Care,
     limits: &Limits,
-) -> Result<(Proof, usize), Box<Answer>> {
+) -> Result<Held, Box<Answer>> {
     let property = &statement.property;
     let claims = &property.claims;
-    let mut sections = Vec::with_capacity(claims.len());
+    let mut proof = Proof::empty(net, statement);
+    proof.sections = sections(statement, |_| Body::Bounds);
     let mut open = Vec::new();
-    let mut case = 0;
     // As a search without a proof: bounds of one claim after the other serve few of them, and of no use are those by sweeps where
     // the search has better ones for less.
     let forward = plan.search && prefers_forward(net, property);
@@ -374,26 +408,20 @@ pub fn find(
         if let Some(reason) = limits.passed() {
             return Err(Box::new(Answer::Open(reason)));
         }
-        let cases = (case..case + claim.unsafe_set.len()).map(|c| statement.number(c)).collect();
-        case += claim.unsafe_set.len();
-        let mut body = Body::Bounds;
-        if !proved_at_once(net, claim) {
-            let relax = !plan.search || (open.len() <= FEW_CLAIMS && !forward);
-            match relax.then(|| by_relaxations(net, claim, plan, care, limits)).flatten() {
-                Some(record) => body = Body::Relus(record),
-                None if plan.search => open.push(index),
-                None => return Err(Box::new(Answer::Open(too_weak(limits)))),
-            }
+        if proved_at_once(net, claim) {
+            continue;
         }
-        sections.push(Section { cases, body });
+        let relax = !plan.search || (open.len() <= FEW_CLAIMS && !forward);
+        match relax.then(|| by_relaxations(net, claim, plan, limits)).flatten() {
+            Some(record) => proof.sections[index].body = Body::Relus(record),
+            None if plan.search => open.push(index),
+            None => return Err(Box::new(Answer::Open(too_weak(limits)))),
+        }
     }
-    let names = Names::of(net);
-    let mut proof = Proof { sections, steps: Vec::new(), empty: statement.empty.clone(), names };
-    let mut visited = claims.len();
-    if !open.is_empty() {
-        visited += search(net, property, &open, &mut proof, plan, care, limits)?;
+    if open.is_empty() {
+        return Ok(Held { proof: Some(proof), visited: claims.len() });
     }
-    Ok((proof, visited))
+    search(net, property, &open, proof, plan, limits)
 }
 
 fn too_weak(limits: &Limits) -> Reason {
@@ -401,16 +429,15 @@ fn too_weak(limits: &Limits) -> Reason {
 }
 
 /// Splits inputs or ReLUs for the open claims, with an attack in the midst of the search or before it, and enters the trees into the
-/// proof. Returns the domains bounded.
+/// proof.
 fn search(
     net: &Network,
     property: &Property,
     open: &[usize],
-    proof: &mut Proof,
+    mut proof: Proof,
     plan: &Plan,
-    care: Care,
     limits: &Limits,
-) -> Result<usize, Box<Answer>> {
+) -> Result<Held, Box<Answer>> {
     let claims = open.iter().map(|&index| property.claims[index].clone()).collect();
     let part = Property { claims, uses_inputs: property.uses_inputs };
     let by_inputs = suits_inputs(net, &part);
@@ -422,26 +449,30 @@ fn search(
         found.borrow().is_some()
     };
     let interlude = Interlude { after: plan.short, work: plan.work, attempt: &attempt };
-    let searched = if by_inputs {
+    let (searched, given_up) = if by_inputs {
         let (searched, record) = split_inputs_recorded(net, &part, limits, Some(interlude));
-        proof.steps = record.steps;
+        proof.record = record;
         // The first steps of the record are its claims'.
         for (step, &index) in open.iter().enumerate() {
             proof.sections[index].body = Body::Inputs(step as u32);
         }
-        searched
+        (searched, proof.record.is_given_up())
     } else {
-        let (searched, records) = split_relus_recorded(net, &part, limits, Some(interlude), care);
+        let (searched, records) = split_relus_recorded(net, &part, limits, Some(interlude));
+        let given_up = records.iter().any(ClaimRecord::is_given_up);
         for (record, &index) in records.into_iter().zip(open) {
             proof.sections[index].body = Body::Relus(record);
         }
-        searched
+        (searched, given_up)
     };
     if let Some(found) = found.take() {
         return Err(Box::new(Answer::Refuted(Box::new(found))));
     }
     match searched.answer {
-        Answer::Proved => Ok(searched.visited),
+        Answer::Proved => {
+            let visited = property.claims.len() + searched.visited;
+            Ok(Held { proof: (!given_up).then_some(proof), visited })
+        }
         Answer::Refuted(found) => {
             // Of the whole property, not of its open claims.
             let claim = open[found.claim()];

@@ -2,14 +2,15 @@
 
 use super::Plan;
 use crate::bound::{
-    Analysis, Climb, Climbed, Functionals, Goal, Intermediate, Start, climb, default_slope,
-    default_slopes,
+    Analysis, Climb, Climbed, Functionals, Goal, Intermediate, Start, climb, default_in_doubt,
+    default_slope, default_slopes,
 };
 use crate::branch::{
-    Care, ClaimRecord, Hints, Improve, Limits, Neuron, Refutation, hints_of, hints_of_duals,
+    ClaimRecord, Hints, Limits, Neuron, Refutation, crown, hints_of, hints_of_duals, in_full,
+    refuted_by, spare, unstable,
 };
 use crate::lp::{Clarabel, TriangleLp};
-use crate::net::{Matrix, Network, NodeId};
+use crate::net::{Matrix, Network};
 use crate::spec::Claim;
 use std::time::{Duration, Instant};
 
@@ -19,30 +20,27 @@ pub(super) fn by_relaxations(
     net: &Network,
     claim: &Claim,
     plan: &Plan,
-    care: Care,
     limits: &Limits,
 ) -> Option<ClaimRecord> {
     let functionals = Functionals::of(claim, net.outputs());
     let analysis = Analysis::of_region(net, &claim.region.boxes(), Intermediate::Crown);
     let plain = analysis.lower(&functionals.matrix, &vec![0; functionals.len()]);
-    let region = &claim.region;
-    let spare = |c: usize| {
-        let functional = functionals.matrix.column(c);
-        care.spare(net, &analysis.charges, region, &plain, c, functional.as_slice())
-    };
-    let mut lows: Vec<f64> =
-        plain.bounds.iter().enumerate().map(|(c, low)| low - spare(c)).collect();
-    let neurons = unstable(&analysis);
+    let spares: Vec<f64> = (0..functionals.len())
+        .map(|c| {
+            let functional = functionals.matrix.column(c);
+            spare(net, &analysis.charges, &claim.region, &plain, c, functional.as_slice())
+        })
+        .collect();
+    let mut lows = plain.bounds;
+    let neurons = unstable(&analysis, 0);
     let omitted = |&(_, z, i): &Neuron, slope: f64| {
         let boxes = &analysis.layers.boxes[z];
-        let default = default_slope(boxes.lower[i], boxes.upper[i]);
-        !care.complete && slope == default
+        let (l, u) = (boxes.lower[i], boxes.upper[i]);
+        slope == default_slope(l, u) && !default_in_doubt(l, u)
     };
-    let mut record = ClaimRecord { lines: vec![Improve::CROWN], ..ClaimRecord::default() };
+    let refuted = refuted_by(&analysis, &functionals, &lows, &spares);
+    let mut record = ClaimRecord { lines: vec![crown(&analysis)], refuted, trees: Vec::new() };
     let open = functionals.open_polytopes(&lows);
-    let closed = |index: &usize| open.iter().all(|polytope| polytope.index != *index);
-    let all = 0..claim.unsafe_set.len();
-    record.refuted.extend(all.filter(closed).map(|index| (index, Refutation::default())));
     if open.is_empty() {
         return Some(record);
     }
@@ -50,34 +48,44 @@ pub(super) fn by_relaxations(
         return None;
     }
     let columns = functionals.open(&lows);
-    let climbed = climbed(&analysis, &functionals, &columns, &lows, &spare);
+    let climbed = climbed(&analysis, &functionals, &columns, &lows, &spares);
     let mut programs: Option<TriangleLp> = None;
     for polytope in open {
-        let mut found: Option<Hints> = None;
-        for &(c, bound) in &polytope.halves {
+        // A bound that the checker may doubt is written down with every slope.
+        let found = |bound: f64, target: f64, spare: f64, hints: &dyn Fn(bool) -> Hints| {
+            let sure = bound > target + spare;
+            (bound > target).then(|| in_full(hints(sure), &analysis, 0, !sure))
+        };
+        let mut hints: Option<Hints> = None;
+        for &(c, target) in &polytope.halves {
             let Ok(column) = columns.binary_search(&c) else { continue };
-            lows[c] = lows[c].max(climbed.bounds[column] - spare(c));
-            if lows[c] > bound {
-                found = Some(hints_of(&climbed.slopes, &[], column, &neurons, omitted));
+            lows[c] = lows[c].max(climbed.bounds[column]);
+            hints = found(climbed.bounds[column], target, spares[c], &|sure| {
+                let omitted = |neuron: &Neuron, slope| sure && omitted(neuron, slope);
+                hints_of(&climbed.slopes, &[], column, &neurons, omitted)
+            });
+            if hints.is_some() {
                 break;
             }
         }
-        if found.is_none() && plan.linear_programs {
+        if hints.is_none() && plan.linear_programs {
             let wanted = vec![true; net.outputs()];
             let new =
                 || TriangleLp::new(analysis.sweep(), net.output(), &wanted, 0, &[], &Clarabel);
             let programs = programs.get_or_insert_with(new);
-            for &(c, bound) in &polytope.halves {
+            for &(c, target) in &polytope.halves {
                 let functional: Vec<f64> = functionals.matrix.column(c).iter().copied().collect();
                 let solved = programs.lower(&functional, Some(left(limits)?));
-                if solved.bound - spare(c) > bound {
-                    found = Some(hints_of_duals(&solved.multipliers, &neurons, omitted));
+                hints = found(solved.bound, target, spares[c], &|sure| {
+                    let omitted = |neuron: &Neuron, slope| sure && omitted(neuron, slope);
+                    hints_of_duals(&solved.multipliers, &neurons, omitted)
+                });
+                if hints.is_some() {
                     break;
                 }
             }
         }
-        let refutation = Refutation { weights: Vec::new(), hints: found? };
-        record.refuted.push((polytope.index, refutation));
+        record.refuted.push((polytope.index, Refutation { weights: Vec::new(), hints: hints? }));
     }
     Some(record)
 }
@@ -94,11 +102,11 @@ fn climbed(
     functionals: &Functionals,
     columns: &[usize],
     lows: &[f64],
-    spare: &dyn Fn(usize) -> f64,
+    spares: &[f64],
 ) -> Climbed {
     let mut targets = vec![f64::NEG_INFINITY; functionals.len()];
     for polytope in functionals.open_polytopes(lows) {
-        polytope.halves.iter().for_each(|&(c, b)| targets[c] = targets[c].max(b + spare(c)));
+        polytope.halves.iter().for_each(|&(c, b)| targets[c] = targets[c].max(b + spares[c]));
     }
     let targets: Vec<f64> = columns.iter().map(|&c| targets[c]).collect();
     let rows: Matrix = functionals.matrix.select_columns(columns);
@@ -106,13 +114,4 @@ fn climbed(
     let start = Start::Dense(&rows);
     let goal = Goal { at, start: &start, domains: &domains, targets: &targets };
     climb(&sweep, goal, default_slopes(&sweep, at, &domains), Vec::new(), Climb::default())
-}
-
-/// The neurons of unknown sign.
-fn unstable(analysis: &Analysis) -> Vec<Neuron> {
-    let relus = analysis.net.relus();
-    let of = |(relu, z): (NodeId, NodeId)| {
-        analysis.layers.boxes[z].of_unknown_sign().map(move |i| (relu, z, i))
-    };
-    relus.flat_map(of).collect()
 }

@@ -1,53 +1,15 @@
 //! A proof as text (proofs/FORMAT.md), written as it goes: the text is never held as a whole.
 
+use super::text::{Text, refuted_lines, set, step_lines};
 use super::tree::{Body, Proof};
-use crate::branch::{
-    ClaimRecord, Clip, Hints, Improve, Refutation, SUM, Slab, Step, SumTerm, Tree,
-};
-use crate::net::{Network, NodeId};
-use certus_check::float::format_hex;
-use std::collections::HashMap;
-use std::fmt::{Display, Write as _};
+use crate::branch::{ClaimRecord, Hints, Improve, Tree};
 use std::io;
-
-/// The proof's names of pre-activations: `r<k>`.
-#[derive(Debug, Clone, Default)]
-pub struct Names {
-    blocks: HashMap<NodeId, usize>,
-}
-
-impl Names {
-    /// The blocks of a network: its ReLUs, in order.
-    #[must_use]
-    pub fn of(net: &Network) -> Self {
-        let mut blocks = HashMap::new();
-        for (k, (_, z)) in net.relus().enumerate() {
-            blocks.entry(z).or_insert(k);
-        }
-        Self { blocks }
-    }
-
-    /// The blocks from the first one on whose pre-activation comes after a node.
-    fn after(&self, node: NodeId) -> Option<std::ops::Range<usize>> {
-        let first = self.blocks.iter().filter(|(z, _)| **z > node).map(|(_, k)| *k).min()?;
-        Some(first..self.blocks.values().max()? + 1)
-    }
-
-    fn element(&self, node: NodeId, element: impl Display) -> String {
-        match self.blocks.get(&node) {
-            Some(k) => format!("r{k}.{element}"),
-            None => format!("x{element}"),
-        }
-    }
-}
 
 /// Lines on their way to a file.
 struct Out<'a> {
     to: &'a mut dyn io::Write,
     lines: u64,
-    names: &'a Names,
-    /// The number of the first sum of the tree that is being written.
-    sums: usize,
+    text: Text<'a>,
 }
 
 impl Out<'_> {
@@ -55,50 +17,6 @@ impl Out<'_> {
         self.lines += 1;
         self.to.write_all(text.as_bytes())?;
         self.to.write_all(b"\n")
-    }
-
-    /// The name of an input, a pre-activation or a sum.
-    fn name(&self, node: NodeId, element: usize) -> String {
-        let mut name = String::new();
-        self.push_name(&mut name, node, element);
-        name
-    }
-
-    fn push_name(&self, text: &mut String, node: NodeId, element: usize) {
-        let _ = match (node, self.names.blocks.get(&node)) {
-            (SUM, _) => write!(text, "q{}", self.sums + element),
-            (_, Some(k)) => write!(text, "r{k}.{element}"),
-            (_, None) => write!(text, "x{element}"),
-        };
-    }
-
-    /// Half-spaces and multipliers, as they end a line.
-    fn how(&self, how: &Refutation) -> String {
-        let mut text = String::new();
-        for (i, &(half, weight)) in how.weights.iter().enumerate() {
-            text.push_str(if i == 0 { " using " } else { " " });
-            let _ = write!(text, "{half}");
-            if weight != 1.0 {
-                let _ = write!(text, ":{}", short(weight));
-            }
-        }
-        text + &self.hints(&how.hints)
-    }
-
-    fn hints(&self, hints: &Hints) -> String {
-        let mut text = String::new();
-        for (i, &(node, element, slope)) in hints.slopes.iter().enumerate() {
-            text.push_str(if i == 0 { " slope " } else { " " });
-            self.push_name(&mut text, node as usize, element as usize);
-            let _ = write!(text, ":{}", short(quantised(slope)));
-        }
-        for (i, &(node, element, g)) in hints.lifts.iter().enumerate() {
-            text.push_str(if i == 0 { " lift " } else { " " });
-            text.push(if g > 0.0 { '>' } else { '<' });
-            self.push_name(&mut text, node as usize, element as usize);
-            let _ = write!(text, ":{}", short(g.abs()));
-        }
-        text
     }
 }
 
@@ -108,17 +26,17 @@ impl Proof {
     /// # Errors
     /// Those of `to`.
     pub fn write(&self, to: &mut dyn io::Write) -> io::Result<()> {
-        let mut out = Out { to, lines: 0, names: &self.names, sums: 0 };
+        let mut out = Out { to, lines: 0, text: Text { names: &self.names, sums: 0 } };
         out.line("certus-proof 1")?;
         let mut sums = 0;
         for section in &self.sections {
             if section.cases.is_empty() {
                 continue;
             }
-            out.sums = sums;
+            out.text.sums = sums;
             if let Body::Relus(record) = &section.body {
                 for sum in record.trees.iter().flat_map(|tree| &tree.sums) {
-                    self.define(sums, sum, &mut out)?;
+                    out.line(&out.text.define(sums, sum))?;
                     sums += 1;
                 }
             }
@@ -153,39 +71,18 @@ impl Proof {
     fn inputs(&self, root: u32, cases: &[usize], out: &mut Out) -> io::Result<()> {
         let mut next = vec![root];
         while let Some(at) = next.pop() {
-            let step = &self.steps[at as usize];
-            out.line("crown")?;
-            if *step == Step::default() {
-                out.line("refute all")?;
-            }
-            self.refuted(&step.refuted, cases, out)?;
-            for Clip { slabs, how } in &step.clips {
-                let mut text = String::from("clip");
-                slabs.iter().for_each(|slab| self::slab(&mut text, slab));
-                out.line(&(text + &out.how(how)))?;
-            }
-            if let Some((polytope, how)) = &step.last {
-                out.line(&format!("refute {}{}", cases[*polytope], out.how(how)))?;
-            }
+            let step = &self.record.steps[at as usize];
+            let lines = step_lines(step, cases, out.text);
+            lines.iter().try_for_each(|line| out.line(line))?;
             match step.halves {
                 None => out.line("leaf")?,
                 Some(halves) => {
-                    out.line(&format!("split x{} at {}", halves.input, short(halves.at)))?;
+                    out.line(&out.text.split(0, halves.input as usize, halves.at))?;
                     next.extend([halves.below + 1, halves.below]);
                 }
             }
         }
         Ok(())
-    }
-
-    fn define(&self, number: usize, sum: &[SumTerm], out: &mut Out) -> io::Result<()> {
-        let mut text = format!("let q{number}");
-        for &SumTerm { node, element, relu, coefficient } in sum {
-            let name = self.names.element(node, element);
-            let (from, to) = if relu { ("relu(", ")") } else { ("", "") };
-            let _ = write!(text, " {from}{name}{to}:{}", short(coefficient));
-        }
-        out.line(&text)
     }
 
     /// Polytopes that need no split, then a part for each that does.
@@ -204,11 +101,10 @@ impl Proof {
         let mut beyond = Vec::new();
         for line in lines {
             let Improve::Lemma(lemma) = line else {
-                self.improve(line, out)?;
+                improve(line, out)?;
                 continue;
             };
-            let name = out.name(lemma.node, lemma.element);
-            out.line(&format!("split {name} at {}", short(lemma.at)))?;
+            out.line(&out.text.split(lemma.node, lemma.element, lemma.at))?;
             if lemma.upper {
                 beyond.push(&lemma.tree);
             } else {
@@ -220,7 +116,9 @@ impl Proof {
     }
 
     fn polytopes(&self, record: &ClaimRecord, cases: &[usize], out: &mut Out) -> io::Result<()> {
-        self.refuted(&record.refuted, cases, out)?;
+        for line in refuted_lines(&record.refuted, &Hints::default(), cases, out.text) {
+            out.line(&line)?;
+        }
         for tree in &record.trees {
             let case = cases[tree.polytope];
             // Nothing is left for the other part where there is one polytope only.
@@ -229,7 +127,7 @@ impl Proof {
                 out.line(&format!("part {case}"))?;
             }
             self.tree(tree, case, out)?;
-            out.sums += tree.sums.len();
+            out.text.sums += tree.sums.len();
             if alone {
                 return Ok(());
             }
@@ -248,16 +146,15 @@ impl Proof {
         while let Some(at) = next.pop() {
             let step = &tree.steps[at as usize];
             let lines = if at == 0 { &[][..] } else { &step.lines };
-            lines.iter().try_for_each(|line| self.improve(line, out))?;
+            lines.iter().try_for_each(|line| improve(line, out))?;
             match step.split {
                 Some(split) => {
-                    let name = self.names.element(split.node, split.element);
-                    out.line(&format!("split {name} at {}", short(split.at)))?;
+                    out.line(&out.text.split(split.node, split.element, split.at))?;
                     next.extend([split.below + 1, split.below]);
                 }
                 None => {
                     if let Some(how) = &step.refuted {
-                        out.line(&format!("refute {case}{}", out.how(how)))?;
+                        out.line(&out.text.refute(case, how))?;
                     }
                     out.line("leaf")?;
                 }
@@ -265,102 +162,23 @@ impl Proof {
         }
         Ok(())
     }
+}
 
-    fn improve(&self, line: &Improve, out: &mut Out) -> io::Result<()> {
-        match line {
-            Improve::Crown { after: None } => out.line("crown"),
-            // Nothing stands after the last block.
-            Improve::Crown { after: Some(node) } => match self.names.after(*node) {
-                Some(blocks) => out.line(&format!("crown {}..{}", blocks.start, blocks.end)),
-                None => Ok(()),
-            },
-            Improve::Tighten { node, elements, upper, hints } => {
-                let elements: Vec<usize> = elements.iter().map(|&i| i as usize).collect();
-                let name = match *node {
-                    SUM => out.name(SUM, elements.first().copied().unwrap_or(0)),
-                    node => self.names.element(node, set(&elements)),
-                };
-                let name = name.strip_suffix('.').unwrap_or(&name);
-                let side = match upper {
-                    None => "",
-                    Some(true) => " upper",
-                    Some(false) => " lower",
-                };
-                out.line(&format!("tighten {name}{side}{}", out.hints(hints)))
-            }
-            // Where they stand is no place for a line: see `under`.
-            Improve::Lemma(_) => Ok(()),
-        }
+fn improve(line: &Improve, out: &mut Out) -> io::Result<()> {
+    match out.text.improve(line) {
+        Some(line) => out.line(&line),
+        None => Ok(()),
     }
-
-    /// Polytopes that are refuted: those without hints in one line.
-    fn refuted(
-        &self,
-        refuted: &[(usize, Refutation)],
-        cases: &[usize],
-        out: &mut Out,
-    ) -> io::Result<()> {
-        let (plain, hinted): (Vec<_>, Vec<_>) =
-            refuted.iter().partition(|(_, how)| *how == Refutation::default());
-        let mut plain: Vec<usize> = plain.iter().map(|(polytope, _)| cases[*polytope]).collect();
-        plain.sort_unstable();
-        if !plain.is_empty() {
-            out.line(&format!("refute {}", set(&plain)))?;
-        }
-        for (polytope, how) in hinted {
-            out.line(&format!("refute {}{}", cases[*polytope], out.how(how)))?;
-        }
-        Ok(())
-    }
-}
-
-/// The multiple of 2⁻³² that the checker would take instead.
-fn quantised(slope: f32) -> f64 {
-    const UNITS: f64 = 4_294_967_296.0;
-    (f64::from(slope) * UNITS).round() / UNITS
-}
-
-/// Increasing numbers as the format has sets.
-fn set(numbers: &[usize]) -> String {
-    let mut text = String::new();
-    let mut rest = numbers;
-    while let Some(&first) = rest.first() {
-        let run = rest.iter().zip(first..).take_while(|(a, b)| *a == b).count();
-        let comma = if run == rest.len() { "" } else { "," };
-        let _ = match run {
-            1 => write!(text, "{first}{comma}"),
-            _ => write!(text, "{first}..{}{comma}", first + run),
-        };
-        rest = &rest[run..];
-    }
-    text
-}
-
-fn slab(text: &mut String, slab: &Slab) {
-    // The slab that is cut off lies above an upper end.
-    let side = if slab.upper { '>' } else { '<' };
-    let _ = write!(text, " {side}x{}:{}", slab.input, short(slab.at));
-}
-
-/// The number in hexadecimal with as few digits as it takes.
-fn short(x: f64) -> String {
-    if x == 0.0 { "0x0p0".to_owned() } else { format_hex(x) }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::text::Names;
     use super::super::tree::Section;
     use super::*;
-    use crate::branch::{Halves, Lemma};
-
-    #[test]
-    fn numbers_are_short_and_exact() {
-        assert_eq!((short(0.5).as_str(), short(0.0).as_str()), ("0x1p-1", "0x0p0"));
-        for x in [0.0, -0.0, 1.0, -1.5, 0.1, 4096.0, f64::MAX, 5e-324, -1e-310, 123_456.789] {
-            assert_eq!(certus_check::float::parse_hex(&short(x)), Some(x), "{x} {}", short(x));
-        }
-        assert_eq!((quantised(0.1), quantised(1e-12)), (f64::from(0.1f32), 0.0));
-    }
+    use crate::branch::{
+        Clip, Halves, Lemma, Parted, Record, Refutation, SUM, Slab, Step, SumTerm,
+    };
 
     #[test]
     fn a_tree_of_boxes_is_written_from_the_root() {
@@ -380,28 +198,35 @@ mod tests {
         let root = Step {
             refuted: vec![(3, using(&[(1, 1.0)])), (0, Refutation::default())],
             clips,
-            last: None,
             halves,
+            ..Step::default()
         };
         let last = Some((1, using(&[(0, 1.0)])));
-        let steps = vec![root, Step::default(), Step { last, ..Step::default() }];
+        let clips = root.clips[..1].to_vec();
+        let parted = vec![Parted { polytope: 2, clips, last: using(&[(1, 2.0)]) }];
+        let hints = Hints { slopes: [(3, 1, 1.0)].into(), ..Hints::default() };
+        let doubtful = Step { hints, ..Step::default() };
+        let steps = vec![root, doubtful, Step { bare: true, parted, last, ..Step::default() }];
         let sections = vec![
             Section { cases: vec![0, 2, 3, 5], body: Body::Inputs(0) },
             Section { cases: vec![6], body: Body::Bounds },
         ];
-        let proof = Proof { sections, steps, empty: vec![1, 4], names: Names::default() };
+        let names = Names::new(&[(2, 3)]);
+        let proof = Proof { sections, record: Record::from(steps), empty: vec![1, 4], names };
         let text = String::from_utf8(proof.to_bytes()).unwrap();
         let root = "crown\nrefute 0\nrefute 5 using 1\nclip >x2:0x1p-2\nclip >x2:0x1p-2 <x2:-0x1p1 using 0 3:0x1p-1\n";
-        let leaves = "crown\nrefute all\nleaf\ncrown\nrefute 2 using 0\nleaf\n";
+        let leaves = "crown slope r0.1:0x1p0\nrefute all slope r0.1:0x1p0\nleaf\n\
+                      part 3\nclip >x2:0x1p-2\nrefute 3 using 1:0x1p1\nleaf\nrefute 2 using 0\nleaf\n";
         let tree = format!("{root}split x0 at -0x1p0\n{leaves}");
-        let rest = "cases 6\nrefute all\nleaf\ncases 1,4\nleaf\nend 19\n";
+        let rest = "cases 6\nrefute all\nleaf\ncases 1,4\nleaf\nend 22\n";
         assert_eq!(text, format!("certus-proof 1\ncases 0,2..4,5\n{tree}{rest}"));
     }
 
     #[test]
     fn trees_of_relu_splits_are_parts_of_one_section() {
         let hints = Hints {
-            slopes: [(3, 7, 0.25f32), (5, 0, 1.0)].into(),
+            slopes: [(4, 7, 0.25f32), (6, 0, 1.0)].into(),
+            uppers: [(6, 0, 0.5), (6, 2, 0.75)].into(),
             lifts: [(3, 7, 0.5), (5, 1, -2.0), (0, 1, 1.0)].into(),
         };
         let mut tree = Tree::new(1);
@@ -413,17 +238,16 @@ mod tests {
             node: 5,
             elements,
             upper,
-            hints: Hints { slopes: hints.slopes[..1].into(), lifts: [].into() },
+            hints: Hints { slopes: hints.slopes[..1].into(), ..Hints::default() },
         };
         let lines = vec![tighten(vec![], None), tighten(vec![1, 2, 3], Some(true))];
         let refuted = vec![(2, Refutation::default()), (0, Refutation::default())];
         let record = ClaimRecord { lines, refuted, trees: vec![tree] };
-        let blocks = HashMap::from([(3, 0), (5, 1)]);
         let proof = Proof {
             sections: vec![Section { cases: vec![4, 6, 7], body: Body::Relus(record) }],
-            steps: vec![],
+            record: Record::default(),
             empty: vec![],
-            names: Names { blocks },
+            names: Names::new(&[(3, 4), (5, 6)]),
         };
         let text = String::from_utf8(proof.to_bytes()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
@@ -435,7 +259,7 @@ mod tests {
             "refute 4,7",
             "part 6",
             "split r1.4 at 0x0p0",
-            "refute 6 using 0 2:0x1p-1 slope r0.7:0x1p-2 r1.0:0x1p0 lift >r0.7:0x1p-1 <r1.1:0x1p1 >x1:0x1p0",
+            "refute 6 using 0 2:0x1p-1 slope r0.7:0x1p-2 r1.0:0x1p0/0x1p-1 r1.2:/0x3p-2 lift >r0.7:0x1p-1 <r1.1:0x1p1 >x1:0x1p0",
             "leaf",
             "refute 6",
             "leaf",
@@ -451,7 +275,8 @@ mod tests {
         let term = |relu, coefficient| SumTerm { node: 3, element: 2, relu, coefficient };
         let tree = |polytope| {
             let mut below = Tree::new(0);
-            let hints = Hints { slopes: [].into(), lifts: [(SUM as u32, 0, 0.5)].into() };
+            let lifts = [(SUM as u32, 0, 0.5)].into();
+            let hints = Hints { lifts, ..Hints::default() };
             below.improve(
                 0,
                 Improve::Tighten {
@@ -472,9 +297,9 @@ mod tests {
             let record = ClaimRecord { trees: vec![tree(0), tree(1)], ..ClaimRecord::default() };
             Section { cases: vec![first, first + 1], body: Body::Relus(record) }
         };
-        let names = Names { blocks: HashMap::from([(3, 0)]) };
+        let names = Names::new(&[(3, 4)]);
         let sections = vec![section(0), section(2)];
-        let proof = Proof { sections, steps: vec![], empty: vec![], names };
+        let proof = Proof { sections, record: Record::default(), empty: vec![], names };
         let text = String::from_utf8(proof.to_bytes()).unwrap();
         let tree = |k: usize| {
             let bound =

@@ -22,9 +22,11 @@ mod state;
 mod statement;
 mod sweep;
 pub mod vnnlib;
+mod walk;
 mod wide;
 
 pub use check::{Accepted, LONGEST_LINE, MOST_DEEP, Mode, check};
 pub use memory::MOST_MEMORY;
 pub use reject::{Reason, Rejected};
 pub use statement::{Case, HalfSpace, LoadError, Port, Property, Statement};
+pub use walk::{Mark, Walk};

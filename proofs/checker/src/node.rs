@@ -329,10 +329,13 @@ impl<'a, A: Arithmetic> Context<'a, A> {
         Ok((top.unwrap_or(0), Some(vars)))
     }
 
-    /// The unstable elements of a block.
+    /// The unstable elements of a block, and those that are stable by so little that it may be rounding's doing.
     fn unstable(&self, state: &State, k: usize) -> Vec<Var> {
         let ends = state.intervals.of(self.circuit().blocks()[k]);
-        let unstable = |i: &usize| ends.low[*i] < 0.0 && ends.high[*i] > 0.0;
+        let unstable = |i: &usize| {
+            let (l, u) = (ends.low[*i], ends.high[*i]);
+            l < u / 1024.0 && u > l / 1024.0
+        };
         (0..ends.low.len()).filter(unstable).map(|i| Var::R(k, i)).collect()
     }
 

@@ -1,11 +1,12 @@
 //! Bounds of batches of domains, each of one functional out of several, and the children of those that stay undecided.
 
 use super::domain::{Domain, Known, Split, boxes_of, known_nodes, splittable};
-use super::{Care, Hints, INNER, Improve, Neuron, ROOT, Refutation, hints_of};
+use super::record::SLACK;
+use super::{INNER, Improve, Neuron, ROOT, Refutation, hints_of};
 use crate::bound::{
-    Analysis, Climb, Climbed, Goal, SplitLift, Start, climb, default_in_doubt, default_slope,
-    default_slopes,
+    Analysis, Climb, Climbed, Goal, SplitLift, Start, climb, default_slope, default_slopes,
 };
+use crate::branch::doubt::{Lines, doubtful, in_full};
 use crate::net::{Boxes, Matrix, NodeId, Op};
 use std::sync::Arc;
 
@@ -23,8 +24,8 @@ pub struct Goals<'a> {
     pub unstable: Vec<Neuron>,
     /// Nodes whose bounds domains take over from the root.
     known: Vec<NodeId>,
-    /// Whether, and how carefully, the search is recorded.
-    pub care: Option<Care>,
+    /// Of a recorded search: by how much a bound of each exceeds its target beyond a checker's doubt.
+    pub spare: Option<Vec<f64>>,
     /// What the search starts from.
     pub seed: Seed,
 }
@@ -56,7 +57,7 @@ impl<'a> Goals<'a> {
         at: NodeId,
         rows: Matrix,
         targets: Vec<f64>,
-        care: Option<Care>,
+        spare: Option<Vec<f64>>,
     ) -> Self {
         let mut unstable = Vec::new();
         for (id, node) in root.net.nodes().iter().enumerate().take(at) {
@@ -66,7 +67,7 @@ impl<'a> Goals<'a> {
             }
         }
         let (known, seed) = (known_nodes(root.net), Seed::default());
-        Self { root, at, rows, targets, unstable, known, care, seed }
+        Self { root, at, rows, targets, unstable, known, spare, seed }
     }
 
     /// The same goals, with another start.
@@ -115,7 +116,7 @@ impl<'a> Goals<'a> {
     }
 
     /// The lines of a proof that repeat, one by one, what was swept anew for a domain.
-    pub fn anew(&self, domain: &Domain) -> Vec<Improve> {
+    pub fn anew(&self, analysis: &Analysis, d: usize, domain: &Domain) -> Vec<Improve> {
         let Some(split) = domain.splits.last().filter(|_| self.sweeps_anew()) else {
             return Vec::new();
         };
@@ -124,7 +125,7 @@ impl<'a> Goals<'a> {
             node: part[0].1,
             elements: part.iter().map(|(_, _, i)| *i as u32).collect(),
             upper: None,
-            hints: Hints::default(),
+            hints: doubtful(analysis, d),
         };
         let after: Vec<&Neuron> = after.collect();
         after.chunk_by(|a, b| a.1 == b.1).map(line).collect()
@@ -138,7 +139,8 @@ impl<'a> Goals<'a> {
         let analysis = self.analyse(parts, &changed);
         let how = if domains[0].splits.is_empty() { ROOT } else { INNER };
         let climbed = self.climb(&analysis, domains, how);
-        let empty: Vec<bool> = (0..domains.len()).map(|d| self.is_empty(&analysis, d)).collect();
+        let empty: Vec<bool> =
+            (0..domains.len()).map(|d| self.is_empty(&analysis, d, 0.0)).collect();
         let open =
             |&d: &usize| !(empty[d] || climbed.bounds[d] > self.targets[domains[d].goal as usize]);
         let undecided = (0..domains.len()).filter(open).collect();
@@ -187,10 +189,8 @@ impl<'a> Goals<'a> {
         climb(&analysis.sweep(), goal, slopes, lifts, how)
     }
 
-    /// Whether bounds of a domain contradict each other, by more than a recorded search has to spare, so that no input belongs to
-    /// it.
-    fn is_empty(&self, analysis: &Analysis, d: usize) -> bool {
-        let slack = self.care.map_or(0.0, |care| care.slack);
+    /// Whether bounds of a domain contradict each other, by more than this share of the elements' sizes, so that no input belongs to it.
+    fn is_empty(&self, analysis: &Analysis, d: usize, slack: f64) -> bool {
         self.unstable.iter().any(|&(_, z, i)| {
             let (l, u) =
                 (analysis.layers.boxes[z].lower[(i, d)], analysis.layers.boxes[z].upper[(i, d)]);
@@ -198,28 +198,18 @@ impl<'a> Goals<'a> {
         })
     }
 
-    /// Whether a slope need not be written down: where the neuron is stable or the default is the same beyond doubt.
-    pub fn omitted(
-        &self,
-        analysis: &Analysis,
-        d: usize,
-        care: Care,
-        &(_, z, i): &Neuron,
-        slope: f64,
-    ) -> bool {
-        let boxes = &analysis.layers.boxes[z];
-        let (l, u) = (boxes.lower[(i, d)], boxes.upper[(i, d)]);
-        let stable = l >= 0.0 || u <= 0.0;
-        let sure = slope == default_slope(l, u) && !default_in_doubt(l, u, 1e-3);
-        !care.complete && (stable || sure)
-    }
-
-    /// What proved the domain in column `d`.
-    pub fn refutation(&self, bounded: &Bounded, d: usize, care: Care) -> Refutation {
-        let omitted =
-            |neuron: &Neuron, slope: f64| self.omitted(&bounded.analysis, d, care, neuron, slope);
-        let climbed = &bounded.climbed;
+    /// What proved the domain in column `d`, for one of the functionals: of a bound that a checker may doubt, every slope.
+    pub fn refutation(&self, bounded: &Bounded, d: usize, goal: usize) -> Refutation {
+        let Bounded { analysis, climbed, .. } = bounded;
+        let spare = self.spare.as_ref().map_or(0.0, |spare| spare[goal]);
+        let sure =
+            climbed.bounds[d] > self.targets[goal] + spare || self.is_empty(analysis, d, SLACK);
+        // A slope of a neuron that is stable here is of no use, and of harm to who takes it at its word.
+        let omitted = |&(_, z, i): &Neuron, slope: f64| {
+            let lines = Lines::of(analysis, z, i, d);
+            !lines.unstable || (sure && slope == lines.default[0] && !lines.doubtful)
+        };
         let hints = hints_of(&climbed.slopes, &climbed.lifts, d, &self.unstable, omitted);
-        Refutation { weights: Vec::new(), hints }
+        Refutation { weights: Vec::new(), hints: in_full(hints, analysis, d, !sure) }
     }
 }

@@ -10,8 +10,8 @@
 use super::INNER;
 use super::batch::{Goals, Seed};
 use super::record::{SUM, SumTerm};
-use super::refine::{Short, fitting};
-use super::{Care, Improve, Lemma, Tree};
+use super::refine::{END_SLACK, Short, fitting};
+use super::{Improve, Lemma, Tree};
 use crate::bound::{Analysis, Climbed, Goal, NodeRelaxation, Reduced, Start, Swept, work_of_sweep};
 use crate::net::{Affine, Boxes, LinearMap, Matrix, Network, NodeId, Op, Term};
 use rayon::prelude::*;
@@ -118,7 +118,7 @@ impl Cuts {
             }
         }
         let count = lows.iter().map(Vec::len).sum::<usize>();
-        let sums = goals.care.map(|_| sums(root.net, &nodes));
+        let sums = goals.spare.as_ref().map(|_| sums(root.net, &nodes));
         if count == 0 || count.saturating_mul(effort.most()) > effort.domains {
             return None;
         }
@@ -134,7 +134,7 @@ impl Cuts {
             slopes: slopes.collect(),
             visited: 0,
         };
-        cuts.search(root, &lows, sums, goals.care, effort, stop).then_some(cuts)
+        cuts.search(root, &lows, sums, effort, stop).then_some(cuts)
     }
 
     /// Bounds every cut by a short search in the network of its own group; false where that would take more than may be spent.
@@ -143,7 +143,6 @@ impl Cuts {
         root: &Analysis,
         lows: &[Vec<f64>],
         sums: Option<Vec<Vec<SumTerm>>>,
-        care: Option<Care>,
         effort: Effort,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> bool {
@@ -166,11 +165,13 @@ impl Cuts {
         let bound = |small: &Reduced| {
             let analysis = small.carry(&analysis);
             let row = Matrix::from_element(1, 1, 1.0);
-            let goals = Goals::new(&analysis, small.net.output(), row, vec![f64::INFINITY], care);
+            let doubt = sums.as_ref().map(|_| vec![f64::NEG_INFINITY]);
+            let at = small.net.output();
+            let goals = Goals::new(&analysis, at, row, vec![f64::INFINITY], doubt);
             let most = effort.most().min(fitting(goals.unstable.len()));
             let short = Short::run(&goals, most, stop).pop()?;
             let magnitude = analysis.charges.magnitudes(goals.at)[0];
-            let spare = care.map_or(0.0, |care| care.slack * magnitude);
+            let spare = if sums.is_some() { END_SLACK * magnitude } else { 0.0 };
             Some((short.bound() - spare, short))
         };
         let found: Vec<Option<(f64, Short)>> =
@@ -251,7 +252,7 @@ impl Cuts {
             slopes: Some(self.slopes.as_slice().into()),
         };
         let at = self.net.output();
-        let new = Goals::new(analysis, at, goals.rows, goals.targets, goals.care);
+        let new = Goals::new(analysis, at, goals.rows, goals.targets, goals.spare);
         new.starting_from(seed)
     }
 }

@@ -5,6 +5,7 @@ use super::batch::{Bounded, Goals};
 use super::domain::Domain;
 use super::{Neuron, Refutation, hints_of_duals};
 use crate::bound::Start;
+use crate::branch::doubt::{Lines, in_full};
 use crate::lp::{Clarabel, LpBound, lower_in_leaf};
 use crate::net::{Matrix, NodeId};
 use std::time::Duration;
@@ -36,9 +37,9 @@ impl Goals<'_> {
         splits.dedup();
         let LpBound { bound, mut multipliers, point, .. } =
             lower_in_leaf(sweep, row.as_slice(), d, &splits, &Clarabel, time);
-        let Some(care) = self.care else {
+        if self.spare.is_none() {
             return Leaf { bound, point, refutation: None };
-        };
+        }
         multipliers
             .slopes
             .iter_mut()
@@ -46,9 +47,10 @@ impl Goals<'_> {
             .for_each(|s| s.apply(|s| *s = f64::from(*s as f32)));
         let rows = Matrix::from_column_slice(row.len(), 1, row.as_slice());
         let swept = sweep.run(self.at, &Start::Dense(&rows), &[d], &multipliers, false);
-        let omitted =
-            |neuron: &Neuron, slope: f64| self.omitted(&bounded.analysis, d, care, neuron, slope);
-        let hints = hints_of_duals(&multipliers, &self.unstable, omitted);
+        // What is left of the interval of a split neuron, and so of every lift, is a checker's own.
+        let stable = |&(_, z, i): &Neuron, _| !Lines::of(&bounded.analysis, z, i, d).unstable;
+        let hints = hints_of_duals(&multipliers, &self.unstable, stable);
+        let hints = in_full(hints, &bounded.analysis, d, true);
         let refutation = Some(Refutation { weights: Vec::new(), hints });
         Leaf { bound: swept.bounds[0], point, refutation }
     }

@@ -11,13 +11,16 @@ mod record;
 mod refine;
 mod search;
 
+pub use domain::Split;
 pub use refine::{Refined, refine_intermediate};
+pub use search::split_relus_from;
 
 pub use record::{
-    Care, ClaimRecord, Hints, Improve, Lemma, Neuron, Refutation, ReluSplit, ReluStep, SUM,
-    SumTerm, Tree, hints_of, hints_of_duals,
+    ClaimRecord, Hints, Improve, Lemma, Neuron, Refutation, ReluSplit, ReluStep, SUM, SumTerm,
+    Tree, hints_of, hints_of_duals, spare,
 };
 
+use super::doubt::{doubtful, in_full};
 use super::{Answer, Interlude, Limits, Reason, Searched};
 use crate::bound::{
     Analysis, Climb, Functionals, Intermediate, OpenPolytope, Reduced, WORTH,
@@ -53,17 +56,16 @@ pub fn split_relus(
     run(net, property, limits, interlude, None)
 }
 
-/// As [`split_relus`], and records how, with a little to spare in every bound: one record a claim.
+/// As [`split_relus`], and records how: one record a claim. Bounds that a checker may doubt are written down with every slope.
 #[must_use]
 pub fn split_relus_recorded(
     net: &Network,
     property: &Property,
     limits: &Limits,
     interlude: Option<Interlude>,
-    care: Care,
 ) -> (Searched, Vec<ClaimRecord>) {
     let mut records = Vec::new();
-    let searched = run(net, property, limits, interlude, Some((&mut records, care)));
+    let searched = run(net, property, limits, interlude, Some(&mut records));
     (searched, records)
 }
 
@@ -72,22 +74,22 @@ fn run(
     property: &Property,
     limits: &Limits,
     interlude: Option<Interlude>,
-    mut records: Option<(&mut Vec<ClaimRecord>, Care)>,
+    mut records: Option<&mut Vec<ClaimRecord>>,
 ) -> Searched {
-    let care = records.as_ref().map(|(_, care)| *care);
+    let recorded = records.is_some();
     let tried = &Cell::new(interlude.is_none());
     let mut total = Searched { answer: Answer::Proved, bound: f64::INFINITY, visited: 0, open: 0 };
     for (index, claim) in property.claims.iter().enumerate() {
         let functionals = Functionals::of(claim, net.outputs());
         let analysis = Analysis::of_region(net, &claim.region.boxes(), Intermediate::Crown);
-        let root = Root::new(analysis, functionals, claim, care);
-        let job = Job { whole: net, property, index, claim, limits, care, interlude, tried };
+        let root = Root::new(analysis, functionals, claim);
+        let job = Job { whole: net, property, index, claim, limits, recorded, interlude, tried };
         let mut plan = Plan::new(&root, total.visited, limits);
         let (answer, record) = job.decide(root, &mut plan);
         total.bound = total.bound.min(plan.bound);
         total.visited = plan.visited;
         total.open += plan.open;
-        if let Some((records, _)) = &mut records {
+        if let Some(records) = &mut records {
             records.push(record);
         }
         if !matches!(answer, Answer::Proved) {
@@ -105,8 +107,8 @@ struct Job<'a> {
     index: usize,
     claim: &'a Claim,
     limits: &'a Limits<'a>,
-    /// Whether, and how carefully, the search is recorded.
-    care: Option<Care>,
+    /// Whether the search is recorded.
+    recorded: bool,
     interlude: Option<Interlude<'a>>,
     /// Whether the interlude has been.
     tried: &'a Cell<bool>,
@@ -170,9 +172,9 @@ impl Job<'_> {
     /// Excludes the open polytopes one by one: root bounds with optimised slopes, then branch and bound; where that takes long,
     /// intermediate bounds by short searches of their own, for as much work again, and branch and bound from there.
     fn decide(&self, mut root: Root, plan: &mut Plan) -> (Answer, ClaimRecord) {
-        // A second attempt at a proof does without: the checker has the whole network.
-        let reduce = !root.open.is_empty() && self.care != Some(Care::MORE);
-        if reduce && let Some(small) = Reduced::best(&root.analysis) {
+        if !root.open.is_empty()
+            && let Some(small) = Reduced::best(&root.analysis)
+        {
             let inner = Root { analysis: small.carry(&root.analysis), lines: Vec::new(), ..root };
             let (answer, mut record) = self.decide(inner, plan);
             record.rename(|node, element| small.original(node, element));
@@ -182,15 +184,15 @@ impl Job<'_> {
         if std::mem::take(&mut plan.optimise) {
             let dear = |interlude: Interlude| root.work() > interlude.work;
             if self.interlude.is_some_and(dear) && self.attempt() {
-                return (Answer::Open(Reason::Cancelled), root.record(self.claim, Vec::new()));
+                return (Answer::Open(Reason::Cancelled), root.record(Vec::new()));
             }
-            root.optimise(self.claim, self.care, self.limits);
+            root.optimise(self.claim, self.recorded, self.limits);
         }
         let mut trees = Vec::new();
         match self.search(&root, plan, &mut trees) {
-            Some(answer) => (answer, root.record(self.claim, trees)),
+            Some(answer) => (answer, root.record(trees)),
             None => {
-                let gain = root.refine(self.claim, self.care, self.limits, plan);
+                let gain = root.refine(self.claim, self.recorded, self.limits, plan);
                 let longer = plan.short.map(|short| short.saturating_mul(LONGER));
                 plan.short = longer.filter(|_| gain >= GAIN);
                 self.decide(root, plan)
@@ -210,7 +212,7 @@ impl Job<'_> {
             if plan.done.contains(&polytope.index) {
                 continue;
             }
-            let mut tree = self.care.map(|_| Tree::new(polytope.index));
+            let mut tree = self.recorded.then(|| Tree::new(polytope.index));
             let (mut round, mut cuts) = (0, None);
             let answer = loop {
                 match self.explore(root, polytope, plan, cuts.as_ref(), round, tree.as_mut()) {
@@ -218,7 +220,7 @@ impl Job<'_> {
                     Explored::Due => return None,
                     Explored::Cuts(found) => {
                         // The search begins anew, and so does its record.
-                        tree = self.care.map(|_| found.tree(polytope.index));
+                        tree = self.recorded.then(|| found.tree(polytope.index));
                         (round, cuts) = (round + 1, Some(found));
                     }
                 }
@@ -230,7 +232,7 @@ impl Job<'_> {
             if !matches!(answer, Answer::Proved) {
                 return Some(answer);
             }
-            if self.care.is_none() {
+            if !self.recorded {
                 plan.done.push(polytope.index);
             }
         }
@@ -352,22 +354,20 @@ struct Root<'a> {
     lines: Vec<Improve>,
     /// Polytopes that default slopes do not exclude.
     open: Vec<OpenPolytope>,
+    /// How the others are, for the record.
+    refuted: Vec<(usize, Refutation)>,
     /// The least margin of those that they exclude.
     proved: f64,
-    /// By how much a bound of each functional must exceed its target: 0 unless the search is recorded.
+    /// By how much a bound of each functional exceeds its target beyond a checker's doubt.
     spare: Vec<f64>,
 }
 
 impl<'a> Root<'a> {
-    fn new(
-        analysis: Analysis<'a>,
-        functionals: Functionals<'a>,
-        claim: &Claim,
-        care: Option<Care>,
-    ) -> Self {
-        let (lines, open, spare) = (vec![Improve::CROWN], Vec::new(), Vec::new());
-        let mut root = Self { analysis, functionals, lines, open, proved: f64::INFINITY, spare };
-        root.bound(claim, care);
+    fn new(analysis: Analysis<'a>, functionals: Functionals<'a>, claim: &Claim) -> Self {
+        let (lines, open, refuted) = (vec![crown(&analysis)], Vec::new(), Vec::new());
+        let (proved, spare) = (f64::INFINITY, Vec::new());
+        let mut root = Self { analysis, functionals, lines, open, refuted, proved, spare };
+        root.bound(claim);
         root
     }
 
@@ -377,56 +377,75 @@ impl<'a> Root<'a> {
     }
 
     /// Optimises intermediate bounds.
-    fn optimise(&mut self, claim: &Claim, care: Option<Care>, limits: &Limits) {
+    fn optimise(&mut self, claim: &Claim, recorded: bool, limits: &Limits) {
         let stop = || limits.passed().is_some();
         // Short proofs matter more than the last thousandth of a bound.
-        let worth = if care.is_some() { WORTH } else { 0.0 };
+        let worth = if recorded { WORTH } else { 0.0 };
         let (analysis, ends) = optimise_intermediate(&self.analysis, ENDS, worth, &stop);
-        self.lines.extend(ends.iter().map(|end| Improve::end(analysis.net, end)));
+        self.lines.extend(ends.iter().map(Improve::end));
         self.analysis = analysis;
-        self.bound(claim, care);
+        self.bound(claim);
     }
 
     /// Short searches for intermediate bounds; returns which share of the intervals they took off.
-    fn refine(
-        &mut self,
-        claim: &Claim,
-        care: Option<Care>,
-        limits: &Limits,
-        plan: &mut Plan,
-    ) -> f64 {
+    fn refine(&mut self, claim: &Claim, recorded: bool, limits: &Limits, plan: &mut Plan) -> f64 {
         let stop = || limits.passed().is_some();
-        let refined = refine_intermediate(&self.analysis, plan.short.unwrap_or(0), care, &stop);
+        let most = plan.short.unwrap_or(0);
+        let refined = refine_intermediate(&self.analysis, most, recorded, &stop);
         self.lines.extend(refined.lemmas);
         self.analysis = refined.analysis;
         plan.visited += refined.visited;
-        self.bound(claim, care);
+        self.bound(claim);
         refined.gain
     }
 
     /// Bounds all functionals at default slopes.
-    fn bound(&mut self, claim: &Claim, care: Option<Care>) {
+    fn bound(&mut self, claim: &Claim) {
         let matrix = &self.functionals.matrix;
         let swept = self.analysis.lower(matrix, &vec![0; self.functionals.len()]);
         let spare = |column: usize| {
             let functional = matrix.column(column);
             let (net, charges) = (self.analysis.net, &self.analysis.charges);
-            care.map_or(0.0, |care| {
-                care.spare(net, charges, &claim.region, &swept, column, functional.as_slice())
-            })
+            spare(net, charges, &claim.region, &swept, column, functional.as_slice())
         };
         self.spare = (0..self.functionals.len()).map(spare).collect();
-        let lows: Vec<f64> =
-            swept.bounds.iter().zip(&self.spare).map(|(low, spare)| low - spare).collect();
-        self.open = self.functionals.open_polytopes(&lows);
-        self.proved = self.functionals.margin_of_excluded(&lows);
+        self.open = self.functionals.open_polytopes(&swept.bounds);
+        self.proved = self.functionals.margin_of_excluded(&swept.bounds);
+        self.refuted = refuted_by(&self.analysis, &self.functionals, &swept.bounds, &self.spare);
     }
 
-    fn record(self, claim: &Claim, trees: Vec<Tree>) -> ClaimRecord {
-        let closed = |index: &usize| self.open.iter().all(|polytope| polytope.index != *index);
-        let all = 0..claim.unsafe_set.len();
-        let refuted = all.filter(closed).map(|index| (index, Refutation::default())).collect();
-        let lines = self.lines;
-        ClaimRecord { lines, refuted, trees }
+    fn record(self, trees: Vec<Tree>) -> ClaimRecord {
+        ClaimRecord { lines: self.lines, refuted: self.refuted, trees }
     }
+}
+
+/// The first line of a record: bounds of all pre-activations by sweeps at default slopes.
+#[must_use]
+pub fn crown(analysis: &Analysis) -> Improve {
+    Improve::Crown { after: None, hints: doubtful(analysis, 0) }
+}
+
+/// How sweeps at default slopes of a region, with these bounds, exclude polytopes: where one exceeds its target by no more than a
+/// checker may doubt, by itself and with every slope.
+#[must_use]
+pub fn refuted_by(
+    analysis: &Analysis,
+    functionals: &Functionals,
+    lows: &[f64],
+    spare: &[f64],
+) -> Vec<(usize, Refutation)> {
+    let sure: Vec<f64> = lows.iter().zip(spare).map(|(low, spare)| low - spare).collect();
+    let unsure = functionals.open_polytopes(&sure);
+    let hints = doubtful(analysis, 0);
+    let of = |index: usize| {
+        let Some(polytope) = unsure.iter().find(|polytope| polytope.index == index) else {
+            let hints = hints.clone();
+            return Some((index, Refutation { weights: Vec::new(), hints }));
+        };
+        let excludes = |&(_, &(column, bound)): &(usize, &(usize, f64))| lows[column] > bound;
+        let (half, _) = polytope.halves.iter().enumerate().find(excludes)?;
+        let hints = in_full(Hints::default(), analysis, 0, true);
+        Some((index, Refutation { weights: vec![(half, 1.0)], hints }))
+    };
+    (0..functionals.polytopes()).filter_map(of).collect()
 }

@@ -3,42 +3,26 @@
 //! A search fills in one [`ClaimRecord`] a claim. Bounds are not recorded: whoever checks a proof computes them anew.
 
 use crate::bound::{Charges, End, Multipliers, SplitLift, Swept};
-use crate::branch::record::{SLACK, rounding, size};
+pub(crate) use crate::branch::record::SLACK;
+use crate::branch::record::{rounding, size};
 use crate::net::{Matrix, Network, NodeId};
 use crate::spec::Region;
 
-/// How far a recorded search keeps away from what a checker, which rounds elsewhere, could not follow.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Care {
-    /// By which share of the size of its terms a bound must exceed what it has to.
-    pub slack: f64,
-    /// Whether every slope is written down, and not only those that differ from the default.
-    pub complete: bool,
-}
-
-impl Care {
-    /// What suffices nearly always.
-    pub const USUAL: Self = Self { slack: SLACK, complete: false };
-    /// For a second attempt.
-    pub const MORE: Self = Self { slack: 1e-5, complete: true };
-
-    /// By how much the bound of functional `column` of a sweep, whose coefficients on the outputs are given, must exceed
-    /// what it has to.
-    #[must_use]
-    pub fn spare(
-        self,
-        net: &Network,
-        charges: &Charges,
-        region: &Region,
-        swept: &Swept,
-        column: usize,
-        functional: &[f64],
-    ) -> f64 {
-        let n = net.inputs();
-        let coefficients = &swept.coefficients.as_slice()[column * n..][..n];
-        let size = size(coefficients, swept.constants[column], region.lower(), region.upper());
-        self.slack * size + rounding(net, charges, functional)
-    }
+/// By how much the bound of functional `column` of a sweep, whose coefficients on the outputs are given, exceeds what it has to where
+/// no checker, which rounds elsewhere, can doubt it. What exceeds it by less is written down with every slope.
+#[must_use]
+pub fn spare(
+    net: &Network,
+    charges: &Charges,
+    region: &Region,
+    swept: &Swept,
+    column: usize,
+    functional: &[f64],
+) -> f64 {
+    let n = net.inputs();
+    let coefficients = &swept.coefficients.as_slice()[column * n..][..n];
+    let size = size(coefficients, swept.constants[column], region.lower(), region.upper());
+    SLACK * size + rounding(net, charges, functional)
 }
 
 /// In place of a node's number: an element of it is one of the tree's sums.
@@ -69,15 +53,19 @@ fn renamed(
 /// Multipliers of one sweep; what is left out is the default.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Hints {
-    /// (pre-activation's node, element, slope of the lower line).
+    /// (ReLU's node, element, slope of the lower line).
     pub slopes: Box<[(u32, u32, f32)]>,
+    /// (ReLU's node, element, slope of the upper line).
+    pub uppers: Box<[(u32, u32, f64)]>,
     /// (node, element, g): a lift on the lower end for g > 0, on the upper end for g < 0.
     pub lifts: Box<[(u32, u32, f64)]>,
 }
 
 impl Hints {
-    fn size(&self) -> usize {
-        size_of_val(&*self.slopes) + size_of_val(&*self.lifts)
+    /// Bytes on the heap.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        size_of_val(&*self.slopes) + size_of_val(&*self.uppers) + size_of_val(&*self.lifts)
     }
 
     fn rename(&mut self, name: &dyn Fn(NodeId, usize) -> (NodeId, usize)) {
@@ -86,6 +74,7 @@ impl Hints {
             (*node, *element) = (n as u32, e as u32);
         };
         self.slopes.iter_mut().for_each(|(node, element, _)| moved(node, element));
+        self.uppers.iter_mut().for_each(|(node, element, _)| moved(node, element));
         self.lifts.iter_mut().for_each(|(node, element, _)| moved(node, element));
     }
 }
@@ -97,6 +86,8 @@ pub enum Improve {
     Crown {
         /// Only for pre-activations after this node.
         after: Option<NodeId>,
+        /// Slopes that are the default, if in doubt.
+        hints: Hints,
     },
     /// Backward sweeps for some elements of one pre-activation.
     Tighten {
@@ -129,12 +120,12 @@ pub struct Lemma {
 }
 
 impl Improve {
-    /// For all pre-activations.
-    pub const CROWN: Self = Self::Crown { after: None };
-
     fn rename(&mut self, name: &dyn Fn(NodeId, usize) -> (NodeId, usize)) {
         match self {
-            Self::Crown { after } => *after = after.map(|node| name(node, 0).0),
+            Self::Crown { after, hints } => {
+                *after = after.map(|node| name(node, 0).0);
+                hints.rename(name);
+            }
             Self::Tighten { node, elements, hints, .. } => {
                 let at = *node;
                 for element in elements {
@@ -154,7 +145,7 @@ impl Improve {
     #[must_use]
     pub fn size(&self) -> usize {
         match self {
-            Self::Crown { .. } => 0,
+            Self::Crown { hints, .. } => hints.size(),
             Self::Tighten { elements, hints, .. } => elements.len() * 4 + hints.size(),
             Self::Lemma(lemma) => size_of::<Lemma>() + lemma.tree.size(),
         }
@@ -162,12 +153,11 @@ impl Improve {
 
     /// One end of one interval.
     #[must_use]
-    pub fn end(net: &Network, end: &End) -> Self {
+    pub fn end(end: &End) -> Self {
         let slope = |&(relu, element, slope): &(NodeId, usize, f64)| {
-            let operand = net.node(relu).op.operands().first().copied().unwrap_or(relu);
-            (operand as u32, element as u32, slope as f32)
+            (relu as u32, element as u32, slope as f32)
         };
-        let hints = Hints { slopes: end.slopes.iter().map(slope).collect(), lifts: Box::default() };
+        let hints = Hints { slopes: end.slopes.iter().map(slope).collect(), ..Hints::default() };
         let elements = vec![end.element as u32];
         Self::Tighten { node: end.node, elements, upper: Some(end.upper), hints }
     }
@@ -217,13 +207,34 @@ pub struct Tree {
     pub steps: Vec<ReluStep>,
     /// Bytes that lines and refutations take.
     heap: usize,
+    /// Whether it was given up for want of memory.
+    given_up: bool,
 }
 
 impl Tree {
     /// A tree that is only its root.
     #[must_use]
     pub fn new(polytope: usize) -> Self {
-        Self { polytope, sums: Vec::new(), steps: vec![ReluStep::default()], heap: 0 }
+        let steps = vec![ReluStep::default()];
+        Self { polytope, sums: Vec::new(), steps, heap: 0, given_up: false }
+    }
+
+    /// Forgets all: it takes too much memory.
+    pub fn give_up(&mut self) {
+        *self = Self { given_up: true, ..Self::new(self.polytope) };
+    }
+
+    /// Whether it was given up for want of memory.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        self.given_up
+    }
+
+    /// Takes away what refuted or split a step, with all steps from `end` on, which stand below it.
+    pub fn reopen(&mut self, step: u32, end: usize) {
+        self.steps.truncate(end);
+        let step = &mut self.steps[step as usize];
+        (step.split, step.refuted) = (None, None);
     }
 
     /// Defines a sum; returns its number.
@@ -315,6 +326,12 @@ impl ClaimRecord {
         !self.trees.is_empty() || self.lines.iter().any(lemma)
     }
 
+    /// Whether a part of it was given up for want of memory.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        self.trees.iter().any(Tree::is_given_up)
+    }
+
     /// Gives every (node, element) but sums another name.
     pub fn rename(&mut self, name: impl Fn(NodeId, usize) -> (NodeId, usize)) {
         self.lines.iter_mut().for_each(|line| line.rename(&name));
@@ -336,9 +353,9 @@ pub fn hints_of(
     omitted: impl Fn(&Neuron, f64) -> bool,
 ) -> Hints {
     let slope = |neuron: &Neuron| {
-        let &(relu, z, element) = neuron;
+        let &(relu, _, element) = neuron;
         let slope = slopes[relu].as_ref()?[(element, column)];
-        (!omitted(neuron, slope)).then_some((z as u32, element as u32, slope as f32))
+        (!omitted(neuron, slope)).then_some((relu as u32, element as u32, slope as f32))
     };
     let lift = |lift: &SplitLift| {
         let g = if lift.lower { lift.size } else { -lift.size };
@@ -346,6 +363,7 @@ pub fn hints_of(
     };
     Hints {
         slopes: neurons.iter().filter_map(slope).collect(),
+        uppers: Box::default(),
         lifts: lifts.iter().filter(|l| l.column == column && l.size > 0.0).map(lift).collect(),
     }
 }

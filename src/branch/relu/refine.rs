@@ -7,7 +7,7 @@
 use super::batch::Goals;
 use super::domain::Domain;
 use super::search::enter;
-use super::{Care, INNER, Improve, Lemma, Tree};
+use super::{INNER, Improve, Lemma, Tree};
 use crate::bound::{Analysis, WORTH, move_end, work_of_intermediate, work_of_sweep};
 use crate::net::{Matrix, Network, NodeId};
 use rayon::prelude::*;
@@ -27,6 +27,10 @@ const PROMISE: f64 = 0.01;
 
 /// What open domains of short searches may take.
 const GROUP_BYTES: usize = 1 << 26;
+
+/// By how much of an element's size a recorded end is moved less than a search finds: of the domains, the worst one decides about it, and
+/// the checker knows its intervals to more than single precision, which need not make a bound tighter.
+pub const END_SLACK: f64 = 1e-6;
 
 /// What short searches found.
 #[derive(Debug)]
@@ -69,13 +73,13 @@ pub fn work_of_domain(root: &Analysis) -> f64 {
 }
 
 /// Tightens, node by node, the interval of every unstable pre-activation of one region by short searches of so many domains for
-/// each end; the intervals hold on the whole region. With `care`, also how to prove it. Stops early, with what it has, where
+/// each end; the intervals hold on the whole region. If that is recorded, also how to prove it. Stops early, with what it has, where
 /// `stop` says so.
 #[must_use]
 pub fn refine_intermediate<'a>(
     root: &Analysis<'a>,
     domains: usize,
-    care: Option<Care>,
+    recorded: bool,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Refined<'a> {
     let net = root.net;
@@ -97,7 +101,7 @@ pub fn refine_intermediate<'a>(
         if ends.len() > 2 * SAMPLE {
             let pairs = ends.chunks(2).step_by(ends.len().div_ceil(SAMPLE));
             let sample: Vec<(usize, bool)> = pairs.flatten().copied().collect();
-            let goals = goals_of(&refined.analysis, id, &sample, care);
+            let goals = goals_of(&refined.analysis, id, &sample, recorded);
             let found = Short::run(&goals, domains, stop);
             refined.visited += found.iter().map(|short| short.visited).sum::<usize>();
             let (mut boxes, mut width, mut off) = (boxes.clone(), 0.0, 0.0);
@@ -111,7 +115,7 @@ pub fn refine_intermediate<'a>(
         }
         let mut boxes = boxes.clone();
         for ends in ends.chunks(group_size(unstable, domains)) {
-            let goals = goals_of(&refined.analysis, id, ends, care);
+            let goals = goals_of(&refined.analysis, id, ends, recorded);
             let found = Short::run(&goals, domains, stop);
             for ((&(i, upper), short), spare) in ends.iter().zip(found).zip(&goals.targets) {
                 refined.visited += short.visited;
@@ -158,15 +162,18 @@ fn goals_of<'a>(
     analysis: &'a Analysis<'a>,
     node: NodeId,
     ends: &[(usize, bool)],
-    care: Option<Care>,
+    recorded: bool,
 ) -> Goals<'a> {
     let mut rows = Matrix::zeros(analysis.net.node(node).len, ends.len());
     for (c, &(i, upper)) in ends.iter().enumerate() {
         rows[(i, c)] = if upper { -1.0 } else { 1.0 };
     }
     let magnitudes = analysis.charges.magnitudes(node);
-    let spare = |&(i, _): &(usize, bool)| care.map_or(0.0, |care| care.slack * magnitudes[i]);
-    Goals::new(analysis, node, rows, ends.iter().map(spare).collect(), care)
+    let slack = if recorded { END_SLACK } else { 0.0 };
+    let spare: Vec<f64> = ends.iter().map(|&(i, _)| slack * magnitudes[i]).collect();
+    // What is left of that distance is beyond doubt.
+    let doubt = recorded.then(|| vec![f64::NEG_INFINITY; ends.len()]);
+    Goals::new(analysis, node, rows, spare, doubt)
 }
 
 /// A short search.
@@ -190,7 +197,7 @@ impl Short {
             open: BinaryHeap::from([Domain { goal: goal as u32, ..whole.clone() }]),
             closed: f64::INFINITY,
             visited: 0,
-            tree: goals.care.map(|_| Tree::new(0)),
+            tree: goals.spare.as_ref().map(|_| Tree::new(0)),
             bounds: Vec::new(),
         };
         let batch = batch_size(goals);
@@ -277,15 +284,15 @@ fn bound(goals: &Goals, domains: &[Domain]) -> Vec<Visit> {
     let visit = |(d, domain): (usize, &Domain)| {
         let undecided = bounded.undecided.binary_search(&d).is_ok();
         let mut lines = Vec::new();
-        if let Some(care) = goals.care {
+        if goals.spare.is_some() {
             let row = goals.rows.column(domain.goal as usize);
             let element = row.iter().position(|a| *a != 0.0).unwrap_or(0);
-            lines.extend(goals.anew(domain));
+            lines.extend(goals.anew(&bounded.analysis, d, domain));
             lines.push(Improve::Tighten {
                 node: goals.at,
                 elements: vec![element as u32],
                 upper: Some(row[element] < 0.0),
-                hints: goals.refutation(&bounded, d, care).hints,
+                hints: goals.refutation(&bounded, d, domain.goal as usize).hints,
             });
         }
         let own = if bounded.empty[d] { f64::INFINITY } else { bounded.climbed.bounds[d] };

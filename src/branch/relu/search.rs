@@ -2,11 +2,13 @@
 
 use super::batch::{Bounded, Goals};
 use super::domain::{Domain, Split};
+use super::record::spare;
 use super::{Improve, Job, Refutation, Root, Tree};
 use crate::attack::{Counterexample, validate};
-use crate::bound::{Climbed, OpenPolytope};
+use crate::bound::{Analysis, Climbed, Functionals, OpenPolytope};
+use crate::branch::doubt::doubtful;
 use crate::branch::{Answer, Limits, Reason};
-use crate::net::{Matrix, Network};
+use crate::net::{Boxes, Matrix, Network};
 use crate::spec::Property;
 use rayon::prelude::*;
 use std::collections::BinaryHeap;
@@ -98,13 +100,18 @@ impl<'a> Search<'a> {
         let target = polytope.halves.iter().find(|half| half.0 == nearest)?.1;
         let functional = root.functionals.matrix.column(nearest);
         let row = Matrix::from_column_slice(net.outputs(), 1, functional.as_slice());
-        let targets = vec![target + root.spare[nearest]];
-        Some(Goals::new(&root.analysis, net.output(), row, targets, job.care))
+        let spare = job.recorded.then(|| vec![root.spare[nearest]]);
+        Some(Goals::new(&root.analysis, net.output(), row, vec![target], spare))
     }
 
     /// A search that has not begun.
     pub fn front(&self) -> Front {
-        let open = BinaryHeap::from([self.goals.whole(0)]);
+        self.from(self.goals.whole(0))
+    }
+
+    /// A search of one domain.
+    fn from(&self, domain: Domain) -> Front {
+        let open = BinaryHeap::from([domain]);
         Front { open, memory: 0, stuck: 0, closed: f64::INFINITY, visited: 0 }
     }
 
@@ -124,9 +131,15 @@ impl<'a> Search<'a> {
         mut tree: Option<&mut Tree>,
     ) -> Option<Answer> {
         let batch = batch_size(&self.goals);
+        tree = tree.filter(|tree| !tree.is_given_up());
         while !front.open.is_empty() {
-            let recorded = tree.as_ref().map_or(0, |tree| tree.size());
-            let full = (front.memory + recorded > limits.memory).then_some(Reason::MemoryLimit);
+            if let Some(recorded) = &tree
+                && front.memory + recorded.size() > limits.memory
+                && let Some(tree) = tree.take()
+            {
+                tree.give_up();
+            }
+            let full = (front.memory > limits.memory).then_some(Reason::MemoryLimit);
             let many =
                 (visited_before + front.visited >= limits.domains).then_some(Reason::DomainLimit);
             if let Some(reason) = limits.passed().or(full).or(many) {
@@ -174,10 +187,11 @@ impl<'a> Search<'a> {
             if !(undecided || bounded.empty[d]) {
                 result.proved = result.proved.min(bounded.climbed.bounds[d]);
             }
-            if let Some(care) = goals.care {
-                result.lines.extend(from_split(domain).map(|line| (domain.step, line)));
+            if goals.spare.is_some() {
+                let line = from_split(&bounded.analysis, d, domain);
+                result.lines.extend(line.map(|line| (domain.step, line)));
                 if !undecided {
-                    result.refuted.push((domain.step, goals.refutation(&bounded, d, care)));
+                    result.refuted.push((domain.step, goals.refutation(&bounded, d, 0)));
                 }
             }
         }
@@ -189,7 +203,7 @@ impl<'a> Search<'a> {
                     self.leaf(&bounded, &domains[d], d, limits, &mut result);
                     continue;
                 };
-                if let (Some(_), Some(&split)) = (goals.care, pair[0].splits.last()) {
+                if let (Some(_), Some(&split)) = (&goals.spare, pair[0].splits.last()) {
                     result.split.push((domains[d].step, split));
                 }
                 result.children.extend(pair);
@@ -263,6 +277,51 @@ impl<'a> Search<'a> {
     }
 }
 
+/// Splits ReLUs until a polytope of a claim is excluded from a part of its region, of which `known` are bounds (those of the inputs among
+/// them), and which lies on these sides of splits; how, below `step` of the tree. Each half-space is tried, the nearest first.
+pub fn split_relus_from(
+    net: &Network,
+    property: &Property,
+    (claim, polytope): (usize, usize),
+    (known, splits): (&[Option<Boxes>], &[Split]),
+    (tree, step): (&mut Tree, u32),
+    limits: &Limits,
+) -> Answer {
+    let Some(Some(input)) = known.first() else { return Answer::Open(Reason::BoundTooWeak) };
+    let analysis = Analysis::of_boxes(net, |id, layers| {
+        let mut boxes = net.enclose_node(id, input, &layers.boxes);
+        known[id].iter().for_each(|known| boxes.intersect(known));
+        boxes
+    });
+    let asked = &property.claims[claim];
+    let functionals = Functionals::of(asked, net.outputs());
+    let swept = analysis.lower(&functionals.matrix, &vec![0; functionals.len()]);
+    let all = functionals.open_polytopes(&vec![f64::NEG_INFINITY; functionals.len()]);
+    let mut halves = all.into_iter().nth(polytope).map_or(Vec::new(), |polytope| polytope.halves);
+    let gap = |&(column, bound): &(usize, f64)| swept.bounds[column] - bound;
+    halves.sort_by(|a, b| gap(b).total_cmp(&gap(a)));
+    let mut answer = Answer::Open(Reason::BoundTooWeak);
+    for (column, bound) in halves {
+        let functional = functionals.matrix.column(column);
+        let row = Matrix::from_column_slice(net.outputs(), 1, functional.as_slice());
+        let charges = &analysis.charges;
+        let spare = spare(net, charges, &asked.region, &swept, column, functional.as_slice());
+        let goals = Goals::new(&analysis, net.output(), row, vec![bound], Some(vec![spare]));
+        let search = Search { goals, whole: net, property, claim };
+        let whole = search.goals.whole(0);
+        let lifts = vec![0.0; splits.len()];
+        let mut front = search.from(Domain { step, splits: splits.to_vec(), lifts, ..whole });
+        let end = tree.steps.len();
+        let ended = search.run(&mut front, limits, 0, usize::MAX, Some(&mut *tree));
+        answer = ended.unwrap_or(Answer::Proved);
+        match answer {
+            Answer::Open(Reason::Resolution | Reason::BoundTooWeak) => tree.reopen(step, end),
+            _ => break,
+        }
+    }
+    answer
+}
+
 /// Domains a batch: few where the matrices of one domain's intermediate sweeps are large already.
 fn batch_size(goals: &Goals) -> usize {
     let widest = goals.root.net.nodes().iter().map(|n| n.len).max().unwrap_or(1);
@@ -271,8 +330,9 @@ fn batch_size(goals: &Goals) -> usize {
 }
 
 /// The line of a proof that repeats what was swept anew for a domain.
-fn from_split(domain: &Domain) -> Option<Improve> {
-    domain.splits.last().map(|split| Improve::Crown { after: Some(split.node) })
+fn from_split(analysis: &Analysis, d: usize, domain: &Domain) -> Option<Improve> {
+    let after = domain.splits.last()?.node;
+    Some(Improve::Crown { after: Some(after), hints: doubtful(analysis, d) })
 }
 
 #[cfg(test)]
@@ -281,7 +341,6 @@ mod tests {
     use super::super::cut::tests::{network, numbers};
     use super::*;
     use crate::bound::{Analysis, Intermediate};
-    use crate::branch::Care;
     use crate::net::{Boxes, LinearMap, NetworkBuilder, Term};
     use crate::num::from_f64;
     use crate::spec::{Claim, HalfSpace, Region};
@@ -363,12 +422,12 @@ mod tests {
             // The grid's least value is above the truth, if only a little.
             for target in [low - 0.05, low - 1e-6, low + 1e-6] {
                 let property = Property { claims: vec![claim(target)], uses_inputs: false };
-                for care in [None, Some(Care::USUAL)] {
-                    let goals = Goals::new(&root, net.output(), row.clone(), vec![target], care);
+                for spare in [None, Some(vec![0.0])] {
+                    let mut tree = spare.as_ref().map(|_| Tree::new(0));
+                    let goals = Goals::new(&root, net.output(), row.clone(), vec![target], spare);
                     let search = Search { goals, whole: &net, property: &property, claim: 0 };
                     let limits = Limits { domains: 5_000, ..Limits::starting_now(None, &|| false) };
                     let mut front = search.front();
-                    let mut tree = care.map(|_| Tree::new(0));
                     let answer = search.run(&mut front, &limits, 0, usize::MAX, tree.as_mut());
                     match answer {
                         Some(Answer::Proved) => {

@@ -1,0 +1,92 @@
+//! A proof line by line, for whoever writes one. It accepts nothing: nothing here needs to be trusted.
+use crate::grammar::{self, Hints, Line};
+use crate::node::{Context, State};
+use crate::outward::Outward;
+use crate::reject::Reason;
+use crate::statement::Statement;
+
+/// A walk through trees of a proof that is being written: which lines hold, and what is known where.
+pub struct Walk<'a> {
+    context: Context<'a, Outward>,
+    place: Mark,
+}
+
+/// A place of a walk: the node that the next line belongs to, after the second children that wait for their first siblings. None between
+/// trees.
+#[derive(Clone, Default)]
+pub struct Mark(Vec<State>);
+
+impl<'a> Walk<'a> {
+    /// The beginning.
+    pub fn new(statement: &'a Statement) -> Result<Self, Reason> {
+        let context = Context::new(statement, Outward::new())?;
+        Ok(Walk { context, place: Mark::default() })
+    }
+
+    /// Follows one line, which is neither the first of a proof nor the last. One that does not hold changes nothing.
+    pub fn line(&mut self, text: &str) -> Result<(), Reason> {
+        let line = grammar::parse(text)?;
+        let context = &mut self.context;
+        let Some(state) = self.place.0.last_mut() else {
+            match line {
+                Line::Let(number, terms) => context.define(number, &terms)?,
+                Line::Cases(set) => self.place.0.push(context.root(&set)?),
+                _ => return Err(Reason::Syntax),
+            }
+            return Ok(());
+        };
+        match line {
+            Line::Crown(range, hints) => context.crown(state, range, &hints),
+            Line::Tighten(target, side, hints) => context.tighten(state, &target, side, &hints),
+            Line::Refute(set, hints) => context.refute(state, set.as_ref(), &hints),
+            Line::Clip(slabs, hints) => context.clip(state, &slabs, &hints),
+            Line::Split(var, at) => {
+                let above = context.split(state, var, at)?;
+                self.wait(above);
+                Ok(())
+            }
+            Line::Part(set) => {
+                let others = context.part(state, &set)?;
+                self.wait(others);
+                Ok(())
+            }
+            Line::Leaf => {
+                context.leaf(state)?;
+                self.skip();
+                Ok(())
+            }
+            Line::Let(..) | Line::Cases(_) | Line::End(_) => Err(Reason::Syntax),
+        }
+    }
+
+    /// A second child is walked through after the first.
+    fn wait(&mut self, second: State) {
+        let before = self.place.0.len() - 1;
+        self.place.0.insert(before, second);
+    }
+
+    /// Leaves this node as it is, and goes on with what comes after it.
+    pub fn skip(&mut self) {
+        self.place.0.pop();
+    }
+
+    /// What is known of a block's pre-activations at this place, or of the inputs: lower ends and upper ends; none between trees.
+    pub fn ends(&mut self, block: Option<usize>) -> Option<(&[f64], &[f64])> {
+        let state = self.place.0.last_mut()?;
+        let circuit = self.context.circuit();
+        let node = block.map_or(Some(0), |k| circuit.blocks().get(k).copied())?;
+        self.context.prepare(state, &Hints::default(), circuit.nodes().len()).ok()?;
+        let ends = state.intervals.of(node);
+        Some((&ends.low, &ends.high))
+    }
+
+    /// Notes the place.
+    pub fn mark(&self) -> Mark {
+        self.place.clone()
+    }
+
+    /// Goes back to a place.
+    pub fn back(&mut self, mark: Mark) {
+        self.place = mark;
+    }
+}

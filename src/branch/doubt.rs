@@ -1,0 +1,128 @@
+//! What of a sweep's relaxations has to be written down, since a checker that rounds elsewhere may come to others.
+//!
+//! Lines of a ReLU at its default slopes are continuous in its interval but for two places: where the lower one turns from slope 0 to 1, and
+//! where the interval is 0 alone. There, and wherever a bound has little to spare, slopes are written: with the same slopes, tighter
+//! intervals never weaken a bound.
+
+use super::relu::{Hints, Neuron};
+use crate::bound::{Analysis, default_in_doubt, default_slope, upper_slope};
+use crate::net::NodeId;
+use std::collections::BTreeMap;
+
+/// The lines of one neuron on one domain, as far as they are in doubt.
+pub(super) struct Lines {
+    /// Slopes of the lower and the upper line at default slopes.
+    pub default: [f64; 2],
+    /// Whether its sign is unknown.
+    pub unstable: bool,
+    /// Whether the lower one's default is in doubt.
+    pub doubtful: bool,
+    /// Whether its interval is 0 alone, up to rounding.
+    pub pinned: bool,
+}
+
+impl Lines {
+    pub fn of(analysis: &Analysis, z: NodeId, i: usize, d: usize) -> Self {
+        /// The share of an element's size that its interval may have.
+        const PINNED: f64 = 1e-9;
+        let boxes = &analysis.layers.boxes[z];
+        let (l, u) = (boxes.lower[(i, d)], boxes.upper[(i, d)]);
+        let unstable = l < 0.0 && u > 0.0;
+        let default = if unstable {
+            [default_slope(l, u), upper_slope(l, u)]
+        } else {
+            [f64::from(u8::from(l >= 0.0)); 2]
+        };
+        let pinned = l.abs().max(u.abs()) < PINNED * analysis.charges.magnitudes(z)[i];
+        Self { default, unstable, doubtful: unstable && default_in_doubt(l, u), pinned }
+    }
+}
+
+/// The neurons of a network, as far as it is analysed.
+fn neurons<'a>(analysis: &'a Analysis) -> impl Iterator<Item = Neuron> + 'a {
+    let net = analysis.net;
+    let relus = net.relus().filter(|(_, z)| *z < analysis.layers.boxes.len());
+    relus.flat_map(move |(relu, z)| (0..net.node(z).len).map(move |i| (relu, z, i)))
+}
+
+/// The neurons of unknown sign of one domain.
+#[must_use]
+pub fn unstable(analysis: &Analysis, d: usize) -> Vec<Neuron> {
+    let unknown = |&(_, z, i): &Neuron| {
+        let boxes = &analysis.layers.boxes[z];
+        boxes.lower[(i, d)] < 0.0 && boxes.upper[(i, d)] > 0.0
+    };
+    neurons(analysis).filter(unknown).collect()
+}
+
+/// Hints of a sweep at default slopes: what is in doubt on one domain.
+#[must_use]
+pub fn doubtful(analysis: &Analysis, d: usize) -> Hints {
+    in_full(Hints::default(), analysis, d, false)
+}
+
+/// Hints of a sweep, with what is in doubt on one domain besides, or, if `all` is, every slope.
+#[must_use]
+pub fn in_full(hints: Hints, analysis: &Analysis, d: usize, all: bool) -> Hints {
+    let wanted: Vec<(Neuron, Lines)> = neurons(analysis)
+        .map(|neuron| (neuron, Lines::of(analysis, neuron.1, neuron.2, d)))
+        .filter(|(_, lines)| lines.pinned || lines.doubtful || (all && lines.unstable))
+        .collect();
+    if wanted.is_empty() {
+        return hints;
+    }
+    let mut slopes: BTreeMap<(u32, u32), f32> =
+        hints.slopes.iter().map(|&(relu, i, slope)| ((relu, i), slope)).collect();
+    let mut uppers = Vec::new();
+    for ((relu, _, i), lines) in wanted {
+        let name = (relu as u32, i as u32);
+        let [lower, upper] = lines.default;
+        if lines.unstable {
+            slopes.entry(name).or_insert(lower as f32);
+        } else {
+            slopes.insert(name, lower as f32);
+        }
+        if all || lines.pinned {
+            uppers.push((name.0, name.1, upper));
+        }
+    }
+    let slopes = slopes.into_iter().map(|((relu, i), slope)| (relu, i, slope)).collect();
+    Hints { slopes, uppers: uppers.into(), lifts: hints.lifts }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{Boxes, LinearMap, Matrix, NetworkBuilder, Term};
+
+    #[test]
+    fn what_is_in_doubt_is_written() {
+        let mut builder = NetworkBuilder::new(5, "x").unwrap();
+        let terms = vec![Term { source: 0, map: LinearMap::Identity(5) }];
+        let z = builder.affine(terms, vec![0.0; 5], 0, "z").unwrap();
+        let y = builder.relu(z, "y").unwrap();
+        let net = builder.finish(y).unwrap();
+        let root = Boxes::single(&[-2.0; 5], &[2.0; 5]);
+        let root = Analysis::of_region(&net, &root, crate::bound::Intermediate::Interval);
+        // Unstable; at the turn of the default; active; pinned, as inactive and as active.
+        let lower = [-1.0, -1024.0 / 1023.0, 0.0, -1e-17, 0.0];
+        let upper = [0.5, 1.0, 1.0, 0.0, 0.0];
+        let boxes = Boxes {
+            lower: Matrix::from_column_slice(5, 1, &lower),
+            upper: Matrix::from_column_slice(5, 1, &upper),
+        };
+        let analysis = root.with(z, boxes);
+        let relu = y as u32;
+        let (turn, inactive, active) = ((relu, 1, 1.0), (relu, 3, 0.0), (relu, 4, 1.0));
+        let found = doubtful(&analysis, 0);
+        assert_eq!(found.slopes[..], [turn, inactive, active]);
+        assert_eq!(found.uppers[..], [(relu, 3, 0.0), (relu, 4, 1.0)]);
+        // Slopes of a search stay, but for neurons that are stable.
+        let hints = Hints { slopes: [(relu, 0, 0.25), (relu, 3, 0.5)].into(), ..Hints::default() };
+        let found = in_full(hints, &analysis, 0, true);
+        assert_eq!(found.slopes[..], [(relu, 0, 0.25), turn, inactive, active]);
+        let uppers: Vec<(u32, bool)> = found.uppers.iter().map(|u| (u.1, u.2 > 0.3)).collect();
+        assert_eq!(uppers, [(0, true), (1, true), (3, false), (4, true)]);
+        assert_eq!(unstable(&analysis, 0), [(y, z, 0), (y, z, 1)]);
+    }
+}

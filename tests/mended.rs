@@ -1,0 +1,216 @@
+//! Proofs that do not hold, mended: whatever is wrong in one, what the checker rejects is proved anew.
+
+use certus::branch::{Hints, Improve, Lemma, Limits, Reason, Refutation, Step, Tree};
+use certus::load::{SourceFile, Statement, load_network, parse_statement};
+use certus::net::Network;
+use certus::prove::{Body, Mode, Plan, Proof, Question, Unmended, find, prove};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// A network and a property that holds.
+struct Asked {
+    net: Network,
+    statement: Statement,
+    question: Question,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
+}
+
+fn asked(model: &Path, property: &str) -> Asked {
+    let model = SourceFile::read(model).unwrap().bytes;
+    let net = certus::load::load_network_bytes("m.onnx", &model).unwrap().network;
+    let statement =
+        parse_statement("p.vnnlib", property.as_bytes(), net.inputs(), net.outputs()).unwrap();
+    let question = Question::new(&model, property.as_bytes()).unwrap();
+    let net =
+        if statement.property.uses_inputs { net.with_inputs_as_outputs().unwrap() } else { net };
+    Asked { net, statement, question }
+}
+
+/// A property of the controller.
+fn controller(unsafe_set: &str) -> Asked {
+    let mut text = String::new();
+    for i in 0..2 {
+        let _ = writeln!(
+            text,
+            "(declare-const X_{i} Real)(assert (>= X_{i} -0.5))(assert (<= X_{i} 0.5))"
+        );
+    }
+    text += &format!("(declare-const Y_0 Real)\n(assert {unsafe_set})\n");
+    asked(&root().join("models/control/mlp_plain.onnx"), &text)
+}
+
+impl Asked {
+    fn found(&self) -> Proof {
+        let limits = Limits::starting_now(None, &|| false);
+        let found = find(&self.net, &self.statement, &Plan::SEARCH, &limits).unwrap();
+        let proof = found.proof.unwrap();
+        self.is_accepted(&proof);
+        proof
+    }
+
+    fn holds(&self, proof: &Proof, mode: Mode) -> bool {
+        self.question.check(proof.to_bytes().as_slice(), mode).is_ok()
+    }
+
+    fn is_accepted(&self, proof: &Proof) {
+        for mode in [Mode::Exact, Mode::Outward] {
+            assert!(self.holds(proof, mode), "{}", String::from_utf8_lossy(&proof.to_bytes()));
+        }
+    }
+
+    /// Whether a changed proof holds all the same; if not, it is mended. Returns how much of it.
+    fn mended(&self, mut proof: Proof) -> Option<usize> {
+        if self.holds(&proof, Mode::Outward) {
+            return None;
+        }
+        let limits = Limits::starting_now(None, &|| false);
+        let places =
+            proof.mend(&self.question, &self.net, &self.statement.property, &limits).unwrap();
+        assert!(places > 0);
+        self.is_accepted(&proof);
+        Some(places)
+    }
+}
+
+/// Of each kind of line of trees of splits of inputs, every one is spoilt.
+#[test]
+fn trees_of_boxes_are_mended() {
+    let combined = "(and (>= Y_0 0.8) (>= (+ X_0 X_1) 0.2))";
+    let two = format!("(or {combined} (and (<= Y_0 -0.8) (<= (+ X_0 X_1) -0.2)))");
+    // One polytope is excluded by clips of its own.
+    let parting = "(or (and (>= (+ (* -1.0 Y_0) (* -1.0 X_0) (* 2.0 X_1)) 1.5)
+        (>= (+ Y_0 (* 1.5 X_0) (* -1.5 X_1)) -1.0) (>= (+ (* -1.0 Y_0) (* -2.0 X_0) X_1) 0.0))
+        (and (>= (+ (* -1.0 Y_0) (* -1.5 X_0) (* -0.5 X_1)) 1.5)
+        (>= (+ (* -1.0 Y_0) (* 1.5 X_0) (* 0.5 X_1)) -1.0)))";
+    // What combinations of half-spaces exclude is cut off.
+    let cutting = "(or (and (>= (+ Y_0 (* 1.5 X_0) (* -2.0 X_1)) 1.5)
+        (>= (+ (* -1.0 Y_0) (* 1.5 X_0)) -1.5) (>= (+ (* -1.0 Y_0) (* 1.5 X_0) (* -1.0 X_1)) 1.0))
+        (and (>= (+ Y_0 (* -1.5 X_0) (* 0.5 X_1)) 0.5)
+        (>= (+ (* -1.0 Y_0) (* -2.0 X_0) (* -2.0 X_1)) 1.0)))";
+    let (mut clips, mut parted, mut cut, mut mended) = (0, 0, 0, 0);
+    for unsafe_set in [combined, &two, parting, cutting, "(or (>= Y_0 3.6) (<= Y_0 -3.6))"] {
+        let asked = controller(unsafe_set);
+        let proof = asked.found();
+        for (number, step) in proof.record.steps.iter().enumerate() {
+            let spoilt = |spoil: &dyn Fn(&mut Step)| {
+                let mut proof = proof.clone();
+                spoil(&mut proof.record.steps[number]);
+                usize::from(asked.mended(proof).is_some())
+            };
+            for clip in 0..step.clips.len() {
+                clips += spoilt(&|step| {
+                    for slab in &mut step.clips[clip].slabs {
+                        slab.at += if slab.upper { -0.0625 } else { 0.0625 };
+                    }
+                });
+            }
+            parted += usize::from(!step.parted.is_empty());
+            cut += usize::from(step.bare);
+            mended += spoilt(&|step| *step = Step { halves: step.halves, ..Step::default() });
+            mended += spoilt(&|step| *step = Step::default());
+            mended += spoilt(&|step| {
+                let how = step.refuted.iter_mut().chain(&mut step.last).map(|(_, how)| how);
+                how.for_each(|how| *how = Refutation { weights: vec![(0, 1.0)], ..how.clone() });
+                step.parted.iter_mut().for_each(|own| own.clips.clear());
+            });
+        }
+    }
+    println!("{clips} clips, {parted} parted, {cut} cut off, {mended} others");
+    assert!(clips > 0 && parted > 0 && cut > 0 && mended > 0);
+}
+
+#[test]
+fn trees_of_relu_splits_are_mended() {
+    let property =
+        std::fs::read_to_string(root().join("proofs/samples/tumour_146.vnnlib")).unwrap();
+    let asked = asked(&root().join("models/breast_cancer/mlp_adv.onnx"), &property);
+    let proof = asked.found();
+    let spoilt = |spoil: &dyn Fn(&mut certus::branch::ClaimRecord)| {
+        let mut proof = proof.clone();
+        let Body::Relus(record) = &mut proof.sections[0].body else { panic!("no splits of ReLUs") };
+        spoil(record);
+        asked.mended(proof)
+    };
+    // Multipliers, splits, sweeps of intermediate bounds: none of them, or others.
+    assert!(
+        spoilt(&|record| {
+            for step in record.trees.iter_mut().flat_map(|tree| &mut tree.steps) {
+                step.refuted = step.refuted.as_ref().map(|_| Refutation::default());
+            }
+        })
+        .is_some()
+    );
+    assert!(spoilt(&|record| record.trees[0] = Tree::new(record.trees[0].polytope)).is_some());
+    assert!(spoilt(&|record| record.lines.clear()).is_some());
+    assert!(
+        spoilt(&|record| {
+            let polytope = record.trees[0].polytope;
+            record.trees.clear();
+            record.refuted.push((polytope, Refutation::default()));
+        })
+        .is_some()
+    );
+    // An end that the tree does not show is left out, on either side.
+    for upper in [true, false] {
+        let places = spoilt(&|record| {
+            let node = record.trees[0].steps[0].split.unwrap().node;
+            let tighten = Improve::Tighten {
+                node,
+                elements: vec![0],
+                upper: Some(upper),
+                hints: Hints::default(),
+            };
+            let mut tree = Tree::new(0);
+            tree.improve(0, tighten);
+            let lemma = Lemma { node, element: 0, upper, at: 0.0, tree };
+            record.lines.push(Improve::Lemma(Box::new(lemma)));
+        });
+        // What is always so needs no mending.
+        assert!(places.is_none_or(|places| places == 1));
+    }
+}
+
+/// Nothing is known but that it holds.
+#[test]
+fn proofs_are_mended_from_nothing() {
+    let property =
+        std::fs::read_to_string(root().join("proofs/samples/tumour_146.vnnlib")).unwrap();
+    let tumour = asked(&root().join("models/breast_cancer/mlp_adv.onnx"), &property);
+    for asked in [tumour, controller("(and (>= Y_0 0.8) (>= (+ X_0 X_1) 0.2))")] {
+        let mut proof = asked.found();
+        proof.sections.iter_mut().for_each(|section| section.body = Body::Bounds);
+        proof.record = certus::branch::Record::default();
+        assert!(asked.mended(proof.clone()).is_some());
+        // Time is up at once: what is not mended is not accepted.
+        let up = || true;
+        let limits = Limits { cancel: &up, ..Limits::starting_now(None, &up) };
+        let property = &asked.statement.property;
+        let stopped = proof.mend(&asked.question, &asked.net, property, &limits).unwrap_err();
+        let Unmended::NotFound(answer) = stopped else { panic!("{stopped:?}") };
+        assert!(matches!(*answer, certus::branch::Answer::Open(Reason::Cancelled)));
+        assert!(!asked.holds(&proof, Mode::Outward));
+    }
+}
+
+/// A box is clipped twice, and the second clip rests on relaxations of the box before the first.
+#[test]
+fn clips_are_recorded_as_the_checker_repeats_them() {
+    let folder = root().join("tests/fixtures/clipped");
+    let property = std::fs::read_to_string(folder.join("p.vnnlib")).unwrap();
+    let model = folder.join("m.onnx");
+    let bytes = SourceFile::read(&model).unwrap().bytes;
+    let Asked { net, statement, question } = asked(&model, &property);
+    let limits = Limits::starting_now(None, &|| false);
+    let ask = || Question::new(&bytes, property.as_bytes());
+    let proved = prove(&ask, &net, &statement, &Plan::SEARCH, &limits).unwrap();
+    let text = proved.proof.to_bytes();
+    assert!(String::from_utf8_lossy(&text).matches("\nclip").count() >= 2);
+    assert_eq!(proved.mended, 0);
+    for mode in [Mode::Exact, Mode::Outward] {
+        question.check(text.as_slice(), mode).unwrap();
+    }
+    assert!(load_network(&model).is_ok());
+}
