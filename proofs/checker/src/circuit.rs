@@ -1,5 +1,5 @@
 //! The network as the checker sees it: tensors, each an input, an affine image of earlier tensors, or a ReLU of one.
-use crate::map::{Map, Scratch};
+use crate::map::Map;
 use std::sync::Arc;
 
 /// `y = bias + Σ map · source` over earlier tensors.
@@ -231,8 +231,8 @@ impl Circuit {
         let mut at = node;
         loop {
             let Node::Affine(Affine { terms, .. }) = &self.nodes[at] else { return None };
-            if let Some([_, plane, _]) = terms.iter().find_map(|(_, map)| map.planes()) {
-                return Some(plane).filter(|plane| *plane > 0);
+            if let Some(c) = terms.iter().find_map(|(_, map)| map.as_convolution()) {
+                return Some(c.planes()[1]).filter(|plane| *plane > 0);
             }
             // A sum of tensors: where its first one comes from.
             match terms.first() {
@@ -242,30 +242,5 @@ impl Circuit {
                 _ => return None,
             }
         }
-    }
-
-    /// The network's outputs at x, in f64. For tests and for a first look; nothing rests on it.
-    pub fn evaluate(&self, x: &[f64]) -> Vec<f64> {
-        let mut values: Vec<Vec<f64>> = vec![];
-        let mut scratch = Scratch::default();
-        for (at, node) in self.nodes.iter().enumerate() {
-            let value = match node {
-                _ if !self.live[at] => vec![],
-                Node::Input => x.to_vec(),
-                Node::Relu { source, .. } => values[*source].iter().map(|v| v.max(0.0)).collect(),
-                Node::Affine(a) => {
-                    let mut y = a.bias.clone();
-                    for (source, map) in &a.terms {
-                        let x = &values[*source];
-                        for (i, y) in y.iter_mut().enumerate() {
-                            map.row(i, &mut scratch).each(|j, w| *y += w * x[j]);
-                        }
-                    }
-                    y
-                }
-            };
-            values.push(value);
-        }
-        values.swap_remove(self.output)
     }
 }

@@ -46,9 +46,9 @@ impl Block {
 
     /// Calls f(index, lane, limbs) for every coefficient of the rows that are there.
     fn each(&self, mut f: impl FnMut(usize, usize, &[u64])) {
-        for (slot, i) in self.rows.indices().iter().enumerate() {
-            for (lane, c) in self.rows.slot(slot).chunks_exact(self.limbs).enumerate() {
-                f(*i as usize, lane, c);
+        for (i, row) in self.rows.iter() {
+            for (lane, c) in row.chunks_exact(self.limbs).enumerate() {
+                f(i, lane, c);
             }
         }
     }
@@ -192,9 +192,8 @@ impl Arithmetic for Exact {
         let mut out = Block::new(map.columns(), lanes, room, block.exponent + unit);
         let (from, to) = (block.limbs, out.limbs);
         let mut scratch = Scratch::default();
-        for (slot, i) in block.rows.indices().iter().enumerate() {
-            let row = block.rows.slot(slot);
-            map.row(*i as usize, &mut scratch).each(|j, w| {
+        for (i, row) in block.rows.iter() {
+            map.row(i, &mut scratch).each(|j, w| {
                 if w == 0.0 || !wanted[j] {
                     return;
                 }
@@ -219,10 +218,9 @@ impl Arithmetic for Exact {
 
     fn relu(&self, _: usize, facets: &[Facet], block: Block, total: &mut Total) -> Block {
         let lanes = block.rows.width() / block.limbs;
-        let facets: Vec<Facet> = block.rows.indices().iter().map(|i| facets[*i as usize]).collect();
         let whole = |s: u64| s == 0 || s == SLOPE_ONE;
-        let scaled = facets.iter().any(|f| match f {
-            Facet::Sloped { lower, upper, .. } => !whole(*lower) || !whole(*upper),
+        let scaled = block.rows.iter().any(|(i, _)| match facets[i] {
+            Facet::Sloped { lower, upper, .. } => !whole(lower) || !whole(upper),
             _ => false,
         });
         // In units of 2^-32, unless every slope is 0 or 1.
@@ -231,11 +229,12 @@ impl Arithmetic for Exact {
         let mut out = Block::new(block.rows.count(), lanes, room, block.exponent - shift);
         let (from, to) = (block.limbs, out.limbs);
         let mut longest = 0;
-        for ((slot, i), facet) in block.rows.indices().iter().enumerate().zip(facets) {
+        for (i, row) in block.rows.iter() {
+            let facet = facets[i];
             if matches!(facet, Facet::Inactive) {
                 continue;
             }
-            for (lane, c) in block.rows.slot(slot).chunks_exact(from).enumerate() {
+            for (lane, c) in row.chunks_exact(from).enumerate() {
                 if is_zero(c) {
                     continue;
                 }
@@ -249,7 +248,7 @@ impl Arithmetic for Exact {
                 };
                 let slope = if scaled { slope } else { slope / SLOPE_ONE * one };
                 if slope != 0 {
-                    let row = out.rows.row_mut(*i as usize);
+                    let row = out.rows.row_mut(i);
                     let row = &mut row[lane * to..(lane + 1) * to];
                     multiply_add(row, c, slope, false);
                     longest = longest.max(bits(row));
@@ -270,10 +269,10 @@ impl Arithmetic for Exact {
         if let Some(block) = block {
             let limbs = block.limbs;
             for (at, (lane, (low, high))) in boxes.iter().enumerate() {
-                for (slot, j) in block.rows.indices().iter().enumerate() {
-                    let c = &block.rows.slot(slot)[lane * limbs..][..limbs];
+                for (j, row) in block.rows.iter() {
+                    let c = &row[lane * limbs..][..limbs];
                     let ends = if c[limbs - 1] >> 63 == 1 { high } else { low };
-                    own.add(at, c, block.exponent, ends[*j as usize]);
+                    own.add(at, c, block.exponent, ends[j]);
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! The lines of a proof, as FORMAT.md defines them: text in, values out; nothing is looked up here.
 use crate::float::parse_hex;
 use crate::reject::Reason;
+use crate::sweep::Slopes;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -53,7 +54,7 @@ pub enum Target {
 pub struct Hints {
     /// Weights on half-spaces; `None`: each alone.
     pub using: Option<BTreeMap<usize, f64>>,
-    pub slopes: BTreeMap<(usize, usize), (Option<f64>, Option<f64>)>,
+    pub slopes: Slopes,
     pub lifts: BTreeMap<(Var, Side), f64>,
 }
 
@@ -100,13 +101,8 @@ pub fn parse(line: &str) -> Result<Line, Reason> {
         "crown" => {
             let range = match tokens.peek() {
                 Some(t) if t != "slope" => {
-                    tokens.next()?;
-                    let mut items = set(t)?;
-                    Some(if items.len() == 1 {
-                        items.remove(0)
-                    } else {
-                        return Err(Reason::Syntax);
-                    })
+                    let [range] = set(tokens.next()?)?.try_into().map_err(|_| Reason::Syntax)?;
+                    Some(range)
                 }
                 _ => None,
             };
@@ -174,15 +170,6 @@ impl<'a> Tokens<'a> {
         };
         self.rest = rest;
         if token.is_empty() { Err(Reason::Syntax) } else { Ok(token) }
-    }
-
-    /// Skips the keyword if it comes next.
-    fn keyword(&mut self, word: &str) -> Result<bool, Reason> {
-        let found = self.peek() == Some(word);
-        if found {
-            self.next()?;
-        }
-        Ok(found)
     }
 }
 
@@ -268,38 +255,40 @@ fn directed(t: &str) -> Result<(Side, &str), Reason> {
 }
 
 fn hints(tokens: &mut Tokens) -> Result<Hints, Reason> {
-    let mut using = None;
-    if tokens.keyword("using")? {
-        let mut weights = BTreeMap::new();
-        while let Some(t) = tokens.peek().filter(|t| *t != "slope" && *t != "lift") {
-            let (h, w) = match t.split_once(':') {
-                Some((h, w)) => (integer(h)?, float(w)?),
-                None => (integer(t)?, 1.0),
-            };
-            if w < 0.0 {
-                return Err(Reason::NegativeMultiplier);
-            }
-            if weights.insert(h, w).is_some() {
-                return Err(Reason::GivenTwice);
-            }
-            tokens.next()?;
-        }
-        if weights.is_empty() {
-            return Err(Reason::Syntax);
-        }
-        using = Some(weights);
-    }
+    let weight = |t: &str| {
+        let (h, w) = match t.split_once(':') {
+            Some((h, w)) => (integer(h)?, float(w)?),
+            None => (integer(t)?, 1.0),
+        };
+        if w < 0.0 { Err(Reason::NegativeMultiplier) } else { Ok((h, w)) }
+    };
+    let using = entries(tokens, "using", weight)?;
     Ok(Hints { using, slopes: slopes(tokens)?, lifts: lifts(tokens)? })
 }
 
-type Slopes = BTreeMap<(usize, usize), (Option<f64>, Option<f64>)>;
+/// The tokens from a keyword to the next one, if it comes next: one or more, of different keys.
+fn entries<K: Ord, V>(
+    tokens: &mut Tokens,
+    keyword: &str,
+    entry: impl Fn(&str) -> Result<(K, V), Reason>,
+) -> Result<Option<BTreeMap<K, V>>, Reason> {
+    if tokens.peek() != Some(keyword) {
+        return Ok(None);
+    }
+    tokens.next()?;
+    let mut entries = BTreeMap::new();
+    while let Some(t) = tokens.peek().filter(|t| !["slope", "lift"].contains(t)) {
+        let (key, value) = entry(t)?;
+        if entries.insert(key, value).is_some() {
+            return Err(Reason::GivenTwice);
+        }
+        tokens.next()?;
+    }
+    if entries.is_empty() { Err(Reason::Syntax) } else { Ok(Some(entries)) }
+}
 
 fn slopes(tokens: &mut Tokens) -> Result<Slopes, Reason> {
-    let mut out = BTreeMap::new();
-    if !tokens.keyword("slope")? {
-        return Ok(out);
-    }
-    while let Some(t) = tokens.peek().filter(|t| *t != "lift") {
+    let slopes = |t: &str| {
         let (name, values) = t.split_once(':').ok_or(Reason::Syntax)?;
         let Var::R(k, i) = var(name)? else { return Err(Reason::Syntax) };
         let slope = |t: &str| match t {
@@ -310,30 +299,17 @@ fn slopes(tokens: &mut Tokens) -> Result<Slopes, Reason> {
             },
         };
         let (lower, upper) = values.split_once('/').unwrap_or((values, ""));
-        if out.insert((k, i), (slope(lower)?, slope(upper)?)).is_some() {
-            return Err(Reason::GivenTwice);
-        }
-        tokens.next()?;
-    }
-    if out.is_empty() { Err(Reason::Syntax) } else { Ok(out) }
+        Ok(((k, i), (slope(lower)?, slope(upper)?)))
+    };
+    Ok(entries(tokens, "slope", slopes)?.unwrap_or_default())
 }
 
 fn lifts(tokens: &mut Tokens) -> Result<BTreeMap<(Var, Side), f64>, Reason> {
-    let mut out = BTreeMap::new();
-    if !tokens.keyword("lift")? {
-        return Ok(out);
-    }
-    while let Some(t) = tokens.peek() {
+    let lift = |t: &str| {
         let (side, rest) = directed(t)?;
         let (name, g) = rest.split_once(':').ok_or(Reason::Syntax)?;
         let g = float(g)?;
-        if g < 0.0 {
-            return Err(Reason::NegativeMultiplier);
-        }
-        if out.insert((var(name)?, side), g).is_some() {
-            return Err(Reason::GivenTwice);
-        }
-        tokens.next()?;
-    }
-    if out.is_empty() { Err(Reason::Syntax) } else { Ok(out) }
+        if g < 0.0 { Err(Reason::NegativeMultiplier) } else { Ok(((var(name)?, side), g)) }
+    };
+    Ok(entries(tokens, "lift", lift)?.unwrap_or_default())
 }

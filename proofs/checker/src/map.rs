@@ -109,11 +109,6 @@ impl Map {
         Some(Map::new(count, columns, Kind::Sparse { starts, index, weights }))
     }
 
-    /// Picks, copies and scales: `y_i = w_i · x_{j_i}`.
-    pub fn select(columns: usize, picks: impl Iterator<Item = (usize, f64)>) -> Option<Map> {
-        Map::sparse(columns, picks.map(|p| vec![p]).collect())
-    }
-
     /// A convolution; `None` if its sizes disagree.
     pub fn convolution(c: Convolution) -> Option<Map> {
         let volume = |a: usize, [b, d]: [usize; 2]| a.checked_mul(b)?.checked_mul(d);
@@ -254,7 +249,7 @@ impl Map {
 
     /// Calls f for all terms, as runs, of weights that are not zero; `None` if the map is no convolution.
     pub fn each_run(&self, mut f: impl FnMut(Run)) -> Option<()> {
-        let Kind::Convolution(c) = &self.kind else { return None };
+        let c = self.as_convolution()?;
         for channel in 0..c.channels[0] {
             c.each_run(channel, |run| {
                 if run.weight != 0.0 {
@@ -265,38 +260,8 @@ impl Map {
         Some(())
     }
 
-    /// The number of a convolution's output channels that read the same input channels, the outputs of one channel, and of one
-    /// line of it.
-    pub fn planes(&self) -> Option<[usize; 3]> {
-        match &self.kind {
-            Kind::Convolution(c) => {
-                let [height, width] = c.output;
-                Some([c.channels[0] / c.groups, height * width, width])
-            }
-            _ => None,
-        }
-    }
-
-    /// Calls f for the runs of one output channel, zero weights included: of two channels of one group, runs correspond.
-    pub fn each_run_of(&self, channel: usize, f: impl FnMut(Run)) {
-        if let Kind::Convolution(c) = &self.kind {
-            c.each_run(channel, f);
-        }
-    }
-
-    /// Calls f(number of the weight, column) for every weight of a convolution whose tap at output i is inside of the input.
-    pub fn each_tap(&self, i: usize, f: impl FnMut(usize, usize)) {
-        if let Kind::Convolution(c) = &self.kind {
-            c.each_tap(i, f);
-        }
-    }
-
-    /// The weights of one output channel of a convolution, by their number.
-    pub fn taps(&self, channel: usize) -> &[f64] {
-        match &self.kind {
-            Kind::Convolution(c) => c.taps(channel),
-            _ => &[],
-        }
+    pub fn as_convolution(&self) -> Option<&Convolution> {
+        if let Kind::Convolution(c) = &self.kind { Some(c) } else { None }
     }
 
     /// Row i; `scratch` may hold it.
@@ -348,13 +313,21 @@ impl Convolution {
         }
     }
 
-    fn taps(&self, channel: usize) -> &[f64] {
+    /// The number of output channels that read the same input channels, the outputs of one channel, and of one line of it.
+    pub fn planes(&self) -> [usize; 3] {
+        let [height, width] = self.output;
+        [self.channels[0] / self.groups, height * width, width]
+    }
+
+    /// The weights of one output channel, by their number.
+    pub fn taps(&self, channel: usize) -> &[f64] {
         let count = self.channels[1] / self.groups * self.kernel[0] * self.kernel[1];
         &self.weights[channel * count..][..count]
     }
 
-    /// For every weight of an output channel and every line of outputs, those whose tap is inside of the input.
-    fn each_run(&self, channel: usize, mut f: impl FnMut(Run)) {
+    /// For every weight of an output channel, zero or not, and every line of outputs, those whose tap is inside of the input: of two
+    /// channels of one group, runs correspond.
+    pub fn each_run(&self, channel: usize, mut f: impl FnMut(Run)) {
         let [out_channels, in_channels] = self.channels;
         let [height, width] = self.output;
         let (per_group, taps) = (in_channels / self.groups, self.kernel[0] * self.kernel[1]);
@@ -399,7 +372,7 @@ impl Convolution {
     }
 
     /// Calls f(number of the weight, column) for every weight whose tap at output i is inside of the input.
-    fn each_tap(&self, i: usize, mut f: impl FnMut(usize, usize)) {
+    pub fn each_tap(&self, i: usize, mut f: impl FnMut(usize, usize)) {
         let (plane, [out_channels, in_channels]) = (self.output[0] * self.output[1], self.channels);
         let (channel, y, x) = (i / plane, i % plane / self.output[1], i % self.output[1]);
         let per_group = in_channels / self.groups;
@@ -529,13 +502,14 @@ mod tests {
                 return Ok(());
             }
             prop_assert_eq!(by_rows, by_runs);
-            let [together, plane, _] = map.planes().unwrap();
+            let c = map.as_convolution().unwrap();
+            let [together, plane, _] = c.planes();
             let [mut first, mut last] = [vec![], vec![]];
-            map.each_run_of(0, |run| first.push(run));
-            map.each_run_of(together - 1, |run| last.push(run));
+            c.each_run(0, |run| first.push(run));
+            c.each_run(together - 1, |run| last.push(run));
             prop_assert_eq!(first.len(), last.len());
             for (a, b) in first.into_iter().zip(last) {
-                let weight = map.taps(together - 1)[a.tap];
+                let weight = c.taps(together - 1)[a.tap];
                 let shifted = Run { output: a.output + (together - 1) * plane, weight, ..a };
                 prop_assert_eq!(shifted, b);
             }

@@ -161,9 +161,9 @@ impl Arithmetic for Outward {
     }
 
     fn add(&self, node: usize, mut a: Rows<f64>, b: Rows<f64>, total: &mut Total) -> Rows<f64> {
-        for (slot, i) in b.indices().iter().enumerate() {
-            let (row, m) = (a.row_mut(*i as usize), self.magnitude[node][*i as usize]);
-            for ((x, y), error) in row.iter_mut().zip(b.slot(slot)).zip(&mut total.error) {
+        for (i, added) in b.iter() {
+            let (row, m) = (a.row_mut(i), self.magnitude[node][i]);
+            for ((x, y), error) in row.iter_mut().zip(added).zip(&mut total.error) {
                 *x += y;
                 *error += gamma(1) * m * x.abs();
             }
@@ -173,9 +173,9 @@ impl Arithmetic for Outward {
 
     fn bias(&self, node: usize, bias: &[f64], block: &Rows<f64>, total: &mut Total) {
         let (mut sum, mut error) = (vec![0.0; block.width()], vec![0.0; block.width()]);
-        for (slot, i) in block.indices().iter().enumerate() {
-            let (b, cost) = (bias[*i as usize], self.cost[node][*i as usize]);
-            for ((c, sum), error) in block.slot(slot).iter().zip(&mut sum).zip(&mut error) {
+        for (i, row) in block.iter() {
+            let (b, cost) = (bias[i], self.cost[node][i]);
+            for ((c, sum), error) in row.iter().zip(&mut sum).zip(&mut error) {
                 *sum += c * b;
                 *error += c.abs() * cost;
             }
@@ -196,12 +196,11 @@ impl Arithmetic for Outward {
         let terms: usize = block.indices().iter().map(|i| map.terms(*i as usize)).sum();
         let mut rows = Rows::with_room(map.columns(), lanes, terms.min(map.columns()));
         let mut scratch = Scratch::default();
-        for (slot, i) in block.indices().iter().enumerate() {
-            let row = block.slot(slot);
+        for (i, row) in block.iter() {
             let Some(first) = row.iter().position(|c| *c != 0.0) else { continue };
             let last = row.iter().rposition(|c| *c != 0.0).unwrap_or(first);
             let row = &row[first..=last];
-            map.row(*i as usize, &mut scratch).each(|j, w| {
+            map.row(i, &mut scratch).each(|j, w| {
                 if wanted[j] {
                     let out = &mut rows.row_mut(j)[first..=last];
                     out.iter_mut().zip(row).for_each(|(y, c)| *y += c * w);
@@ -252,15 +251,14 @@ impl Arithmetic for Outward {
         if let Some(block) = &block {
             let (mut sum, mut size) = (vec![0.0; boxes.len()], vec![0.0; boxes.len()]);
             let one = one_box(boxes);
-            for (slot, j) in block.indices().iter().enumerate() {
-                let row = block.slot(slot);
+            for (j, row) in block.iter() {
                 if let Some((low, high)) = one {
-                    at_corner(row, [low[*j as usize], high[*j as usize]], &mut sum, &mut size);
+                    at_corner(row, [low[j], high[j]], &mut sum, &mut size);
                     continue;
                 }
                 for (at, (lane, (low, high))) in boxes.iter().enumerate() {
                     let c = row[*lane];
-                    let x = if c < 0.0 { high[*j as usize] } else { low[*j as usize] };
+                    let x = if c < 0.0 { high[j] } else { low[j] };
                     sum[at] += c * x;
                     size[at] += (c * x).abs();
                 }

@@ -1,5 +1,5 @@
 //! Products of coefficients with maps, in f64: whichever order of additions is fastest, the bound of its error is the same.
-use crate::map::{Map, Row, Scratch};
+use crate::map::{Convolution, Map, Row, Scratch};
 use crate::rows::Rows;
 use std::ops::Range;
 
@@ -12,13 +12,13 @@ const MANY_LANES: usize = 8;
 /// The block's rows times a convolution, place by place: all channels of one place go to the same inputs, and up to four of them
 /// are added at a time. `None` if the map is no convolution or there are few lanes.
 pub fn by_places(map: &Map, block: &Rows<f64>, wanted: &[bool]) -> Option<Rows<f64>> {
-    let [together, plane, _] = map.planes()?;
+    let convolution = map.as_convolution()?;
+    let [together, plane, _] = convolution.planes();
     if block.width() < MANY_LANES || plane == 0 {
         return None;
     }
     let mut order: Vec<Placed> = Vec::with_capacity(block.indices().len());
-    for (slot, i) in block.indices().iter().enumerate() {
-        let (i, row) = (*i as usize, block.slot(slot));
+    for (slot, (i, row)) in block.iter().enumerate() {
         let first = row.iter().position(|c| *c != 0.0);
         let last = row.iter().rposition(|c| *c != 0.0);
         if let (Some(first), Some(last)) = (first, last) {
@@ -30,7 +30,7 @@ pub fn by_places(map: &Map, block: &Rows<f64>, wanted: &[bool]) -> Option<Rows<f
     let mut columns: Vec<(usize, usize)> = vec![];
     for rows in order.chunk_by(|a, b| a.0 == b.0 && a.1 == b.1) {
         columns.clear();
-        map.each_tap(rows[0].2, |tap, column| {
+        convolution.each_tap(rows[0].2, |tap, column| {
             if wanted[column] {
                 columns.push((tap, column));
             }
@@ -38,9 +38,9 @@ pub fn by_places(map: &Map, block: &Rows<f64>, wanted: &[bool]) -> Option<Rows<f
         let mut rest = rows;
         while !rest.is_empty() {
             rest = match rest.len() {
-                8.. => abreast::<8>(map, block, rest, &columns, &mut out),
-                4.. => abreast::<4>(map, block, rest, &columns, &mut out),
-                _ => abreast::<1>(map, block, rest, &columns, &mut out),
+                8.. => abreast::<8>(convolution, block, rest, &columns, &mut out),
+                4.. => abreast::<4>(convolution, block, rest, &columns, &mut out),
+                _ => abreast::<1>(convolution, block, rest, &columns, &mut out),
             };
         }
     }
@@ -67,7 +67,7 @@ type Placed = (usize, usize, usize, usize, Range<usize>);
 
 /// Adds the first N of some rows of one place, times the weights of these taps; returns the others.
 fn abreast<'r, const N: usize>(
-    map: &Map,
+    convolution: &Convolution,
     block: &Rows<f64>,
     rows: &'r [Placed],
     columns: &[(usize, usize)],
@@ -79,8 +79,8 @@ fn abreast<'r, const N: usize>(
         (from, end) = (from.min(row.4.start), end.max(row.4.end));
     }
     let (from, end) = (from / GROUP * GROUP, end.div_ceil(GROUP) * GROUP);
-    let plane = map.planes().map_or(1, |[_, plane, _]| plane);
-    let taps: [&[f64]; N] = std::array::from_fn(|k| map.taps(first[k].2 / plane));
+    let [_, plane, _] = convolution.planes();
+    let taps: [&[f64]; N] = std::array::from_fn(|k| convolution.taps(first[k].2 / plane));
     let coefficients: [&[f64]; N] = std::array::from_fn(|k| &block.slot(first[k].3)[from..end]);
     for (tap, column) in columns {
         let w: [f64; N] = std::array::from_fn(|k| taps[k][*tap]);
@@ -112,11 +112,11 @@ fn add_products<const N: usize>(w: [f64; N], c: [&[f64]; N], y: &mut [f64]) {
 fn windows(width: usize, rows: usize, block: &Rows<f64>) -> Option<Vec<Range<usize>>> {
     let mut windows = vec![0..0; rows.div_ceil(width.max(1))];
     let mut filled = 0;
-    for (slot, i) in block.indices().iter().enumerate() {
-        let count = block.slot(slot).iter().filter(|c| **c != 0.0).count();
+    for (i, row) in block.iter() {
+        let count = row.iter().filter(|c| **c != 0.0).count();
         if count > 0 {
             filled += count;
-            let (window, x) = (&mut windows[*i as usize / width], *i as usize % width);
+            let (window, x) = (&mut windows[i / width], i % width);
             *window = if window.start == window.end {
                 x..x + 1
             } else {
@@ -131,12 +131,13 @@ fn windows(width: usize, rows: usize, block: &Rows<f64>) -> Option<Vec<Range<usi
 /// The block's rows times a convolution, run by run, of up to four output channels at a time. `None` where the block is so
 /// sparse that its rows, put together one by one, are faster.
 pub fn convolved(map: &Map, block: &Rows<f64>) -> Option<Rows<f64>> {
-    let [together, plane, width] = map.planes()?;
+    let convolution = map.as_convolution()?;
+    let [together, plane, width] = convolution.planes();
     let lanes = block.width();
     let windows = windows(width, map.rows(), block)?;
     let mut c = vec![0.0; map.rows() * lanes];
-    for (slot, i) in block.indices().iter().enumerate() {
-        c[*i as usize * lanes..][..lanes].copy_from_slice(block.slot(slot));
+    for (i, row) in block.iter() {
+        c[i * lanes..][..lanes].copy_from_slice(row);
     }
     let mut out = Rows::full(map.columns(), lanes);
     let data = out.data_mut();
@@ -146,8 +147,8 @@ pub fn convolved(map: &Map, block: &Rows<f64>) -> Option<Rows<f64>> {
             let number = (first + together - quad).min(4);
             // Channels that are not there repeat the last one with weight 0.
             let offset = [0, 1, 2, 3].map(|q: usize| q.min(number - 1));
-            let taps = offset.map(|q| map.taps(quad + q));
-            map.each_run_of(quad, |run| {
+            let taps = offset.map(|q| convolution.taps(quad + q));
+            convolution.each_run(quad, |run| {
                 let mut w = taps.map(|taps| taps[run.tap]);
                 w.iter_mut().skip(number).for_each(|w| *w = 0.0);
                 let window = offset.map(|q| &windows[(run.output + q * plane) / width]);
@@ -227,7 +228,6 @@ pub fn dense_product(map: &Map, block: &Rows<f64>, wanted: &[bool]) -> Rows<f64>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::map::Convolution;
 
     /// Small integers, so that every sum is exact.
     fn number(i: usize) -> f64 {
@@ -276,17 +276,17 @@ mod tests {
                 let mut places = vec![0.0; map.columns() * lanes];
                 let wide = lanes >= MANY_LANES;
                 if let Some(rows) = by_places(&map, &block, &all) {
-                    for (slot, j) in rows.indices().iter().enumerate() {
-                        places[*j as usize * lanes..][..lanes].copy_from_slice(rows.slot(slot));
+                    for (j, row) in rows.iter() {
+                        places[j * lanes..][..lanes].copy_from_slice(row);
                     }
                 }
                 let mut fast = convolved(&map, &block).unwrap();
                 let mut slow = vec![0.0; map.columns() * lanes];
                 let mut scratch = Scratch::default();
-                for (slot, i) in block.indices().iter().enumerate() {
-                    map.row(*i as usize, &mut scratch).each(|j, w| {
+                for (i, row) in block.iter() {
+                    map.row(i, &mut scratch).each(|j, w| {
                         let to = &mut slow[j * lanes..][..lanes];
-                        to.iter_mut().zip(block.slot(slot)).for_each(|(y, c)| *y += c * w);
+                        to.iter_mut().zip(row).for_each(|(y, c)| *y += c * w);
                     });
                 }
                 assert_eq!(fast.data_mut(), slow);

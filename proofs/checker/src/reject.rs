@@ -2,52 +2,30 @@
 use crate::memory::Full;
 use std::fmt;
 
-/// What is wrong with a proof. A rejection says nothing about the statement.
+/// What is wrong with a proof, in words below. A rejection says nothing about the statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The first line is not `certus-proof 1`.
     UnknownVersion,
-    /// The proof ended before its `end` line.
     Truncated,
-    /// The `end` line's number of lines is not that of the file.
     WrongCount { stated: u64, found: u64 },
-    /// There is something after the `end` line.
     TrailingData,
-    /// The proof cannot be read (a damaged gzip stream, not UTF-8).
     Unreadable,
-    /// A line longer than the limit.
     LineTooLong,
-    /// A tree deeper than the limit.
     TooDeep,
-    /// More memory is needed than the checker may take.
     TooLarge,
-    /// The line does not follow the grammar.
     Syntax,
-    /// A number that is malformed, out of range, or not exactly an f64.
     BadNumber,
-    /// A set or list that is not increasing.
     NotIncreasing,
-    /// No such input or pre-activation.
     NoSuchVariable { name: String },
-    /// The statement has no such case.
     NoSuchCase { case: usize },
-    /// The case belongs to another section.
     CaseNotInSection { case: usize },
-    /// The case has no such half-space.
     NoSuchHalfSpace { case: usize, half_space: usize },
-    /// A weight or a lift below zero.
     NegativeMultiplier,
-    /// A slope outside of [0, 1].
     SlopeOutOfRange { name: String },
-    /// A slope for a ReLU, a lift or a weight that is given twice in a line.
     GivenTwice,
-    /// A lift on an end that is infinite.
     LiftOnInfiniteEnd { name: String },
-    /// The bound that should close the case is not above zero.
     BoundTooWeak { case: usize },
-    /// A leaf where the case is neither closed nor impossible.
     CaseLeftOpen { case: usize },
-    /// No section covers the case.
     CaseNotCovered { case: usize },
 }
 

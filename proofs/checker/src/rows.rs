@@ -63,6 +63,11 @@ impl<T: Copy + Default> Rows<T> {
         &self.data[slot * self.width..(slot + 1) * self.width]
     }
 
+    /// The rows that are there, with their indices.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &[T])> {
+        (0..self.indices.len()).map(|slot| (self.indices[slot] as usize, self.slot(slot)))
+    }
+
     /// The rows that are there, one after the other.
     pub fn data_mut(&mut self) -> &mut [T] {
         &mut self.data

@@ -43,7 +43,7 @@ fn weights_come_from_where_the_model_says() {
         &[("location", "./sub/w.data"), ("offset", "4")],
     ] {
         let statement = load(&folder, entries).unwrap();
-        assert_eq!(statement.circuit().evaluate(&[0.25]), [1.75]);
+        assert_eq!(common::evaluate(statement.circuit(), &[0.25]), [1.75]);
         for mode in [Mode::Exact, Mode::Outward] {
             check(&statement, PROOF.as_bytes(), mode).unwrap();
         }

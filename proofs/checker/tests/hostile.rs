@@ -130,7 +130,7 @@ proptest! {
         let proof = proof(&lines);
         let corners = [(-64, -64), (-64, 64), (64, -64), (64, 64), (0, 0)];
         let least = points.into_iter().chain(corners).map(|(a, b)| {
-            circuit.evaluate(&[a as f64 / 64.0, b as f64 / 64.0])[0]
+            common::evaluate(&circuit, &[a as f64 / 64.0, b as f64 / 64.0])[0]
         }).fold(f64::INFINITY, f64::min);
         for mode in [Mode::Exact, Mode::Outward] {
             // At or above a value that is reached, the claim `Y_0 > right` is false.

@@ -40,6 +40,16 @@ fn an_initializer_counts_each_time_it_is_used() {
 }
 
 #[test]
+fn long_axes_of_constants_without_elements() {
+    let empty = Message::default().int(1, 1 << 40).int(1, 0).int(2, 1).bytes(8, b"c");
+    let model = || Model::new(&[1]).field(5, empty.clone()).i64s("a", &[0]).i64s("b", &[i64::MAX]);
+    for line in ["Slice c a b -> d", "Split c -> d", "Transpose c -> d"] {
+        let model = model().node(line).node("Shape d -> s");
+        too_large(&model.node("Reshape x s -> y"));
+    }
+}
+
+#[test]
 fn messages_of_a_model_count() {
     let empty = Message(b"\x0a\x00".repeat((1 << 22) + 1));
     let bytes = Message::default().bytes(7, &empty.0).0;

@@ -23,7 +23,7 @@ fn agrees(model: Model, sizes: &[usize], expected: impl Fn(&[f64]) -> Vec<f64>) 
     let n = circuit.inputs();
     for seed in 0..7 {
         let x: Vec<f64> = (0..n).map(|i| ((i * 37 + seed * 11) % 23) as f64 / 4.0 - 2.5).collect();
-        let (y, expected) = (circuit.evaluate(&x), expected(&x));
+        let (y, expected) = (common::evaluate(&circuit, &x), expected(&x));
         assert_eq!(y.len(), expected.len());
         for (a, b) in y.iter().zip(&expected) {
             assert!((a - b).abs() < 1e-9, "{y:?} {expected:?}");
@@ -78,7 +78,7 @@ fn maxima_and_minima_fold_from_the_left() {
             .node_with("Split x -> a b", &[("axis", Attribute::Int(1))])
             .node("Max a b -> y"),
     );
-    assert_eq!(circuit.evaluate(&[1.0, 3.0]), [3.0]);
+    assert_eq!(common::evaluate(&circuit, &[1.0, 3.0]), [3.0]);
     let constant = Model::new(&[1, 2]).f32s("c", &[1], &[0.25]).node("Max x c -> y");
     agrees(constant, &[2], each(|v| v.max(0.25)));
 }

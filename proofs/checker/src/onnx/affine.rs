@@ -1,7 +1,7 @@
 //! Affine operators on vectors and elements: arithmetic, matrix products, normalisation, sums.
-use super::array::{Array, MOST, axis, broadcast_shape, volume};
+use super::array::{Array, MOST, axis, broadcast_shape, positions, volume};
 use super::build::{Builder, Value};
-use super::error::Problem;
+use super::error::{Problem, unsupported};
 use super::lower::Operation;
 use crate::map::Map;
 use std::sync::Arc;
@@ -14,6 +14,10 @@ impl Builder {
         if op.inputs.len() != 2 || op.opset < 7 && a.shape() != b.shape() && !repeats {
             return Err(Problem::Operand("inputs"));
         }
+        self.calculated(a, b, sign)
+    }
+
+    fn calculated(&mut self, a: &Value, b: &Value, sign: char) -> Result<Value, Problem> {
         let shape = broadcast_shape(a.shape(), b.shape())?;
         let variable = match (sign, a, b) {
             (_, Value::Constant(a), Value::Constant(b)) => {
@@ -34,7 +38,7 @@ impl Builder {
                 let inverse = Array { data: inverse, shape: c.shape.clone(), ..**c };
                 if exact { self.scaled(v, &inverse)? } else { self.rescaled(v, &inverse)? }
             }
-            _ => return Err(Problem::Unsupported("a product or quotient of variables")),
+            _ => return unsupported("a product or quotient of variables"),
         };
         Ok(Value::Variable(variable))
     }
@@ -42,25 +46,13 @@ impl Builder {
     pub fn negate(&mut self, op: &Operation) -> Result<Value, Problem> {
         match op.input(0)? {
             Value::Constant(c) => Ok(Value::constant(c.map(|x| -x)?)),
-            Value::Variable(v) => {
-                Ok(Value::Variable(self.scaled(v, &Array::scalar(v.kind, -1.0))?))
-            }
+            Value::Variable(v) => self.scaled(v, &Array::scalar(v.kind, -1.0)).map(Value::Variable),
         }
     }
 
     pub fn sum(&mut self, op: &Operation) -> Result<Value, Problem> {
-        let mut total = op.input(0)?.clone();
-        for i in 1..op.inputs.len() {
-            let next = op.input(i)?;
-            total = match (&total, next) {
-                (Value::Constant(a), Value::Constant(b)) => fold(a, b, |a, b| a + b)?,
-                (a, b) => {
-                    let shape = broadcast_shape(a.shape(), b.shape())?;
-                    Value::Variable(self.combine(&shape, &[(a, 1.0), (b, 1.0)])?)
-                }
-            };
-        }
-        Ok(total)
+        let rest = op.inputs.iter().skip(1).enumerate();
+        rest.fold(op.input(0).cloned(), |sum, (i, _)| self.calculated(&sum?, op.input(i + 1)?, '+'))
     }
 
     /// alpha·A'·B' + beta·C with a constant B and C.
@@ -73,7 +65,7 @@ impl Builder {
         // One input vector: a row, or with transA a column.
         let expected = if op.integer("transA", 0)? != 0 { [n, 1] } else { [1, n] };
         if x.shape != expected {
-            return Err(Problem::Unsupported("Gemm on anything but one row of matching length"));
+            return unsupported("Gemm on anything but one row of matching length");
         }
         let mut weights = if transposed { w.data.clone() } else { transpose(&w.data, n, m) };
         weights.iter_mut().for_each(|w| *w *= alpha);
@@ -84,7 +76,7 @@ impl Builder {
             None => vec![0.0; m],
         };
         let map = Map::dense(m, n, weights).ok_or(Problem::TooLarge)?;
-        Ok(Value::Variable(self.affine(vec![1, m], vec![(x.node, Arc::new(map))], bias)?))
+        self.affine(vec![1, m], vec![(x.node, Arc::new(map))], bias).map(Value::Variable)
     }
 
     /// A·B of a variable and a constant by numpy's rules: a vector is a row on the left and a column on the right, and the axes before
@@ -93,7 +85,7 @@ impl Builder {
         let (x, w, left) = match (op.input(0)?, op.input(1)?) {
             (Value::Variable(x), Value::Constant(w)) => (x, w, true),
             (Value::Constant(w), Value::Variable(x)) => (x, w, false),
-            _ => return Err(Problem::Unsupported("MatMul of two variables or two constants")),
+            _ => return unsupported("MatMul of two variables or two constants"),
         };
         let matrices = |shape: &[usize], left: bool| match *shape {
             [n] if left => vec![1, n],
@@ -119,7 +111,7 @@ impl Builder {
                 bounded(&[count, m, n, k])?;
                 let all = |s: &[usize]| [batch.as_slice(), &s[s.len() - 2..]].concat();
                 let (xs, ws) = (all(&own), all(&other));
-                let positions = self.positions(x)?.reshaped(own)?.broadcast_to(&xs)?;
+                let positions = positions(&x.shape)?.reshaped(own)?.broadcast_to(&xs)?;
                 let weights = w.reshaped(other)?.broadcast_to(&ws)?;
                 let row = |i: usize| {
                     let (at, i, j) = (i / (m * k), i / k % m, i % k);
@@ -133,7 +125,8 @@ impl Builder {
                 Map::sparse(self.circuit.size(x.node), (0..count * m * k).map(row).collect())
             }
         };
-        self.linear(x, map, shape)
+        let term = (x.node, Arc::new(map.ok_or(Problem::TooLarge)?));
+        self.linear(shape, term).map(Value::Variable)
     }
 
     /// (x − mean)·a + b per channel, a = fl(scale / fl(√ fl(var + ε))).
@@ -141,7 +134,7 @@ impl Builder {
         // Before operator set 7 training was the default.
         let trains = op.integer("is_test", 0)? == 0 && op.opset < 7;
         if op.integer("training_mode", 0)? != 0 || op.integer("spatial", 1)? != 1 || trains {
-            return Err(Problem::Unsupported("training mode"));
+            return unsupported("training mode");
         }
         let x = Value::Variable(op.variable(0)?.clone());
         let rank = x.shape().len();
@@ -150,6 +143,9 @@ impl Builder {
         let mut parts = vec![];
         for i in 1..5 {
             let part = op.constant(i)?;
+            if part.kind != self.kind {
+                return Err(Problem::Types);
+            }
             if part.shape != [channels] {
                 return Err(Problem::Shape);
             }
@@ -166,7 +162,7 @@ impl Builder {
         let centred = self.combine(&shape, &[(&x, 1.0), (&mean, -1.0)])?;
         let scaled = Value::Variable(self.rescaled(&centred, &scale)?);
         let bias = Value::constant(bias.clone());
-        Ok(Value::Variable(self.combine(&shape, &[(&scaled, 1.0), (&bias, 1.0)])?))
+        self.combine(&shape, &[(&scaled, 1.0), (&bias, 1.0)]).map(Value::Variable)
     }
 
     /// The sum or the mean over some axes.
@@ -179,20 +175,17 @@ impl Builder {
         for a in axes {
             reduced[axis(a, rank)?] = true;
         }
-        let keep = op.integer("keepdims", 1)? != 0;
-        let over = |want: bool| (0..rank).filter(move |a| reduced[*a] == want);
-        let order: Vec<usize> = over.clone()(false).chain(over.clone()(true)).collect();
-        let count = volume(&over.clone()(true).map(|a| x.shape[a]).collect::<Vec<_>>())?;
-        let moved = self.positions(x)?.transposed(&order)?;
-        let shape = (0..rank).filter_map(|a| match over.clone()(true).any(|b| a == b) {
-            true => keep.then_some(1),
-            false => Some(x.shape[a]),
-        });
+        let (gone, kept): (Vec<usize>, Vec<usize>) = (0..rank).partition(|a| reduced[*a]);
+        let count = gone.iter().map(|a| x.shape[*a]).product();
+        let moved = positions(&x.shape)?.transposed(&[kept.as_slice(), &gone].concat())?;
+        let shape = match op.integer("keepdims", 1)? {
+            0 => kept.iter().map(|a| x.shape[*a]).collect(),
+            _ => (0..rank).map(|a| if reduced[a] { 1 } else { x.shape[a] }).collect(),
+        };
         let weight = if mean { 1.0 / count as f64 } else { 1.0 };
-        let shape: Vec<usize> = shape.collect();
         let row = |group: &[Option<usize>]| group.iter().flatten().map(|p| (*p, weight)).collect();
-        let rows = moved.data.chunks(count).map(row).collect();
-        self.linear(x, Map::sparse(self.circuit.size(x.node), rows), shape)
+        let term = self.sparse(x.node, moved.data.chunks(count).map(row).collect())?;
+        self.linear(shape, term).map(Value::Variable)
     }
 }
 

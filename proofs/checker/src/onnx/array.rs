@@ -1,6 +1,5 @@
 //! Arrays in row-major order, and the operators that only move elements.
-use super::error::Problem;
-use super::wire::{Malformed, numbers};
+use super::error::{Problem, unsupported};
 
 /// The types of elements. All are held as f64, which holds integers beyond ±2^53 approximately only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +20,7 @@ impl Kind {
             7 => Ok(Kind::I64),
             9 => Ok(Kind::Bool),
             11 => Ok(Kind::F64),
-            _ => Err(Problem::Unsupported("types other than f32, f64, i32, i64 and bool")),
+            _ => unsupported("types other than f32, f64, i32, i64 and bool"),
         }
     }
 
@@ -40,7 +39,7 @@ impl Kind {
         }
     }
 
-    pub fn decode(self, raw: &[u8]) -> Result<Vec<f64>, Malformed> {
+    pub fn decode(self, raw: &[u8]) -> Result<Vec<f64>, Problem> {
         match self {
             Kind::F32 => numbers(raw, |c| f32::from_le_bytes(c) as f64),
             Kind::F64 => numbers(raw, f64::from_le_bytes),
@@ -65,6 +64,17 @@ impl Kind {
     }
 }
 
+/// Little-endian numbers of N bytes each, as f64.
+fn numbers<const N: usize>(
+    bytes: &[u8],
+    one: impl Fn([u8; N]) -> f64,
+) -> Result<Vec<f64>, Problem> {
+    match bytes.as_chunks::<N>() {
+        (chunks, []) => Ok(chunks.iter().map(|c| one(*c)).collect()),
+        _ => Err(Problem::Malformed("a list of numbers ends within one")),
+    }
+}
+
 /// Most elements of an array that an operator makes.
 pub const MOST: usize = 1 << 24;
 
@@ -75,14 +85,19 @@ pub struct Array<T> {
     pub data: Vec<T>,
 }
 
-/// The number of elements of a shape.
-pub fn volume(shape: &[usize]) -> Result<usize, Problem> {
-    shape.iter().try_fold(1usize, |a, d| a.checked_mul(*d)).ok_or(Problem::TooLarge)
+/// The product of the sizes that are not 0.
+fn extent(shape: &[usize]) -> Result<usize, Problem> {
+    shape.iter().try_fold(1usize, |a, d| a.checked_mul((*d).max(1))).ok_or(Problem::TooLarge)
 }
 
-/// The same, for an array to be made.
+/// The number of elements of a shape.
+pub fn volume(shape: &[usize]) -> Result<usize, Problem> {
+    extent(shape).map(|n| if shape.contains(&0) { 0 } else { n })
+}
+
+/// The same, for an array to be made; nor may its axes be long where others are empty.
 pub fn small_volume(shape: &[usize]) -> Result<usize, Problem> {
-    volume(shape).and_then(|n| if n <= MOST { Ok(n) } else { Err(Problem::TooLarge) })
+    if extent(shape)? <= MOST { volume(shape) } else { Err(Problem::TooLarge) }
 }
 
 /// An axis, counted from the end if negative, among `rank`.
@@ -104,13 +119,24 @@ pub fn broadcast_shape(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Problem> 
     (0..rank).map(one).collect()
 }
 
-/// The steps between neighbours of each axis.
-fn strides(shape: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1usize; shape.len()];
-    for i in (1..shape.len()).rev() {
-        strides[i - 1] = strides[i].saturating_mul(shape[i]);
-    }
-    strides
+/// So many places, and for each of them its part of a flat position in an array.
+type Axis<'a> = (usize, Box<dyn Fn(usize) -> Option<usize> + 'a>);
+
+/// An axis with so many more places (negative: fewer, which must be there) before and after it.
+fn grown((old, own): Axis<'_>, before: i64, after: i64) -> Option<Axis<'_>> {
+    let old = old as i64;
+    let plus = |b: i64, a: i64| usize::try_from(old.checked_add(b)?.checked_add(a)?).ok();
+    plus(before.min(0), after.min(0))?;
+    let from = move |i: usize| (i as i64).checked_sub(before).filter(|i| (0..old).contains(i));
+    Some((plus(before, after)?, Box::new(move |i| own(from(i)? as usize))))
+}
+
+/// For every element of a shape its place among them, to be moved as the elements are.
+pub type Positions = Array<Option<usize>>;
+
+pub fn positions(shape: &[usize]) -> Result<Positions, Problem> {
+    let all = (0..small_volume(shape)?).map(Some).collect();
+    Array::new(Kind::I64, shape.to_vec(), all)
 }
 
 impl<T: Clone> Array<T> {
@@ -130,30 +156,26 @@ impl<T: Clone> Array<T> {
         Array::new(self.kind, shape, self.data.clone())
     }
 
-    /// An array of a new shape whose element at an index is taken from `at(index)`, a flat position.
-    fn gather(
-        &self,
-        shape: Vec<usize>,
-        at: impl Fn(&[usize]) -> Option<usize>,
-        rest: Option<&T>,
-    ) -> Result<Array<T>, Problem> {
-        let count = small_volume(&shape)?;
-        let mut index = vec![0; shape.len()];
-        let mut data = Vec::with_capacity(count);
-        for _ in 0..count {
-            let item = match at(&index) {
-                Some(position) => self.data.get(position),
-                None => rest,
-            };
-            data.push(item.ok_or(Problem::Shape)?.clone());
-            for (i, size) in index.iter_mut().zip(&shape).rev() {
-                *i += 1;
-                if *i < *size {
-                    break;
-                }
-                *i = 0;
-            }
+    /// The axes as they are.
+    fn axes(&self) -> Vec<Axis<'_>> {
+        let step = |a: usize| self.shape[a + 1..].iter().map(|size| (*size).max(1)).product();
+        let axis = |(a, size): (usize, &usize)| -> Axis {
+            let step: usize = step(a);
+            (*size, Box::new(move |i| Some(i * step)))
+        };
+        self.shape.iter().enumerate().map(axis).collect()
+    }
+
+    /// The elements along these axes, the last one fastest; `fill` where one of them has none.
+    fn along(&self, axes: &[Axis], fill: Option<&T>) -> Result<Array<T>, Problem> {
+        let shape: Vec<usize> = axes.iter().map(|(size, _)| *size).collect();
+        let mut flat = vec![Some(0); small_volume(&shape)?.min(1)];
+        for (size, at) in axes {
+            let next = |from: Option<usize>| (0..*size).map(move |i| Some(from? + at(i)?));
+            flat = flat.into_iter().flat_map(next).collect();
         }
+        let item = |at: Option<usize>| at.map_or(fill, |at| self.data.get(at)).cloned();
+        let data = flat.into_iter().map(item).collect::<Option<_>>().ok_or(Problem::Shape)?;
         Ok(Array { kind: self.kind, shape, data })
     }
 
@@ -164,24 +186,20 @@ impl<T: Clone> Array<T> {
         if self.shape == shape {
             return Ok(self.clone());
         }
-        let (skip, steps) = (shape.len() - self.rank(), strides(&self.shape));
-        let at = |index: &[usize]| {
-            let own = index[skip..].iter().zip(&self.shape).zip(&steps);
-            Some(own.map(|((i, size), step)| if *size == 1 { 0 } else { i * step }).sum())
-        };
-        self.gather(shape.to_vec(), at, None)
+        let repeat = |size: &usize| -> Axis { (*size, Box::new(|_| Some(0))) };
+        let mut axes: Vec<Axis> = shape.iter().map(repeat).collect();
+        let own = self.axes().into_iter().rev();
+        axes.iter_mut().rev().zip(own).filter(|(a, b)| a.0 == b.0).for_each(|(a, b)| *a = b);
+        self.along(&axes, None)
     }
 
     pub fn transposed(&self, order: &[usize]) -> Result<Array<T>, Problem> {
-        let mut sorted = order.to_vec();
-        sorted.sort_unstable();
-        if sorted != (0..self.rank()).collect::<Vec<_>>() {
-            return Err(Problem::Operand("perm"));
+        let mut axes: Vec<Option<Axis>> = self.axes().into_iter().map(Some).collect();
+        let next = |a: &usize| axes.get_mut(*a).and_then(Option::take);
+        match order.iter().map(next).collect::<Option<Vec<_>>>() {
+            Some(axes) if axes.len() == self.rank() => self.along(&axes, None),
+            _ => Err(Problem::Operand("perm")),
         }
-        let steps = strides(&self.shape);
-        let at =
-            |index: &[usize]| Some(index.iter().zip(order).map(|(i, axis)| i * steps[*axis]).sum());
-        self.gather(order.iter().map(|a| self.shape[*a]).collect(), at, None)
     }
 
     /// Along one axis the elements at these positions.
@@ -189,38 +207,17 @@ impl<T: Clone> Array<T> {
         if positions.iter().any(|p| *p >= self.shape[axis]) {
             return Err(Problem::Shape);
         }
-        let steps = strides(&self.shape);
-        let mut shape = self.shape.clone();
-        shape[axis] = positions.len();
-        let at = |index: &[usize]| {
-            let one =
-                |(a, i): (usize, &usize)| if a == axis { positions[*i] } else { *i } * steps[a];
-            Some(index.iter().enumerate().map(one).sum())
-        };
-        self.gather(shape, at, None)
+        let mut axes = self.axes();
+        let (_, own) = axes.remove(axis);
+        axes.insert(axis, (positions.len(), Box::new(move |i| own(positions[i]))));
+        self.along(&axes, None)
     }
 
     /// With `before` and `after` (negative: cropped) more elements of value `fill` on each axis.
     pub fn padded(&self, before: &[i64], after: &[i64], fill: &T) -> Result<Array<T>, Problem> {
-        let grow = |(size, (b, a)): (&usize, (&i64, &i64))| {
-            // What is cropped must be there.
-            let left = (*size as i64).checked_add((*b).min(0))?.checked_add((*a).min(0))?;
-            let size = left.checked_add((*b).max(0))?.checked_add((*a).max(0))?;
-            usize::try_from(size).ok().filter(|s| left >= 0 && *s <= MOST)
-        };
-        let sizes = self.shape.iter().zip(before.iter().zip(after));
-        let shape: Vec<usize> = sizes.map(grow).collect::<Option<_>>().ok_or(Problem::Shape)?;
-        let steps = strides(&self.shape);
-        let at = |index: &[usize]| {
-            let mut position = 0;
-            for (a, i) in index.iter().enumerate() {
-                let own = (*i as i64).checked_sub(before[a])?;
-                let own = usize::try_from(own).ok().filter(|o| *o < self.shape[a])?;
-                position += own * steps[a];
-            }
-            Some(position)
-        };
-        self.gather(shape, at, Some(fill))
+        let sizes = before.iter().zip(after);
+        let axes = self.axes().into_iter().zip(sizes).map(|(axis, (b, a))| grown(axis, *b, *a));
+        self.along(&axes.collect::<Option<Vec<_>>>().ok_or(Problem::Shape)?, Some(fill))
     }
 
     /// The arrays one after the other along an axis.

@@ -1,6 +1,6 @@
 //! Values while the graph is read, and the few ways to make new ones.
-use super::array::{Array, Kind, broadcast_shape, small_volume};
-use super::error::Problem;
+use super::array::{Array, Kind, Positions, broadcast_shape, positions, small_volume};
+use super::error::{Problem, unsupported};
 use super::external::Folder;
 use super::hinge::{self, Hinges};
 use super::model::TensorProto;
@@ -17,6 +17,9 @@ pub struct Variable {
     pub shape: Vec<usize>,
     pub kind: Kind,
 }
+
+/// A map of an earlier tensor.
+type Term = (usize, Arc<Map>);
 
 #[derive(Clone)]
 pub enum Value {
@@ -65,7 +68,7 @@ impl Builder {
     pub fn affine(
         &mut self,
         shape: Vec<usize>,
-        terms: Vec<(usize, Arc<Map>)>,
+        terms: Vec<Term>,
         bias: Vec<f64>,
     ) -> Result<Variable, Problem> {
         let finite = bias.iter().all(|b| b.is_finite()) && terms.iter().all(|(_, m)| m.is_finite());
@@ -73,7 +76,7 @@ impl Builder {
             return Err(Problem::NotFinite);
         }
         if bias.is_empty() {
-            return Err(Problem::Empty);
+            return unsupported("a tensor without elements");
         }
         let affine = Affine { terms, bias };
         self.memory.take(affine.bytes(), 1)?;
@@ -81,46 +84,36 @@ impl Builder {
         Ok(Variable { node, shape, kind: self.kind })
     }
 
-    /// The map's image of a variable.
-    pub fn linear(
-        &mut self,
-        x: &Variable,
-        map: Option<Map>,
-        shape: Vec<usize>,
-    ) -> Result<Value, Problem> {
-        let map = map.ok_or(Problem::TooLarge)?;
-        let bias = vec![0.0; map.rows()];
-        Ok(Value::Variable(self.affine(shape, vec![(x.node, Arc::new(map))], bias)?))
+    /// The map of a node that has these rows of (column, weight).
+    pub fn sparse(&self, node: usize, rows: Vec<Vec<(usize, f64)>>) -> Result<Term, Problem> {
+        let map = Map::sparse(self.circuit.size(node), rows).ok_or(Problem::TooLarge)?;
+        Ok((node, Arc::new(map)))
+    }
+
+    pub fn linear(&mut self, shape: Vec<usize>, term: Term) -> Result<Variable, Problem> {
+        let bias = vec![0.0; term.1.rows()];
+        self.affine(shape, vec![term], bias)
     }
 
     pub fn relu(&mut self, z: &Variable) -> Result<Variable, Problem> {
         self.bend(z, |_, slopes| Some(hinge::larger(slopes, [0.0; 2])))
     }
 
-    /// The flat positions of a variable's elements, to be moved as the elements are.
-    pub fn positions(&self, v: &Variable) -> Result<Array<Option<usize>>, Problem> {
-        let count = small_volume(&v.shape)?;
-        Array::new(v.kind, v.shape.clone(), (0..count).map(Some).collect())
-    }
-
     /// The variable whose elements are those at the positions; `fill` where there is none.
     pub fn moved(
         &mut self,
         v: &Variable,
-        positions: Array<Option<usize>>,
+        Array { shape, data, .. }: Positions,
         fill: f64,
-    ) -> Result<Value, Problem> {
-        let size = self.circuit.size(v.node);
-        let shape = positions.shape;
-        let same = positions.data.len() == size
-            && positions.data.iter().enumerate().all(|(i, p)| *p == Some(i));
-        if same {
-            return Ok(Value::Variable(Variable { shape, ..v.clone() }));
+    ) -> Result<Variable, Problem> {
+        let same = data.len() == self.circuit.size(v.node);
+        if same && data.iter().enumerate().all(|(i, p)| *p == Some(i)) {
+            return Ok(Variable { shape, ..v.clone() });
         }
-        let bias = positions.data.iter().map(|p| if p.is_some() { 0.0 } else { fill }).collect();
-        let rows = positions.data.iter().map(|p| p.iter().map(|j| (*j, 1.0)).collect()).collect();
-        let map = Map::sparse(size, rows).ok_or(Problem::TooLarge)?;
-        Ok(Value::Variable(self.affine(shape, vec![(v.node, Arc::new(map))], bias)?))
+        let bias = data.iter().map(|p| if p.is_some() { 0.0 } else { fill }).collect();
+        let rows = data.iter().map(|p| p.iter().map(|j| (*j, 1.0)).collect()).collect();
+        let term = self.sparse(v.node, rows)?;
+        self.affine(shape, vec![term], bias)
     }
 
     /// Σ factor · part, each part broadcast to the shape; at most one constant among them, so that nothing is rounded.
@@ -147,7 +140,7 @@ impl Builder {
         let mut terms = vec![];
         let mut plain = None;
         if parts.iter().filter(|(part, _)| matches!(part, Value::Constant(_))).count() > 1 {
-            return Err(Problem::Unsupported("this operator on a constant"));
+            return unsupported("this operator on a constant");
         }
         for (part, factor) in parts {
             match part {
@@ -155,13 +148,10 @@ impl Builder {
                     bias = c.broadcast_to(shape)?.data.iter().map(|x| factor * x).collect();
                 }
                 Value::Variable(v) => {
-                    let picks = self.positions(v)?.broadcast_to(shape)?;
                     if *factor == 1.0 && v.shape == shape {
                         plain = Some(v.clone());
                     }
-                    let picks = picks.data.iter().map(|p| (p.unwrap_or(0), *factor));
-                    let map = Map::select(self.circuit.size(v.node), picks);
-                    terms.push((v.node, Arc::new(map.ok_or(Problem::TooLarge)?)));
+                    terms.push(self.weighted(v, &vec![*factor; count], shape)?);
                 }
             }
         }
@@ -182,7 +172,6 @@ impl Builder {
     /// factor_i · x_i, elementwise, with the factors broadcast.
     pub fn scaled(&mut self, v: &Variable, factors: &Array<f64>) -> Result<Variable, Problem> {
         let shape = broadcast_shape(&v.shape, &factors.shape)?;
-        small_volume(&shape)?;
         let all = factors.broadcast_to(&shape)?.data;
         match self.hinged(&shape, &[v], |i, slopes| hinge::times(slopes[0], all[i]))? {
             Some(scaled) => Ok(scaled),
@@ -193,12 +182,16 @@ impl Builder {
     /// The same, as a tensor that is not taken for a function of another one: the factors stand for numbers that are no f64.
     pub fn rescaled(&mut self, v: &Variable, factors: &Array<f64>) -> Result<Variable, Problem> {
         let shape = broadcast_shape(&v.shape, &factors.shape)?;
-        small_volume(&shape)?;
-        let picks = self.positions(v)?.broadcast_to(&shape)?;
-        let factors = factors.broadcast_to(&shape)?;
-        let weighted = picks.data.iter().zip(&factors.data).map(|(p, f)| (p.unwrap_or(0), *f));
-        let map = Map::select(self.circuit.size(v.node), weighted).ok_or(Problem::TooLarge)?;
-        let bias = vec![0.0; picks.data.len()];
-        self.affine(shape, vec![(v.node, Arc::new(map))], bias)
+        let factors = factors.broadcast_to(&shape)?.data;
+        let term = self.weighted(v, &factors, &shape)?;
+        self.linear(shape, term)
+    }
+
+    /// The map to factor_i · x_i, with x broadcast to a shape.
+    fn weighted(&self, v: &Variable, factors: &[f64], shape: &[usize]) -> Result<Term, Problem> {
+        let picks = positions(&v.shape)?.broadcast_to(shape)?.data;
+        let row =
+            |(p, factor): (Option<usize>, &f64)| p.map(|p| (p, *factor)).into_iter().collect();
+        self.sparse(v.node, picks.into_iter().zip(factors).map(row).collect())
     }
 }

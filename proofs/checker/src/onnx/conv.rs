@@ -1,7 +1,7 @@
 //! Convolutions and pooling over one or two spatial axes.
 use super::array::{Array, MOST};
 use super::build::{Builder, Value, Variable};
-use super::error::Problem;
+use super::error::{Problem, unsupported};
 use super::lower::Operation;
 use crate::map::{Convolution, Map};
 use std::sync::Arc;
@@ -22,53 +22,37 @@ struct Windows {
 impl Windows {
     fn new(op: &Operation, x: &Variable, kernel: &[usize]) -> Result<Windows, Problem> {
         let spatial = kernel.len();
-        let (1, &[batch, channels, ref image @ ..]) = (1, x.shape.as_slice()) else {
-            return Err(Problem::Shape);
+        let &[1, channels, ref image @ ..] = x.shape.as_slice() else {
+            return unsupported("anything but one image with one or two axes");
         };
-        if batch != 1 || image.len() != spatial || !(1..=2).contains(&spatial) {
-            return Err(Problem::Unsupported("anything but one image with one or two axes"));
+        if image.len() != spatial || !(1..=2).contains(&spatial) {
+            return unsupported("anything but one image with one or two axes");
         }
-        let size = |x: i64| {
-            usize::try_from(x).ok().filter(|x| *x < 1 << 20).ok_or(Problem::Operand("sizes"))
+        let list = |name: &'static str, count: usize, default: usize| {
+            let list = op
+                .integers(name)?
+                .map(|list| list.iter().map(|x| usize::try_from(*x).ok()).collect());
+            let list: Option<Vec<usize>> = list.unwrap_or_else(|| Some(vec![default; count]));
+            let fine = |list: &Vec<usize>| list.len() == count && list.iter().all(|x| *x < 1 << 20);
+            list.filter(fine).ok_or(Problem::Operand(name))
         };
-        // Lists over the spatial axes, with the axis that is not there in front.
-        let list = |name: &'static str, default: usize| -> Result<[usize; 2], Problem> {
-            let mut out = [1, default];
-            match op.integers(name)? {
-                None => Ok([if spatial == 2 { default } else { 1 }, default]),
-                Some(l) if l.len() == spatial => {
-                    for (i, x) in l.iter().enumerate() {
-                        out[2 - spatial + i] = size(*x)?;
-                    }
-                    Ok(out)
-                }
-                Some(_) => Err(Problem::Operand("sizes")),
-            }
-        };
-        let lead = |s: &[usize]| if spatial == 2 { [s[0], s[1]] } else { [1, s[0]] };
+        // With one axis, the other one comes first.
+        let lead = |s: &[usize], first: usize| if let [a, b] = *s { [a, b] } else { [first, s[0]] };
+        let pads = list("pads", 2 * spatial, 0)?;
         let mut w = Windows {
             channels,
-            input: lead(image),
+            input: lead(image, 1),
             output: [0; 2],
-            kernel: lead(kernel),
-            strides: list("strides", 1)?,
-            dilations: list("dilations", 1)?,
-            before: [0; 2],
-            after: [0; 2],
+            kernel: lead(kernel, 1),
+            strides: lead(&list("strides", spatial, 1)?, 1),
+            dilations: lead(&list("dilations", spatial, 1)?, 1),
+            before: lead(&pads[..spatial], 0),
+            after: lead(&pads[spatial..], 0),
             spatial,
         };
         let positive = w.strides.iter().chain(&w.dilations).chain(&w.kernel).all(|x| *x > 0);
         if !positive || w.kernel.iter().any(|k| *k >= 1 << 20) {
             return Err(Problem::Operand("sizes"));
-        }
-        if let Some(pads) = op.integers("pads")? {
-            if pads.len() != 2 * spatial {
-                return Err(Problem::Operand("pads"));
-            }
-            for i in 0..spatial {
-                w.before[2 - spatial + i] = size(pads[i])?;
-                w.after[2 - spatial + i] = size(pads[spatial + i])?;
-            }
         }
         w.place(op)?;
         Ok(w)
@@ -89,7 +73,7 @@ impl Windows {
                     let needed = (count - 1) * self.strides[a] + reach;
                     // Whether dilations count here, and whether less than nothing is padded, is read in more than one way.
                     if pools && (self.dilations[a] > 1 || needed < self.input[a]) {
-                        return Err(Problem::Unsupported("SAME with dilations or wide strides"));
+                        return unsupported("SAME with dilations or wide strides");
                     }
                     let total = needed.saturating_sub(self.input[a]);
                     let less = total / 2;
@@ -104,7 +88,7 @@ impl Windows {
             self.output[a] = room / self.strides[a] + 1;
             if ceil && room % self.strides[a] != 0 {
                 if automatic != b"NOTSET" {
-                    return Err(Problem::Unsupported("automatic padding together with ceil_mode"));
+                    return unsupported("automatic padding together with ceil_mode");
                 }
                 // A window that would begin in the padding after the image is left out.
                 let begins = self.output[a] * self.strides[a] < self.input[a] + self.before[a];
@@ -139,20 +123,20 @@ impl Windows {
     }
 
     fn window(&self, channel: usize, y: usize, x: usize) -> (Vec<usize>, usize) {
+        // For each tap along an axis whether it lies in the padded image, and its place in the image.
+        let taps = |a: usize, at: usize| {
+            let place = move |k: usize| at * self.strides[a] + k * self.dilations[a];
+            (0..self.kernel[a]).map(place).map(move |at| {
+                let inside = at.checked_sub(self.before[a]).filter(|i| *i < self.input[a]);
+                (at < self.before[a] + self.input[a] + self.after[a], inside)
+            })
+        };
         let (mut list, mut padded) = (vec![], 0);
-        for ky in 0..self.kernel[0] {
-            let row = y * self.strides[0] + ky * self.dilations[0];
-            for kx in 0..self.kernel[1] {
-                let column = x * self.strides[1] + kx * self.dilations[1];
-                let within =
-                    |at: usize, a: usize| at < self.before[a] + self.input[a] + self.after[a];
-                padded += usize::from(within(row, 0) && within(column, 1));
-                let inside = |at: usize, a: usize| {
-                    at >= self.before[a] && at < self.before[a] + self.input[a]
-                };
-                if inside(row, 0) && inside(column, 1) {
-                    let row = channel * self.input[0] + row - self.before[0];
-                    list.push(row * self.input[1] + column - self.before[1]);
+        for (row_padded, row) in taps(0, y) {
+            for (column_padded, column) in taps(1, x) {
+                padded += usize::from(row_padded && column_padded);
+                if let (Some(row), Some(column)) = (row, column) {
+                    list.push((channel * self.input[0] + row) * self.input[1] + column);
                 }
             }
         }
@@ -203,7 +187,7 @@ impl Builder {
             weights: w.data.clone(),
         });
         let map = map.ok_or(Problem::Shape)?;
-        Ok(Value::Variable(self.affine(shape, vec![(x.node, Arc::new(map))], bias)?))
+        self.affine(shape, vec![(x.node, Arc::new(map))], bias).map(Value::Variable)
     }
 
     pub fn average_pool(&mut self, op: &Operation) -> Result<Value, Problem> {
@@ -213,14 +197,14 @@ impl Builder {
         let size = windows.kernel[0] * windows.kernel[1];
         let row = |(list, padded): (Vec<usize>, usize)| {
             if list.is_empty() || with_padding && padded < size {
-                return Err(Problem::Unsupported("a window that is all padding, or leaves it"));
+                return unsupported("a window that is all padding, or leaves it");
             }
             let weight = 1.0 / if with_padding { size } else { list.len() } as f64;
             Ok(list.into_iter().map(|p| (p, weight)).collect())
         };
         let rows = windows.windows().into_iter().map(row).collect::<Result<_, _>>()?;
-        let map = Map::sparse(self.circuit.size(x.node), rows);
-        self.linear(x, map, windows.shape(windows.channels))
+        let term = self.sparse(x.node, rows)?;
+        self.linear(windows.shape(windows.channels), term).map(Value::Variable)
     }
 
     pub fn max_pool(&mut self, op: &Operation) -> Result<Value, Problem> {
@@ -241,8 +225,8 @@ impl Builder {
             let weight = 1.0 / plane.len() as f64;
             plane.into_iter().map(|p| (p, weight)).collect()
         };
-        let rows = planes.into_iter().map(row).collect();
-        self.linear(x, Map::sparse(self.circuit.size(x.node), rows), shape)
+        let term = self.sparse(x.node, planes.into_iter().map(row).collect())?;
+        self.linear(shape, term).map(Value::Variable)
     }
 
     /// The maximum of each list of positions, by rounds of pairwise maxima; one block a round.
@@ -253,7 +237,7 @@ impl Builder {
         shape: Vec<usize>,
     ) -> Result<Value, Problem> {
         if lists.iter().any(Vec::is_empty) {
-            return Err(Problem::Unsupported("a window that is all padding"));
+            return unsupported("a window that is all padding");
         }
         if let Some(found) = self.hinged_maxima(x, &lists, &shape)? {
             return Ok(found);
@@ -271,14 +255,9 @@ impl Builder {
         while lists.iter().any(|l| l.len() > 1) {
             let pairs: Vec<[usize; 2]> =
                 lists.iter().flat_map(|l| l.chunks_exact(2).map(|p| [p[0], p[1]])).collect();
-            let count = self.circuit.size(source);
             let rows = pairs.iter().map(|[a, b]| vec![(*b, 1.0), (*a, -1.0)]).collect();
-            let map = Map::sparse(count, rows).ok_or(Problem::TooLarge)?;
-            let z = self.affine(
-                vec![pairs.len()],
-                vec![(source, Arc::new(map))],
-                vec![0.0; pairs.len()],
-            )?;
+            let differences = self.sparse(source, rows)?;
+            let z = self.linear(vec![pairs.len()], differences)?;
             let r = self.relu(&z)?;
             // The next round's elements: the first of each pair plus its ReLU, and the odd last ones.
             let (mut firsts, mut maxima) = (vec![], vec![]);
@@ -293,14 +272,12 @@ impl Builder {
                 *list = (start..firsts.len()).collect();
             }
             let bias = vec![0.0; firsts.len()];
-            let first = Map::sparse(count, firsts).ok_or(Problem::TooLarge)?;
-            let second = Map::sparse(pairs.len(), maxima).ok_or(Problem::TooLarge)?;
-            let terms = vec![(source, Arc::new(first)), (r.node, Arc::new(second))];
+            let terms = vec![self.sparse(source, firsts)?, self.sparse(r.node, maxima)?];
             source = self.affine(vec![bias.len()], terms, bias)?.node;
         }
         let positions = lists.iter().map(|l| Some(l[0])).collect();
         let from = Variable { node: source, shape: vec![self.circuit.size(source)], kind: x.kind };
-        self.moved(&from, Array::new(x.kind, shape, positions)?, 0.0)
+        self.moved(&from, Array::new(x.kind, shape, positions)?, 0.0).map(Value::Variable)
     }
 }
 

@@ -1,5 +1,4 @@
 //! What can be wrong with a model, and where.
-use super::wire::Malformed;
 use crate::memory::Full;
 use std::fmt;
 
@@ -10,58 +9,31 @@ pub struct Error {
     pub problem: Problem,
 }
 
+/// What is wrong, in words below.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// The bytes are no ONNX protobuf, or one with something in it that is not allowed.
     Malformed(&'static str),
     /// Something about the graph as a whole.
     Graph(&'static str),
-    /// An operator that is not affine + ReLU, or not known.
     UnsupportedOperator,
-    /// A form of the operator that is not supported.
-    Unsupported(&'static str),
-    /// An operator of a domain that is not ONNX's own.
-    Domain(String),
-    /// An attribute that the operator does not have, or not in this checker.
-    Attribute(String),
-    /// Sizes that do not fit together.
+    /// A form of the operator that is not supported, a domain or an attribute.
+    Unsupported(String),
     Shape,
-    /// A tensor without elements.
-    Empty,
-    /// Operands of types that do not fit together.
     Types,
-    /// Integers beyond the range of their type, or a division by 0.
     Overflow,
-    /// Data in another file, and what is wrong there.
     External(String),
     /// An attribute or operand is missing or of the wrong kind.
     Operand(&'static str),
-    /// A name that nothing before defines: unknown, or the nodes are not in topological order.
+    /// Unknown, or the nodes are not in topological order.
     Undefined(String),
-    /// A name that is defined twice.
     DefinedTwice(String),
-    /// A NaN or infinite constant.
     NotFinite,
-    /// Sizes beyond the reader's limits.
     TooLarge,
 }
 
-impl Error {
-    pub fn graph(what: &'static str) -> Error {
-        Error { node: None, problem: Problem::Graph(what) }
-    }
-}
-
-impl From<Malformed> for Error {
-    fn from(malformed: Malformed) -> Error {
-        Problem::from(malformed).into()
-    }
-}
-
-impl From<Malformed> for Problem {
-    fn from(Malformed(what): Malformed) -> Problem {
-        Problem::Malformed(what)
-    }
+/// Something that this checker does not support.
+pub fn unsupported<T>(what: impl Into<String>) -> Result<T, Problem> {
+    Err(Problem::Unsupported(what.into()))
 }
 
 impl From<Full> for Problem {
@@ -89,10 +61,7 @@ impl fmt::Display for Error {
                 "the operator is not affine + ReLU on variables (FORMAT.md lists what is supported)"
             ),
             Problem::Unsupported(what) => write!(f, "not supported: {what}"),
-            Problem::Domain(name) => write!(f, "not supported: operators of the domain `{name}`"),
-            Problem::Attribute(name) => write!(f, "not supported: the attribute `{name}`"),
             Problem::Shape => write!(f, "the shapes do not fit"),
-            Problem::Empty => write!(f, "not supported: a tensor without elements"),
             Problem::Types => write!(f, "the types of the operands do not fit"),
             Problem::Overflow => write!(
                 f,

@@ -3,9 +3,7 @@ use super::array::{Array, volume};
 use super::build::{Builder, Value, Variable};
 use super::error::Problem;
 use crate::circuit::NODE;
-use crate::map::Map;
 use std::collections::HashMap;
-use std::sync::Arc;
 
 /// The slopes of a function of z that is linear on both sides of 0: where z ≤ 0, where z ≥ 0.
 pub type Slopes = [f64; 2];
@@ -137,8 +135,7 @@ impl Builder {
             if weights.iter().flatten().any(|w| *w != 0.0) {
                 let rows = weights.into_iter().enumerate();
                 let rows = rows.map(|(i, w)| w.into_iter().map(|w| (i, w)).collect()).collect();
-                let map = Map::sparse(slopes.len(), rows).ok_or(Problem::TooLarge)?;
-                maps.push((node, Arc::new(map)));
+                maps.push(self.sparse(node, rows)?);
             }
         }
         self.memory.take(slopes.len(), size_of::<Slopes>())?;
@@ -205,7 +202,7 @@ impl Builder {
         let (positions, slopes): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         let whole = Variable { node: z, shape: vec![self.circuit.size(z)], kind: x.kind };
         let positions = Array::new(x.kind, vec![positions.len()], positions)?;
-        let Value::Variable(z) = self.moved(&whole, positions, 0.0)? else { return Ok(None) };
+        let z = self.moved(&whole, positions, 0.0)?;
         Ok(Some(Value::Variable(self.bent(shape, z.node, slopes)?)))
     }
 }

@@ -1,10 +1,11 @@
 //! The walk through the graph, in the order of the file.
 use super::array::{Array, Kind, small_volume};
 use super::build::{Builder, Value, Variable};
-use super::error::{Error, Problem};
+use super::error::{Error, Problem, unsupported};
 use super::external::Folder;
 use super::hinge::Hinges;
-use super::model::{Attribute, Model, NodeProto, TensorProto, is_standard};
+use super::model::{Attribute, Model, NodeProto, TensorProto, is_standard, once};
+use super::movement::{cast, dropout, flatten, reshape, shape_of, squeeze, unsqueeze};
 use crate::circuit::Circuit;
 use crate::memory::Memory;
 use std::cell::RefCell;
@@ -29,20 +30,8 @@ pub struct Operation<'n, 'a> {
 }
 
 /// Operators whose operands have one type.
-const ALIKE: [&str; 14] = [
-    "Add",
-    "Sub",
-    "Mul",
-    "Div",
-    "Sum",
-    "Gemm",
-    "MatMul",
-    "BatchNormalization",
-    "Conv",
-    "PRelu",
-    "Clip",
-    "Max",
-    "Min",
+const ALIKE: [&str; 13] = [
+    "Add", "Sub", "Mul", "Div", "Sum", "Gemm", "MatMul", "Conv", "PRelu", "Clip", "Max", "Min",
     "Concat",
 ];
 
@@ -50,37 +39,11 @@ const ALIKE: [&str; 14] = [
 const HARMLESS: [&str; 6] =
     ["consumed_inputs", "momentum", "ratio", "seed", "storage_order", "saturate"];
 
-pub fn lower<'a>(model: &'a Model<'a>, folder: Folder, memory: Memory) -> Result<Circuit, Error> {
-    if !(1..=NEWEST).contains(&model.opset) {
-        return Err(Error::graph("the operator set is not one of 1 to 22"));
-    }
-    let mut inputs = model.inputs.iter().filter(|i| !model.initializers.contains_key(i.name));
-    let input = match (inputs.next(), inputs.next()) {
-        (Some(input), None) => input,
-        _ => {
-            return Err(Error::graph(
-                "the model must have exactly one input that is no initializer",
-            ));
-        }
-    };
+pub fn lower(model: &Model, folder: Folder, memory: Memory) -> Result<Circuit, Error> {
     let [output] = model.outputs.as_slice() else {
-        return Err(Error::graph("the model must have exactly one output"));
+        return Err(Problem::Graph("the model must have exactly one output").into());
     };
-    let kind = Kind::of(input.data_type).ok().filter(|kind| kind.is_float());
-    let (Some(kind), Some(shape)) = (kind, &input.shape) else {
-        return Err(Error::graph("the input must be a tensor of f32 or f64 with a shape"));
-    };
-    let count = small_volume(shape)?;
-    if count == 0 {
-        return Err(Problem::Empty.into());
-    }
-    let circuit = Circuit::new(count).ok_or(Problem::TooLarge)?;
-    let variable = Variable { node: 0, shape: shape.clone(), kind };
-    let mut lowering = Lowering {
-        model,
-        values: HashMap::from([(input.name, Value::Variable(variable))]),
-        build: Builder { circuit, hinges: Hinges::default(), kind, folder, memory },
-    };
+    let mut lowering = Lowering::new(model, folder, memory)?;
     let needed = ancestors(model, output);
     for (number, node) in model.nodes.iter().enumerate() {
         if node.outputs.iter().any(|o| needed.contains(o)) {
@@ -91,7 +54,7 @@ pub fn lower<'a>(model: &'a Model<'a>, folder: Folder, memory: Memory) -> Result
         }
     }
     let Value::Variable(output) = lowering.value(output)? else {
-        return Err(Error::graph("the output is a constant"));
+        return Err(Problem::Graph("the output is a constant").into());
     };
     let mut circuit = lowering.build.circuit;
     circuit.set_output(output.node).ok_or(Problem::TooLarge)?;
@@ -118,6 +81,32 @@ fn ancestors<'a>(model: &'a Model<'a>, output: &'a str) -> HashSet<&'a str> {
 }
 
 impl<'a> Lowering<'a> {
+    /// The graph's input, and no node yet.
+    fn new(model: &'a Model<'a>, folder: Folder, memory: Memory) -> Result<Self, Problem> {
+        if !(1..=NEWEST).contains(&model.opset) {
+            return Err(Problem::Graph("the operator set is not one of 1 to 22"));
+        }
+        let mut inputs = model.inputs.iter().filter(|i| !model.initializers.contains_key(i.name));
+        let (Some(input), None) = (inputs.next(), inputs.next()) else {
+            return Err(Problem::Graph(
+                "the model must have exactly one input that is no initializer",
+            ));
+        };
+        let kind = Kind::of(input.data_type).ok().filter(|kind| kind.is_float());
+        let (Some(kind), Some(shape)) = (kind, &input.shape) else {
+            return Err(Problem::Graph("the input must be a tensor of f32 or f64 with a shape"));
+        };
+        let count = small_volume(shape)?;
+        if count == 0 {
+            return unsupported("a tensor without elements");
+        }
+        let circuit = Circuit::new(count).ok_or(Problem::TooLarge)?;
+        let variable = Variable { node: 0, shape: shape.clone(), kind };
+        let values = HashMap::from([(input.name, Value::Variable(variable))]);
+        let build = Builder { circuit, hinges: Hinges::default(), kind, folder, memory };
+        Ok(Lowering { model, values, build })
+    }
+
     fn value(&self, name: &str) -> Result<Value, Problem> {
         if let Some(value) = self.values.get(name) {
             return Ok(value.clone());
@@ -140,19 +129,19 @@ impl<'a> Lowering<'a> {
         let seen = operation.seen.take();
         let known = |name: &&str| seen.contains(name) || HARMLESS.contains(name);
         if let Some(name) = proto.attributes.keys().find(|name| !known(name)) {
-            return Err(Problem::Attribute(name.to_string()));
+            return unsupported(format!("the attribute `{name}`"));
         }
         let missing = proto.outputs.iter().skip(results.len()).any(|name| !name.is_empty());
         if missing && proto.operator != "Dropout" {
-            return Err(Problem::Unsupported("a second output"));
+            return unsupported("a second output");
         }
         for (name, result) in proto.outputs.iter().zip(results) {
             if let Value::Constant(c) = &result {
                 self.build.memory.take(c.data.len(), 8)?;
             }
-            let taken = self.model.initializers.contains_key(name);
-            if !name.is_empty() && (taken || self.values.insert(name, result).is_some()) {
-                return Err(Problem::DefinedTwice(name.to_string()));
+            if !name.is_empty() {
+                once(self.model.initializers.get(name), name)?;
+                once(self.values.insert(name, result), name)?;
             }
         }
         Ok(())
@@ -160,7 +149,7 @@ impl<'a> Lowering<'a> {
 
     fn apply(&mut self, op: &Operation) -> Result<Vec<Value>, Problem> {
         if !is_standard(op.proto.domain) {
-            return Err(Problem::Domain(op.proto.domain.to_string()));
+            return unsupported(format!("operators of the domain `{}`", op.proto.domain));
         }
         let kinds = || op.inputs.iter().flatten().map(Value::kind);
         if ALIKE.contains(&op.proto.operator) && kinds().zip(kinds().skip(1)).any(|(a, b)| a != b) {
@@ -192,8 +181,23 @@ impl<'a> Lowering<'a> {
             "Clip" => build.clip(op),
             "Max" => build.extremum(op, true),
             "Min" => build.extremum(op, false),
+            "Identity" | "Dropout" => dropout(op),
+            "Constant" => build.constant(op),
+            "ConstantOfShape" => build.constant_of_shape(op),
+            "Shape" => shape_of(op),
+            "Cast" => cast(op),
+            "Concat" => build.concat(op),
+            "Flatten" => flatten(op),
+            "Reshape" => reshape(op),
+            "Squeeze" => squeeze(op),
+            "Unsqueeze" => unsqueeze(op),
+            "Transpose" => build.transpose(op),
+            "Expand" => build.expand(op),
+            "Gather" => build.gather(op),
+            "Slice" => build.slice(op),
+            "Pad" => build.pad(op),
             "Split" => return build.split(op),
-            _ => build.movement(op),
+            _ => Err(Problem::UnsupportedOperator),
         };
         one.map(|value| vec![value])
     }
@@ -211,7 +215,7 @@ impl Operation<'_, '_> {
     pub fn variable(&self, i: usize) -> Result<&Variable, Problem> {
         match self.input(i)? {
             Value::Variable(v) => Ok(v),
-            Value::Constant(_) => Err(Problem::Unsupported("this operator on a constant")),
+            Value::Constant(_) => unsupported("this operator on a constant"),
         }
     }
 
@@ -223,9 +227,7 @@ impl Operation<'_, '_> {
         match self.optional(i) {
             None => Ok(None),
             Some(Value::Constant(c)) => Ok(Some(c)),
-            Some(Value::Variable(_)) => {
-                Err(Problem::Unsupported("a variable where a constant is expected"))
-            }
+            Some(Value::Variable(_)) => unsupported("a variable where a constant is expected"),
         }
     }
 
@@ -251,7 +253,7 @@ impl Operation<'_, '_> {
     }
 
     pub fn float(&self, name: &'static str) -> Result<Option<f64>, Problem> {
-        Ok(self.attribute(name, 2)?.map(|a| a.float as f64))
+        Ok(self.attribute(name, 2)?.map(|a| a.float))
     }
 
     pub fn floats(&self, name: &'static str) -> Result<Option<&[f64]>, Problem> {

@@ -1,8 +1,8 @@
 //! The parts of an ONNX file that define the network.
 use super::array::{Array, Kind, volume};
-use super::error::{Error, Problem};
+use super::error::Problem;
 use super::external::Folder;
-use super::wire::{Fields, Malformed, Value};
+use super::wire::{Fields, Value};
 use crate::memory::Memory;
 use std::collections::{BTreeMap, HashMap};
 
@@ -36,7 +36,7 @@ pub struct NodeProto<'a> {
 #[derive(Default)]
 pub struct Attribute<'a> {
     pub field: u64,
-    pub float: f32,
+    pub float: f64,
     pub integer: i64,
     pub text: &'a [u8],
     pub tensor: TensorProto<'a>,
@@ -61,70 +61,54 @@ pub struct TensorProto<'a> {
 /// Bytes, at most, of a node, attribute, tensor, input or output without its lists.
 const ENTRY: usize = 1024;
 
-const OTHER_FIELD: Malformed = Malformed("a value is in the field of another type");
+const OTHER_FIELD: Problem = Problem::Malformed("a value is in the field of another type");
 
 impl<'a> Model<'a> {
-    pub fn parse(bytes: &'a [u8], memory: &Memory) -> Result<Model<'a>, Error> {
+    pub fn parse(bytes: &'a [u8], memory: &Memory) -> Result<Model<'a>, Problem> {
         let (mut graph, mut opset) = (None, None);
         for field in Fields::new(bytes, &[7]) {
             match field? {
                 (7, value) => graph = Some(value.bytes()?),
                 (8, value) => {
-                    let (domain, version) = operator_set(value.bytes()?)?;
-                    if is_standard(domain) && opset.replace(version).is_some() {
-                        return Err(Error::graph("the file names two standard operator sets"));
+                    let [domain, version] = value.two()?;
+                    let version = version.integer()?;
+                    if is_standard(domain.text()?) && opset.replace(version).is_some() {
+                        return Err(Problem::Graph("the file names two standard operator sets"));
                     }
                 }
-                (25, _) => return Err(Error::graph("functions in the file are not supported")),
+                (25, _) => return Err(Problem::Graph("functions in the file are not supported")),
                 _ => {}
             }
         }
-        let graph = graph.ok_or(Error::graph("the file has no graph: it is not an ONNX model"))?;
+        let graph =
+            graph.ok_or(Problem::Graph("the file has no graph: it is not an ONNX model"))?;
         let mut model = Model { opset: opset.unwrap_or(1), ..Model::default() };
         for field in Fields::new(graph, &[]) {
-            memory.take(1, ENTRY).map_err(Problem::from)?;
-            model.graph_field(field?, memory)?;
+            memory.take(1, ENTRY)?;
+            match field? {
+                (1, value) => model.nodes.push(node(value.bytes()?, memory)?),
+                (5, value) => {
+                    let (name, tensor) = tensor(value.bytes()?, memory)?;
+                    once(model.initializers.insert(name, tensor), name)?;
+                }
+                (11, value) => model.inputs.push(input(value)?),
+                (12, value) => model.outputs.push(input(value)?.name),
+                (15, _) => return Err(Problem::Graph("sparse initializers are not supported")),
+                _ => {}
+            }
         }
         Ok(model)
     }
+}
 
-    fn graph_field(
-        &mut self,
-        (number, value): (u64, Value<'a>),
-        memory: &Memory,
-    ) -> Result<(), Error> {
-        match number {
-            1 => self.nodes.push(node(value.bytes()?, memory)?),
-            5 => {
-                let (name, tensor) = tensor(value.bytes()?, memory)?;
-                if self.initializers.insert(name, tensor).is_some() {
-                    return Err(Problem::DefinedTwice(name.to_string()).into());
-                }
-            }
-            11 => self.inputs.push(input(value.bytes()?)?),
-            12 => self.outputs.push(input(value.bytes()?)?.name),
-            15 => return Err(Error::graph("sparse initializers are not supported")),
-            _ => {}
-        }
-        Ok(())
-    }
+/// Refuses what was there before under this name.
+pub fn once<T>(before: Option<T>, name: &str) -> Result<(), Problem> {
+    before.map_or(Ok(()), |_| Err(Problem::DefinedTwice(name.to_string())))
 }
 
 /// Whether a domain is that of ONNX's own operators.
 pub fn is_standard(domain: &str) -> bool {
     matches!(domain, "" | "ai.onnx")
-}
-
-fn operator_set(bytes: &[u8]) -> Result<(&str, i64), Malformed> {
-    let (mut domain, mut version) = ("", 0);
-    for field in Fields::new(bytes, &[1, 2]) {
-        match field? {
-            (1, value) => domain = value.text()?,
-            (2, value) => version = value.integer()?,
-            _ => {}
-        }
-    }
-    Ok((domain, version))
 }
 
 fn node<'a>(bytes: &'a [u8], memory: &Memory) -> Result<NodeProto<'a>, Problem> {
@@ -138,9 +122,7 @@ fn node<'a>(bytes: &'a [u8], memory: &Memory) -> Result<NodeProto<'a>, Problem> 
             (4, value) => node.operator = value.text()?,
             (5, value) => {
                 let (name, attribute) = attribute(value.bytes()?, memory)?;
-                if node.attributes.insert(name, attribute).is_some() {
-                    return Err(Problem::DefinedTwice(name.to_string()));
-                }
+                once(node.attributes.insert(name, attribute), name)?;
             }
             (7, value) => node.domain = value.text()?,
             _ => {}
@@ -162,10 +144,10 @@ fn attribute<'a>(bytes: &'a [u8], memory: &Memory) -> Result<(&'a str, Attribute
             3 => a.integer = value.integer()?,
             4 => a.text = value.bytes()?,
             5 => a.tensor = tensor(value.bytes()?, memory)?.1,
-            7 => value.floats(&mut a.floats)?,
-            8 => value.integers(&mut a.integers)?,
+            7 => value.floats(Kind::F32, &mut a.floats)?,
+            8 => a.integers.extend(value.integers()?),
             20 => expected = u64::try_from(value.integer()?).ok().filter(|t| *t > 0),
-            21 => return Err(Malformed("an attribute refers to that of a function").into()),
+            21 => return Err(Problem::Malformed("an attribute refers to that of a function")),
             _ => {}
         }
         if (2..=11).contains(&number) {
@@ -175,14 +157,14 @@ fn attribute<'a>(bytes: &'a [u8], memory: &Memory) -> Result<(&'a str, Attribute
     // Types are numbered as the fields are, one less.
     match expected {
         Some(t) if a.field == 0 => a.field = t.saturating_add(1),
-        Some(t) if a.field - 1 != t => return Err(OTHER_FIELD.into()),
+        Some(t) if a.field - 1 != t => return Err(OTHER_FIELD),
         _ => {}
     }
     Ok((name, a))
 }
 
 /// Notes the field that holds a value; there may be one.
-fn one_field(field: &mut u64, number: u64) -> Result<(), Malformed> {
+fn one_field(field: &mut u64, number: u64) -> Result<(), Problem> {
     match std::mem::replace(field, number) {
         old if old == 0 || old == number => Ok(()),
         _ => Err(OTHER_FIELD),
@@ -197,23 +179,22 @@ fn tensor<'a>(bytes: &'a [u8], memory: &Memory) -> Result<(&'a str, TensorProto<
             memory.take(value.items(), 32)?;
         }
         match number {
-            1 => value.integers(&mut t.dimensions)?,
+            1 => t.dimensions.extend(value.integers()?),
             2 => t.data_type = value.integer()?,
-            3 => return Err(Malformed("a tensor in segments").into()),
-            4 => value.floats(&mut t.values)?,
-            5 | 7 => {
-                let mut integers = vec![];
-                value.integers(&mut integers)?;
-                t.values.extend(integers.into_iter().map(|x| x as f64));
-            }
+            3 => return Err(Problem::Malformed("a tensor in segments")),
+            4 => value.floats(Kind::F32, &mut t.values)?,
+            5 | 7 => t.values.extend(value.integers()?.into_iter().map(|x| x as f64)),
             8 => name = value.text()?,
             9 => t.raw = value.bytes()?,
-            10 => value.doubles(&mut t.values)?,
-            13 => t.entries.push(entry(value.bytes()?)?),
+            10 => value.floats(Kind::F64, &mut t.values)?,
+            13 => {
+                let [key, text] = value.two()?;
+                t.entries.push((key.text()?, text.text()?));
+            }
             14 => match value.integer()? {
                 0 => {}
                 1 => t.external = true,
-                _ => return Err(Malformed("a tensor is in a place that is not known").into()),
+                _ => return Err(Problem::Malformed("a tensor is in a place that is not known")),
             },
             _ => {}
         }
@@ -224,68 +205,35 @@ fn tensor<'a>(bytes: &'a [u8], memory: &Memory) -> Result<(&'a str, TensorProto<
     Ok((name, t))
 }
 
-fn entry(bytes: &[u8]) -> Result<(&str, &str), Malformed> {
-    let (mut key, mut text) = ("", "");
-    for field in Fields::new(bytes, &[1, 2]) {
+fn input(value: Value<'_>) -> Result<Input<'_>, Problem> {
+    let [name, kind] = value.two()?;
+    let mut input = Input { name: name.text()?, data_type: 0, shape: None };
+    for field in Fields::new(kind.bytes()?, &[1]) {
         match field? {
-            (1, value) => key = value.text()?,
-            (2, value) => text = value.text()?,
-            _ => {}
-        }
-    }
-    Ok((key, text))
-}
-
-fn input(bytes: &[u8]) -> Result<Input<'_>, Malformed> {
-    let mut input = Input { name: "", data_type: 0, shape: None };
-    for field in Fields::new(bytes, &[1, 2]) {
-        match field? {
-            (1, value) => input.name = value.text()?,
-            (2, value) => {
-                for field in Fields::new(value.bytes()?, &[1]) {
-                    match field? {
-                        (1, value) => tensor_type(value.bytes()?, &mut input)?,
-                        (6, _) => {}
-                        _ => return Err(Malformed("an input or output is no tensor")),
-                    }
-                }
+            (1, value) => {
+                let [data_type, shape] = value.two()?;
+                input.data_type = data_type.integer()?;
+                let given = !matches!(shape, Value::Absent);
+                input.shape = given.then(|| dimensions(shape)).transpose()?;
             }
-            _ => {}
+            (6, _) => {}
+            _ => return Err(Problem::Malformed("an input or output is no tensor")),
         }
     }
     Ok(input)
 }
 
-fn tensor_type(bytes: &[u8], input: &mut Input) -> Result<(), Malformed> {
-    for field in Fields::new(bytes, &[1, 2]) {
-        match field? {
-            (1, value) => input.data_type = value.integer()?,
-            (2, value) => {
-                let dimensions = Fields::new(value.bytes()?, &[]).map(|field| match field? {
-                    (1, value) => dimension(value.bytes()?),
-                    _ => Err(Malformed("a shape with something that is no dimension")),
-                });
-                input.shape = Some(dimensions.collect::<Result<_, _>>()?);
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// A number, or 1 for a name or nothing. What is below 0 is taken for unknown.
-fn dimension(bytes: &[u8]) -> Result<usize, Malformed> {
-    let (mut size, mut field_of) = (1, 0);
-    for field in Fields::new(bytes, &[1, 2]) {
-        let (number, value) = field?;
-        if number == 1 {
-            size = usize::try_from(value.integer()?).unwrap_or(1);
-        }
-        if number <= 2 {
-            one_field(&mut field_of, number)?;
-        }
-    }
-    Ok(size)
+/// Numbers, or 1 for a name or nothing. What is below 0 is taken for unknown.
+fn dimensions(shape: Value) -> Result<Vec<usize>, Problem> {
+    let dimension = |field: Result<(u64, Value), Problem>| match field? {
+        (1, value) => match value.two()? {
+            [Value::Absent, _] => Ok(1),
+            [size, Value::Absent] => Ok(usize::try_from(size.integer()?).unwrap_or(1)),
+            _ => Err(OTHER_FIELD),
+        },
+        _ => Err(Problem::Malformed("a shape with something that is no dimension")),
+    };
+    Fields::new(shape.bytes()?, &[]).map(dimension).collect()
 }
 
 impl TensorProto<'_> {
@@ -301,7 +249,7 @@ impl TensorProto<'_> {
             (false, 9) if self.raw.len() == count * width => kind.decode(self.raw)?,
             (false, 9) => return Err(Problem::Shape),
             (false, f) if f == 0 || f == field => self.values.clone(),
-            _ => return Err(OTHER_FIELD.into()),
+            _ => return Err(OTHER_FIELD),
         };
         // Integers beyond 2^53 may be rounded here: they are good for nothing but to say "as far as it goes".
         if matches!(kind, Kind::I32 | Kind::Bool) && data.iter().any(|x| kind.hold(*x) != Ok(*x)) {

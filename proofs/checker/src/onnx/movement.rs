@@ -1,83 +1,21 @@
 //! Operators that only move elements, on constants and (through the positions of the elements) on variables.
-use super::array::{Array, Kind, axis, broadcast_shape, small_volume, volume};
+use super::array::{
+    Array, Kind, Positions, axis, broadcast_shape, positions, small_volume, volume,
+};
 use super::build::{Builder, Value, Variable};
-use super::error::Problem;
+use super::error::{Problem, unsupported};
 use super::lower::Operation;
-use crate::map::Map;
-use std::sync::Arc;
-
-/// What an operator does to the elements, whatever they are.
-enum Move {
-    Shape(Vec<usize>),
-    Transpose(Vec<usize>),
-    /// Along axes one after the other, the elements at these positions.
-    Take(Vec<(usize, Vec<usize>)>),
-    Pad(Vec<i64>, Vec<i64>),
-    Broadcast(Vec<usize>),
-    /// As `Take` on one axis, with the axis replaced by a shape (Gather).
-    Gather(usize, Vec<usize>, Vec<usize>),
-}
-
-impl Move {
-    fn apply<T: Clone>(&self, x: &Array<T>, fill: &T) -> Result<Array<T>, Problem> {
-        match self {
-            Move::Shape(shape) => x.reshaped(shape.clone()),
-            Move::Transpose(order) => x.transposed(order),
-            Move::Broadcast(shape) => x.broadcast_to(shape),
-            Move::Pad(before, after) => x.padded(before, after, fill),
-            Move::Take(axes) => {
-                let mut out = x.clone();
-                for (axis, positions) in axes {
-                    out = out.taken(*axis, positions)?;
-                }
-                Ok(out)
-            }
-            Move::Gather(axis, positions, shape) => {
-                let mut out = x.taken(*axis, positions)?;
-                out.shape.splice(*axis..=*axis, shape.iter().copied());
-                Ok(out)
-            }
-        }
-    }
-}
 
 impl Builder {
-    fn apply(&mut self, x: &Value, step: &Move, fill: f64) -> Result<Value, Problem> {
-        match (x, step) {
-            (Value::Constant(c), _) => Ok(Value::constant(step.apply(c, &fill)?)),
-            (Value::Variable(v), Move::Shape(shape)) if volume(shape)? == volume(&v.shape)? => {
-                Ok(Value::Variable(Variable { shape: shape.clone(), ..v.clone() }))
-            }
-            (Value::Variable(v), _) => {
-                let positions = step.apply(&self.positions(v)?, &None)?;
-                self.moved(v, positions, fill)
+    /// The elements at these positions; `fill` where there is none.
+    fn rearranged(&mut self, x: &Value, at: Positions, fill: f64) -> Result<Value, Problem> {
+        match x {
+            Value::Variable(v) => self.moved(v, at, fill).map(Value::Variable),
+            Value::Constant(c) => {
+                let data = at.data.iter().map(|at| at.map_or(fill, |at| c.data[at]));
+                Array::new(c.kind, at.shape, data.collect()).map(Value::constant)
             }
         }
-    }
-
-    pub fn movement(&mut self, op: &Operation) -> Result<Value, Problem> {
-        let (step, mut fill) = match op.proto.operator {
-            "Identity" | "Dropout" => return dropout(op),
-            "Constant" => return self.constant(op),
-            "ConstantOfShape" => return self.constant_of_shape(op),
-            "Shape" => return shape_of(op),
-            "Cast" => return cast(op),
-            "Concat" => return self.concat(op),
-            "Flatten" => (flatten(op)?, 0.0),
-            "Reshape" => (reshape(op)?, 0.0),
-            "Squeeze" => (squeeze(op)?, 0.0),
-            "Unsqueeze" => (unsqueeze(op)?, 0.0),
-            "Transpose" => (transpose(op)?, 0.0),
-            "Expand" => (expand(op)?, 0.0),
-            "Gather" => (gather(op)?, 0.0),
-            "Slice" => (slice(op)?, 0.0),
-            "Pad" => pad(op)?,
-            _ => return Err(Problem::UnsupportedOperator),
-        };
-        if fill == 0.0 {
-            fill = 0.0; // No negative zero.
-        }
-        self.apply(op.input(0)?, &step, fill)
     }
 
     pub fn split(&mut self, op: &Operation) -> Result<Vec<Value>, Problem> {
@@ -100,16 +38,17 @@ impl Builder {
         {
             return Err(Problem::Shape);
         }
+        let all = positions(x.shape())?;
         let (mut start, mut parts) = (0, vec![]);
         for size in sizes {
-            let step = Move::Take(vec![(axis, (start..start + size).collect())]);
-            parts.push(self.apply(x, &step, 0.0)?);
+            let part: Vec<usize> = (start..start + size).collect();
+            parts.push(self.rearranged(x, all.taken(axis, &part)?, 0.0)?);
             start += size;
         }
         Ok(parts)
     }
 
-    fn concat(&mut self, op: &Operation) -> Result<Value, Problem> {
+    pub fn concat(&mut self, op: &Operation) -> Result<Value, Problem> {
         let first = op.input(0)?;
         let axis = axis(op.integer("axis", 1)?, first.shape().len())?;
         let operands: Vec<&Value> =
@@ -145,9 +84,7 @@ impl Builder {
                     let row = |(from, p): &(usize, usize)| {
                         if *from == o { vec![(*p, 1.0)] } else { vec![] }
                     };
-                    let rows = all.data.iter().map(row).collect();
-                    let map = Map::sparse(self.circuit.size(v.node), rows);
-                    terms.push((v.node, Arc::new(map.ok_or(Problem::TooLarge)?)));
+                    terms.push(self.sparse(v.node, all.data.iter().map(row).collect())?);
                 }
             }
         }
@@ -158,18 +95,18 @@ impl Builder {
     }
 }
 
-fn dropout(op: &Operation) -> Result<Value, Problem> {
+pub fn dropout(op: &Operation) -> Result<Value, Problem> {
     // Before operator set 7 training was the default.
     let tests = op.proto.operator == "Identity" || op.integer("is_test", 0)? != 0 || op.opset >= 7;
     match op.optional_constant(2)? {
         None if tests => Ok(op.input(0)?.clone()),
         Some(training) if training.only()? == 0.0 => Ok(op.input(0)?.clone()),
-        _ => Err(Problem::Unsupported("training mode")),
+        _ => unsupported("training mode"),
     }
 }
 
 impl Builder {
-    fn constant(&mut self, op: &Operation) -> Result<Value, Problem> {
+    pub fn constant(&mut self, op: &Operation) -> Result<Value, Problem> {
         if let Some(tensor) = op.tensor("value")? {
             return self.decoded(tensor);
         }
@@ -186,7 +123,7 @@ impl Builder {
         Array::new(kind, shape, data).map(Value::constant)
     }
 
-    fn constant_of_shape(&mut self, op: &Operation) -> Result<Value, Problem> {
+    pub fn constant_of_shape(&mut self, op: &Operation) -> Result<Value, Problem> {
         let shape = sizes(&op.constant(0)?.integers()?)?;
         let (kind, x) = match op.tensor("value")? {
             Some(tensor) => {
@@ -204,7 +141,7 @@ fn sizes(list: &[i64]) -> Result<Vec<usize>, Problem> {
     list.iter().map(|d| usize::try_from(*d).map_err(|_| Problem::Shape)).collect()
 }
 
-fn shape_of(op: &Operation) -> Result<Value, Problem> {
+pub fn shape_of(op: &Operation) -> Result<Value, Problem> {
     let shape = op.input(0)?.shape();
     let rank = shape.len() as i64;
     let clamp = |i: i64| (if i < 0 { i.saturating_add(rank) } else { i }).clamp(0, rank) as usize;
@@ -215,13 +152,13 @@ fn shape_of(op: &Operation) -> Result<Value, Problem> {
 }
 
 /// Of a variable the identity, as the network is a function over the reals.
-fn cast(op: &Operation) -> Result<Value, Problem> {
+pub fn cast(op: &Operation) -> Result<Value, Problem> {
     let kind = Kind::of(op.needed("to")?)?;
     match op.input(0)? {
         Value::Variable(v) if kind.is_float() => {
             Ok(Value::Variable(Variable { kind, ..v.clone() }))
         }
-        Value::Variable(_) => Err(Problem::Unsupported("a cast of a variable to integers")),
+        Value::Variable(_) => unsupported("a cast of a variable to integers"),
         Value::Constant(c) if c.kind == kind => Ok(Value::Constant(c.clone())),
         Value::Constant(c) => {
             let one = |x: &f64| match kind {
@@ -236,14 +173,25 @@ fn cast(op: &Operation) -> Result<Value, Problem> {
     }
 }
 
-fn flatten(op: &Operation) -> Result<Move, Problem> {
+/// The same elements in another shape.
+fn reshaped(x: &Value, shape: Vec<usize>) -> Result<Value, Problem> {
+    match x {
+        Value::Constant(c) => c.reshaped(shape).map(Value::constant),
+        Value::Variable(v) if volume(&shape)? == volume(&v.shape)? => {
+            Ok(Value::Variable(Variable { shape, ..v.clone() }))
+        }
+        Value::Variable(_) => Err(Problem::Shape),
+    }
+}
+
+pub fn flatten(op: &Operation) -> Result<Value, Problem> {
     let shape = op.input(0)?.shape();
     let a = op.integer("axis", 1)?;
     let at = if a == shape.len() as i64 { shape.len() } else { axis(a, shape.len())? };
-    Ok(Move::Shape(vec![volume(&shape[..at])?, volume(&shape[at..])?]))
+    reshaped(op.input(0)?, vec![volume(&shape[..at])?, volume(&shape[at..])?])
 }
 
-fn reshape(op: &Operation) -> Result<Move, Problem> {
+pub fn reshape(op: &Operation) -> Result<Value, Problem> {
     let from = op.input(0)?.shape();
     let wanted = op.list("shape", 1)?.ok_or(Problem::Operand("shape"))?;
     let keep_zero = op.integer("allowzero", 0)? != 0;
@@ -263,10 +211,10 @@ fn reshape(op: &Operation) -> Result<Move, Problem> {
         let (all, rest) = (volume(from)?, volume(&shape)?);
         shape[free] = all.checked_div(rest).filter(|q| q * rest == all).ok_or(Problem::Shape)?;
     }
-    if volume(&shape)? == volume(from)? { Ok(Move::Shape(shape)) } else { Err(Problem::Shape) }
+    reshaped(op.input(0)?, shape)
 }
 
-fn squeeze(op: &Operation) -> Result<Move, Problem> {
+pub fn squeeze(op: &Operation) -> Result<Value, Problem> {
     let shape = op.input(0)?.shape();
     let axes = match op.list("axes", 1)? {
         Some(axes) if axes.is_empty() => return Err(Problem::Operand("axes")),
@@ -279,10 +227,10 @@ fn squeeze(op: &Operation) -> Result<Move, Problem> {
         return Err(Problem::Shape);
     }
     let left = shape.iter().enumerate().filter(|(a, _)| !axes.contains(a));
-    Ok(Move::Shape(left.map(|(_, d)| *d).collect()))
+    reshaped(op.input(0)?, left.map(|(_, d)| *d).collect())
 }
 
-fn unsqueeze(op: &Operation) -> Result<Move, Problem> {
+pub fn unsqueeze(op: &Operation) -> Result<Value, Problem> {
     let shape = op.input(0)?.shape();
     let axes = op.list("axes", 1)?.ok_or(Problem::Operand("axes"))?;
     let rank = shape.len() + axes.len();
@@ -292,93 +240,101 @@ fn unsqueeze(op: &Operation) -> Result<Move, Problem> {
     for a in 0..rank {
         out.push(if axes.contains(&a) { 1 } else { *rest.next().ok_or(Problem::Shape)? });
     }
-    if rest.next().is_none() { Ok(Move::Shape(out)) } else { Err(Problem::Shape) }
+    reshaped(op.input(0)?, out)
 }
 
-fn transpose(op: &Operation) -> Result<Move, Problem> {
-    let rank = op.input(0)?.shape().len();
-    let order = match op.integers("perm")? {
-        Some(perm) => perm.iter().map(|a| axis(*a, rank)).collect::<Result<_, _>>()?,
-        None => (0..rank).rev().collect(),
-    };
-    Ok(Move::Transpose(order))
-}
-
-fn expand(op: &Operation) -> Result<Move, Problem> {
-    let shape = sizes(&op.constant(1)?.integers()?)?;
-    Ok(Move::Broadcast(broadcast_shape(op.input(0)?.shape(), &shape)?))
-}
-
-fn gather(op: &Operation) -> Result<Move, Problem> {
-    let shape = op.input(0)?.shape();
-    let at = axis(op.integer("axis", 0)?, shape.len())?;
-    let indices = op.constant(1)?;
-    let positions = indices.integers()?.into_iter().map(|i| axis(i, shape[at]));
-    Ok(Move::Gather(at, positions.collect::<Result<_, _>>()?, indices.shape.clone()))
-}
-
-fn slice(op: &Operation) -> Result<Move, Problem> {
-    let shape = op.input(0)?.shape();
-    let starts = op.list("starts", 1)?.ok_or(Problem::Operand("starts"))?;
-    let ends = op.list("ends", 2)?.ok_or(Problem::Operand("ends"))?;
-    let axes = op.list("axes", 3)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
-    let steps = match op.optional_constant(4)? {
-        Some(steps) => steps.integers()?,
-        None => vec![1; starts.len()],
-    };
-    if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
-        return Err(Problem::Shape);
-    }
-    let mut takes = vec![];
-    for (((start, end), a), step) in starts.into_iter().zip(ends).zip(axes).zip(steps) {
-        let a = axis(a, shape.len())?;
-        let size = shape[a] as i64;
-        let from_end = |i: i64| if i < 0 { i.saturating_add(size) } else { i };
-        let (start, end) = (from_end(start), from_end(end));
-        let mut positions = vec![];
-        if step == 0 || takes.iter().any(|(b, _)| *b == a) {
-            return Err(Problem::Operand("steps"));
-        }
-        if step < 0 && [i32::MAX as i64, i64::MAX].contains(&end) {
-            // The end of the axis, says ONNX, so that nothing is left; its start, says onnxruntime.
-            return Err(Problem::Unsupported("a backward Slice to INT_MAX"));
-        }
-        // ONNX's clamping: to [0, size] going up, to [−1, size − 1] going down.
-        let (mut i, end) = match step > 0 {
-            true => (start.clamp(0, size), end.clamp(0, size)),
-            false => (start.clamp(0, (size - 1).max(0)), end.clamp(-1, (size - 1).max(-1))),
+impl Builder {
+    pub fn transpose(&mut self, op: &Operation) -> Result<Value, Problem> {
+        let x = op.input(0)?;
+        let rank = x.shape().len();
+        let order: Vec<usize> = match op.integers("perm")? {
+            Some(perm) => perm.iter().map(|a| axis(*a, rank)).collect::<Result<_, _>>()?,
+            None => (0..rank).rev().collect(),
         };
-        while if step > 0 { i < end } else { i > end && size > 0 } {
-            positions.push(i as usize);
-            i = i.saturating_add(step);
-        }
-        takes.push((a, positions));
+        self.rearranged(x, positions(x.shape())?.transposed(&order)?, 0.0)
     }
-    Ok(Move::Take(takes))
-}
 
-fn pad(op: &Operation) -> Result<(Move, f64), Problem> {
-    if op.text("mode")?.is_some_and(|mode| mode != b"constant") {
-        return Err(Problem::Unsupported("padding that is not constant"));
+    pub fn expand(&mut self, op: &Operation) -> Result<Value, Problem> {
+        let (x, shape) = (op.input(0)?, sizes(&op.constant(1)?.integers()?)?);
+        let shape = broadcast_shape(x.shape(), &shape)?;
+        self.rearranged(x, positions(x.shape())?.broadcast_to(&shape)?, 0.0)
     }
-    let rank = op.input(0)?.shape().len();
-    let pads = op.list("pads", 1)?.ok_or(Problem::Operand("pads"))?;
-    let fill = match op.optional_constant(2)? {
-        Some(c) if c.kind != op.input(0)?.kind() => return Err(Problem::Types),
-        Some(c) => c.only()?,
-        None => op.float("value")?.unwrap_or(0.0),
-    };
-    let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
-    let axes = match op.optional_constant(3)? {
-        Some(axes) => axes.integers()?,
-        None => (0..rank as i64).collect(),
-    };
-    if pads.len() != 2 * axes.len() {
-        return Err(Problem::Operand("pads"));
+
+    pub fn gather(&mut self, op: &Operation) -> Result<Value, Problem> {
+        let x = op.input(0)?;
+        let at = axis(op.integer("axis", 0)?, x.shape().len())?;
+        let indices = op.constant(1)?;
+        let places = indices.integers()?.into_iter().map(|i| axis(i, x.shape()[at]));
+        let places = places.collect::<Result<Vec<_>, _>>()?;
+        let mut taken = positions(x.shape())?.taken(at, &places)?;
+        taken.shape.splice(at..=at, indices.shape.iter().copied());
+        self.rearranged(x, taken, 0.0)
     }
-    for (i, a) in axes.iter().enumerate() {
-        let a = axis(*a, rank)?;
-        (before[a], after[a]) = (pads[i], pads[i + axes.len()]);
+
+    pub fn slice(&mut self, op: &Operation) -> Result<Value, Problem> {
+        let x = op.input(0)?;
+        let starts = op.list("starts", 1)?.ok_or(Problem::Operand("starts"))?;
+        let ends = op.list("ends", 2)?.ok_or(Problem::Operand("ends"))?;
+        let axes = op.list("axes", 3)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
+        let steps = match op.optional_constant(4)? {
+            Some(steps) => steps.integers()?,
+            None => vec![1; starts.len()],
+        };
+        if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
+            return Err(Problem::Shape);
+        }
+        let (mut all, mut done) = (positions(x.shape())?, vec![]);
+        for (((start, end), a), step) in starts.into_iter().zip(ends).zip(axes).zip(steps) {
+            let a = axis(a, x.shape().len())?;
+            let size = x.shape()[a] as i64;
+            let from_end = |i: i64| if i < 0 { i.saturating_add(size) } else { i };
+            let (start, end) = (from_end(start), from_end(end));
+            if step == 0 || done.contains(&a) {
+                return Err(Problem::Operand("steps"));
+            }
+            if step < 0 && [i32::MAX as i64, i64::MAX].contains(&end) {
+                // The end of the axis, says ONNX, so that nothing is left; its start, says onnxruntime.
+                return unsupported("a backward Slice to INT_MAX");
+            }
+            // ONNX's clamping: to [0, size] going up, to [−1, size − 1] going down.
+            let way: Box<dyn Iterator<Item = i64>> = match step > 0 {
+                true => Box::new(start.max(0)..end.min(size)),
+                false => Box::new((end.max(-1) + 1..=start.max(0).min(size - 1)).rev()),
+            };
+            let step = step.unsigned_abs() as usize;
+            let list: Vec<usize> = way.step_by(step).map(|i| i as usize).collect();
+            all = all.taken(a, &list)?;
+            done.push(a);
+        }
+        self.rearranged(x, all, 0.0)
     }
-    Ok((Move::Pad(before, after), fill))
+
+    pub fn pad(&mut self, op: &Operation) -> Result<Value, Problem> {
+        if op.text("mode")?.is_some_and(|mode| mode != b"constant") {
+            return unsupported("padding that is not constant");
+        }
+        let x = op.input(0)?;
+        let rank = x.shape().len();
+        let pads = op.list("pads", 1)?.ok_or(Problem::Operand("pads"))?;
+        let fill = match op.optional_constant(2)? {
+            Some(c) if c.kind != x.kind() => return Err(Problem::Types),
+            Some(c) => c.only()?,
+            None => op.float("value")?.unwrap_or(0.0),
+        };
+        let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
+        let axes = match op.optional_constant(3)? {
+            Some(axes) => axes.integers()?,
+            None => (0..rank as i64).collect(),
+        };
+        if pads.len() != 2 * axes.len() {
+            return Err(Problem::Operand("pads"));
+        }
+        for (i, a) in axes.iter().enumerate() {
+            let a = axis(*a, rank)?;
+            (before[a], after[a]) = (pads[i], pads[i + axes.len()]);
+        }
+        // No negative zero.
+        let all = positions(x.shape())?;
+        self.rearranged(x, all.padded(&before, &after, &None)?, fill + 0.0)
+    }
 }

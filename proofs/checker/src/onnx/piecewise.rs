@@ -1,8 +1,8 @@
 //! Piecewise-linear operators as affine maps and ReLU blocks, in the order that FORMAT.md fixes.
 use super::affine::fold;
-use super::array::{Array, Kind, broadcast_shape};
+use super::array::{Array, Kind, broadcast_shape, positions};
 use super::build::{Builder, Value, Variable};
-use super::error::Problem;
+use super::error::{Problem, unsupported};
 use super::hinge::{self, Slopes};
 use super::lower::Operation;
 
@@ -11,7 +11,7 @@ const FAR: f64 = 1_048_576.0;
 
 impl Builder {
     pub fn rectify(&mut self, op: &Operation) -> Result<Value, Problem> {
-        Ok(Value::Variable(self.relu(op.variable(0)?)?))
+        self.relu(op.variable(0)?).map(Value::Variable)
     }
 
     /// x where it is positive, a·x where it is negative.
@@ -23,19 +23,19 @@ impl Builder {
     pub fn p_relu(&mut self, op: &Operation) -> Result<Value, Problem> {
         let slope = op.constant(1)?;
         if op.opset < 7 && slope.data.len() > 1 {
-            return Err(Problem::Unsupported("slopes of channels"));
+            return unsupported("slopes of channels");
         }
         self.leaky(op.variable(0)?, slope)
     }
 
     fn leaky(&mut self, x: &Variable, slope: &Array<f64>) -> Result<Value, Problem> {
         let slope = slope.broadcast_to(&x.shape)?.data;
-        Ok(Value::Variable(self.bend(x, |i, slopes| hinge::leaky(slopes, slope[i]))?))
+        self.bend(x, |i, slopes| hinge::leaky(slopes, slope[i])).map(Value::Variable)
     }
 
     pub fn absolute(&mut self, op: &Operation) -> Result<Value, Problem> {
         let abs = |_: usize, [below, above]: Slopes| Some([-below.abs(), above.abs()]);
-        Ok(Value::Variable(self.bend(op.variable(0)?, abs)?))
+        self.bend(op.variable(0)?, abs).map(Value::Variable)
     }
 
     /// min(max(x, lo), hi).
@@ -123,13 +123,12 @@ impl Builder {
         let (a, b) = if swap { (b, a) } else { (a, b) };
         let z = self.combine(shape, &[(b, sign), (a, -sign)])?;
         let r = Value::Variable(self.relu(&z)?);
-        Ok(Value::Variable(self.combine(shape, &[(a, 1.0), (&r, sign)])?))
+        self.combine(shape, &[(a, 1.0), (&r, sign)]).map(Value::Variable)
     }
 
     /// A variable, broadcast to a shape.
     fn widened(&mut self, shape: &[usize], value: &Value) -> Result<Value, Problem> {
         let Value::Variable(v) = value else { return Ok(value.clone()) };
-        let positions = self.positions(v)?.broadcast_to(shape)?;
-        self.moved(v, positions, 0.0)
+        self.moved(v, positions(&v.shape)?.broadcast_to(shape)?, 0.0).map(Value::Variable)
     }
 }

@@ -1,20 +1,21 @@
 //! Protobuf's wire format: a message is a sequence of numbered fields.
+use super::array::Kind;
+use super::error::Problem;
 
 /// One field's value.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub enum Value<'a> {
+    /// Not there: empty or 0.
+    #[default]
+    Absent,
     Varint(u64),
-    Fixed64(u64),
     Bytes(&'a [u8]),
-    Fixed32(u32),
+    /// 4 or 8 bytes, little end first.
+    Fixed(&'a [u8]),
 }
 
-/// Why the bytes are not a message that ONNX allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed(pub &'static str);
-
-const BROKEN: Malformed = Malformed("it is no protobuf message");
-const KIND: Malformed = Malformed("a field is not of its type");
+const BROKEN: Problem = Problem::Malformed("it is no protobuf message");
+const KIND: Problem = Problem::Malformed("a field is not of its type");
 
 /// Reads a message field by field.
 pub struct Fields<'a> {
@@ -30,20 +31,16 @@ impl<'a> Fields<'a> {
         Fields { rest: message, single, seen: 0 }
     }
 
-    fn take(&mut self, n: usize) -> Result<&'a [u8], Malformed> {
+    fn take(&mut self, n: usize) -> Result<&'a [u8], Problem> {
         let (taken, rest) = self.rest.split_at_checked(n).ok_or(BROKEN)?;
         self.rest = rest;
         Ok(taken)
     }
 
-    fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        self.take(N)?.try_into().map_err(|_| BROKEN)
-    }
-
-    fn varint(&mut self) -> Result<u64, Malformed> {
+    fn varint(&mut self) -> Result<u64, Problem> {
         let mut x = 0u64;
         for shift in (0..64).step_by(7) {
-            let [byte] = self.fixed::<1>()?;
+            let byte = self.take(1)?[0];
             if shift == 63 && byte > 1 {
                 break;
             }
@@ -55,7 +52,7 @@ impl<'a> Fields<'a> {
         Err(BROKEN)
     }
 
-    fn field(&mut self) -> Result<(u64, Value<'a>), Malformed> {
+    fn field(&mut self) -> Result<(u64, Value<'a>), Problem> {
         let key = self.varint()?;
         let number = key >> 3;
         if !(1..1 << 29).contains(&number) {
@@ -63,18 +60,18 @@ impl<'a> Fields<'a> {
         }
         if self.single.contains(&number) {
             if self.seen >> number & 1 == 1 {
-                return Err(Malformed("a field that may occur once occurs twice"));
+                return Err(Problem::Malformed("a field that may occur once occurs twice"));
             }
             self.seen |= 1 << number;
         }
         let value = match key & 7 {
             0 => Value::Varint(self.varint()?),
-            1 => Value::Fixed64(u64::from_le_bytes(self.fixed()?)),
+            1 => Value::Fixed(self.take(8)?),
             2 => {
                 let length = usize::try_from(self.varint()?).map_err(|_| BROKEN)?;
                 Value::Bytes(self.take(length)?)
             }
-            5 => Value::Fixed32(u32::from_le_bytes(self.fixed()?)),
+            5 => Value::Fixed(self.take(4)?),
             _ => return Err(BROKEN),
         };
         Ok((number, value))
@@ -82,7 +79,7 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Iterator for Fields<'a> {
-    type Item = Result<(u64, Value<'a>), Malformed>;
+    type Item = Result<(u64, Value<'a>), Problem>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
@@ -97,11 +94,24 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 impl<'a> Value<'a> {
-    pub fn bytes(self) -> Result<&'a [u8], Malformed> {
+    pub fn bytes(self) -> Result<&'a [u8], Problem> {
         match self {
+            Value::Absent => Ok(&[]),
             Value::Bytes(b) => Ok(b),
             _ => Err(KIND),
         }
+    }
+
+    /// Fields 1 and 2 of a message, each of which may occur once.
+    pub fn two(self) -> Result<[Value<'a>; 2], Problem> {
+        let mut two = [Value::Absent; 2];
+        for field in Fields::new(self.bytes()?, &[1, 2]) {
+            let (number, value) = field?;
+            if let Some(place) = two.get_mut(number as usize - 1) {
+                *place = value;
+            }
+        }
+        Ok(two)
     }
 
     /// Not less than the numbers that a list here has.
@@ -109,70 +119,41 @@ impl<'a> Value<'a> {
         if let Value::Bytes(b) = self { b.len().max(1) } else { 1 }
     }
 
-    pub fn text(self) -> Result<&'a str, Malformed> {
+    pub fn text(self) -> Result<&'a str, Problem> {
         std::str::from_utf8(self.bytes()?).map_err(|_| KIND)
     }
 
-    pub fn integer(self) -> Result<i64, Malformed> {
+    pub fn integer(self) -> Result<i64, Problem> {
         match self {
+            Value::Absent => Ok(0),
             Value::Varint(x) => Ok(x as i64),
             _ => Err(KIND),
         }
     }
 
-    pub fn float(self) -> Result<f32, Malformed> {
-        match self {
-            Value::Fixed32(x) => Ok(f32::from_bits(x)),
-            _ => Err(KIND),
+    /// A repeated integer, packed or not.
+    pub fn integers(self) -> Result<Vec<i64>, Problem> {
+        let Value::Bytes(packed) = self else { return Ok(vec![self.integer()?]) };
+        let (mut fields, mut all) = (Fields::new(packed, &[]), vec![]);
+        while !fields.rest.is_empty() {
+            all.push(fields.varint()? as i64);
         }
+        Ok(all)
     }
 
-    /// Appends a repeated integer, packed or not.
-    pub fn integers(self, out: &mut Vec<i64>) -> Result<(), Malformed> {
+    pub fn float(self) -> Result<f64, Problem> {
+        let mut one = vec![];
+        self.floats(Kind::F32, &mut one)?;
+        if let (Value::Fixed(_), [x]) = (self, one.as_slice()) { Ok(*x) } else { Err(KIND) }
+    }
+
+    /// Appends repeated floats, packed or not.
+    pub fn floats(self, kind: Kind, out: &mut Vec<f64>) -> Result<(), Problem> {
         match self {
-            Value::Varint(x) => out.push(x as i64),
-            Value::Bytes(packed) => {
-                let mut fields = Fields::new(packed, &[]);
-                while !fields.rest.is_empty() {
-                    out.push(fields.varint()? as i64);
-                }
-            }
+            Value::Bytes(bytes) => out.extend(kind.decode(bytes)?),
+            Value::Fixed(bytes) if bytes.len() == kind.place().0 => out.extend(kind.decode(bytes)?),
             _ => return Err(KIND),
         }
         Ok(())
     }
-
-    /// Appends repeated f32, packed or not.
-    pub fn floats(self, out: &mut Vec<f64>) -> Result<(), Malformed> {
-        match self {
-            Value::Fixed32(x) => out.push(f32::from_bits(x) as f64),
-            Value::Bytes(packed) => out.extend(f32s(packed)?),
-            _ => return Err(KIND),
-        }
-        Ok(())
-    }
-
-    /// Appends repeated f64, packed or not.
-    pub fn doubles(self, out: &mut Vec<f64>) -> Result<(), Malformed> {
-        match self {
-            Value::Fixed64(x) => out.push(f64::from_bits(x)),
-            Value::Bytes(packed) => out.extend(numbers(packed, f64::from_le_bytes)?),
-            _ => return Err(KIND),
-        }
-        Ok(())
-    }
-}
-
-/// Little-endian numbers of N bytes each, as f64.
-pub fn numbers<const N: usize>(
-    bytes: &[u8],
-    one: impl Fn([u8; N]) -> f64,
-) -> Result<Vec<f64>, Malformed> {
-    let (chunks, rest) = bytes.as_chunks::<N>();
-    let all = chunks.iter().map(|c| one(*c)).collect();
-    if rest.is_empty() { Ok(all) } else { Err(Malformed("a list of numbers ends within one")) }
-}
-
-fn f32s(bytes: &[u8]) -> Result<Vec<f64>, Malformed> {
-    numbers(bytes, |c| f32::from_le_bytes(c) as f64)
 }

@@ -8,6 +8,11 @@ use crate::map::Convolution;
 use crate::state::Intervals;
 use crate::sweep::{Batch, Relaxed, Slopes, sweep};
 
+/// y_i = w_i · x_{j_i} for the picks (j_i, w_i).
+pub fn select(columns: usize, picks: impl Iterator<Item = (usize, f64)>) -> Map {
+    Map::sparse(columns, picks.map(|pick| vec![pick]).collect()).unwrap()
+}
+
 /// splitmix64 (Steele, Lea, Flood 2014).
 pub struct Random(pub u64);
 
@@ -114,7 +119,7 @@ impl Builder {
                 let picks: Vec<_> = (0..rows)
                     .map(|_| (self.random.below(columns), self.taste.number(&mut self.random)))
                     .collect();
-                Map::select(columns, picks.into_iter()).unwrap()
+                select(columns, picks.into_iter())
             }
             2 if columns > 2 => {
                 let channels = rows.div_ceil(columns);
@@ -165,7 +170,7 @@ impl Builder {
                 let mut at = from;
                 for _ in 0..1 + self.random.below(6) {
                     let relu = self.circuit.push_relu(at).unwrap();
-                    let map = Arc::new(Map::select(size, (0..size).map(|i| (i, scale))).unwrap());
+                    let map = Arc::new(select(size, (0..size).map(|i| (i, scale))));
                     at = self.affine((0..times).map(|_| (relu, map.clone())).collect());
                 }
                 at
@@ -173,7 +178,7 @@ impl Builder {
             // A fan: one tensor read by many ReLUs, whose sum goes on.
             3 => {
                 let scale = self.taste.number(&mut self.random);
-                let map = Arc::new(Map::select(size, (0..size).map(|i| (i, scale))).unwrap());
+                let map = Arc::new(select(size, (0..size).map(|i| (i, scale))));
                 let times = 1 + self.random.below(30);
                 let relus: Vec<_> =
                     (0..times).map(|_| self.circuit.push_relu(from).unwrap()).collect();
@@ -183,7 +188,7 @@ impl Builder {
             4 => {
                 let times = 1 + self.random.below(60);
                 let all = (0..times * size).map(|i| (i % size, 1.0));
-                let wide = Arc::new(Map::select(size, all).unwrap());
+                let wide = Arc::new(select(size, all));
                 let z = self.affine(vec![(from, wide)]);
                 let z = if self.random.one_in(2) { self.circuit.push_relu(z).unwrap() } else { z };
                 let weights = self.numbers(times * size);
@@ -198,7 +203,7 @@ impl Builder {
                 }
                 let z = self.affine(vec![(from, Arc::new(map))]);
                 let relu = self.circuit.push_relu(z).unwrap();
-                let same = Arc::new(Map::select(size, (0..size).map(|i| (i, 1.0))).unwrap());
+                let same = Arc::new(select(size, (0..size).map(|i| (i, 1.0))));
                 self.affine(vec![(relu, same.clone()), (from, same)])
             }
             // Several tensors of the past.

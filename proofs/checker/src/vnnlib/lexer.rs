@@ -60,19 +60,33 @@ impl<'a> Lexer<'a> {
             .map_err(|_| self.error(Problem::Expected("text")))
     }
 
-    pub fn expect(&mut self, token: Token<'static>, what: &'static str) -> Result<(), Error> {
+    /// The error of a token in the place of something else.
+    pub fn instead<T>(&self, found: Token, what: &'static str) -> Result<T, Error> {
+        let end = found == Token::End;
+        Err(self.error(if end { Problem::UnexpectedEnd } else { Problem::Expected(what) }))
+    }
+
+    pub fn expect(&mut self, token: Token, what: &'static str) -> Result<(), Error> {
         match self.next()? {
-            t if t == token => Ok(()),
-            Token::End => Err(self.error(Problem::UnexpectedEnd)),
-            _ => Err(self.error(Problem::Expected(what))),
+            found if found == token => Ok(()),
+            found => self.instead(found, what),
         }
+    }
+
+    /// Whether a `)` comes next, which is then passed.
+    pub fn closes(&mut self) -> Result<bool, Error> {
+        let before = self.clone();
+        let closes = self.next()? == Token::Close;
+        if !closes {
+            *self = before;
+        }
+        Ok(closes)
     }
 
     pub fn word(&mut self, what: &'static str) -> Result<&'a str, Error> {
         match self.next()? {
             Token::Word(w) => Ok(w),
-            Token::End => Err(self.error(Problem::UnexpectedEnd)),
-            _ => Err(self.error(Problem::Expected(what))),
+            found => self.instead(found, what),
         }
     }
 }

@@ -12,11 +12,17 @@ type Disjuncts = Vec<Vec<u32>>;
 const LIST: usize = 64;
 
 pub fn cases(parsed: Parsed, memory: &Memory) -> Result<Property, Error> {
-    let fail = |problem| Error { problem, ..parsed.end.clone() };
-    let disjuncts = product(&parsed.asserts, memory).map_err(|full| fail(full.into()))?;
+    match all_cases(&parsed, memory) {
+        Ok(cases) => Ok(Property { inputs: parsed.inputs, outputs: parsed.outputs, cases }),
+        Err(problem) => Err(Error { problem, ..parsed.end }),
+    }
+}
+
+fn all_cases(parsed: &Parsed, memory: &Memory) -> Result<Vec<Case>, Problem> {
+    let disjuncts = product(&parsed.asserts, memory)?;
     let mut cases: Vec<Case> = Vec::with_capacity(disjuncts.len());
     for (k, disjunct) in disjuncts.iter().enumerate() {
-        memory.take(LIST + 8 * disjunct.len(), 2).map_err(|full| fail(full.into()))?;
+        memory.take(LIST + 8 * disjunct.len(), 2)?;
         let mut low = vec![f64::NEG_INFINITY; parsed.inputs];
         let mut high = vec![f64::INFINITY; parsed.inputs];
         let mut half_spaces = vec![];
@@ -35,7 +41,7 @@ pub fn cases(parsed: Parsed, memory: &Memory) -> Result<Property, Error> {
         }
         let unbounded = low.iter().zip(&high).position(|(l, h)| !(l.is_finite() && h.is_finite()));
         if let Some(input) = unbounded {
-            return Err(fail(Problem::Unbounded { input, case: k }));
+            return Err(Problem::Unbounded { input, case: k });
         }
         // Neighbours mostly share their box.
         let case = match cases.last() {
@@ -43,13 +49,13 @@ pub fn cases(parsed: Parsed, memory: &Memory) -> Result<Property, Error> {
                 Case { low: last.low.clone(), high: last.high.clone(), half_spaces }
             }
             _ => {
-                memory.take(parsed.inputs, 16).map_err(|full| fail(full.into()))?;
+                memory.take(parsed.inputs, 16)?;
                 Case { low: Arc::new(low), high: Arc::new(high), half_spaces }
             }
         };
         cases.push(case);
     }
-    Ok(Property { inputs: parsed.inputs, outputs: parsed.outputs, cases })
+    Ok(cases)
 }
 
 fn disjuncts(formula: &Formula, memory: &Memory) -> Result<Disjuncts, Full> {

@@ -63,14 +63,12 @@ pub fn parse(bytes: &[u8], memory: &Memory) -> Result<Parsed, Error> {
         match p.lexer.next()? {
             Token::End => break,
             Token::Open => {}
-            _ => return Err(p.lexer.error(Problem::Expected("`(`"))),
+            found => return p.lexer.instead(found, "`(`"),
         }
         match p.lexer.word("a command")? {
             "declare-const" => p.declaration()?,
             "assert" => asserts.push(p.formula(0)?),
-            other => {
-                return Err(p.lexer.error(Problem::UnknownCommand(other.to_string())));
-            }
+            other => return Err(p.lexer.error(Problem::UnknownCommand(other.to_string()))),
         }
         p.lexer.expect(Token::Close, "`)`")?;
     }
@@ -81,15 +79,15 @@ pub fn parse(bytes: &[u8], memory: &Memory) -> Result<Parsed, Error> {
     Ok(Parsed { inputs: p.inputs, outputs: p.outputs, atoms: p.atoms, asserts, end })
 }
 
-/// `X_12` as (is an input, 12).
-fn variable(name: &str) -> Option<(bool, usize)> {
-    let (input, digits) = match name.strip_prefix("X_") {
-        Some(digits) => (true, digits),
-        None => (false, name.strip_prefix("Y_")?),
+/// `X_12`: input 12.
+fn variable(name: &str) -> Option<Port> {
+    let (port, digits): (fn(usize) -> Port, _) = match name.strip_prefix("X_") {
+        Some(digits) => (Port::X, digits),
+        None => (Port::Y, name.strip_prefix("Y_")?),
     };
     let padded = digits.len() > 1 && digits.starts_with('0');
-    let plain = !digits.is_empty() && !padded && digits.bytes().all(|b| b.is_ascii_digit());
-    if plain { Some((input, digits.parse().ok()?)) } else { None }
+    let plain = !padded && digits.bytes().all(|b| b.is_ascii_digit());
+    if plain { digits.parse().ok().map(port) } else { None }
 }
 
 impl Parser<'_> {
@@ -97,8 +95,8 @@ impl Parser<'_> {
         let name = self.lexer.word("a variable")?;
         let bad = Problem::BadDeclaration(name.to_string());
         let next = match variable(name) {
-            Some((true, i)) if i == self.inputs => &mut self.inputs,
-            Some((false, j)) if j == self.outputs => &mut self.outputs,
+            Some(Port::X(i)) if i == self.inputs => &mut self.inputs,
+            Some(Port::Y(j)) if j == self.outputs => &mut self.outputs,
             _ => return Err(self.lexer.error(bad)),
         };
         *next += 1;
@@ -118,12 +116,7 @@ impl Parser<'_> {
         let formula = match operator {
             "and" | "or" => {
                 let mut arms = vec![];
-                loop {
-                    let before = self.lexer.clone();
-                    match self.lexer.next()? {
-                        Token::Close => break,
-                        _ => self.lexer = before,
-                    }
+                while !self.lexer.closes()? {
                     arms.push(self.formula(depth + 1)?);
                 }
                 return Ok(if operator == "and" { Formula::And(arms) } else { Formula::Or(arms) });
@@ -137,9 +130,7 @@ impl Parser<'_> {
                     _ => Formula::And(vec![self.atom(below)?, self.atom(above)?]),
                 }
             }
-            other => {
-                return Err(self.lexer.error(Problem::UnknownOperator(other.to_string())));
-            }
+            other => return Err(self.lexer.error(Problem::UnknownOperator(other.to_string()))),
         };
         self.lexer.expect(Token::Close, "`)`")?;
         Ok(formula)
@@ -187,41 +178,26 @@ impl Parser<'_> {
             return Err(self.lexer.error(Problem::TooDeep));
         }
         match self.lexer.next()? {
-            Token::End => Err(self.lexer.error(Problem::UnexpectedEnd)),
-            Token::Close => Err(self.lexer.error(Problem::Expected("an expression"))),
             Token::Word(word) => self.leaf(word),
             Token::Open => {
                 let operator = self.lexer.word("an operator")?;
                 if !matches!(operator, "+" | "-" | "*") {
                     return Err(self.lexer.error(Problem::UnknownOperator(operator.to_string())));
                 }
-                let mut result: Option<Linear> = None;
-                let mut count = 0;
-                loop {
-                    let before = self.lexer.clone();
-                    match self.lexer.next()? {
-                        Token::Close if count > 0 => break,
-                        _ => self.lexer = before,
-                    }
+                let mut result = self.linear(depth + 1)?;
+                let mut alone = true;
+                while !self.lexer.closes()? {
                     let operand = self.linear(depth + 1)?;
-                    count += 1;
-                    result = Some(match (result, operator) {
-                        (None, _) => operand,
-                        (Some(mut sum), "+") => {
-                            sum.add(operand, false);
-                            sum
-                        }
-                        (Some(mut sum), "-") => {
-                            sum.add(operand, true);
-                            sum
-                        }
-                        (Some(product), _) => self.product(product, operand)?,
-                    });
+                    match operator {
+                        "*" => result = self.product(result, operand)?,
+                        _ => result.add(operand, operator == "-"),
+                    }
+                    alone = false;
                 }
-                let result = result.unwrap_or_else(Linear::zero);
-                let negated = operator == "-" && count == 1;
+                let negated = operator == "-" && alone;
                 Ok(if negated { Linear::zero().minus(&result) } else { result })
             }
+            found => self.lexer.instead(found, "an expression"),
         }
     }
 
@@ -246,17 +222,16 @@ impl Parser<'_> {
 
     fn leaf(&self, word: &str) -> Result<Linear, Error> {
         self.take(24)?;
-        if let Some((input, index)) = variable(word) {
-            let known = index < if input { self.inputs } else { self.outputs };
-            if !known {
-                return Err(self.lexer.error(Problem::UnknownVariable(word.to_string())));
-            }
-            let port = if input { Port::X(index) } else { Port::Y(index) };
+        let known = |port: &Port| match port {
+            Port::X(i) => *i < self.inputs,
+            Port::Y(j) => *j < self.outputs,
+        };
+        if let Some(port) = variable(word).filter(known) {
             let terms = BTreeMap::from([(port, Decimal::integer(1))]);
-            return Ok(Linear { terms, constant: Decimal::integer(0) });
+            return Ok(Linear { terms, ..Linear::zero() });
         }
         match Decimal::parse(word) {
-            Some(constant) => Ok(Linear { terms: BTreeMap::new(), constant }),
+            Some(constant) => Ok(Linear { constant, ..Linear::zero() }),
             None if word.starts_with(|c: char| c.is_ascii_alphabetic()) => {
                 Err(self.lexer.error(Problem::UnknownVariable(word.to_string())))
             }

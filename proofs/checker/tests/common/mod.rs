@@ -3,6 +3,8 @@
 pub mod models;
 pub mod onnx;
 
+use certus_check::circuit::{Circuit, Node};
+use certus_check::map::Scratch;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -59,4 +61,27 @@ fn npy(bytes: &[u8]) -> (Vec<usize>, Vec<f32>) {
     let shape = shape.split(',').filter_map(|d| d.trim().parse().ok()).collect();
     let data = bytes[10 + length..].as_chunks::<4>().0.iter().map(|c| f32::from_le_bytes(*c));
     (shape, data.collect())
+}
+
+/// A network's outputs at x, in f64.
+pub fn evaluate(circuit: &Circuit, x: &[f64]) -> Vec<f64> {
+    let mut values: Vec<Vec<f64>> = vec![];
+    let mut scratch = Scratch::default();
+    for node in circuit.nodes() {
+        values.push(match node {
+            Node::Input => x.to_vec(),
+            Node::Relu { source, .. } => values[*source].iter().map(|v| v.max(0.0)).collect(),
+            Node::Affine(a) => {
+                let mut y = a.bias.clone();
+                for (source, map) in &a.terms {
+                    let x = &values[*source];
+                    for (i, y) in y.iter_mut().enumerate() {
+                        map.row(i, &mut scratch).each(|j, w| *y += w * x[j]);
+                    }
+                }
+                y
+            }
+        });
+    }
+    values.swap_remove(circuit.output())
 }
