@@ -1,12 +1,9 @@
 //! A counterexample: an input inside the exact region whose real output provably lies in the unsafe set.
 
 use crate::net::{Boxes, Matrix, Network};
-use crate::num::{
-    Rational, add_up, exact_decimal, from_f64, mul_up, round_down, round_nearest, round_up,
-    sub_down,
-};
+use crate::num::{Rational, exact_decimal, from_f64, round_down, round_nearest, round_up};
 use crate::spec::{Ball, Claim, HalfSpace, Polytope, Property, Region};
-use num_traits::Zero;
+use num_traits::{Signed, Zero};
 use std::fmt::Write as _;
 
 /// A point that refutes a claim. Only [`validate`] and [`validate_in`] make one.
@@ -220,16 +217,15 @@ fn confirm(
     })
 }
 
-/// minₕ (bₕ − aₕ·y) rounded down, over all y of the box; `None` where some y may lie outside the polytope.
+/// minₕ (bₕ − aₕ·y) over all y of the box, exactly and then rounded down; `None` where some y may lie outside the polytope.
 fn slack(polytope: &Polytope, [lower, upper]: &[Vec<f64>; 2]) -> Option<f64> {
     polytope.iter().try_fold(f64::INFINITY, |least, half| {
-        let high = half
-            .coefficients
-            .iter()
-            .map(|&(j, a)| mul_up(a, if a > 0.0 { upper[j] } else { lower[j] }))
-            .reduce(add_up)
-            .unwrap_or(0.0);
-        half.attained_by(high).then(|| least.min(sub_down(half.bound_down, high)))
+        let mut slack = from_f64(half.bound_down)?;
+        for &(j, a) in &half.coefficients {
+            slack -= from_f64(a)? * from_f64(if a > 0.0 { upper[j] } else { lower[j] })?;
+        }
+        let inside = if half.strict { slack.is_positive() } else { !slack.is_negative() };
+        inside.then(|| least.min(round_down(&slack)))
     })
 }
 
@@ -244,4 +240,38 @@ fn holds_exactly(polytope: &Polytope, outputs: &[f32]) -> bool {
         Some(if half.strict { value < bound } else { value <= bound })
     };
     polytope.iter().all(|half| holds(half).unwrap_or(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::NetworkBuilder;
+    use crate::num::parse_rational;
+
+    /// The network x ↦ max(x, 0) at an input that is fixed, with y ≤ b or −y ≤ −b unsafe.
+    fn attained(x: &str, a: f64, bound: f64) -> bool {
+        let mut b = NetworkBuilder::new(1, "x").unwrap();
+        let y = b.relu(0, "y").unwrap();
+        let net = b.finish(y).unwrap();
+        let x = parse_rational(x).unwrap();
+        let region = Region::from_bounds(&[(x.clone(), x)]).unwrap();
+        let half = HalfSpace {
+            coefficients: vec![(0, a)],
+            bound_up: a * bound,
+            bound_down: a * bound,
+            strict: false,
+        };
+        let claim = Claim { region, unsafe_set: vec![vec![half]] };
+        validate(&net, &Property { claims: vec![claim], uses_inputs: false }, 0, &[bound]).is_some()
+    }
+
+    /// The double nearest to 0.3 is below it, that to 0.1 above.
+    #[test]
+    fn an_input_that_is_no_double_is_enclosed() {
+        for (x, down) in [("0.3", 0.3), ("0.1", 0.1f64.next_down())] {
+            let up = down.next_up();
+            assert!(!attained(x, 1.0, down) && !attained(x, -1.0, up));
+            assert!(attained(x, 1.0, up) && attained(x, -1.0, down));
+        }
+    }
 }

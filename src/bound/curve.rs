@@ -2,7 +2,7 @@
 
 use super::relax::Line;
 use crate::net::Curve;
-use crate::num::{UNIT, add_down, mul_down, mul_up, nan_to, sub_down};
+use crate::num::{TINY, UNIT, sub_down};
 
 /// Steps of Newton's method for tangent points, at most, and how near to one it stops; the slope need not be exact, only near the best
 /// one.
@@ -70,27 +70,36 @@ fn tangent_through(curve: Curve, l: f64, u: f64) -> Option<f64> {
 
 /// A lower bound of min { f(z) − k z : z ∈ [l, u] }.
 ///
-/// On the concave side (z ≥ 0) the minimum is at an end. On the convex side g(z) ≥ g(p) + g'(p)(z − p) for every p; with p
-/// near the minimum this loses next to nothing, whatever p is.
+/// On the concave side (z ≥ 0) the minimum is at an end. On the convex side it is no less than that of any tangent; with one near the
+/// minimum this loses next to nothing.
 fn lower_intercept(curve: Curve, k: f64, l: f64, u: f64) -> f64 {
-    let at = |z: f64| sub_down(curve.value_down(z), mul_up(k, z));
-    let mut least = at(l).min(at(u));
+    let mut least = above_line(curve, k, l).min(above_line(curve, k, u));
     if u > 0.0 {
-        least = least.min(at(l.max(0.0)));
+        least = least.min(above_line(curve, k, l.max(0.0)));
     }
     if l < 0.0 {
         let end = u.min(0.0);
         let p = curve.where_derivative_is(k).clamp(l, end);
-        let derivative = curve.derivative(p);
-        let error = 16.0 * UNIT * derivative.abs() + f64::MIN_POSITIVE;
-        let (g_low, g_high) =
-            ((derivative - error - k).next_down(), (derivative + error - k).next_up());
-        // min over z in [l, end] of g'(p)(z − p), for every g'(p) in [g_low, g_high].
-        let leftwards = if g_high > 0.0 { mul_down(-g_high, (p - l).next_up()) } else { 0.0 };
-        let rightwards = if g_low < 0.0 { mul_down(g_low, (end - p).next_up()) } else { 0.0 };
-        least = least.min(add_down(at(p), leftwards.min(rightwards)));
+        least = least.min(tangent_above_line(curve, k, p, [l, end]));
     }
-    nan_to(least, f64::NEG_INFINITY)
+    least
+}
+
+/// A lower bound of f(z) − k z, charged with 16 roundings of f(z), of which four are its own and three those of sums, and with 32 of k z.
+fn above_line(curve: Curve, k: f64, z: f64) -> f64 {
+    let (value, line) = (curve.value(z), k * z);
+    value - line - (UNIT * (16.0 * value.abs() + 32.0 * line.abs()) + TINY)
+}
+
+/// A lower bound of min { f(p) + f'(p)(z − p) − k z : z ∈ [l, u] } for p ≤ u ≤ 0. The derivative is charged with 16 roundings of its own,
+/// and as many for those of two sums, the distance, the product and the last sum. To the right, where it is less than k, and the
+/// distance less than −p, what k p was charged with pays for all of these.
+fn tangent_above_line(curve: Curve, k: f64, p: f64, [l, u]: [f64; 2]) -> f64 {
+    let derivative = curve.derivative(p);
+    let most = derivative - k + (32.0 * UNIT * derivative + TINY);
+    let leftwards = -most.max(0.0) * (p - l);
+    let rightwards = (derivative - k).min(0.0) * (u - p);
+    above_line(curve, k, p) + leftwards.min(rightwards)
 }
 
 #[cfg(test)]
@@ -98,7 +107,7 @@ mod tests {
     use super::*;
     use crate::num::Rational;
     use crate::num::hostile::{exact, exp};
-    use num_traits::One;
+    use num_traits::{One, Signed};
     use proptest::prelude::*;
 
     proptest! {
@@ -109,21 +118,69 @@ mod tests {
         fn lines_are_bounds_exactly(l in -30.0f64..3.0, width in 0.0f64..30.0, t in 0.0f64..1.0, k in 0.0f64..1.0, tanh: bool) {
             let curve = if tanh { Curve::Tanh } else { Curve::Sigmoid };
             let u = l + width;
-            let one = Rational::one();
-            let value = |z: f64| {
-                let e = exp(&(exact(z) * exact(if tanh { -2.0 } else { -1.0 })));
-                if tanh { (&one - &e) / (&one + &e) } else { &one / (&one + &e) }
-            };
             // A slope as large as the derivative is somewhere in the interval.
             let slope = curve.derivative(l + k * width);
             let own = Line { slope, intercept: lower_intercept(curve, slope, l, u) };
-            let touch = curve.where_derivative_is(slope).clamp(l, u);
             let (low, high) = (lower_line(curve, l, u), upper_line(curve, l, u));
-            for z in [l, u, touch, (l + t * width).clamp(l, u)] {
+            let touches = [own, low, high].map(|line| curve.where_derivative_is(line.slope));
+            let [first, second, third] = touches;
+            for z in [l, u, first, second, -third, l + t * width] {
+                let z = z.clamp(l, u);
                 let at = |line: Line| exact(line.slope) * exact(z) + exact(line.intercept);
-                let value = value(z);
+                let (value, _) = exactly(curve, z);
                 prop_assert!(at(low) <= value && at(own) <= value && value <= at(high));
             }
+            // A point has a constant below it.
+            prop_assert!(exact(lower_line(curve, l, l).intercept) <= exactly(curve, l).0);
+        }
+
+        /// Lines and tangents anywhere, wherever they would be of use.
+        #[test]
+        fn heights_above_lines_are_bounds(l in -350.0f64..0.0, p in 0.0f64..1.0, k in 0.0f64..1.0, how in 0usize..3, tanh: bool) {
+            let curve = if tanh { Curve::Tanh } else { Curve::Sigmoid };
+            let l = [l, l / 10.0, l / 100.0][how];
+            let p = l * p;
+            let k = if how == 0 { k * curve.derivative(p) } else { k };
+            let (value, derivative) = exactly(curve, p);
+            prop_assert!(exact(above_line(curve, k, p)) <= &value - exact(k) * exact(p));
+            let bound = exact(tangent_above_line(curve, k, p, [l, 0.0]));
+            for z in [exact(l), exact(0.0)] {
+                prop_assert!(bound <= &value + &derivative * (&z - exact(p)) - exact(k) * &z);
+            }
+        }
+    }
+
+    /// f(z) and f'(z) to hundreds of bits.
+    fn exactly(curve: Curve, z: f64) -> (Rational, Rational) {
+        let one = Rational::one();
+        let sigmoid = |x: Rational| {
+            // Of the side that is small, which keeps its accuracy.
+            let e = exp(&-x.abs());
+            let small = &e / (&one + &e);
+            if x.is_negative() { (small.clone(), small) } else { (&one - &small, small) }
+        };
+        match curve {
+            Curve::Sigmoid => {
+                let (value, small) = sigmoid(exact(z));
+                (value, &small * (&one - &small))
+            }
+            Curve::Tanh => {
+                let (value, small) = sigmoid(exact(2.0) * exact(z));
+                (exact(2.0) * value - &one, exact(4.0) * &small * (&one - &small))
+            }
+        }
+    }
+
+    /// Where derivatives are subnormal, and the interval is so long that it matters.
+    #[test]
+    fn tangents_pay_for_subnormal_slopes() {
+        let far = -2f64.powi(900);
+        for i in 0..400 {
+            let p = -708.0 - 0.09 * f64::from(i);
+            let (value, derivative) = exactly(Curve::Sigmoid, p);
+            let bound = exact(tangent_above_line(Curve::Sigmoid, 0.0, p, [far, 0.0]));
+            assert!(exact(above_line(Curve::Sigmoid, 0.0, p)) <= value, "{p}");
+            assert!(bound <= value + derivative * (exact(far) - exact(p)), "{p}");
         }
     }
 

@@ -10,7 +10,7 @@ use super::charge::Ledger;
 use super::relax::{ProductLines, Relaxation};
 use crate::net::kernel::{Slopes, abs_dot, corner, dot, relax};
 use crate::net::{Affine, Matrix, NodeId, Op, column, columns};
-use crate::num::{UNIT, add_down, gamma, inflate, mul_down, nan_to, sub_down};
+use crate::num::{UNIT, add_down, ample, gamma, mul_down, sub_down};
 
 /// A sweep under way.
 pub struct State<'a> {
@@ -67,7 +67,7 @@ impl<'a> State<'a> {
         let elements: Vec<usize> = units.iter().map(|u| u.0).collect();
         let v = self.sweep.charges.affine(at, affine);
         let g = gamma(affine.roundings);
-        self.charges.add(2, elements.iter().map(|&i| v[i] + g * affine.bias[i].abs()));
+        self.charges.add(elements.iter().map(|&i| v[i] + g * affine.bias[i].abs()));
         for (constant, &(i, negated)) in self.constants.iter_mut().zip(units) {
             *constant = if negated { -affine.bias[i] } else { affine.bias[i] };
         }
@@ -102,13 +102,13 @@ impl<'a> State<'a> {
     /// Charges one rounding of every coefficient of a node: u Σ |aᵢ| mᵢ, the aᵢ being rounded already.
     fn charge_rounded(&mut self, node: NodeId, a: &Matrix) {
         let m = self.sweep.charges.magnitudes(node);
-        self.charges.add(m.len() + 1, columns(a).map(|a| UNIT * abs_dot(a, m)));
+        self.charges.add(columns(a).map(|a| UNIT * abs_dot(a, m)));
     }
 
     /// Charges products that underflowed.
     fn charge_underflow(&mut self, node: NodeId) {
         let underflow = self.sweep.charges.underflow(node);
-        self.charges.add(0, std::iter::repeat(underflow));
+        self.charges.add(std::iter::repeat(underflow));
     }
 
     /// Adds the node's lifts.
@@ -129,7 +129,7 @@ impl<'a> State<'a> {
             }
             let entry = &mut a[(element, column)];
             *entry -= multiplier;
-            self.charges.add_one(column, 2, UNIT * entry.abs() * m[element]);
+            self.charges.add_one(column, UNIT * entry.abs() * m[element]);
             self.constants[column] = add_down(self.constants[column], mul_down(multiplier, end));
         }
     }
@@ -155,11 +155,11 @@ impl<'a> State<'a> {
 
     fn eliminate_affine(&mut self, id: NodeId, affine: &Affine, a: &Matrix) {
         let v = self.sweep.charges.affine(id, affine);
-        self.charges.add(v.len(), columns(a).map(|a| abs_dot(a, v)));
+        self.charges.add(columns(a).map(|a| abs_dot(a, v)));
         self.charge_underflow(id);
         let g = gamma(affine.bias.len() + affine.roundings);
         let sums: Vec<(f64, f64)> = columns(a).map(|a| dot(a, &affine.bias)).collect();
-        self.charges.add(affine.bias.len() + 1, sums.iter().map(|(_, reach)| g * reach));
+        self.charges.add(sums.iter().map(|(_, reach)| g * reach));
         for (constant, (sum, _)) in self.constants.iter_mut().zip(sums) {
             *constant = add_down(*constant, sum);
         }
@@ -188,7 +188,7 @@ impl<'a> State<'a> {
                 upper: column(&relaxation.upper_slope, d),
                 intercept: column(&relaxation.upper_intercept, d),
             };
-            let (mut sum, mut moved) = relax(a, lines, m, out);
+            let (mut sum, moved) = relax(a, lines, m, out);
             // With intercepts of upper lines only, every term is ≤ 0 and the reach is the sum itself.
             let mut reach = -sum;
             if let Some(intercepts) = &relaxation.lower_intercept {
@@ -202,13 +202,12 @@ impl<'a> State<'a> {
                     column(&boxes.upper, d),
                     out,
                 );
-                moved = abs_dot(out, m);
             }
             self.constants[c] = add_down(self.constants[c], sum);
             // The sum of intercepts is a dot product with the given reach; each coefficient was rounded once.
             costs.push(g * reach + UNIT * moved);
         }
-        self.charges.add(a.nrows() + 2, costs);
+        self.charges.add(costs);
         self.charge_underflow(z);
         self.accumulate(z, out);
     }
@@ -217,14 +216,15 @@ impl<'a> State<'a> {
         let mut outs = [Matrix::zeros(a.nrows(), a.ncols()), Matrix::zeros(a.nrows(), a.ncols())];
         for (c, a) in columns(a).enumerate() {
             let d = self.domains[c];
-            let mut constant = self.constants[c];
             for (i, &a) in a.iter().enumerate().filter(|(_, a)| **a != 0.0) {
                 let plane = if a > 0.0 { &lines.lower } else { &lines.upper };
                 outs[0][(i, c)] = a * plane[0][(i, d)];
                 outs[1][(i, c)] = a * plane[1][(i, d)];
-                constant = add_down(constant, mul_down(a, plane[2][(i, d)]));
             }
-            self.constants[c] = constant;
+            let intercepts = [&lines.lower[2], &lines.upper[2]].map(|t| column(t, d));
+            let (sum, reach) = intercept_sums(a, intercepts[0], intercepts[1]);
+            self.constants[c] = add_down(self.constants[c], sum);
+            self.charges.add_one(c, gamma(a.len()) * reach);
         }
         for (to, out) in [x, y].into_iter().zip(outs) {
             self.charge_rounded(to, &out);
@@ -246,8 +246,8 @@ impl<'a> State<'a> {
     fn minimum(&self, id: NodeId, c: usize, a: &[f64]) -> Option<f64> {
         let (boxes, d) = (&self.sweep.layers.boxes[id], self.domains[c]);
         let (least, reach) = corner(a, column(&boxes.lower, d), column(&boxes.upper, d));
-        let charge = inflate(gamma(a.len()) * reach, a.len() + 1);
-        charge.is_finite().then(|| sub_down(least, charge))
+        let charge = ample(gamma(a.len() + 1) * reach);
+        charge.is_finite().then_some(least - charge)
     }
 
     /// Minimises over the input boxes.
@@ -258,8 +258,7 @@ impl<'a> State<'a> {
         let mut bounds = Vec::with_capacity(k);
         for (c, a) in columns(&a).enumerate() {
             let minimum = self.minimum(0, c, a);
-            let constant =
-                nan_to(sub_down(self.constants[c], self.charges.total(c)), f64::NEG_INFINITY);
+            let constant = sub_down(self.constants[c], self.charges.total(c));
             // A coefficient that overflowed is none of a line below the functional.
             self.constants[c] = minimum.map_or(f64::NEG_INFINITY, |_| constant);
             bounds.push(minimum.map_or(f64::NEG_INFINITY, |minimum| add_down(constant, minimum)));
@@ -268,15 +267,19 @@ impl<'a> State<'a> {
     }
 }
 
-/// Σ and Σ|·| of the intercepts that coefficients a meet: of the lower line where a ≥ 0, else of the upper one.
+/// Σ and Σ|·| of the intercepts that coefficients a meet: of the lower line where a > 0, of the upper one where a < 0.
 fn intercept_sums(a: &[f64], lower: &[f64], upper: &[f64]) -> (f64, f64) {
-    let terms = || {
-        a.iter().zip(lower).zip(upper).map(|((&a, &b), &t)| if a >= 0.0 { a * b } else { a * t })
+    let term = |((&a, &b), &t)| match a {
+        _ if a > 0.0 => a * b,
+        _ if a < 0.0 => a * t,
+        _ => a,
     };
+    let terms = || a.iter().zip(lower).zip(upper).map(term);
     (terms().sum(), terms().map(f64::abs).sum())
 }
 
-/// Puts proposed lower slopes, clamped to [0, 1], where a neuron is unstable and its coefficient positive.
+/// Puts proposed lower slopes, clamped to [0, 1], where a neuron is unstable and its coefficient positive. A product that is rounded is
+/// that by another slope of [0, 1], and costs nothing.
 fn override_slopes(a: &[f64], slopes: &[f64], lower: &[f64], upper: &[f64], out: &mut [f64]) {
     for i in 0..a.len() {
         if a[i] > 0.0 && lower[i] < 0.0 && upper[i] > 0.0 && !slopes[i].is_nan() {

@@ -18,8 +18,8 @@
 
 use super::backward::{Layers, NodeRelaxation};
 use super::relax::Relaxation;
-use crate::net::{Affine, Boxes, Matrix, Network, NodeId, Op};
-use crate::num::{TINY, UNIT, add_up, gamma, inflate, mul_up, nan_to, sub_down, sub_up};
+use crate::net::{Affine, Boxes, Matrix, Network, NodeId, Op, around};
+use crate::num::{TINY, UNIT, ample, gamma, mul_up, nan_to};
 
 /// Affine functions of ε around the elements of a node: column d·(k + 1) holds the constants of domain d, the k columns after
 /// it the coefficients.
@@ -50,14 +50,11 @@ impl<'a> Forward<'a> {
         let width = free.iter().map(Vec::len).max().unwrap_or(0) + 1;
         let mut middle = Matrix::zeros(n, width * domains);
         for (d, free) in free.iter().enumerate() {
-            for i in 0..n {
-                let (l, u) = (input.lower[(i, d)], input.upper[(i, d)]);
-                middle[(i, d * width)] = if l == u { l } else { 0.5 * l + 0.5 * u };
-            }
+            middle.column_mut(d * width).copy_from(&input.lower.column(d));
             for (e, &i) in free.iter().enumerate() {
-                let c = middle[(i, d * width)];
-                let (l, u) = (input.lower[(i, d)], input.upper[(i, d)]);
-                middle[(i, d * width + e + 1)] = sub_up(u, c).max(sub_up(c, l));
+                let (c, r) = around(input.lower[(i, d)], input.upper[(i, d)]);
+                middle[(i, d * width)] = c;
+                middle[(i, d * width + e + 1)] = r;
             }
         }
         let radius = Matrix::zeros(n, width * domains);
@@ -105,6 +102,7 @@ impl<'a> Forward<'a> {
 
     fn affine(&self, affine: &Affine) -> Option<Forms> {
         let terms = affine.fan_in();
+        // Two more for the sums of the radius: its constants pay for their own rounding as well.
         let g = gamma(terms + affine.roundings + 2);
         let rows = affine.bias.len();
         let mut middle = Matrix::zeros(rows, self.width * self.domains);
@@ -113,7 +111,7 @@ impl<'a> Forward<'a> {
             middle.column_mut(d * self.width).copy_from_slice(&affine.bias);
             let constants = radius.column_mut(d * self.width);
             for (r, b) in constants.into_iter().zip(&affine.bias) {
-                *r = mul_up(b.abs(), g);
+                *r = b.abs() * g;
             }
         }
         for term in &affine.terms {
@@ -123,24 +121,23 @@ impl<'a> Forward<'a> {
             for (d, reach) in reach.column_iter().enumerate() {
                 let constants = charged.column_mut(d * self.width);
                 for (r, &reach) in constants.into_iter().zip(reach.iter()) {
-                    *r = add_up(*r, mul_up(reach, g));
+                    // As it may underflow, and meet a large weight afterwards.
+                    *r += mul_up(reach, g);
                 }
             }
             term.map.add_apply_both(m, &mut middle, &charged, &mut radius);
         }
-        // Underflow: every product may lose TINY in either matrix.
-        let underflow = 4.0 * (terms * self.width) as f64 * TINY;
+        // Of products that underflow, `ample` pays for all.
         for d in 0..self.domains {
             for (i, r) in radius.column_mut(d * self.width).iter_mut().enumerate() {
-                let slack = affine.slack.get(i).copied().unwrap_or(0.0);
-                let charged = add_up(add_up(inflate(*r, terms + 2), underflow), slack);
-                *r = nan_to(charged, f64::INFINITY);
+                *r += ample(affine.slack.get(i).copied().unwrap_or(0.0));
             }
         }
         Some(Forms { middle, radius })
     }
 
-    /// Upper bounds of Σ |M| + |R| over the columns of each domain (elements × domains).
+    /// Σ |M| + |R| over the columns of each domain (elements × domains), and a hundredth of that, which pays for the rounding of what is
+    /// charged.
     fn reach(&self, middle: &Matrix, radius: &Matrix) -> Matrix {
         let mut reach = Matrix::zeros(middle.nrows(), self.domains);
         for d in 0..self.domains {
@@ -151,7 +148,7 @@ impl<'a> Forward<'a> {
                     *sum += m.abs() + r.abs();
                 }
             }
-            sum.apply(|sum| *sum = inflate(*sum, 2 * self.width));
+            sum *= 1.01;
         }
         reach
     }
@@ -195,8 +192,8 @@ impl<'a> Forward<'a> {
     /// which is at least 0.
     fn charge(&self, radius: &mut Matrix, j: usize, d: usize, sizes: f64) {
         let constant = &mut radius[(j, d * self.width)];
-        let charge = add_up(mul_up(16.0 * UNIT, sizes), 16.0 * self.width as f64 * TINY);
-        *constant = add_up(nan_to(*constant, f64::INFINITY).max(0.0), charge);
+        // Where it is no number, neither are the sizes finite.
+        *constant = constant.max(0.0) + (16.0 * UNIT * sizes + TINY);
     }
 
     /// Planes (slope of x, slope of y, intercept) below and above a product.
@@ -241,7 +238,8 @@ impl<'a> Forward<'a> {
     fn boxes(&self, forms: &Forms) -> Boxes {
         let Forms { middle, radius } = forms;
         let reach = self.reach(middle, radius);
-        let g = gamma(4 * self.width + 8);
+        // A difference or sum, one more for each of the other columns, and that of the charge.
+        let g = gamma(self.width + 1);
         let mut lower = Matrix::zeros(middle.nrows(), self.domains);
         let mut upper = lower.clone();
         for d in 0..self.domains {
@@ -259,9 +257,9 @@ impl<'a> Forward<'a> {
                 }
             }
             for (j, (low, high)) in low.iter_mut().zip(high.iter_mut()).enumerate() {
-                let charge = add_up(mul_up(reach[(j, d)], g), 4.0 * self.width as f64 * TINY);
-                *low = nan_to(sub_down(*low, charge), f64::NEG_INFINITY);
-                *high = nan_to(add_up(*high, charge), f64::INFINITY);
+                let charge = reach[(j, d)] * g;
+                *low = nan_to(*low - charge, f64::NEG_INFINITY);
+                *high = nan_to(*high + charge, f64::INFINITY);
             }
         }
         Boxes { lower, upper }

@@ -6,9 +6,9 @@
 //! aᵢ xᵢ ≤ b − c − Σ_{j≠i} min(aⱼ lⱼ, aⱼ uⱼ)
 //! ```
 //!
-//! (Clip-and-Verify, NeurIPS 2025.) Every operation is rounded so that no point that matters is lost.
+//! (Clip-and-Verify, NeurIPS 2025.) What rounding can cost is left to the box, so that no point that matters is lost.
 
-use crate::num::{add_down, mul_down, mul_up, sub_down, sub_up};
+use crate::num::{ample, gamma};
 
 /// A linear lower bound of a functional that must be ≤ `bound` for a point to matter.
 #[derive(Debug, Clone, Copy)]
@@ -24,30 +24,26 @@ pub struct Cut<'a> {
 /// Shrinks [lower, upper] to what the cut leaves. Returns whether anything is left.
 #[must_use]
 pub fn clip(cut: Cut, lower: &mut [f64], upper: &mut [f64]) -> bool {
-    if !cut.coefficients.iter().all(|a| a.is_finite()) {
-        return true;
+    // The least of a x.
+    let part =
+        |a: f64, l: f64, u: f64| if a == 0.0 { 0.0 } else { a * if a > 0.0 { l } else { u } };
+    let (mut least, mut reach) = (0.0, cut.bound.abs() + cut.constant.abs());
+    for ((&a, &l), &u) in cut.coefficients.iter().zip(&*lower).zip(&*upper) {
+        least += part(a, l, u);
+        reach += part(a, l, u).abs();
     }
-    let end = |a: f64, l: f64, u: f64| if a >= 0.0 { l } else { u };
-    let room = sub_up(cut.bound, cut.constant);
-    let mut least = 0.0;
-    for (i, &a) in cut.coefficients.iter().enumerate() {
-        if a != 0.0 {
-            least = add_down(least, mul_down(a, end(a, lower[i], upper[i])));
-        }
-    }
+    // No part of b − c − (the sum of all parts − the own one) + charge passes through more roundings. Where something is infinite or no
+    // number, so is this, and then no limit is less than infinite.
+    let charge = ample(gamma(cut.coefficients.len() + 5) * reach);
+    let room = cut.bound - cut.constant + charge;
     if least > room {
         return false;
-    }
-    if !(least.is_finite() && room.is_finite()) {
-        return true;
     }
     for (i, &a) in cut.coefficients.iter().enumerate() {
         if a == 0.0 || lower[i] == upper[i] {
             continue;
         }
-        // aᵢ xᵢ ≤ room − (least − own part): the parts of other inputs rounded down, the rest up.
-        let others = sub_down(least, mul_up(a, end(a, lower[i], upper[i])));
-        let limit = sub_up(room, others) / a;
+        let limit = (room - (least - part(a, lower[i], upper[i]))) / a;
         if a > 0.0 {
             upper[i] = upper[i].min(limit.next_up());
         } else {
@@ -63,7 +59,8 @@ pub fn clip(cut: Cut, lower: &mut [f64], upper: &mut [f64]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::num::hostile::{exact, near};
+    use crate::num::hostile::{exact, exact_dot, near, piled};
+    use num_traits::Signed;
     use proptest::prelude::*;
 
     proptest! {
@@ -92,6 +89,19 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
 
+        /// a x ≤ b − c, where the product with the lower end is 0: a difference and a quotient.
+        #[test]
+        fn a_limit_is_rounded_outward(a in 1.0f64..4.0, b in near(), c in -4.0f64..0.0, sign: bool) {
+            let a = if sign { a } else { -a };
+            let (mut lower, mut upper) = if sign { ([0.0], [10.0]) } else { ([-10.0], [0.0]) };
+            let cut = Cut { coefficients: &[a], constant: c, bound: b.abs() };
+            prop_assert!(clip(cut, &mut lower, &mut upper));
+            let limit = (exact(b.abs()) - exact(c)) / exact(a);
+            // Away from 0, on the one side or on the other.
+            let far = if sign { upper[0] } else { -lower[0] };
+            prop_assert!(exact(far) >= limit.abs());
+        }
+
         /// A point that the cut just keeps, with nothing to spare: the bound is the next number above its value.
         #[test]
         fn no_point_on_the_edge_is_lost(
@@ -107,6 +117,39 @@ mod tests {
             let mut upper = [0, 1].map(|i| end(i, 1.0 - sides[i]).max(x[i]));
             prop_assert!(clip(cut, &mut lower, &mut upper));
             prop_assert!((0..2).all(|i| lower[i] <= x[i] && x[i] <= upper[i]));
+        }
+    }
+
+    /// A long sum whose small parts are lost beside the first one, which a last part or the bound takes away again.
+    #[test]
+    fn no_point_is_lost_by_a_long_sum() {
+        let mut a: Vec<f64> = piled(300).iter().map(|a| -0.5 * a).collect();
+        a[0] = 1.0;
+        for last in [a[299], -1.0] {
+            a[299] = last;
+            let value = exact_dot(&a, &[1.0; 300]);
+            let cut = Cut { coefficients: &a, constant: 0.0, bound: crate::num::round_up(&value) };
+            let (mut lower, mut upper) = ([1.0; 300], [1.0; 300]);
+            assert!(clip(cut, &mut lower, &mut upper), "{last}");
+        }
+    }
+
+    /// Products of the least number that are rounded up, and the limit of an input far below it.
+    #[test]
+    fn no_point_is_lost_where_numbers_underflow() {
+        let least = f64::from_bits(1);
+        // Σ x / 2 ≤ 100 · 1.5 least at x = 3 least.
+        let (mut lower, mut upper) = ([3.0 * least; 100], [3.0 * least; 100]);
+        let cut = Cut { coefficients: &[0.5; 100], constant: 0.0, bound: 150.0 * least };
+        assert!(clip(cut, &mut lower, &mut upper));
+        // ±2^600 x ≤ 2^600 · 2.25 least.
+        let a = 2f64.powi(600);
+        let most = exact(2.25) * exact(least);
+        for sign in [1.0, -1.0] {
+            let (mut lower, mut upper) = if sign > 0.0 { ([0.0], [1.0]) } else { ([-1.0], [0.0]) };
+            let cut = Cut { coefficients: &[sign * a], constant: 0.0, bound: 2.25 * (a * least) };
+            assert!(clip(cut, &mut lower, &mut upper));
+            assert!(if sign > 0.0 { exact(upper[0]) >= most } else { exact(-lower[0]) >= most });
         }
     }
 

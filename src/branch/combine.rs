@@ -13,16 +13,14 @@
 //! Whatever the weights are, only that sweep's bound counts.
 
 use crate::net::{Matrix, column};
-use crate::num::{TINY, add_up, gamma, inflate, mul_up};
+use crate::num::{TINY, ample, gamma};
 
-/// Σ wₕ fₕ ≤ Σ wₕ bₕ, as computed.
+/// Σ wₕ fₕ ≤ Σ wₕ bₕ, rounded so that it holds wherever the exact one does.
 #[derive(Debug, Clone)]
 pub struct Combination {
     /// The functional, rounded.
     pub functional: Vec<f64>,
-    /// What its rounding may cost.
-    pub charge: f64,
-    /// The right side, rounded up.
+    /// The right side, with what the rounding of both sides may cost.
     pub bound: f64,
 }
 
@@ -39,12 +37,13 @@ pub fn combine(
         let half = column(functionals, f);
         functional.iter_mut().zip(half).for_each(|(sum, a)| *sum += w * a);
         reach += half.iter().zip(magnitudes).map(|(a, m)| w * a.abs() * m).sum::<f64>();
-        bound = add_up(bound, mul_up(w, b));
+        bound += w * b;
+        reach += w * b.abs();
     }
-    // A product that underflows may cost TINY times the output's magnitude.
-    let underflow = inflate(magnitudes.iter().sum(), outputs) * (terms as f64 * TINY);
-    let rounding = inflate(reach, terms * outputs + 2) * gamma(terms);
-    Combination { functional, charge: inflate(rounding + underflow, 3), bound }
+    // A product that underflows is off by 2⁻¹⁰⁷⁵, times the output that it multiplies.
+    let underflow = TINY * magnitudes.iter().sum::<f64>();
+    // One more for adding the charge.
+    Combination { functional, bound: bound + ample(gamma(terms + 1) * reach + underflow) }
 }
 
 /// Rows d + aᵀε over ε ∈ [−1, 1]ⁿ.
@@ -198,7 +197,9 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::num::Rational;
     use crate::num::hostile::{exact, exact_dot, piled};
+    use num_traits::Signed;
     use proptest::prelude::*;
 
     #[test]
@@ -209,22 +210,36 @@ mod tests {
         assert_eq!((shares, value), (vec![0.5, 0.5], 0.25));
     }
 
-    /// 1, and then numbers that are lost beside it: as weights, as right sides, and as a product that underflows.
+    /// By how much Σ w f is larger than what was computed of it on outputs of these magnitudes, and the right side than what was rounded.
+    fn losses(functionals: &Matrix, halves: &[(usize, f64, f64)], magnitudes: &[f64]) -> Rational {
+        let sum = combine(functionals, halves.iter().copied(), magnitudes);
+        let mut lost = -exact(sum.bound);
+        for &(f, b, w) in halves {
+            lost += exact(w) * exact(b);
+            lost += exact(w) * exact_dot(column(functionals, f), magnitudes);
+        }
+        lost - exact_dot(&sum.functional, magnitudes)
+    }
+
+    /// 1, and then numbers that are lost beside it: as weights, and as right sides.
     #[test]
     fn a_combination_pays_for_its_sums() {
         let ones = Matrix::from_element(1, 300, 1.0);
-        let halves = piled(300).into_iter().enumerate().map(|(f, w)| (f, 1.0, w));
-        let sum = combine(&ones, halves.collect::<Vec<_>>().into_iter(), &[1.0]);
-        let weights = exact_dot(&piled(300), &[1.0; 300]);
-        assert!(&weights - exact(sum.functional[0]) <= exact(sum.charge) && sum.charge < 1e-12);
-        assert!(exact(sum.bound) >= weights);
-        let halves = piled(300).into_iter().enumerate().map(|(f, b)| (f, b, 1.0));
-        let sum = combine(&ones, halves.collect::<Vec<_>>().into_iter(), &[1.0]);
-        assert!(exact(sum.bound) >= weights && sum.bound < 1.0 + 1e-12);
+        let of = |b: fn(f64) -> f64, w: fn(f64) -> f64| -> Vec<(usize, f64, f64)> {
+            piled(300).into_iter().enumerate().map(|(f, x)| (f, b(x), w(x))).collect()
+        };
+        assert!(!losses(&ones, &of(|_| 0.0, |w| w), &[1.0]).is_positive());
+        assert!(!losses(&ones, &of(|b| b, |_| 1.0), &[0.0]).is_positive());
+    }
+
+    #[test]
+    fn a_combination_pays_for_what_underflows() {
         let (least, huge) = (f64::from_bits(1), 2f64.powi(1000));
-        let sum = combine(&Matrix::from_element(1, 1, least), [(0, 0.0, 0.5)].into_iter(), &[huge]);
-        let lost = exact(0.5) * exact(least) - exact(sum.functional[0]);
-        assert!(lost * exact(huge) <= exact(sum.charge));
+        let one = Matrix::from_element(1, 1, least);
+        assert!(!losses(&one, &[(0, 0.0, 0.5)], &[huge]).is_positive());
+        let zeros = Matrix::zeros(1, 100);
+        let halves: Vec<_> = (0..100).map(|f| (f, least, 0.5)).collect();
+        assert!(!losses(&zeros, &halves, &[0.0]).is_positive());
     }
 
     #[test]

@@ -13,7 +13,6 @@ use crate::bound::{
     Analysis, Charges, Costs, Functionals, Intermediate, Multipliers, OpenPolytope, Start, Swept,
 };
 use crate::net::{Boxes, Matrix, Network, column};
-use crate::num::{add_up, sub_down};
 use std::sync::Arc;
 
 /// A sub-box of one claim's region that is not proved yet.
@@ -312,12 +311,12 @@ impl<'a> Bounder<'a> {
                 let sum = combine(&functionals.matrix, halves, magnitudes);
                 columns.push(*column);
                 matrix.extend_from_slice(&sum.functional);
-                let mut target = add_up(sum.bound, sum.charge);
+                let mut target = sum.bound;
                 if self.recorded {
                     target += self.expected_distance(reach, domain, &sum.functional);
                 }
                 targets.push(target);
-                owners.push((u, r, weights, sum.charge, sum.bound));
+                owners.push((u, r, weights, sum.bound));
             }
         }
         if owners.is_empty() {
@@ -326,9 +325,9 @@ impl<'a> Bounder<'a> {
         let matrix = Matrix::from_vec(self.net.outputs(), columns.len(), matrix);
         let (sweeps, best) = ascend(&bounded.analysis, &matrix, &columns, &targets);
         for (k, (owner, (step, c))) in owners.into_iter().zip(best).enumerate() {
-            let (u, r, weights, charge, bound) = owner;
+            let (u, r, weights, bound) = owner;
             let at = (bounded.sweeps.len() + step, c);
-            let mut row = Row::of(&sweeps[step].0, at, bound, weights).charged(charge);
+            let mut row = Row::of(&sweeps[step].0, at, bound, weights);
             let undecided = &mut bounded.undecided[u];
             if self.recorded {
                 row.slack = self.slack(&row, undecided.domain, column(&matrix, k));
@@ -436,12 +435,6 @@ impl Bounded<'_> {
 }
 
 impl Row {
-    /// The row of a functional that the one swept is a rounded version of.
-    fn charged(self, charge: f64) -> Self {
-        let (constant, low) = (sub_down(self.constant, charge), sub_down(self.low, charge));
-        Self { constant, low, ..self }
-    }
-
     fn of(swept: &Swept, at: (usize, usize), bound: f64, weights: Vec<f64>) -> Self {
         Self {
             coefficients: column(&swept.coefficients, at.1).to_vec(),
@@ -485,26 +478,5 @@ impl Reach {
         }
         weights.iter_mut().for_each(|w| *w = (*w / GRAIN).round().max(0.0) * GRAIN);
         Some(weights)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::num::UNIT;
-    use crate::num::hostile::exact;
-
-    /// The charge is lost beside the constant and the bound.
-    #[test]
-    fn charges_are_subtracted_downwards() {
-        let swept = Swept {
-            bounds: vec![1024.0],
-            coefficients: Matrix::from_element(1, 1, 0.0),
-            constants: vec![1024.0],
-            trace: Vec::new(),
-        };
-        let row = Row::of(&swept, (0, 0), 0.0, Vec::new()).charged(UNIT);
-        let most = exact(1024.0) - exact(UNIT);
-        assert!(exact(row.constant) <= most && exact(row.low) <= most);
     }
 }

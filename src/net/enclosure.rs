@@ -5,7 +5,7 @@
 
 use super::evaluate::broadcast;
 use super::{Affine, Matrix, Network, Op, recip_interval};
-use crate::num::{add_up, gamma, inflate, mul_down, mul_up, nan_to, sub_down, sub_up};
+use crate::num::{gamma, inflate, mul_down, mul_up, sub_up};
 
 /// A batch of boxes: column c is the box [lower, upper] of domain c.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,10 +121,11 @@ impl Network {
 
 fn enclose_affine(affine: &Affine, earlier: &[Boxes], domains: usize) -> Boxes {
     let terms = affine.fan_in();
-    let (g, rounded) = (gamma(terms + affine.roundings), gamma(affine.roundings));
+    // One more than the centre takes, for the ends.
+    let (g, rounded) = (gamma(terms + affine.roundings + 1), gamma(affine.roundings));
     let mut centres = broadcast(&affine.bias, domains);
     let mut radii = broadcast(&affine.bias, domains);
-    radii.apply(|b| *b = mul_up(b.abs(), g));
+    radii.apply(|b| *b = b.abs() * g);
     for term in &affine.terms {
         let boxes = &earlier[term.source];
         let mut centre = boxes.lower.clone();
@@ -132,30 +133,26 @@ fn enclose_affine(affine: &Affine, earlier: &[Boxes], domains: usize) -> Boxes {
         for (c, r) in centre.iter_mut().zip(radius.iter_mut()) {
             let (l, u) = (*c, *r);
             (*c, *r) = around(l, u);
-            // Nothing is lost of an exact 0, and its upward rounded radius, a denormal number, would make products slow.
-            if l != 0.0 || u != 0.0 {
-                *r = add_up(*r, add_up(mul_up(rounded, *r), mul_up(g, c.abs())));
-            }
+            // The second charge may underflow, and meet a large weight afterwards. Where the first one does, `around` added as much.
+            *r += rounded * *r + mul_up(g, c.abs());
         }
         term.map.add_apply_both(&centre, &mut centres, &radius, &mut radii);
     }
     let rows = affine.bias.len();
     for (i, (c, r)) in centres.iter_mut().zip(radii.iter_mut()).enumerate() {
         let slack = affine.slack.get(i % rows).copied().unwrap_or(0.0);
-        // What products lose by underflow, in the centre and in the radius, `inflate` adds as well.
-        let radius = add_up(inflate(*r, terms), slack);
+        // Four sums and a product more than `terms`. What products lose by underflow, in the centre as well, `inflate` adds.
+        let radius = inflate(*r + slack, terms + 5);
+        let (l, u) = (*c - radius, *c + radius);
         // Where parts of the sum overflowed, the centre says nothing.
-        let radius = if c.is_finite() { radius } else { f64::INFINITY };
-        (*c, *r) = (sub_down(*c, radius), add_up(*c, radius));
+        let known = c.is_finite() && !radius.is_nan();
+        (*c, *r) = if known { (l, u) } else { (f64::NEG_INFINITY, f64::INFINITY) };
     }
-    Boxes {
-        lower: centres.map(|l| nan_to(l, f64::NEG_INFINITY)),
-        upper: radii.map(|u| nan_to(u, f64::INFINITY)),
-    }
+    Boxes { lower: centres, upper: radii }
 }
 
 /// About the middle of an interval, and a radius that reaches both ends from there.
-fn around(l: f64, u: f64) -> (f64, f64) {
+pub(crate) fn around(l: f64, u: f64) -> (f64, f64) {
     let c = 0.5 * l + 0.5 * u;
     let exact = l == u && c == l;
     (c, if exact { 0.0 } else { sub_up(u, c).max(sub_up(c, l)).max(0.0) })
@@ -255,6 +252,22 @@ mod tests {
         assert!(value(&weights, 0.0, &x) <= exact(found.upper[0]));
     }
 
+    /// γ times a radius, or a centre, underflows; its weight is huge.
+    #[test]
+    fn tiny_elements_pay_for_huge_weights() {
+        let huge = 2f64.powi(100);
+        // The weight stands for one that is 40 roundings larger.
+        let x = 0.01 * f64::MIN_POSITIVE;
+        let found = boxes(&row(&[huge]), 0.0, 40, 0.0, [&[-x], &[x]]);
+        assert!(exact(huge) * exact(1.0 + 40.0 * UNIT) * exact(x) <= exact(found.upper[0]));
+        for k in 1..64 {
+            let (x, weight) = (10.0 * x, huge * (1.0 + f64::from(k) * f64::EPSILON));
+            let found = boxes(&row(&[weight]), 0.0, 0, 0.0, [&[x], &[x]]);
+            let value = value(&[weight], 0.0, &[x]);
+            assert!(exact(found.lower[0]) <= value && value <= exact(found.upper[0]), "{k}");
+        }
+    }
+
     /// Parts of a sum that overflow say nothing about the sum, which is 0.
     #[test]
     fn a_sum_whose_parts_overflow_is_unknown() {
@@ -262,14 +275,23 @@ mod tests {
         let weights = [2f64.powi(23), 2f64.powi(23), -2f64.powi(23), -2f64.powi(23)];
         let found = boxes(&row(&weights), 0.0, 0, 0.0, [&x, &x]);
         assert_eq!((found.lower[0], found.upper[0]), (f64::NEG_INFINITY, f64::INFINITY));
+        // A radius that is infinite, and its weight 0.
+        let (lower, upper) = ([-f64::MAX, 0.0], [f64::MAX, 0.0]);
+        let found = boxes(&row(&[0.0, 1.0]), 0.0, 0, 0.0, [&lower, &upper]);
+        assert_eq!((found.lower[0], found.upper[0]), (f64::NEG_INFINITY, f64::INFINITY));
     }
 
     proptest! {
         #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
         #[test]
-        fn the_radius_reaches_both_ends(a in near(), b in near(), small in -2.0f64..2.0) {
-            let b = if small.abs() < 1.0 { a + small * UNIT } else { b };
+        fn the_radius_reaches_both_ends(a in near(), b in near(), small in -2.0f64..2.0, how in 0..3) {
+            // Near ends, or one near 0, where the middle is next to 1 and the radius is smaller, each rounded to another grain.
+            let (a, b) = match how {
+                0 => (a, a + small * UNIT),
+                1 => (small / 64.0, small / 64.0 + (2.0 - small * small / 64.0).copysign(small)),
+                _ => (a, b),
+            };
             let (l, u) = (a.min(b), a.max(b));
             let (c, r) = around(l, u);
             prop_assert!(exact(c) - exact(r) <= exact(l) && exact(u) <= exact(c) + exact(r));

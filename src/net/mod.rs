@@ -13,6 +13,7 @@ mod sparse;
 
 pub use conv::{Conv, ConvGeometry};
 pub use dense::Dense;
+pub(crate) use enclosure::around;
 pub use enclosure::{Boxes, Enclosure};
 pub use evaluate::Values;
 pub use graph::{Affine, BuildError, Network, NetworkBuilder, Node, NodeId, Op, Term};

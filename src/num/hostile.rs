@@ -22,20 +22,23 @@ pub fn piled(n: usize) -> Vec<f64> {
     numbers
 }
 
-/// Numbers a little above ±1, where half a unit in the last place is the largest share, and their products end in halves of one.
+/// Numbers a little above ±1, where half a unit in the last place is the largest share. Products of two of them end anywhere in such a unit,
+/// or in its middle or next to it, on either side of an even digit.
 pub fn near() -> impl Strategy<Value = f64> {
-    let above = (0u32..1 << 28).prop_map(|k| 1.0 + f64::from(k) * f64::EPSILON);
+    let middle = (1u32..8, 0u32..3).prop_map(|(k, more)| (k << 25) + more);
+    let above = prop_oneof![0u32..1 << 28, middle];
+    let above = above.prop_map(|k| 1.0 + f64::from(k) * f64::EPSILON);
     (above, any::<bool>()).prop_map(|(x, negative)| if negative { -x } else { x })
 }
 
-/// e^x for |x| < 100, to hundreds of bits: Taylor's series at x/2^20, squared twenty times, on multiples of 2^-512.
+/// e^x for |x| < 800, to a hundred bits: Taylor's series at x/2^20, squared twenty times, on multiples of 2^-1400.
 pub fn exp(x: &Rational) -> Rational {
-    const BITS: u32 = 512;
+    const BITS: u32 = 1400;
     const HALVINGS: u32 = 20;
     let one = BigInt::from(1) << BITS;
     let small = (x.numer() << (BITS - HALVINGS)) / x.denom();
     let (mut term, mut sum) = (one.clone(), one.clone());
-    for n in 1..32 {
+    for n in 1..64 {
         term = ((term * &small) >> BITS) / n;
         sum += &term;
     }

@@ -1,7 +1,7 @@
 //! Numbers: outward rounding of floating-point results, and exact rationals for what users write.
 //!
 //! This is the only module that knows about floating-point error. Everything else asks it for a charge
-//! ([`gamma`], [`inflate`]) or for a directed operation ([`add_down`], [`mul_up`], …).
+//! ([`gamma`], [`inflate`], [`ample`]) or for a directed operation ([`add_down`], [`mul_up`], …).
 
 mod decimal;
 mod exact;
@@ -15,6 +15,6 @@ pub use exact::{
     round_down_f32, round_nearest, round_up, round_up_f32, to_f64_nearest,
 };
 pub use round::{
-    TINY, UNIT, add_down, add_up, gamma, inflate, mul_down, mul_up, nan_to, single_down, single_up,
-    sub_down, sub_up, two_sum,
+    TINY, UNIT, add_down, add_up, ample, gamma, inflate, mul_down, mul_up, nan_to, single_down,
+    single_up, sub_down, sub_up, two_sum,
 };

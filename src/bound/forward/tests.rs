@@ -84,14 +84,17 @@ fn long_sums_of_coefficients_pay_for_their_additions() {
     }
 }
 
-/// The constants of the radius are summed up and rounded up.
+/// γ times a form's magnitude underflows; the weight is huge.
 #[test]
-fn a_long_sum_of_radii_is_rounded_up() {
-    let (middle, radius) = (Matrix::zeros(300, 1), Matrix::from_element(300, 1, 1.0));
-    let value = sum_of(&piled(300));
-    let forms = Forms { middle, radius };
-    let out = after(&affine(&piled(300), 0.0, 0, 0.0), forms, &[-1.0; 300], &[1.0; 300]);
-    assert!(exact(out.radius[0]) >= value);
+fn tiny_elements_pay_for_huge_weights() {
+    let x = 0.1 * f64::MIN_POSITIVE;
+    for k in 1..64 {
+        let weight = 2f64.powi(100) * (1.0 + f64::from(k) * f64::EPSILON);
+        holds(
+            &after(&affine(&[weight], 0.0, 0, 0.0), point(&[x]), &[x], &[x]),
+            &(exact(weight) * exact(x)),
+        );
+    }
 }
 
 /// A weight or bias that stands for a number 40 roundings larger, at the middle and at the radius; and slack.
@@ -112,6 +115,32 @@ fn products_that_underflow_are_charged() {
     let (least, halves) = (f64::from_bits(1), [0.5; 100]);
     let value = exact(50.0) * exact(least);
     holds(&after(&affine(&[least; 100], 0.0, 0, 0.0), point(&halves), &halves, &halves), &value);
+}
+
+/// Parts of sums that overflow say nothing: of coefficients, and of ranges.
+#[test]
+fn what_overflows_says_nothing() {
+    let net = affine(&[1.0], 0.0, 0, 0.0);
+    let forward = Forward { width: 3, ..Forward::new(&net, &Boxes::single(&[0.0], &[0.0])) };
+    let row = |x: [f64; 3]| Matrix::from_row_slice(1, 3, &x);
+    let zeros = row([0.0; 3]);
+    let (inf, max) = (f64::INFINITY, f64::MAX);
+    let all = (f64::NEG_INFINITY, f64::INFINITY);
+    for middle in [[inf, max, inf], [-inf, inf, 0.0], [f64::NAN, 0.0, 0.0], [max, max, max]] {
+        for forms in [
+            Forms { middle: row(middle), radius: zeros.clone() },
+            Forms { middle: zeros.clone(), radius: row(middle) },
+        ] {
+            let boxes = forward.boxes(&forms);
+            assert!(boxes.lower[0] == all.0 || boxes.lower[0] == -max, "{middle:?}");
+            assert!(boxes.upper[0] == all.1 || boxes.upper[0] == max, "{middle:?}");
+        }
+    }
+    let mut b = NetworkBuilder::new(1, "x").unwrap();
+    let y = b.relu(0, "y").unwrap();
+    let forms = Forms { middle: row([inf, 0.0, 0.0]), radius: row([inf, 0.0, 0.0]) };
+    let out = after(&b.finish(y).unwrap(), forms, &[-1.0], &[1.0]);
+    assert!(!out.radius[0].is_finite());
 }
 
 /// Ranges of M ± R with 300 ε.
@@ -146,17 +175,18 @@ proptest! {
         prop_assert!(low <= exact(l) && exact(u) <= high);
     }
 
-    /// The lines of a ReLU on [−1, u] at the ends of forms with two ε.
+    /// The lines of a ReLU on [−1, u], or on [−tiny, u] where the intercept is tiny, at the ends of forms with two ε, or of tiny forms.
     #[test]
     fn lines_pay_for_their_coefficients(
-        middle in [near(), near(), near()], radius in [near(), near(), near()], u in near(),
+        middle in [near(), near(), near()], radius in [near(), near(), near()], u in near(), how in 0usize..3,
     ) {
         let mut b = NetworkBuilder::new(1, "x").unwrap();
         let y = b.relu(0, "y").unwrap();
         let net = b.finish(y).unwrap();
-        let row = |x: [f64; 3]| Matrix::from_row_slice(1, 3, &x);
+        let scale = [1.0, 1.0, UNIT][how];
+        let row = |x: [f64; 3]| Matrix::from_row_slice(1, 3, &x.map(|x| scale * x));
         let forms = Forms { middle: row(middle), radius: row(radius) };
-        let (l, u) = (-1.0, u.abs());
+        let (l, u) = ([-1.0, -2f64.powi(-20), -1.0][how], u.abs());
         let (a, s, t) = crate::bound::relax::relu_lines(l, u);
         let out = after(&net, forms.clone(), &[l], &[u]);
         for signs in [[false, false], [false, true], [true, false], [true, true]] {
@@ -166,11 +196,13 @@ proptest! {
         }
     }
 
-    /// The planes of x y at the ends of forms with one ε.
+    /// The planes of x y at the ends of forms with one ε; of forms that are small beside the intercept, and the other way about.
     #[test]
     fn planes_pay_for_their_coefficients(
-        x in [near(), near()], y in [near(), near()], ends_of in [near(), near()],
+        x in [near(), near()], y in [near(), near()], ends_of in [near(), near()], how in 0usize..3,
     ) {
+        let x = x.map(|x| x * [1.0, 1.0, UNIT][how]);
+        let y = y.map(|y| y * [1.0, 1.0, UNIT][how]);
         let mut b = NetworkBuilder::new(2, "x").unwrap();
         let pick = |b: &mut NetworkBuilder, i| {
             b.linear(0, LinearMap::Sparse(Sparse::gather(2, [i])), "factor").unwrap()
@@ -178,8 +210,12 @@ proptest! {
         let (first, second) = (pick(&mut b, 0), pick(&mut b, 1));
         let product = b.product(first, second, "product").unwrap();
         let net = b.finish(product).unwrap();
-        let lower = ends_of.map(|x| -x.abs());
-        let input = Boxes::single(&lower, &[1.0, 1.0]);
+        let mut lower = ends_of.map(|x| -x.abs());
+        let mut upper = [1.0, 1.0];
+        if how == 1 {
+            (lower[1], upper[1]) = (lower[1] * UNIT, UNIT);
+        }
+        let input = Boxes::single(&lower, &upper);
         let mut layers = Layers::default();
         (0..4).for_each(|id| layers.push(net.enclose_node(id, &input, &layers.boxes)));
         let forms = |x: [f64; 2]| {
@@ -204,4 +240,17 @@ proptest! {
             prop_assert!(low <= value(&planes.lower, false) && value(&planes.upper, true) <= high);
         }
     }
+}
+
+/// The plane 0.5 y of a product with 0.5, of a form that is the least number.
+#[test]
+fn planes_that_underflow_are_charged() {
+    let net = affine(&[1.0], 0.0, 0, 0.0);
+    let one = |x: f64| Matrix::from_element(1, 1, x);
+    let known = |x: f64| Some(Forms { middle: one(x), radius: one(0.0) });
+    let forms = vec![known(0.0), known(0.5), known(f64::from_bits(1))];
+    let forward = Forward { forms, ..Forward::new(&net, &Boxes::single(&[0.0], &[0.0])) };
+    let plane = [one(0.0), one(0.5), one(0.0)];
+    let out = forward.product([1, 2], [&plane, &plane]).unwrap();
+    holds(&out, &(exact(0.5) * exact(f64::from_bits(1))));
 }

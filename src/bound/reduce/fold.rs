@@ -13,7 +13,7 @@
 use super::Reduced;
 use crate::bound::Analysis;
 use crate::net::{Affine, LinearMap, Matrix, NetworkBuilder, NodeId, Op, Term};
-use crate::num::{gamma, inflate};
+use crate::num::{TINY, add_up, ample, gamma};
 
 /// Matrix entries that affine forms may take.
 const MOST_ENTRIES: usize = 1 << 24;
@@ -26,7 +26,7 @@ struct Form {
     bias: Vec<f64>,
     /// How far from the truth.
     slack: Vec<f64>,
-    /// At least Σ |coefficient| · magnitude + |bias|.
+    /// Σ |coefficient| · magnitude + |bias|, but for a share that `ample` pays for.
     reach: Vec<f64>,
     /// x itself: no terms are stored.
     is_input: bool,
@@ -112,19 +112,18 @@ impl Builder<'_> {
         }
         // Every coefficient is a sum of at most `fan_in` products, with weights that are rounded themselves.
         let count = affine.fan_in() + affine.terms.len();
-        let g = gamma(count + affine.roundings + 2);
-        let tiny = f64::MIN_POSITIVE * (1.0 + self.span());
+        // One more for the sum of slack, which pays for its own rounding as well.
+        let g = gamma(count + affine.roundings + 1);
+        let underflow = TINY * self.span();
         // Of a network that is only near another one already, that distance comes on top.
         let own = |i: usize| affine.slack.get(i).copied().unwrap_or(0.0);
-        let total = |(i, (s, r)): (usize, (&f64, &f64))| {
+        let total = |(i, (&s, &r)): (usize, (&f64, &f64))| {
             // Weights that are rounded act on what the operands stand for, which may be this far from their forms.
-            let (s, r) = (inflate(*s, count), inflate(*r, count));
-            inflate(s + g * (r + s) + count as f64 * tiny + own(i), 7)
+            add_up(s + ample(g * (r + s) + underflow), own(i))
         };
         let slack = slack.iter().zip(reach.iter()).enumerate().map(total).collect();
-        // Computed coefficients may be larger than the true ones by their rounding.
-        let reach = reach.iter().map(|r| inflate(inflate(*r, count) * (1.0 + g), 4)).collect();
-        Form { terms, bias: bias.as_slice().to_vec(), slack, reach, is_input: false }
+        let (bias, reach) = (bias.as_slice().to_vec(), reach.as_slice().to_vec());
+        Form { terms, bias, slack, reach, is_input: false }
     }
 
     /// The sum of all magnitudes, for underflow.

@@ -89,6 +89,12 @@ fn what_a_network_stands_for_within_some_distance_stays_that_far() {
     let net = Chain::new().affine(row(&[1.0]), 0.0, 0, 0.5).relu();
     let [_, _, slack] = folded(&net.affine(row(&[1.0]), 0.0, 0, 0.25).net(), 1.0, 2.0);
     assert!((0.75..0.76).contains(&slack), "{slack}");
+    // What is lost is lost beside that distance, too.
+    let small: Vec<f64> = piled(300).iter().map(|w| w * 2f64.powi(-40)).collect();
+    let net = Chain::new().affine(column(&[1.0; 300]), 0.0, 0, 0.0);
+    let [weight, _, slack] = folded(&net.affine(row(&small), 0.0, 0, 1.0).net(), 1.0, 1.0);
+    let sum = small.iter().fold(Rational::zero(), |sum, &w| sum + exact(w));
+    pays(sum - exact(weight) + exact(1.0), slack);
 }
 
 /// The last weight stands for one that is 1000 roundings larger, and what it acts on for what is up to ½ larger than its form.
@@ -110,4 +116,8 @@ fn folded_products_that_underflow_are_charged() {
     let net = Chain::new().affine(row(&[least]), 0.0, 0, 0.0).relu();
     let [weight, _, slack] = folded(&net.affine(row(&[0.5]), 0.0, 0, 0.0).net(), huge, huge);
     pays((exact(0.5) * exact(least) - exact(weight)) * exact(huge), slack);
+    // The same of many biases, where nothing is huge.
+    let net = Chain::new().affine(column(&[0.0; 100]), least, 0, 0.0);
+    let [_, bias, slack] = folded(&net.affine(row(&[0.5; 100]), 0.0, 0, 0.0).net(), 0.0, 0.0);
+    pays(exact(50.0) * exact(least) - exact(bias), slack);
 }
