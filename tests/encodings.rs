@@ -248,7 +248,10 @@ fn same_values(circuit: &Circuit, net: &Network) {
     for _ in 0..8 {
         let x: Vec<f64> = (0..net.inputs()).map(|_| 2.0 * rng.unit() - 1.0).collect();
         let ours = net.evaluate(&Matrix::from_column_slice(x.len(), 1, &x))[0];
-        assert!((values(circuit, &x, |w| w)[circuit.output()][0] - ours).abs() < 1e-9 * (1.0 + ours.abs()));
+        assert!(
+            (values(circuit, &x, |w| w)[circuit.output()][0] - ours).abs()
+                < 1e-9 * (1.0 + ours.abs())
+        );
     }
 }
 

@@ -137,6 +137,33 @@ fn run_plain<A: Arithmetic>(
     }
 }
 
+/// What comes after a line of a node.
+pub enum Next {
+    /// Another line of it.
+    Line,
+    /// Its first child, and later this second one.
+    Children(State),
+    /// A second child that waits.
+    Sibling,
+}
+
+impl<A: Arithmetic> Context<'_, A> {
+    /// Does what a line of a node says; where there are children, the state becomes that of the first.
+    pub fn follow(&self, state: &mut State, line: Line) -> Result<Next, Reason> {
+        match line {
+            Line::Crown(range, hints) => self.crown(state, range, &hints)?,
+            Line::Tighten(target, side, hints) => self.tighten(state, &target, side, &hints)?,
+            Line::Refute(set, hints) => self.refute(state, set.as_ref(), &hints)?,
+            Line::Clip(slabs, hints) => self.clip(state, &slabs, &hints)?,
+            Line::Split(var, at) => return self.split(state, var, at).map(Next::Children),
+            Line::Part(set) => return self.part(state, &set).map(Next::Children),
+            Line::Leaf => return self.leaf(state).map(|()| Next::Sibling),
+            Line::Let(..) | Line::Cases(_) | Line::End(_) => return Err(Reason::Syntax),
+        }
+        Ok(Next::Line)
+    }
+}
+
 /// One tree; the number of its leaves.
 fn section<A: Arithmetic>(
     context: &mut Context<A>,
@@ -149,25 +176,19 @@ fn section<A: Arithmetic>(
     let mut waiting: Vec<(State, usize, usize)> = vec![];
     let mut leaves = 0;
     loop {
-        match lines.parse(place)? {
-            Line::Crown(range, hints) => context.crown(&mut state, range, &hints)?,
-            Line::Tighten(target, side, hints) => {
-                context.tighten(&mut state, &target, side, &hints)?;
+        match context.follow(&mut state, lines.parse(place)?)? {
+            Next::Line => {}
+            Next::Children(second) => {
+                let depth = place.branches.len();
+                if depth >= MOST_DEEP {
+                    return Err(Reason::TooDeep);
+                }
+                let bytes = second.own(waiting.last().map(|(below, ..)| below));
+                context.memory.take(bytes, 1)?;
+                waiting.push((second, depth, bytes));
+                place.branches.push('<');
             }
-            Line::Refute(set, hints) => context.refute(&mut state, set.as_ref(), &hints)?,
-            Line::Clip(slabs, hints) => context.clip(&mut state, &slabs, &hints)?,
-            Line::Split(var, at) => {
-                deeper(place)?;
-                let above = context.split(&mut state, var, at)?;
-                wait(context, &mut waiting, above, place)?;
-            }
-            Line::Part(set) => {
-                deeper(place)?;
-                let others = context.part(&mut state, &set)?;
-                wait(context, &mut waiting, others, place)?;
-            }
-            Line::Leaf => {
-                context.leaf(&mut state)?;
+            Next::Sibling => {
                 leaves += 1;
                 let Some((next, depth, bytes)) = waiting.pop() else { return Ok(leaves) };
                 context.memory.give(bytes);
@@ -175,28 +196,8 @@ fn section<A: Arithmetic>(
                 place.branches.truncate(depth);
                 place.branches.push('>');
             }
-            Line::Let(..) | Line::Cases(_) | Line::End(_) => return Err(Reason::Syntax),
         }
     }
-}
-
-/// Puts a second child aside, and goes to the first.
-fn wait<A: Arithmetic>(
-    context: &Context<A>,
-    waiting: &mut Vec<(State, usize, usize)>,
-    state: State,
-    place: &mut Place,
-) -> Result<(), Reason> {
-    let bytes = state.own(waiting.last().map(|(below, ..)| below));
-    context.memory.take(bytes, 1)?;
-    waiting.push((state, place.branches.len(), bytes));
-    place.branches.push('<');
-    Ok(())
-}
-
-/// Whether a node may have children.
-fn deeper(place: &Place) -> Result<(), Reason> {
-    if place.branches.len() >= MOST_DEEP { Err(Reason::TooDeep) } else { Ok(()) }
 }
 
 /// The proof's lines, counted.

@@ -231,8 +231,8 @@ impl Circuit {
         let mut at = node;
         loop {
             let Node::Affine(Affine { terms, .. }) = &self.nodes[at] else { return None };
-            if let Some(c) = terms.iter().find_map(|(_, map)| map.as_convolution()) {
-                return Some(c.planes()[1]).filter(|plane| *plane > 0);
+            if let Some([_, plane]) = terms.iter().find_map(|(_, map)| map.planes()) {
+                return Some(plane).filter(|plane| *plane > 0);
             }
             // A sum of tensors: where its first one comes from.
             match terms.first() {

@@ -76,7 +76,7 @@ impl Arithmetic for Exact {
 
     fn enter(&mut self, _: &Circuit, _: &[Arc<Ends>]) {}
 
-    fn lane(&self, circuit: &Circuit) -> usize {
+    fn room(&self, circuit: &Circuit, numbers: usize) -> usize {
         // Between which powers of two the coefficients lie, for functionals with 128 bits about 1. A proof may give it more, hence 4.
         let mut ranges = vec![(-64i64, 64i64); circuit.nodes().len()];
         for (at, node) in circuit.nodes().iter().enumerate().rev() {
@@ -98,7 +98,7 @@ impl Arithmetic for Exact {
         let limbs = ranges.iter().map(|(low, high)| (high - low) as usize / 64 + 1);
         let sizes: Vec<usize> =
             limbs.enumerate().map(|(at, limbs)| 4 * limbs * circuit.size(at)).collect();
-        circuit.most_at_once(&sizes)
+        numbers / circuit.most_at_once(&sizes).max(1)
     }
 
     fn image(&self, affine: &Affine, intervals: &[Arc<Ends>]) -> Ends {

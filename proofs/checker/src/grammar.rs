@@ -3,7 +3,9 @@ use crate::float::parse_hex;
 use crate::reject::Reason;
 use crate::sweep::Slopes;
 use std::collections::BTreeMap;
+use std::iter::Peekable;
 use std::ops::Range;
+use std::str::Split;
 
 /// An input, a pre-activation by block and element, or a sum that the proof defines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,12 +89,12 @@ pub const HEADER: &str = "certus-proof 1";
 
 /// Reads one line (not the header, not a comment).
 pub fn parse(line: &str) -> Result<Line, Reason> {
-    let mut tokens = Tokens { rest: Some(line) };
+    let mut tokens = Tokens(line.split(' ').peekable());
     let parsed = match tokens.next()? {
         "let" => {
             let Var::Q(number) = var(tokens.next()?)? else { return Err(Reason::Syntax) };
             let mut terms = vec![term(tokens.next()?)?];
-            while tokens.rest.is_some() {
+            while tokens.peek().is_some() {
                 terms.push(term(tokens.next()?)?);
             }
             Line::Let(number, terms)
@@ -149,27 +151,19 @@ pub fn parse(line: &str) -> Result<Line, Reason> {
         "end" => Line::End(integer(tokens.next()?)? as u64),
         _ => return Err(Reason::Syntax),
     };
-    if tokens.rest.is_none() { Ok(parsed) } else { Err(Reason::Syntax) }
+    if tokens.peek().is_none() { Ok(parsed) } else { Err(Reason::Syntax) }
 }
 
 /// The tokens of a line: separated by single spaces, none empty.
-struct Tokens<'a> {
-    rest: Option<&'a str>,
-}
+struct Tokens<'a>(Peekable<Split<'a, char>>);
 
 impl<'a> Tokens<'a> {
-    fn peek(&self) -> Option<&'a str> {
-        self.rest.map(|r| r.split_once(' ').map_or(r, |(t, _)| t))
+    fn peek(&mut self) -> Option<&'a str> {
+        self.0.peek().copied()
     }
 
     fn next(&mut self) -> Result<&'a str, Reason> {
-        let rest = self.rest.ok_or(Reason::Syntax)?;
-        let (token, rest) = match rest.split_once(' ') {
-            Some((token, rest)) => (token, Some(rest)),
-            None => (rest, None),
-        };
-        self.rest = rest;
-        if token.is_empty() { Err(Reason::Syntax) } else { Ok(token) }
+        self.0.next().filter(|token| !token.is_empty()).ok_or(Reason::Syntax)
     }
 }
 

@@ -31,6 +31,15 @@ enum Kind {
     Convolution(Convolution),
 }
 
+impl Kind {
+    fn weights(&self) -> &[f64] {
+        match self {
+            Kind::Dense(weights) | Kind::Sparse { weights, .. } => weights,
+            Kind::Convolution(c) => &c.weights,
+        }
+    }
+}
+
 /// A 2-D cross-correlation on channel-major tensors; the kernel is `[out channel][channel of the group][y][x]`.
 #[derive(Clone, Debug)]
 pub struct Convolution {
@@ -46,11 +55,9 @@ pub struct Convolution {
     pub weights: Vec<f64>,
 }
 
-/// Terms of a convolution that lie in a line: for k < count, weight · x[input + k·stride] is a term of y[output + k]; `tap` is the
-/// weight's number among those of its output channel.
+/// Terms of a convolution that lie in a line: for k < count, weight · x[input + k·stride] is a term of y[output + k].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Run {
-    pub tap: usize,
     pub output: usize,
     pub input: usize,
     pub count: usize,
@@ -134,11 +141,7 @@ impl Map {
     }
 
     fn new(rows: usize, columns: usize, kind: Kind) -> Map {
-        let weights = match &kind {
-            Kind::Dense(w) | Kind::Sparse { weights: w, .. } => w,
-            Kind::Convolution(c) => &c.weights,
-        };
-        let parts = || weights.iter().filter(|w| **w != 0.0).map(|w| decode(*w));
+        let parts = || kind.weights().iter().filter(|w| **w != 0.0).map(|w| decode(*w));
         let exponent = parts().map(|p| p.exponent as i64).min().unwrap_or(0);
         let top = parts().map(|p| p.exponent as i64 + 64 - p.mantissa.leading_zeros() as i64).max();
         let bits = top.map_or(0, |t| (t - exponent) as usize);
@@ -203,10 +206,8 @@ impl Map {
     /// An upper bound of the number of weights in all rows.
     pub fn work(&self) -> usize {
         match &self.kind {
-            Kind::Dense(w) | Kind::Sparse { weights: w, .. } => w.len(),
-            Kind::Convolution(c) => {
-                (c.weights.len() / c.channels[0].max(1)).saturating_mul(self.rows)
-            }
+            Kind::Convolution(_) => self.row_terms().saturating_mul(self.rows),
+            kind => kind.weights().len(),
         }
     }
 
@@ -220,12 +221,11 @@ impl Map {
 
     /// The memory that it takes.
     pub fn bytes(&self) -> usize {
-        let weights = match &self.kind {
-            Kind::Dense(w) => 8 * w.len(),
-            Kind::Sparse { starts, weights, .. } => 8 * starts.len() + 12 * weights.len(),
-            Kind::Convolution(c) => 8 * c.weights.len(),
+        let places = match &self.kind {
+            Kind::Sparse { starts, index, .. } => 8 * starts.len() + 4 * index.len(),
+            _ => 0,
         };
-        weights + 8 * self.norms.len()
+        places + 8 * (self.kind.weights().len() + self.norms.len())
     }
 
     pub fn is_monomial(&self) -> bool {
@@ -241,15 +241,12 @@ impl Map {
     }
 
     pub fn is_finite(&self) -> bool {
-        match &self.kind {
-            Kind::Dense(w) | Kind::Sparse { weights: w, .. } => w.iter().all(|x| x.is_finite()),
-            Kind::Convolution(c) => c.weights.iter().all(|x| x.is_finite()),
-        }
+        self.kind.weights().iter().all(|w| w.is_finite())
     }
 
     /// Calls f for all terms, as runs, of weights that are not zero; `None` if the map is no convolution.
     pub fn each_run(&self, mut f: impl FnMut(Run)) -> Option<()> {
-        let c = self.as_convolution()?;
+        let Kind::Convolution(c) = &self.kind else { return None };
         for channel in 0..c.channels[0] {
             c.each_run(channel, |run| {
                 if run.weight != 0.0 {
@@ -260,8 +257,30 @@ impl Map {
         Some(())
     }
 
-    pub fn as_convolution(&self) -> Option<&Convolution> {
-        if let Kind::Convolution(c) = &self.kind { Some(c) } else { None }
+    /// The number of rows at one place that read the same columns, and the number of places; `None` of a sparse map.
+    pub fn planes(&self) -> Option<[usize; 2]> {
+        match &self.kind {
+            Kind::Dense(_) => Some([self.rows, 1]),
+            Kind::Sparse { .. } => None,
+            Kind::Convolution(c) => Some([c.channels[0] / c.groups, c.output[0] * c.output[1]]),
+        }
+    }
+
+    /// Calls f(number of the weight, column) for every weight of row i, but of a sparse map; zero or not.
+    pub fn each_tap(&self, i: usize, mut f: impl FnMut(usize, usize)) {
+        match &self.kind {
+            Kind::Convolution(c) => c.each_tap(i, f),
+            _ => (0..self.columns).for_each(|j| f(j, j)),
+        }
+    }
+
+    /// The weights of row i by their number, but of a sparse map.
+    pub fn taps(&self, i: usize) -> &[f64] {
+        match &self.kind {
+            Kind::Dense(w) => &w[i * self.columns..(i + 1) * self.columns],
+            Kind::Sparse { .. } => &[],
+            Kind::Convolution(c) => c.taps(i / (c.output[0] * c.output[1])),
+        }
     }
 
     /// Row i; `scratch` may hold it.
@@ -313,21 +332,14 @@ impl Convolution {
         }
     }
 
-    /// The number of output channels that read the same input channels, the outputs of one channel, and of one line of it.
-    pub fn planes(&self) -> [usize; 3] {
-        let [height, width] = self.output;
-        [self.channels[0] / self.groups, height * width, width]
-    }
-
     /// The weights of one output channel, by their number.
-    pub fn taps(&self, channel: usize) -> &[f64] {
+    fn taps(&self, channel: usize) -> &[f64] {
         let count = self.channels[1] / self.groups * self.kernel[0] * self.kernel[1];
         &self.weights[channel * count..][..count]
     }
 
-    /// For every weight of an output channel, zero or not, and every line of outputs, those whose tap is inside of the input: of two
-    /// channels of one group, runs correspond.
-    pub fn each_run(&self, channel: usize, mut f: impl FnMut(Run)) {
+    /// For every weight of an output channel and every line of outputs, those whose tap is inside of the input.
+    fn each_run(&self, channel: usize, mut f: impl FnMut(Run)) {
         let [out_channels, in_channels] = self.channels;
         let [height, width] = self.output;
         let (per_group, taps) = (in_channels / self.groups, self.kernel[0] * self.kernel[1]);
@@ -346,7 +358,6 @@ impl Convolution {
                 let line = (y * self.strides[0] + ky * self.dilations[0]).checked_sub(self.pads[0]);
                 let Some(line) = line.filter(|line| *line < self.input[0]) else { continue };
                 f(Run {
-                    tap,
                     output: (channel * height + y) * width + first,
                     input: (from * self.input[0] + line) * self.input[1] + first * stride + shift
                         - pad,
@@ -372,7 +383,7 @@ impl Convolution {
     }
 
     /// Calls f(number of the weight, column) for every weight whose tap at output i is inside of the input.
-    pub fn each_tap(&self, i: usize, mut f: impl FnMut(usize, usize)) {
+    fn each_tap(&self, i: usize, mut f: impl FnMut(usize, usize)) {
         let (plane, [out_channels, in_channels]) = (self.output[0] * self.output[1], self.channels);
         let (channel, y, x) = (i / plane, i % plane / self.output[1], i % self.output[1]);
         let per_group = in_channels / self.groups;
@@ -502,17 +513,6 @@ mod tests {
                 return Ok(());
             }
             prop_assert_eq!(by_rows, by_runs);
-            let c = map.as_convolution().unwrap();
-            let [together, plane, _] = c.planes();
-            let [mut first, mut last] = [vec![], vec![]];
-            c.each_run(0, |run| first.push(run));
-            c.each_run(together - 1, |run| last.push(run));
-            prop_assert_eq!(first.len(), last.len());
-            for (a, b) in first.into_iter().zip(last) {
-                let weight = c.taps(together - 1)[a.tap];
-                let shifted = Run { output: a.output + (together - 1) * plane, weight, ..a };
-                prop_assert_eq!(shifted, b);
-            }
         }
     }
 }

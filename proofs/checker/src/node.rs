@@ -73,7 +73,7 @@ impl<'a, A: Arithmetic> Context<'a, A> {
     pub fn new(statement: &'a Statement, arithmetic: A) -> Result<Self, Reason> {
         let memory = Memory::new(MOST_MEMORY - OF_PROPERTY);
         memory.take(statement.circuit().bytes(), 1)?;
-        let room = SWEPT / arithmetic.lane(statement.circuit()).max(1);
+        let room = arithmetic.room(statement.circuit(), SWEPT);
         Ok(Context { statement, arithmetic, sums: vec![], memory, room })
     }
 

@@ -11,7 +11,7 @@
 use crate::circuit::{Affine, Circuit, Node};
 use crate::float::SLOPE_ONE;
 use crate::map::{Map, Row, Run, Scratch};
-use crate::product::{GROUP, by_places, convolved, dense_product};
+use crate::product::{GROUP, by_places};
 use crate::rows::Rows;
 use crate::sweep::{Arithmetic, Ends, Facet, Region, Seed};
 use std::sync::Arc;
@@ -48,10 +48,6 @@ impl Total {
     }
 }
 
-fn padded(lanes: usize) -> usize {
-    if lanes == 1 { 1 } else { lanes.div_ceil(GROUP) * GROUP }
-}
-
 fn magnitudes(ends: &Ends) -> Vec<f64> {
     ends.low.iter().zip(&ends.high).map(|(l, u)| l.abs().max(u.abs())).collect()
 }
@@ -66,9 +62,9 @@ impl Arithmetic for Outward {
     type Block = Rows<f64>;
     type Total = Total;
 
-    fn lane(&self, circuit: &Circuit) -> usize {
+    fn room(&self, circuit: &Circuit, numbers: usize) -> usize {
         let sizes: Vec<usize> = (0..circuit.nodes().len()).map(|at| circuit.size(at)).collect();
-        circuit.most_at_once(&sizes)
+        numbers / circuit.most_at_once(&sizes).max(1) / GROUP * GROUP
     }
 
     fn enter(&mut self, circuit: &Circuit, root: &[Arc<Ends>]) {
@@ -114,7 +110,7 @@ impl Arithmetic for Outward {
             for (i, (middle, radius)) in middle.iter_mut().zip(&mut radius).enumerate() {
                 let row = map.row(i, &mut scratch);
                 let [y, around] = match row {
-                    Row::Dense(w) => dense_row(w, &c, &r),
+                    Row::Dense(w) => [dense_row(w, &c, |w| w), dense_row(w, &r, f64::abs)],
                     row => {
                         let mut sums = [0.0; 2];
                         row.each(|j, w| {
@@ -139,7 +135,8 @@ impl Arithmetic for Outward {
     }
 
     fn total(&self, lanes: usize) -> Total {
-        Total { low: vec![0.0; padded(lanes)], error: vec![self.underflow; padded(lanes)] }
+        let lanes = lanes.next_multiple_of(GROUP);
+        Total { low: vec![0.0; lanes], error: vec![self.underflow; lanes] }
     }
 
     fn seed(&self, size: usize, seeds: &[Seed], total: &mut Total) -> Rows<f64> {
@@ -186,15 +183,11 @@ impl Arithmetic for Outward {
     }
 
     fn through(&self, map: &Map, block: &Rows<f64>, wanted: &[bool]) -> Rows<f64> {
-        let lanes = block.width();
-        if map.is_dense() && block.indices().len() >= 8 {
-            return dense_product(map, block, wanted);
-        }
-        if let Some(rows) = by_places(map, block, wanted).or_else(|| convolved(map, block)) {
+        if let Some(rows) = by_places(map, block, wanted) {
             return rows;
         }
         let terms: usize = block.indices().iter().map(|i| map.terms(*i as usize)).sum();
-        let mut rows = Rows::with_room(map.columns(), lanes, terms.min(map.columns()));
+        let mut rows = Rows::with_room(map.columns(), block.width(), terms.min(map.columns()));
         let mut scratch = Scratch::default();
         for (i, row) in block.iter() {
             let Some(first) = row.iter().position(|c| *c != 0.0) else { continue };
@@ -290,7 +283,7 @@ impl Outward {
             if map.each_run(|run| add_run(run, run.weight.abs(), m, &mut sizes)).is_none() {
                 for (i, size) in sizes.iter_mut().enumerate() {
                     match map.row(i, &mut scratch) {
-                        Row::Dense(w) => *size = dense_row(w, m, m)[1],
+                        Row::Dense(w) => *size = dense_row(w, m, f64::abs),
                         row => row.each(|j, w| *size += w.abs() * m[j]),
                     }
                 }
@@ -358,22 +351,18 @@ fn relax(
     }
 }
 
-/// Σ w·c and Σ |w|·r, in partial sums that run in parallel.
-fn dense_row(w: &[f64], c: &[f64], r: &[f64]) -> [f64; 2] {
+/// Σ f(w)·x, in partial sums that run in parallel.
+fn dense_row(w: &[f64], x: &[f64], f: impl Fn(f64) -> f64) -> f64 {
     const P: usize = 8;
-    let (mut y, mut around) = ([0.0; P], [0.0; P]);
-    let whole = w.len() / P * P;
-    for ((w, c), r) in w.chunks_exact(P).zip(c.chunks_exact(P)).zip(r.chunks_exact(P)) {
+    let mut sums = [0.0; P];
+    let ((w, more_w), (x, more_x)) = (w.as_chunks::<P>(), x.as_chunks::<P>());
+    for (w, x) in w.iter().zip(x) {
         for p in 0..P {
-            y[p] += w[p] * c[p];
-            around[p] += w[p].abs() * r[p];
+            sums[p] += f(w[p]) * x[p];
         }
     }
-    for ((w, c), r) in w[whole..].iter().zip(&c[whole..]).zip(&r[whole..]) {
-        y[0] += w * c;
-        around[0] += w.abs() * r;
-    }
-    [y.iter().sum(), around.iter().sum()]
+    more_w.iter().zip(more_x).for_each(|(w, x)| sums[0] += f(*w) * x);
+    sums.iter().sum()
 }
 
 /// y[output + k] += w · x[input + k·stride].

@@ -30,22 +30,6 @@ impl<T: Copy + Default> Rows<T> {
         out
     }
 
-    /// All rows present, slot = index.
-    pub fn full(count: usize, width: usize) -> Rows<T> {
-        Rows::some(&vec![true; count], width)
-    }
-
-    /// The rows of these indices present, in order.
-    pub fn some(present: &[bool], width: usize) -> Rows<T> {
-        let (mut slots, mut indices) = (vec![ABSENT; present.len()], vec![]);
-        for (index, _) in present.iter().enumerate().filter(|(_, present)| **present) {
-            slots[index] = indices.len() as u32;
-            indices.push(index as u32);
-        }
-        let data = vec![T::default(); indices.len() * width];
-        Rows { width, slots, indices, data }
-    }
-
     /// The indices of the rows that are there, in the order of their slots.
     pub fn indices(&self) -> &[u32] {
         &self.indices
@@ -73,14 +57,9 @@ impl<T: Copy + Default> Rows<T> {
         &mut self.data
     }
 
-    /// The same, with their indices.
-    pub fn parts_mut(&mut self) -> (&[u32], &mut [T]) {
-        (&self.indices, &mut self.data)
-    }
-
-    /// The row of an index, made (of zeros) if absent.
+    /// Where the row of an index, made (of zeros) if absent, begins in the data.
     #[inline]
-    pub fn row_mut(&mut self, index: usize) -> &mut [T] {
+    pub fn place(&mut self, index: usize) -> usize {
         let mut slot = self.slots[index];
         if slot == ABSENT {
             slot = self.indices.len() as u32;
@@ -88,7 +67,14 @@ impl<T: Copy + Default> Rows<T> {
             self.indices.push(index as u32);
             self.data.resize(self.data.len() + self.width, T::default());
         }
-        &mut self.data[slot as usize * self.width..][..self.width]
+        slot as usize * self.width
+    }
+
+    /// The row of an index, made (of zeros) if absent.
+    #[inline]
+    pub fn row_mut(&mut self, index: usize) -> &mut [T] {
+        let place = self.place(index);
+        &mut self.data[place..place + self.width]
     }
 
     /// Keeps the rows for which `keep(index, row)` says so; it may change the row.

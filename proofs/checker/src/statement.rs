@@ -113,29 +113,27 @@ const MOST_BYTES: u64 = 1 << 32;
 impl Statement {
     /// Reads an ONNX and a VNN-LIB file, either of them perhaps gzip-compressed.
     pub fn load(model: &Path, property: &Path) -> Result<Statement, LoadError> {
-        let (model_bytes, property_bytes) = (read(model)?, read(property)?);
+        let (network, unsafe_set) = (read(model)?, read(property)?);
         let folder = model.parent().unwrap_or(Path::new(""));
-        let circuit = onnx::read_in(folder, &model_bytes);
-        Statement::from_files(model, circuit, property, &property_bytes)
+        Statement::of(model, onnx::read_in(folder, &network), property, &unsafe_set)
     }
 
     /// The same from the (unpacked) contents of the files; the model's weights are all in it.
     pub fn from_bytes(model: &[u8], property: &[u8]) -> Result<Statement, LoadError> {
-        let circuit = onnx::read(model);
-        Statement::from_files(Path::new("model"), circuit, Path::new("property"), property)
+        Statement::of(Path::new("model"), onnx::read(model), Path::new("property"), property)
     }
 
-    fn from_files(
+    fn of(
         model: &Path,
         circuit: Result<Circuit, onnx::Error>,
         property: &Path,
-        property_bytes: &[u8],
+        bytes: &[u8],
     ) -> Result<Statement, LoadError> {
-        let circuit =
-            circuit.map_err(|error| LoadError::Model { path: model.to_path_buf(), error })?;
-        let parsed = vnnlib::read(property_bytes)
-            .map_err(|error| LoadError::Property { path: property.to_path_buf(), error })?;
-        Statement::new(circuit, parsed)
+        let [model, property] = [model, property].map(Path::to_path_buf);
+        let circuit = circuit.map_err(|error| LoadError::Model { path: model, error })?;
+        let property =
+            vnnlib::read(bytes).map_err(|error| LoadError::Property { path: property, error })?;
+        Statement::new(circuit, property)
     }
 
     /// A statement from its parts. Many statements may share a circuit.

@@ -73,8 +73,8 @@ pub trait Arithmetic {
 
     /// Called at the root of a section, with intervals that hold all later ones of the section.
     fn enter(&mut self, circuit: &Circuit, root: &[Arc<Ends>]);
-    /// Not less than the numbers of 8 bytes that a sweep holds at a time for one lane.
-    fn lane(&self, circuit: &Circuit) -> usize;
+    /// For how many lanes a sweep holds no more than so many numbers of 8 bytes at a time.
+    fn room(&self, circuit: &Circuit, numbers: usize) -> usize;
     /// The image of intervals under an affine node, rounded outward.
     fn image(&self, affine: &Affine, intervals: &[Arc<Ends>]) -> Ends;
 

@@ -1,4 +1,5 @@
 //! A proof line by line, for whoever writes one. It accepts nothing: nothing here needs to be trusted.
+use crate::check::Next;
 use crate::grammar::{self, Hints, Line};
 use crate::node::{Context, State};
 use crate::outward::Outward;
@@ -35,34 +36,15 @@ impl<'a> Walk<'a> {
             }
             return Ok(());
         };
-        match line {
-            Line::Crown(range, hints) => context.crown(state, range, &hints),
-            Line::Tighten(target, side, hints) => context.tighten(state, &target, side, &hints),
-            Line::Refute(set, hints) => context.refute(state, set.as_ref(), &hints),
-            Line::Clip(slabs, hints) => context.clip(state, &slabs, &hints),
-            Line::Split(var, at) => {
-                let above = context.split(state, var, at)?;
-                self.wait(above);
-                Ok(())
+        match context.follow(state, line)? {
+            Next::Line => {}
+            Next::Children(second) => {
+                let before = self.place.0.len() - 1;
+                self.place.0.insert(before, second);
             }
-            Line::Part(set) => {
-                let others = context.part(state, &set)?;
-                self.wait(others);
-                Ok(())
-            }
-            Line::Leaf => {
-                context.leaf(state)?;
-                self.skip();
-                Ok(())
-            }
-            Line::Let(..) | Line::Cases(_) | Line::End(_) => Err(Reason::Syntax),
+            Next::Sibling => self.skip(),
         }
-    }
-
-    /// A second child is walked through after the first.
-    fn wait(&mut self, second: State) {
-        let before = self.place.0.len() - 1;
-        self.place.0.insert(before, second);
+        Ok(())
     }
 
     /// Leaves this node as it is, and goes on with what comes after it.

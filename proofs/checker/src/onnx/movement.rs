@@ -57,36 +57,31 @@ impl Builder {
         for operand in &operands {
             self.memory.take(volume(operand.shape())?, 16)?;
         }
-        let constants: Vec<Array<f64>> = operands
-            .iter()
-            .filter_map(|o| if let Value::Constant(c) = o { Some((**c).clone()) } else { None })
-            .collect();
-        if constants.len() == operands.len() {
-            return Ok(Value::constant(Array::concatenated(&constants, axis)?));
-        }
         // Each element remembers its operand and its position there.
         let mut tagged = vec![];
         for (o, operand) in operands.iter().enumerate() {
             let count = small_volume(operand.shape())?;
             let data = (0..count).map(|p| (o, p)).collect();
-            tagged.push(Array::new(self.kind, operand.shape().to_vec(), data)?);
+            tagged.push(Array::new(first.kind(), operand.shape().to_vec(), data)?);
         }
         let all: Array<(usize, usize)> = Array::concatenated(&tagged, axis)?;
-        let mut bias = vec![0.0; all.data.len()];
+        let fixed = |(from, p): &(usize, usize)| match operands[*from] {
+            Value::Constant(c) => c.data[*p],
+            Value::Variable(_) => 0.0,
+        };
+        let bias = all.data.iter().map(fixed).collect();
         let mut terms = vec![];
         for (o, operand) in operands.iter().enumerate() {
-            match operand {
-                Value::Constant(c) => {
-                    let own = bias.iter_mut().zip(&all.data).filter(|(_, (from, _))| *from == o);
-                    own.for_each(|(b, (_, p))| *b = c.data[*p]);
-                }
-                Value::Variable(v) => {
-                    let row = |(from, p): &(usize, usize)| {
-                        if *from == o { vec![(*p, 1.0)] } else { vec![] }
-                    };
-                    terms.push(self.sparse(v.node, all.data.iter().map(row).collect())?);
-                }
+            if let Value::Variable(v) = operand {
+                let row = |(from, p): &(usize, usize)| match *from == o {
+                    true => vec![(*p, 1.0)],
+                    false => vec![],
+                };
+                terms.push(self.sparse(v.node, all.data.iter().map(row).collect())?);
             }
+        }
+        if terms.is_empty() {
+            return Array::new(all.kind, all.shape, bias).map(Value::constant);
         }
         let joined = self.affine(all.shape, terms, bias)?;
         let operands = operands.into_iter().cloned().collect();
