@@ -152,3 +152,38 @@ fn cut(
     ];
     Ok(builder.affine(terms, bias, *roundings, name)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::shift::Image;
+    use crate::net::Op;
+
+    /// The roundings that the affine nodes in front of a network are charged with: the image's, and those of the cuts.
+    fn roundings(
+        value: [i64; 2],
+        domain: [[i64; 2]; 2],
+        perturbation: &Perturbation,
+    ) -> Vec<usize> {
+        let ratio = |[n, d]: [i64; 2]| Rational::new(n.into(), d.into());
+        let (value, domain) = (ratio(value), (ratio(domain[0]), ratio(domain[1])));
+        let image = Image { channels: 1, height: 1, width: 1 };
+        let scene = Scene { image, values: &[value], domain: Some(&[domain]) };
+        let front = front(&perturbation.family(&scene).unwrap(), &scene).unwrap();
+        let of = |op: &Op| if let Op::Affine(affine) = op { Some(affine.roundings) } else { None };
+        front.nodes().iter().filter_map(|node| of(&node.op)).collect()
+    }
+
+    #[test]
+    fn what_is_no_double_is_charged_where_it_is_used() {
+        let light = Perturbation::Brightness { by: Rational::from_integer(1.into()) };
+        let (half, quarters) = ([1, 2], [[1, 4], [3, 4]]);
+        assert_eq!(roundings(half, quarters, &light), [0, 0, 0, 0, 0]);
+        assert_eq!(roundings([1, 3], quarters, &light), [1, 0, 0, 0, 0]);
+        assert_eq!(roundings(half, [[1, 10], [3, 4]], &light), [0, 1, 1, 0, 0]);
+        assert_eq!(roundings(half, [[1, 4], [9, 10]], &light), [0, 0, 0, 1, 1]);
+        // 9/10 − 1/2 is a coefficient; what is moved towards the upper end is never beyond it.
+        let haze = Perturbation::Haze { up_to: Rational::from_integer(1.into()) };
+        assert_eq!(roundings(half, [[1, 4], [9, 10]], &haze), [1]);
+    }
+}
