@@ -89,19 +89,10 @@ fn run<A: Arithmetic>(
     place: &mut Place,
 ) -> Result<u64, Reason> {
     let packed = proof.fill_buf().map_err(|_| Reason::Unreadable)?.starts_with(&[0x1f, 0x8b]);
-    if packed {
-        run_plain(statement, BufReader::new(MultiGzDecoder::new(proof)), arithmetic, place)
-    } else {
-        run_plain(statement, proof, arithmetic, place)
-    }
-}
-
-fn run_plain<A: Arithmetic>(
-    statement: &Statement,
-    proof: impl BufRead,
-    arithmetic: A,
-    place: &mut Place,
-) -> Result<u64, Reason> {
+    let proof: Box<dyn BufRead> = match packed {
+        true => Box::new(BufReader::new(MultiGzDecoder::new(proof))),
+        false => Box::new(proof),
+    };
     let mut lines = Lines { proof, buffer: vec![] };
     if lines.next(place)? != Some(HEADER) {
         return Err(Reason::UnknownVersion);
@@ -168,7 +159,7 @@ impl<A: Arithmetic> Context<'_, A> {
 fn section<A: Arithmetic>(
     context: &mut Context<A>,
     cases: &Set,
-    lines: &mut Lines<impl BufRead>,
+    lines: &mut Lines,
     place: &mut Place,
 ) -> Result<u64, Reason> {
     let mut state = context.root(cases)?;
@@ -201,12 +192,12 @@ fn section<A: Arithmetic>(
 }
 
 /// The proof's lines, counted.
-struct Lines<R> {
-    proof: R,
+struct Lines<'p> {
+    proof: Box<dyn BufRead + 'p>,
     buffer: Vec<u8>,
 }
 
-impl<R: BufRead> Lines<R> {
+impl Lines<'_> {
     /// The next line without its end; `None` at the end of the proof.
     fn next(&mut self, place: &mut Place) -> Result<Option<&str>, Reason> {
         self.buffer.clear();

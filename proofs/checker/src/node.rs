@@ -85,14 +85,9 @@ impl<'a, A: Arithmetic> Context<'a, A> {
         }
     }
 
-    /// The number of terms that a variable is the sum of.
-    fn length(&self, var: Var) -> Result<usize, Reason> {
-        if let Var::Q(k) = var { Ok(self.sum(k)?.len()) } else { Ok(1) }
-    }
-
     /// The number of terms that lifts add to a functional.
     pub fn lifted(&self, hints: &Hints) -> Result<usize, Reason> {
-        hints.lifts.keys().map(|(var, _)| self.length(*var)).sum()
+        hints.lifts.keys().map(|(var, _)| Ok(self.terms(*var)?.count())).sum()
     }
 
     /// Enters the definition of a sum, which must be the next one.
@@ -168,26 +163,24 @@ impl<'a, A: Arithmetic> Context<'a, A> {
         self.sums.get(k).map(Vec::as_slice).ok_or_else(|| Reason::NoSuchVariable { name: name() })
     }
 
+    /// What a variable is the sum of: (node, element, coefficient).
+    fn terms(&self, var: Var) -> Result<impl Iterator<Item = (usize, usize, f64)>, Reason> {
+        let (sum, own) = match var {
+            Var::Q(k) => (self.sum(k)?, None),
+            _ => (&[][..], Some(self.locate(var)?)),
+        };
+        Ok(sum.iter().copied().chain(own.map(|(node, element)| (node, element, 1.0))))
+    }
+
     /// The last tensor that a variable has to do with.
     fn last(&self, var: Var) -> Result<usize, Reason> {
-        match var {
-            Var::Q(k) => Ok(self.sum(k)?.iter().map(|(node, ..)| *node).max().unwrap_or(0)),
-            _ => Ok(self.locate(var)?.0),
-        }
+        Ok(self.terms(var)?.map(|(node, ..)| node).max().unwrap_or(0))
     }
 
     /// Adds factor·v to a lane.
     fn seed(&self, var: Var, factor: f64, lane: usize, batch: &mut Batch) -> Result<(), Reason> {
-        let mut push = |(node, element, coefficient)| {
-            batch.seeds.push(Seed { node, element, lane, factor, coefficient });
-        };
-        match var {
-            Var::Q(k) => self.sum(k)?.iter().copied().for_each(push),
-            _ => {
-                let (node, element) = self.locate(var)?;
-                push((node, element, 1.0));
-            }
-        }
+        let seed = |(node, element, coefficient)| Seed { node, element, lane, factor, coefficient };
+        batch.seeds.extend(self.terms(var)?.map(seed));
         Ok(())
     }
 
@@ -357,8 +350,9 @@ impl<'a, A: Arithmetic> Context<'a, A> {
         }
         let sign = if side == Side::Lower { 1.0 } else { -1.0 };
         let mut found = Vec::with_capacity(vars.len());
-        let lengths = vars.iter().map(|var| self.length(*var));
-        let longest = lengths.collect::<Result<Vec<_>, _>>()?.into_iter().max().unwrap_or(0);
+        let lengths = vars.iter().map(|var| Ok(self.terms(*var)?.count()));
+        let longest =
+            lengths.collect::<Result<Vec<usize>, Reason>>()?.into_iter().max().unwrap_or(0);
         let most = if self.circuit().is_sparse(top) { SPARSE_LANES } else { LANES };
         let together = self.together(longest + self.lifted(hints)?)?.min(most);
         let relaxed = self.relaxed(state, hints);

@@ -130,6 +130,14 @@ fn bounds(
     [outward, sweep(&Exact, &relaxed, &mut batch())[0]]
 }
 
+/// One lane takes as much memory as four; here 20 numbers each.
+#[test]
+fn lanes_are_counted_in_fours() {
+    let circuit = affine(super::circuits::select(10, (0..10).map(|i| (i, 1.0))), vec![0.0; 10]);
+    let room = |numbers| Outward::new().room(&circuit, numbers);
+    assert_eq!([79, 80, 159, 160].map(room), [0, 4, 4, 8]);
+}
+
 /// A thousand times 0.1 is more than f64 says, one after the other: as inputs, as biases, and as intercepts.
 #[test]
 fn long_sums_are_charged() {
