@@ -11,6 +11,7 @@ mod leaf;
 mod limits;
 mod record;
 mod relu;
+mod repeat;
 mod smear;
 
 pub use again::Again;

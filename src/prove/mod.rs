@@ -6,7 +6,7 @@
 //! Proofs are made of backward sweeps, at default slopes, optimised ones or an LP's duals, and of splits of inputs or of
 //! ReLUs. The search that finds them is [`crate::branch::search`] with a record. Bounds that the checker, which rounds elsewhere, may
 //! doubt are written down with every slope: with the same slopes, tighter intervals never weaken a bound. Where the checker rejects a
-//! step all the same, the proof is mended (`mend.rs`), as long as there is time.
+//! step all the same, the proof is mended (`mend/`), as long as there is time.
 
 mod mend;
 mod relax;

@@ -181,10 +181,10 @@ pub(super) fn step_lines(step: &Step, cases: &[usize], text: Text) -> Vec<String
     let mut lines = Vec::new();
     lines.extend(if *bare { None } else { text.crown(None, hints) });
     if is_plain(step) {
-        lines.push(text.refute("all", &in_full(&Refutation::default(), hints)));
+        lines.push(text.refute("all", &with_doubtful(&Refutation::default(), hints)));
     }
     lines.extend(refuted_lines(refuted, hints, cases, text));
-    lines.extend(clips.iter().map(|clip| text.clip(&clip.slabs, &in_full(&clip.how, hints))));
+    lines.extend(clips.iter().map(|clip| text.clip(&clip.slabs, &with_doubtful(&clip.how, hints))));
     parted.iter().for_each(|own| lines.extend(parted_lines(own, cases, text)));
     lines.extend(last.iter().map(|(polytope, how)| text.refute(cases[*polytope], how)));
     lines
@@ -207,7 +207,7 @@ pub(super) fn is_plain(step: &Step) -> bool {
 }
 
 /// What was done; of a sweep at default slopes, with those that are in doubt.
-pub(super) fn in_full<'a>(how: &'a Refutation, hints: &Hints) -> Cow<'a, Refutation> {
+pub(super) fn with_doubtful<'a>(how: &'a Refutation, hints: &Hints) -> Cow<'a, Refutation> {
     if *hints == Hints::default() || *how != Refutation::default() {
         return Cow::Borrowed(how);
     }
@@ -227,7 +227,7 @@ pub(super) fn refuted_lines(
     plain.sort_unstable();
     let mut lines = Vec::new();
     if !plain.is_empty() {
-        lines.push(text.refute(set(&plain), &in_full(&Refutation::default(), hints)));
+        lines.push(text.refute(set(&plain), &with_doubtful(&Refutation::default(), hints)));
     }
     lines.extend(hinted.iter().map(|(polytope, how)| text.refute(cases[*polytope], how)));
     lines

@@ -24,7 +24,8 @@ impl<'a> Walk<'a> {
         Ok(Walk { context, place: Mark::default() })
     }
 
-    /// Follows one line, which is neither the first of a proof nor the last. One that does not hold changes nothing.
+    /// Follows one line, which is neither the first of a proof nor the last. One that does not hold closes nothing, and
+    /// what it has found out about intervals by then is true.
     pub fn line(&mut self, text: &str) -> Result<(), Reason> {
         let line = grammar::parse(text)?;
         let context = &mut self.context;

@@ -82,7 +82,7 @@ fn run(
     for (index, claim) in property.claims.iter().enumerate() {
         let functionals = Functionals::of(claim, net.outputs());
         let analysis = Analysis::of_region(net, &claim.region.boxes(), Intermediate::Crown);
-        let root = Root::new(analysis, functionals, claim);
+        let root = Root::new(analysis, functionals, claim, recorded);
         let job = Job { whole: net, property, index, claim, limits, recorded, interlude, tried };
         let mut plan = Plan::new(&root, total.visited, limits);
         let (answer, record) = job.decide(root, &mut plan);
@@ -186,13 +186,13 @@ impl Job<'_> {
             if self.interlude.is_some_and(dear) && self.attempt() {
                 return (Answer::Open(Reason::Cancelled), root.record(Vec::new()));
             }
-            root.optimise(self.claim, self.recorded, self.limits);
+            root.optimise(self.claim, self.limits);
         }
         let mut trees = Vec::new();
         match self.search(&root, plan, &mut trees) {
             Some(answer) => (answer, root.record(trees)),
             None => {
-                let gain = root.refine(self.claim, self.recorded, self.limits, plan);
+                let gain = root.refine(self.claim, self.limits, plan);
                 let longer = plan.short.map(|short| short.saturating_mul(LONGER));
                 plan.short = longer.filter(|_| gain >= GAIN);
                 self.decide(root, plan)
@@ -350,23 +350,32 @@ struct Root<'a> {
     /// Of the network, or of a smaller one that stands for it there.
     analysis: Analysis<'a>,
     functionals: Functionals<'a>,
+    /// Whether the search is recorded.
+    recorded: bool,
     /// What moved ends of intermediate intervals, in order.
     lines: Vec<Improve>,
     /// Polytopes that default slopes do not exclude.
     open: Vec<OpenPolytope>,
-    /// How the others are, for the record.
+    /// How the others are, if the search is recorded.
     refuted: Vec<(usize, Refutation)>,
     /// The least margin of those that they exclude.
     proved: f64,
-    /// By how much a bound of each functional exceeds its target beyond a checker's doubt.
+    /// By how much a bound of each functional exceeds its target beyond a checker's doubt, if the search is recorded.
     spare: Vec<f64>,
 }
 
 impl<'a> Root<'a> {
-    fn new(analysis: Analysis<'a>, functionals: Functionals<'a>, claim: &Claim) -> Self {
-        let (lines, open, refuted) = (vec![crown(&analysis)], Vec::new(), Vec::new());
-        let (proved, spare) = (f64::INFINITY, Vec::new());
-        let mut root = Self { analysis, functionals, lines, open, refuted, proved, spare };
+    fn new(
+        analysis: Analysis<'a>,
+        functionals: Functionals<'a>,
+        claim: &Claim,
+        recorded: bool,
+    ) -> Self {
+        let lines = recorded.then(|| crown(&analysis)).into_iter().collect();
+        let (open, refuted, spare) = (Vec::new(), Vec::new(), Vec::new());
+        let proved = f64::INFINITY;
+        let mut root =
+            Self { analysis, functionals, recorded, lines, open, refuted, proved, spare };
         root.bound(claim);
         root
     }
@@ -377,21 +386,23 @@ impl<'a> Root<'a> {
     }
 
     /// Optimises intermediate bounds.
-    fn optimise(&mut self, claim: &Claim, recorded: bool, limits: &Limits) {
+    fn optimise(&mut self, claim: &Claim, limits: &Limits) {
         let stop = || limits.passed().is_some();
         // Short proofs matter more than the last thousandth of a bound.
-        let worth = if recorded { WORTH } else { 0.0 };
+        let worth = if self.recorded { WORTH } else { 0.0 };
         let (analysis, ends) = optimise_intermediate(&self.analysis, ENDS, worth, &stop);
-        self.lines.extend(ends.iter().map(Improve::end));
+        if self.recorded {
+            self.lines.extend(ends.iter().map(Improve::end));
+        }
         self.analysis = analysis;
         self.bound(claim);
     }
 
     /// Short searches for intermediate bounds; returns which share of the intervals they took off.
-    fn refine(&mut self, claim: &Claim, recorded: bool, limits: &Limits, plan: &mut Plan) -> f64 {
+    fn refine(&mut self, claim: &Claim, limits: &Limits, plan: &mut Plan) -> f64 {
         let stop = || limits.passed().is_some();
         let most = plan.short.unwrap_or(0);
-        let refined = refine_intermediate(&self.analysis, most, recorded, &stop);
+        let refined = refine_intermediate(&self.analysis, most, self.recorded, &stop);
         self.lines.extend(refined.lemmas);
         self.analysis = refined.analysis;
         plan.visited += refined.visited;
@@ -403,14 +414,17 @@ impl<'a> Root<'a> {
     fn bound(&mut self, claim: &Claim) {
         let matrix = &self.functionals.matrix;
         let swept = self.analysis.lower(matrix, &vec![0; self.functionals.len()]);
+        self.open = self.functionals.open_polytopes(&swept.bounds);
+        self.proved = self.functionals.margin_of_excluded(&swept.bounds);
+        if !self.recorded {
+            return;
+        }
         let spare = |column: usize| {
             let functional = matrix.column(column);
             let (net, charges) = (self.analysis.net, &self.analysis.charges);
             spare(net, charges, &claim.region, &swept, column, functional.as_slice())
         };
         self.spare = (0..self.functionals.len()).map(spare).collect();
-        self.open = self.functionals.open_polytopes(&swept.bounds);
-        self.proved = self.functionals.margin_of_excluded(&swept.bounds);
         self.refuted = refuted_by(&self.analysis, &self.functionals, &swept.bounds, &self.spare);
     }
 
