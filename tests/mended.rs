@@ -61,8 +61,9 @@ impl Asked {
         }
     }
 
-    /// Whether a changed proof holds all the same; if not, it is mended. Returns how much of it.
-    fn mended(&self, mut proof: Proof) -> Option<usize> {
+    /// Whether a changed proof holds all the same; if not, it is mended, to one at most three times as long as one with so many leaves: what was
+    /// rejected is searched again, not only halved. Returns the number of places.
+    fn mended(&self, mut proof: Proof, leaves: usize) -> Option<usize> {
         if self.holds(&proof, Mode::Outward) {
             return None;
         }
@@ -71,8 +72,17 @@ impl Asked {
             proof.mend(&self.question, &self.net, &self.statement.property, &limits).unwrap();
         assert!(places > 0);
         self.is_accepted(&proof);
+        assert!(
+            self::leaves(&proof) <= 3 * leaves,
+            "{} leaves, not {leaves}",
+            self::leaves(&proof)
+        );
         Some(places)
     }
+}
+
+fn leaves(proof: &Proof) -> usize {
+    String::from_utf8(proof.to_bytes()).unwrap().matches("\nleaf").count()
 }
 
 /// Of each kind of line of trees of splits of inputs, every one is spoilt.
@@ -94,11 +104,12 @@ fn trees_of_boxes_are_mended() {
     for unsafe_set in [combined, &two, parting, cutting, "(or (>= Y_0 3.6) (<= Y_0 -3.6))"] {
         let asked = controller(unsafe_set);
         let proof = asked.found();
+        let length = leaves(&proof);
         for (number, step) in proof.record.steps.iter().enumerate() {
             let spoilt = |spoil: &dyn Fn(&mut Step)| {
                 let mut proof = proof.clone();
                 spoil(&mut proof.record.steps[number]);
-                usize::from(asked.mended(proof).is_some())
+                usize::from(asked.mended(proof, length).is_some())
             };
             for clip in 0..step.clips.len() {
                 clips += spoilt(&|step| {
@@ -127,12 +138,12 @@ fn trees_of_relu_splits_are_mended() {
     let property =
         std::fs::read_to_string(root().join("proofs/samples/tumour_146.vnnlib")).unwrap();
     let asked = asked(&root().join("models/breast_cancer/mlp_adv.onnx"), &property);
-    let proof = asked.found();
+    let found = asked.found();
     let spoilt = |spoil: &dyn Fn(&mut certus::branch::ClaimRecord)| {
-        let mut proof = proof.clone();
+        let mut proof = found.clone();
         let Body::Relus(record) = &mut proof.sections[0].body else { panic!("no splits of ReLUs") };
         spoil(record);
-        asked.mended(proof)
+        asked.mended(proof, leaves(&found))
     };
     // Multipliers, splits, sweeps of intermediate bounds: none of them, or others.
     assert!(
@@ -173,6 +184,31 @@ fn trees_of_relu_splits_are_mended() {
     }
 }
 
+/// What lies beyond an upper end is shown at the end of its section, before the next one begins.
+#[test]
+fn sections_are_mended_one_after_the_other() {
+    let property =
+        std::fs::read_to_string(root().join("proofs/samples/tumour_146.vnnlib")).unwrap();
+    let whole = "(assert (or (and (>= Y_0 Y_1))))";
+    assert!(property.contains(whole));
+    let side = |side: &str| format!("(and (>= Y_0 Y_1) ({side} X_0 -0.17))");
+    let halves = format!("(assert (or {} {}))", side("<="), side(">="));
+    let property = property.replace(whole, &halves);
+    let asked = asked(&root().join("models/breast_cancer/mlp_adv.onnx"), &property);
+    let mut proof = asked.found();
+    let length = leaves(&proof);
+    let [first, second] = &mut proof.sections[..] else { panic!("not two sections") };
+    let [Body::Relus(first), Body::Relus(second)] = [&mut first.body, &mut second.body] else {
+        panic!("no splits of ReLUs")
+    };
+    // An end that is far away: beyond it nothing lies.
+    let node = first.trees[0].steps[0].split.unwrap().node;
+    let lemma = Lemma { node, element: 0, upper: true, at: 1e6, tree: Tree::new(0) };
+    first.lines.push(Improve::Lemma(Box::new(lemma)));
+    second.trees[0] = Tree::new(second.trees[0].polytope);
+    assert!(asked.mended(proof, length).is_some());
+}
+
 /// Nothing is known but that it holds.
 #[test]
 fn proofs_are_mended_from_nothing() {
@@ -181,9 +217,10 @@ fn proofs_are_mended_from_nothing() {
     let tumour = asked(&root().join("models/breast_cancer/mlp_adv.onnx"), &property);
     for asked in [tumour, controller("(and (>= Y_0 0.8) (>= (+ X_0 X_1) 0.2))")] {
         let mut proof = asked.found();
+        let length = leaves(&proof);
         proof.sections.iter_mut().for_each(|section| section.body = Body::Bounds);
         proof.record = certus::branch::Record::default();
-        assert!(asked.mended(proof.clone()).is_some());
+        assert!(asked.mended(proof.clone(), length).is_some());
         // Time is up at once: what is not mended is not accepted.
         let up = || true;
         let limits = Limits { cancel: &up, ..Limits::starting_now(None, &up) };
