@@ -96,6 +96,7 @@ MUTANTS = [
     ("outward.rs", "gamma * (size + *radius) + tiny()", "gamma * (size + *radius)"),
     ("outward.rs", "gamma(columns + affine.terms.len() + 8)", "gamma(8 + 0 * columns)"),
     ("outward.rs", "((*middle - around).next_down(), (*middle + around).next_up())", "(*middle - around, *middle + around)"),
+    ("outward.rs", ".max(1) / GROUP * GROUP", ".max(1)"),
 ]
 
 

@@ -429,10 +429,10 @@ mod tests {
     /// Only where it stands still is a kernel as large as the input a dense map of the same weights.
     #[test]
     fn kernels_as_large_as_the_input_are_dense() {
-        let map = |pads: [usize; 2], strides: [usize; 2]| {
+        let map = |columns: usize, pads: [usize; 2], strides: [usize; 2]| {
             let convolution = Convolution {
                 channels: [2, 1],
-                input: [2, 3],
+                input: [2, columns],
                 output: [1, 1],
                 kernel: [2, 3],
                 strides,
@@ -448,12 +448,15 @@ mod tests {
             map.row(1, &mut Scratch::default()).each(|j, w| row[j] += w);
             row
         };
-        let dense = map([0, 0], [1, 1]);
+        let dense = map(3, [0, 0], [1, 1]);
         assert!(dense.is_dense());
         assert_eq!(row(&dense), [6.0, 7.0, 8.0, 9.0, 10.0, 11.0]);
-        let padded = map([0, 1], [3, 3]);
+        let padded = map(3, [0, 1], [3, 3]);
         assert!(!padded.is_dense());
         assert_eq!(row(&padded), [7.0, 8.0, 0.0, 10.0, 11.0, 0.0]);
+        let smaller = map(4, [0, 0], [1, 2]);
+        assert!(!smaller.is_dense());
+        assert_eq!(row(&smaller), [6.0, 7.0, 8.0, 0.0, 9.0, 10.0, 11.0, 0.0]);
     }
 
     proptest! {
