@@ -66,7 +66,7 @@ fn check(words: &[u32], kind: Kind, how: Intermediate) -> Result<(), TestCaseErr
     let interval = analysis.sweep().interval(net.output(), &rows, &domains);
     if kind == Kind::Relu {
         // Moderate weights: the charges are tiny, so a vacuous bound would be a bug, not rounding.
-        prop_assert!(plain.bounds.iter().chain(&interval).all(|b| b.is_finite()));
+        prop_assert!(plain.bounds.iter().chain(&interval.bounds).all(|b| b.is_finite()));
     }
     for point in &points {
         let x: Vec<Rational> = point.iter().map(|&x| exact(x)).collect();
@@ -80,7 +80,7 @@ fn check(words: &[u32], kind: Kind, how: Intermediate) -> Result<(), TestCaseErr
                 );
             }
         }
-        for (c, &interval) in interval.iter().enumerate() {
+        for (c, &interval) in interval.bounds.iter().enumerate() {
             let column: Vec<f64> = rows.column(c).iter().copied().collect();
             let f = dot(&column, &values[net.output()]);
             prop_assert!(at_least(&f, interval), "interval {interval} above {f}");

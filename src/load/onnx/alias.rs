@@ -1,6 +1,7 @@
 //! Operators that only give elements another shape: no node is made for them.
 
 use super::call::Call;
+use super::choice::JUMPS;
 use super::lower::{Lowering, Value};
 use super::shape::{Problem, axis, misfit};
 use crate::load::NodeProblem;
@@ -18,6 +19,8 @@ pub fn reshaped<'m>(value: &Value<'m>, shape: Vec<usize>) -> Problem<Value<'m>> 
     Ok(match value {
         Value::Constant(constant) => constant.reshaped(shape).into(),
         Value::Variable(variable) => variable.reshaped(shape).into(),
+        Value::Condition(condition) if condition.shape == shape => value.clone(),
+        Value::Condition(_) => return Err(JUMPS),
     })
 }
 

@@ -45,7 +45,7 @@ impl<'a, 'm> Call<'a, 'm> {
         match self.optional(index) {
             None => Ok(None),
             Some(Value::Constant(constant)) => Ok(Some(constant)),
-            Some(Value::Variable(_)) => Err(NodeProblem::Operand {
+            Some(Value::Variable(_) | Value::Condition(_)) => Err(NodeProblem::Operand {
                 index,
                 found: "computed from the network's input".to_owned(),
                 accepted: "a constant",

@@ -1,6 +1,7 @@
 //! Sums, products and quotients, with broadcasting.
 
 use super::call::Call;
+use super::choice::{JUMPS, masked};
 use super::constant::Constant;
 use super::fold;
 use super::lower::{Lowering, Pending, Value, Variable};
@@ -40,6 +41,7 @@ fn add_values<'m>(low: &mut Lowering, x: &Value<'m>, y: &Value<'m>) -> Problem<V
             let (x, y) = (expand(low, x, &shape)?, expand(low, y, &shape)?);
             Ok(low.add(&x, &y, shape)?.into())
         }
+        (Value::Condition(_), _) | (_, Value::Condition(_)) => Err(JUMPS),
     }
 }
 
@@ -63,6 +65,7 @@ pub fn sub<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
             let (x, y) = (expand(low, x, &shape)?, expand(low, y, &shape)?);
             Ok(low.subtract(&x, &y, shape)?.into())
         }
+        (Value::Condition(_), _) | (_, Value::Condition(_)) => Err(JUMPS),
     }
 }
 
@@ -74,6 +77,7 @@ pub fn neg<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
             let shape = x.shape.clone();
             Ok(low.combine(&[(x, -1.0)], None, shape)?.into())
         }
+        Value::Condition(_) => Err(JUMPS),
     }
 }
 
@@ -90,6 +94,9 @@ pub fn mul<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
         (Value::Variable(x), Value::Variable(y)) => {
             let (x, y) = (expand(low, x, &shape)?, expand(low, y, &shape)?);
             Ok(low.product(&x, &y)?.into())
+        }
+        (Value::Condition(condition), x) | (x, Value::Condition(condition)) => {
+            masked(low, condition, x)
         }
     }
 }
@@ -116,6 +123,7 @@ pub fn div<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
             let (x, y) = (expand(low, x, &shape)?, expand(low, &y, &shape)?);
             Ok(low.product(&x, &y)?.into())
         }
+        (Value::Condition(_), _) | (_, Value::Condition(_)) => Err(JUMPS),
     }
 }
 

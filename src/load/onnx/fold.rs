@@ -7,6 +7,7 @@ use super::lower::{Lowering, Value};
 use super::model::AttributeValue;
 use super::shape::{MAX_ELEMENTS, Problem, broadcast, broadcast_indices, count};
 use crate::load::NodeProblem;
+use std::cmp::Ordering;
 use std::rc::Rc;
 
 const OVERFLOW: NodeProblem = NodeProblem::Arithmetic("integer overflow in constant arithmetic");
@@ -202,6 +203,10 @@ pub fn cast<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
         // The result of an ArgMax that is dropped.
         Value::Variable(x) if !x.element.is_float() && to != Element::Bool => Ok(x.cast(to).into()),
         Value::Variable(_) => Err(refused()),
+        Value::Condition(x) if to == Element::Bool || to.is_float() => {
+            Ok(Value::Condition(Rc::new(x.cast(to))))
+        }
+        Value::Condition(_) => Err(refused()),
         Value::Constant(constant) if constant.element == to => {
             Ok(Value::Constant(Rc::clone(constant)))
         }
@@ -239,18 +244,35 @@ fn convert<'m>(constant: &Constant, to: Element) -> Problem<Constant<'m>> {
 
 /// x = y of constants, elementwise.
 pub fn equal<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
-    let (x, y) = (call.needed_constant(0)?, call.needed_constant(1)?);
+    compare(low, call.needed_constant(0)?, call.needed_constant(1)?, Ordering::is_eq)
+}
+
+/// A comparison of constants, elementwise; NaN is neither below nor above anything, nor equal.
+pub fn compare<'m>(
+    low: &mut Lowering,
+    x: &Constant,
+    y: &Constant,
+    holds: impl Fn(Ordering) -> bool,
+) -> Problem<Value<'m>> {
     let shape = low.broadcast(&x.shape, &y.shape)?;
     let pairs =
         broadcast_indices(&x.shape, &shape)?.into_iter().zip(broadcast_indices(&y.shape, &shape)?);
-    let equal: Vec<i64> = match (x.as_ints(), y.as_ints()) {
-        (Some(x), Some(y)) => pairs.map(|(i, j)| i64::from(x[i] == y[j])).collect(),
+    let held: Vec<i64> = match (x.as_ints(), y.as_ints()) {
+        (Some(x), Some(y)) => pairs.map(|(i, j)| i64::from(holds(x[i].cmp(&y[j])))).collect(),
         _ => {
             let (x, y) = (x.floats()?, y.floats()?);
-            pairs.map(|(i, j)| i64::from(x[i] == y[j])).collect()
+            let held = |(i, j): (usize, usize)| x[i].partial_cmp(&y[j]).is_some_and(&holds);
+            pairs.map(|pair| i64::from(held(pair))).collect()
         }
     };
-    Ok(Constant { shape, element: Element::Bool, data: Data::Ints(equal) }.into())
+    Ok(Constant { shape, element: Element::Bool, data: Data::Ints(held) }.into())
+}
+
+/// True where x is false.
+pub fn not<'m>(x: &Constant) -> Problem<Value<'m>> {
+    let (shape, element) = (x.shape.clone(), x.element);
+    let ints = x.as_ints().unwrap_or_default().iter().map(|x| 1 - x).collect();
+    Ok(Constant { shape, element, data: Data::Ints(ints) }.into())
 }
 
 /// x where the condition holds, else y, all of them constants.

@@ -3,6 +3,7 @@
 //! However a file writes such a function, it becomes the same affine map of z and one ReLU, so that bounds and search do not depend on
 //! how it is written. The rules are those of the proof format, section 1: they say which ReLUs there are.
 
+use super::choice::JUMPS;
 use super::lower::{Lowering, Pending, Value, Variable};
 use super::shape::Problem;
 use crate::load::NodeProblem;
@@ -22,6 +23,8 @@ pub struct Slopes {
 impl Slopes {
     /// z itself.
     const LINE: Self = Self { below: 1.0, above: 1.0 };
+    /// 0.
+    pub const ZERO: Self = Self { below: 0.0, above: 0.0 };
 
     /// max(f, 0).
     pub fn relu(self) -> Self {
@@ -153,7 +156,7 @@ impl Lowering<'_> {
         y: &Variable,
         pick: impl Fn(Slopes, Slopes) -> Slopes,
     ) -> Problem<Option<Variable>> {
-        self.hinged_pair(&[x, y], |_, s| Some(pick(s[0], s[1])), &x.shape)
+        self.hinged_function(&[x, y], |_, s| Some(pick(s[0], s[1])), &x.shape)
     }
 
     /// Σ cᵢ xᵢ over tensors of one shape, if all are functions of the same one and the slopes are doubles.
@@ -167,7 +170,7 @@ impl Lowering<'_> {
             let scaled = slopes.iter().zip(terms).map(|(s, (_, factor))| s.scaled(*factor));
             scaled.reduce(|a, b| a?.plus(b?)).flatten()
         };
-        self.hinged_pair(&tensors, sum, shape)
+        self.hinged_function(&tensors, sum, shape)
     }
 
     /// factors · x, if the slopes are doubles.
@@ -177,10 +180,11 @@ impl Lowering<'_> {
         factors: &[f64],
         shape: &[usize],
     ) -> Problem<Option<Variable>> {
-        self.hinged_pair(&[x], |i, slopes| slopes[0].scaled(factors[i]), shape)
+        self.hinged_function(&[x], |i, slopes| slopes[0].scaled(factors[i]), shape)
     }
 
-    fn hinged_pair(
+    /// The tensor whose elements are functions of those of tensors of one size, if all of these are functions of the same one.
+    pub fn hinged_function(
         &mut self,
         tensors: &[&Variable],
         f: impl Fn(usize, &[Slopes]) -> Option<Slopes>,
@@ -278,6 +282,7 @@ impl Lowering<'_> {
                         .for_each(|(p, &t)| parts[t] = Part::Element(number, p));
                     operands.push(x.clone());
                 }
+                Value::Condition(_) => return Err(JUMPS),
                 Value::Constant(c) => {
                     let values = c.floats()?;
                     targets

@@ -1,6 +1,7 @@
 //! From tensors to the network graph: affine maps are gathered until something needs their value, so that a product
 //! and the bias added to it become one node.
 
+use super::choice::{Condition, JUMPS};
 use super::constant::{Constant, Element};
 use super::hinge::Hinges;
 use super::shape::{Problem, broadcast, count_entries};
@@ -17,6 +18,8 @@ pub enum Value<'m> {
     Constant(Rc<Constant<'m>>),
     /// A function of the input.
     Variable(Variable),
+    /// A comparison that depends on the input.
+    Condition(Rc<Condition<'m>>),
 }
 
 impl Value<'_> {
@@ -25,6 +28,7 @@ impl Value<'_> {
         match self {
             Self::Constant(constant) => constant.element,
             Self::Variable(variable) => variable.element,
+            Self::Condition(condition) => condition.element,
         }
     }
 
@@ -33,6 +37,7 @@ impl Value<'_> {
         match self {
             Self::Constant(constant) => &constant.shape,
             Self::Variable(variable) => &variable.shape,
+            Self::Condition(condition) => &condition.shape,
         }
     }
 }
@@ -401,6 +406,7 @@ impl<'b> Lowering<'b> {
                 let map = LinearMap::Sparse(Sparse::gather(len, indices.iter().copied()));
                 Ok(self.linear(x, map, shape)?.into())
             }
+            Value::Condition(_) => Err(JUMPS),
         }
     }
 
@@ -408,6 +414,7 @@ impl<'b> Lowering<'b> {
     pub fn variable(&mut self, value: &Value) -> Problem<Variable> {
         match value {
             Value::Variable(variable) => Ok(variable.clone()),
+            Value::Condition(_) => Err(JUMPS),
             Value::Constant(constant) if constant.len() == 0 => Err(EMPTY),
             Value::Constant(constant) => {
                 self.spend::<f64>(constant.len())?;

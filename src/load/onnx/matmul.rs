@@ -1,6 +1,7 @@
 //! Products with a constant matrix: MatMul (weights on either side, batches) and Gemm.
 
 use super::call::Call;
+use super::choice::JUMPS;
 use super::constant::Constant;
 use super::elementwise::spread;
 use super::lower::{Lowering, Pending, Value, Variable};
@@ -151,6 +152,7 @@ fn multiply(
                 accepted: "a product with a constant matrix",
             });
         }
+        (Value::Condition(_), _) | (_, Value::Condition(_)) => return Err(JUMPS),
     };
     let terms = vec![Term { source: low.node(x)?, map }];
     Ok((Pending { terms, bias: None, roundings }, shape))

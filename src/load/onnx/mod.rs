@@ -5,6 +5,7 @@
 
 mod alias;
 mod call;
+mod choice;
 mod constant;
 mod conv;
 mod elementwise;

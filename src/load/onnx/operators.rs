@@ -6,7 +6,7 @@ use super::constant::Element;
 use super::lower::{Lowering, Value};
 use super::shape::Problem;
 use super::{
-    alias, conv, elementwise, fold, last, legacy, matmul, piecewise, place, reduce, select,
+    alias, choice, conv, elementwise, fold, last, legacy, matmul, piecewise, place, reduce, select,
 };
 use crate::load::{FinalOperator, NodeProblem};
 
@@ -123,9 +123,13 @@ const OPERATORS: &[Row] = {
         ("Gemm", 11, One(matmul::gemm), "R R R?", "alpha beta transA transB"),
         ("GlobalAveragePool", 1, One(reduce::global_average_pool), "R", ""),
         ("GlobalMaxPool", 1, One(piecewise::global_max_pool), "R", ""),
+        ("Greater", 7, One(choice::greater), "N N", ""),
+        ("GreaterOrEqual", 12, One(choice::greater_or_equal), "N N", ""),
         ("Identity", 1, One(alias::identity), "T", ""),
         ("LeakyRelu", 1, One(piecewise::leaky_relu), "R", "alpha consumed_inputs"),
         ("LeakyRelu", 6, One(piecewise::leaky_relu), "R", "alpha"),
+        ("Less", 7, One(choice::less), "N N", ""),
+        ("LessOrEqual", 12, One(choice::less_or_equal), "N N", ""),
         ("LogSoftmax", 1, One(last::log_softmax), "R", "axis"),
         ("MatMul", 1, One(matmul::matmul), "R R", ""),
         ("Max", 1, One(legacy::max), "N*", "consumed_inputs"),
@@ -148,6 +152,7 @@ const OPERATORS: &[Row] = {
         ("Mul", 7, One(elementwise::mul), "N N", ""),
         ("Neg", 1, One(elementwise::neg), "N", "consumed_inputs"),
         ("Neg", 6, One(elementwise::neg), "N", ""),
+        ("Not", 1, One(choice::not), "B", ""),
         ("PRelu", 1, One(legacy::prelu), "R R", "consumed_inputs"),
         ("PRelu", 6, One(legacy::prelu), "R R", ""),
         ("PRelu", 7, One(piecewise::prelu), "R R", ""),
@@ -188,7 +193,7 @@ const OPERATORS: &[Row] = {
         ("Transpose", 1, One(select::transpose), "T", "perm"),
         ("Unsqueeze", 1, One(alias::unsqueeze), "T", "axes"),
         ("Unsqueeze", 13, One(alias::unsqueeze), "T I", ""),
-        ("Where", 9, One(fold::where_), "B T T", ""),
+        ("Where", 9, One(choice::where_), "B T T", ""),
     ]
 };
 

@@ -3,6 +3,7 @@
 //! The order in which ReLUs are made here is part of that format: it numbers the blocks of a proof.
 
 use super::call::Call;
+use super::choice::JUMPS;
 use super::constant::Constant;
 use super::elementwise::{expand, spread};
 use super::fold;
@@ -105,13 +106,17 @@ pub fn min<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
 }
 
 fn extremum<'m>(low: &mut Lowering, call: &Call<'_, 'm>, sign: f64) -> Problem<Value<'m>> {
-    let mut shape = call.value(0)?.shape().to_vec();
-    for index in 1..call.inputs.len() {
-        shape = broadcast(&shape, call.value(index)?.shape())?;
-    }
-    let all_constant = call.inputs.iter().all(|v| matches!(v, Some(Value::Constant(_))));
+    let values = (0..call.inputs.len()).map(|index| call.value(index));
+    extreme(low, &values.collect::<Problem<Vec<_>>>()?, sign)
+}
+
+/// The largest (sign 1) or the smallest (sign −1) of tensors, of which there is one at least.
+pub fn extreme<'m>(low: &mut Lowering, values: &[&Value<'m>], sign: f64) -> Problem<Value<'m>> {
+    let shape = values.iter().try_fold(Vec::new(), |shape, v| broadcast(&shape, v.shape()))?;
+    let all_constant = values.iter().all(|v| matches!(v, Value::Constant(_)));
     let widened = |low: &mut Lowering, index: usize| -> Problem<Value<'m>> {
-        match call.value(index)? {
+        match values[index] {
+            Value::Condition(_) => Err(JUMPS),
             Value::Variable(x) => Ok(expand(low, x, &shape)?.into()),
             Value::Constant(c) if all_constant => Ok(Value::Constant(c.clone())),
             Value::Constant(c) => {
@@ -120,7 +125,7 @@ fn extremum<'m>(low: &mut Lowering, call: &Call<'_, 'm>, sign: f64) -> Problem<V
         }
     };
     let mut best = widened(low, 0)?;
-    for index in 1..call.inputs.len() {
+    for index in 1..values.len() {
         let next = widened(low, index)?;
         best = match (&best, &next) {
             (Value::Constant(a), Value::Constant(b)) if sign > 0.0 => fold::max(a, b)?,
@@ -129,6 +134,7 @@ fn extremum<'m>(low: &mut Lowering, call: &Call<'_, 'm>, sign: f64) -> Problem<V
                 limit(low, x, c.floats()?.into_owned(), sign)?.into()
             }
             (Value::Variable(a), Value::Variable(b)) => larger(low, a, b, sign)?.into(),
+            (Value::Condition(_), _) | (_, Value::Condition(_)) => return Err(JUMPS),
         };
     }
     Ok(best)
@@ -235,6 +241,6 @@ fn maxima(
     let indices: Vec<usize> = lists.iter().map(|list| list[0]).collect();
     match low.select(&x.into(), shape, &indices)? {
         Value::Variable(pooled) => Ok(pooled),
-        Value::Constant(_) => Err(NodeProblem::Internal("a maximum became constant")),
+        _ => Err(NodeProblem::Internal("a maximum is no tensor of the graph")),
     }
 }

@@ -1,6 +1,7 @@
 //! Operators that put their operands into a larger tensor: Concat and Pad.
 
 use super::call::Call;
+use super::choice::JUMPS;
 use super::constant::{Constant, Data};
 use super::lower::{Lowering, Pending, Value};
 use super::shape::{Problem, Walk, axis, count, misfit, strides};
@@ -39,6 +40,7 @@ pub fn concat<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>>
     let (mut terms, mut bias, mut constants) = (Vec::new(), vec![0.0; len], 0);
     for (value, targets) in values.iter().zip(&targets) {
         match value {
+            Value::Condition(_) => return Err(JUMPS),
             Value::Variable(_) if targets.is_empty() => {}
             Value::Variable(x) => {
                 let map = LinearMap::Sparse(Sparse::scatter(low.len(x), len, targets));

@@ -1,6 +1,7 @@
 //! Affine operators on vectors and elements: arithmetic, matrix products, normalisation, sums.
 use super::array::{Array, MOST, axis, broadcast_shape, positions, volume};
 use super::build::{Builder, Value};
+use super::choice::jumps;
 use super::error::{Problem, unsupported};
 use super::lower::Operation;
 use crate::map::Map;
@@ -38,6 +39,9 @@ impl Builder {
                 let inverse = Array { data: inverse, shape: c.shape.clone(), ..**c };
                 if exact { self.scaled(v, &inverse)? } else { self.rescaled(v, &inverse)? }
             }
+            ('*', Value::Condition(c), x) | ('*', x, Value::Condition(c)) => {
+                return self.masked(c, x);
+            }
             _ => return unsupported("a product or quotient of variables"),
         };
         Ok(Value::Variable(variable))
@@ -47,6 +51,7 @@ impl Builder {
         match op.input(0)? {
             Value::Constant(c) => Ok(Value::constant(c.map(|x| -x)?)),
             Value::Variable(v) => self.scaled(v, &Array::scalar(v.kind, -1.0)).map(Value::Variable),
+            Value::Condition(_) => jumps(),
         }
     }
 

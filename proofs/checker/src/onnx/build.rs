@@ -1,5 +1,6 @@
 //! Values while the graph is read, and the few ways to make new ones.
 use super::array::{Array, Kind, Positions, broadcast_shape, positions, small_volume};
+use super::choice::{Condition, jumps};
 use super::error::{Problem, unsupported};
 use super::external::Folder;
 use super::hinge::{self, Hinges};
@@ -25,6 +26,7 @@ type Term = (usize, Arc<Map>);
 pub enum Value {
     Constant(Rc<Array<f64>>),
     Variable(Variable),
+    Condition(Rc<Condition>),
 }
 
 impl Value {
@@ -36,6 +38,7 @@ impl Value {
         match self {
             Value::Constant(a) => &a.shape,
             Value::Variable(v) => &v.shape,
+            Value::Condition(c) => &c.shape,
         }
     }
 
@@ -43,6 +46,7 @@ impl Value {
         match self {
             Value::Constant(a) => a.kind,
             Value::Variable(v) => v.kind,
+            Value::Condition(c) => c.kind,
         }
     }
 
@@ -122,6 +126,9 @@ impl Builder {
         shape: &[usize],
         parts: &[(&Value, f64)],
     ) -> Result<Variable, Problem> {
+        if parts.iter().any(|(part, _)| matches!(part, Value::Condition(_))) {
+            return jumps();
+        }
         let shift =
             |part: &Value| matches!(part, Value::Constant(c) if c.data.iter().any(|c| *c != 0.0));
         if !parts.iter().any(|(part, _)| shift(part)) {
@@ -144,6 +151,7 @@ impl Builder {
         }
         for (part, factor) in parts {
             match part {
+                Value::Condition(_) => {}
                 Value::Constant(c) => {
                     bias = c.broadcast_to(shape)?.data.iter().map(|x| factor * x).collect();
                 }

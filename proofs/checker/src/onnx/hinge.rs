@@ -172,10 +172,7 @@ impl Builder {
         shape: &[usize],
     ) -> Result<Option<Value>, Problem> {
         let Some((operands, from)) = self.hinges.joined.get(&x.node) else { return Ok(None) };
-        let hinge = |v: &Value| match v {
-            Value::Variable(v) => Some(self.hinge(v)),
-            Value::Constant(_) => None,
-        };
+        let hinge = |v: &Value| v.variable().map(|v| self.hinge(v));
         let hinges: Vec<_> = operands.iter().map(hinge).collect();
         let Some(z) = hinges.iter().flatten().next().map(|h| h.0) else { return Ok(None) };
         if hinges.iter().flatten().any(|h| h.0 != z) {

@@ -1,6 +1,7 @@
 //! The walk through the graph, in the order of the file.
 use super::array::{Array, Kind, small_volume};
 use super::build::{Builder, Value, Variable};
+use super::choice::jumps;
 use super::error::{Error, Problem, unsupported};
 use super::external::Folder;
 use super::hinge::Hinges;
@@ -181,6 +182,12 @@ impl<'a> Lowering<'a> {
             "Clip" => build.clip(op),
             "Max" => build.extremum(op, true),
             "Min" => build.extremum(op, false),
+            "Greater" => build.compare(op, [false, false, true]),
+            "GreaterOrEqual" => build.compare(op, [false, true, true]),
+            "Less" => build.compare(op, [true, false, false]),
+            "LessOrEqual" => build.compare(op, [true, true, false]),
+            "Not" => build.opposite(op),
+            "Where" => build.where_(op),
             "Identity" | "Dropout" => dropout(op),
             "Constant" => build.constant(op),
             "ConstantOfShape" => build.constant_of_shape(op),
@@ -215,6 +222,7 @@ impl Operation<'_, '_> {
     pub fn variable(&self, i: usize) -> Result<&Variable, Problem> {
         match self.input(i)? {
             Value::Variable(v) => Ok(v),
+            Value::Condition(_) => jumps(),
             Value::Constant(_) => unsupported("this operator on a constant"),
         }
     }
@@ -227,7 +235,7 @@ impl Operation<'_, '_> {
         match self.optional(i) {
             None => Ok(None),
             Some(Value::Constant(c)) => Ok(Some(c)),
-            Some(Value::Variable(_)) => unsupported("a variable where a constant is expected"),
+            Some(_) => unsupported("a variable where a constant is expected"),
         }
     }
 

@@ -4,6 +4,7 @@
 mod affine;
 mod array;
 mod build;
+mod choice;
 mod conv;
 mod error;
 mod external;

@@ -3,13 +3,16 @@ use super::array::{
     Array, Kind, Positions, axis, broadcast_shape, positions, small_volume, volume,
 };
 use super::build::{Builder, Value, Variable};
+use super::choice::{Condition, jumps};
 use super::error::{Problem, unsupported};
 use super::lower::Operation;
+use std::rc::Rc;
 
 impl Builder {
     /// The elements at these positions; `fill` where there is none.
     fn rearranged(&mut self, x: &Value, at: Positions, fill: f64) -> Result<Value, Problem> {
         match x {
+            Value::Condition(_) => jumps(),
             Value::Variable(v) => self.moved(v, at, fill).map(Value::Variable),
             Value::Constant(c) => {
                 let data = at.data.iter().map(|at| at.map_or(fill, |at| c.data[at]));
@@ -53,6 +56,9 @@ impl Builder {
         let axis = axis(op.integer("axis", 1)?, first.shape().len())?;
         let operands: Vec<&Value> =
             (0..op.inputs.len()).map(|i| op.input(i)).collect::<Result<_, _>>()?;
+        if operands.iter().any(|operand| matches!(operand, Value::Condition(_))) {
+            return jumps();
+        }
         // Copies and marks of all elements.
         for operand in &operands {
             self.memory.take(volume(operand.shape())?, 16)?;
@@ -67,7 +73,7 @@ impl Builder {
         let all: Array<(usize, usize)> = Array::concatenated(&tagged, axis)?;
         let fixed = |(from, p): &(usize, usize)| match operands[*from] {
             Value::Constant(c) => c.data[*p],
-            Value::Variable(_) => 0.0,
+            Value::Variable(_) | Value::Condition(_) => 0.0,
         };
         let bias = all.data.iter().map(fixed).collect();
         let mut terms = vec![];
@@ -153,7 +159,10 @@ pub fn cast(op: &Operation) -> Result<Value, Problem> {
         Value::Variable(v) if kind.is_float() => {
             Ok(Value::Variable(Variable { kind, ..v.clone() }))
         }
-        Value::Variable(_) => unsupported("a cast of a variable to integers"),
+        Value::Condition(c) if kind.is_float() || kind == Kind::Bool => {
+            Ok(Value::Condition(Rc::new(Condition { kind, ..(**c).clone() })))
+        }
+        Value::Variable(_) | Value::Condition(_) => unsupported("a cast of a variable to integers"),
         Value::Constant(c) if c.kind == kind => Ok(Value::Constant(c.clone())),
         Value::Constant(c) => {
             let one = |x: &f64| match kind {
@@ -175,6 +184,7 @@ fn reshaped(x: &Value, shape: Vec<usize>) -> Result<Value, Problem> {
         Value::Variable(v) if volume(&shape)? == volume(&v.shape)? => {
             Ok(Value::Variable(Variable { shape, ..v.clone() }))
         }
+        Value::Condition(_) => jumps(),
         Value::Variable(_) => Err(Problem::Shape),
     }
 }

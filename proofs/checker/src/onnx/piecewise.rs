@@ -2,6 +2,7 @@
 use super::affine::fold;
 use super::array::{Array, Kind, broadcast_shape, positions};
 use super::build::{Builder, Value, Variable};
+use super::choice::jumps;
 use super::error::{Problem, unsupported};
 use super::hinge::{self, Slopes};
 use super::lower::Operation;
@@ -96,7 +97,7 @@ impl Builder {
     }
 
     /// max(a, b) = a + relu(b − a) or min(a, b) = a − relu(a − b), where not both are functions of one tensor. A constant is a, unless it is far away.
-    fn extreme(
+    pub fn extreme(
         &mut self,
         shape: &[usize],
         a: &Value,
@@ -106,7 +107,7 @@ impl Builder {
         let (a, b) = (&self.widened(shape, a)?, &self.widened(shape, b)?);
         let constant = |v: &Value, test: fn(f64) -> bool| match v {
             Value::Constant(c) => c.data.iter().any(|c| test(*c)),
-            Value::Variable(_) => false,
+            _ => false,
         };
         let (sign, pick) =
             if max { (1.0, hinge::larger as fn(_, _) -> _) } else { (-1.0, hinge::smaller as _) };
@@ -126,9 +127,15 @@ impl Builder {
         self.combine(shape, &[(a, 1.0), (&r, sign)]).map(Value::Variable)
     }
 
-    /// A variable, broadcast to a shape.
-    fn widened(&mut self, shape: &[usize], value: &Value) -> Result<Value, Problem> {
-        let Value::Variable(v) = value else { return Ok(value.clone()) };
-        self.moved(v, positions(&v.shape)?.broadcast_to(shape)?, 0.0).map(Value::Variable)
+    /// A value, of which a variable is broadcast to a shape.
+    pub fn widened(&mut self, shape: &[usize], value: &Value) -> Result<Value, Problem> {
+        match value {
+            Value::Constant(_) => Ok(value.clone()),
+            Value::Condition(_) => jumps(),
+            Value::Variable(v) => {
+                let at = positions(&v.shape)?.broadcast_to(shape)?;
+                self.moved(v, at, 0.0).map(Value::Variable)
+            }
+        }
     }
 }
