@@ -334,6 +334,7 @@ fn stage_of(proof: &Proof) -> Stage {
     let of = |section: &Section| match &section.body {
         Body::Bounds => Stage::CrownIbp,
         Body::Inputs(root) if proof.record.steps[*root as usize].halves.is_none() => Stage::Crown,
+        Body::Relus(record) if record.lines.is_empty() && !record.splits() => Stage::CrownIbp,
         Body::Relus(record) if !record.splits() => {
             let hints = || record.refuted.iter().map(|(_, how)| &how.hints);
             if hints().any(|hints| !hints.lifts.is_empty()) {

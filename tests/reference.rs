@@ -53,7 +53,7 @@ fn alpha_crown(net: &Network, input: &Boxes, rows: &Matrix) -> Vec<f64> {
     let small = Reduced::best(&plain);
     let folded = small.as_ref().map_or_else(|| plain.clone(), |small| small.carry(&plain));
     let how = |iterations| Climb { iterations, ..Climb::default() };
-    let (analysis, _) = optimise_intermediate(&folded, how(10), 0.0, &|| false);
+    let (analysis, _) = optimise_intermediate(&folded, how(10), &|| false);
     let domains = vec![0; rows.ncols()];
     let (sweep, at, start) = (analysis.sweep(), analysis.net.output(), Start::Dense(rows));
     let targets = vec![f64::INFINITY; rows.ncols()];
@@ -83,11 +83,12 @@ fn bounds_are_no_looser_than_the_reference() {
         let domains = vec![0; functionals.len()];
         let input = claim.region.boxes();
         let bounds = match method.as_str() {
-            "IBP" => Analysis::of_region(&net, &input, Intermediate::Interval).sweep().interval(
-                net.output(),
-                rows,
-                &domains,
-            ),
+            "IBP" => {
+                Analysis::of_region(&net, &input, Intermediate::Interval)
+                    .sweep()
+                    .interval(net.output(), rows, &domains)
+                    .bounds
+            }
             "CROWN-IBP" => {
                 Analysis::of_region(&net, &input, Intermediate::Interval)
                     .lower(rows, &domains)

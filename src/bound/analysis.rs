@@ -147,9 +147,17 @@ impl<'a> Analysis<'a> {
     /// The same bounds of one region but for one node's, and what intervals follow from these.
     #[must_use]
     pub fn with(&self, node: NodeId, boxes: Boxes) -> Self {
+        let mut replaced = self.clone();
+        replaced.layers.boxes[node] = boxes;
+        replaced.sharpened()
+    }
+
+    /// The same bounds, and what intervals follow from these.
+    #[must_use]
+    pub fn sharpened(&self) -> Self {
         let mut layers = Layers::default();
         for (id, known) in self.layers.boxes.iter().enumerate() {
-            let mut own = if id == node { boxes.clone() } else { known.clone() };
+            let mut own = known.clone();
             if !is_folded(self.net, id) {
                 own.intersect(&self.net.enclose_node(id, &self.layers.boxes[0], &layers.boxes));
             }

@@ -170,14 +170,13 @@ impl Sweep<'_> {
     }
 
     /// As [`Self::run`] without relaxations: nonlinear nodes end the sweep, minimised over their boxes. With interval
-    /// boxes this is interval bound propagation with the functional merged into the last affine layer.
+    /// boxes this is interval bound propagation with the functional merged into the last affine layer. The coefficients are kept.
     ///
     /// # Panics
     /// As [`Self::run`].
     #[must_use]
-    pub fn interval(&self, at: NodeId, functionals: &Matrix, domains: &[usize]) -> Vec<f64> {
-        self.sweep(at, &Start::Dense(functionals), domains, &Multipliers::none(), false, true)
-            .bounds
+    pub fn interval(&self, at: NodeId, functionals: &Matrix, domains: &[usize]) -> Swept {
+        self.sweep(at, &Start::Dense(functionals), domains, &Multipliers::none(), true, true)
     }
 
     fn sweep(

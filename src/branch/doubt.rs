@@ -9,6 +9,15 @@ use crate::bound::{Analysis, default_in_doubt, default_slope, upper_slope};
 use crate::net::NodeId;
 use std::collections::BTreeMap;
 
+/// Bounds, and what follows from them.
+#[derive(Clone, Copy)]
+pub struct Ends<'a> {
+    /// Those that a sweep has.
+    pub analysis: &'a Analysis<'a>,
+    /// These, and what intervals follow from them: a checker has them, too.
+    pub sharp: &'a Analysis<'a>,
+}
+
 /// The lines of one neuron on one domain, as far as they are in doubt.
 pub(super) struct Lines {
     /// Slopes of the lower and the upper line at default slopes.
@@ -17,24 +26,46 @@ pub(super) struct Lines {
     pub unstable: bool,
     /// Whether the lower one's default is in doubt.
     pub doubtful: bool,
-    /// Whether its interval is 0 alone, up to rounding.
+    /// Whether its interval is 0 alone, up to rounding, or a checker knows a sign that the sweep did not know.
     pub pinned: bool,
 }
 
 impl Lines {
-    pub fn of(analysis: &Analysis, z: NodeId, i: usize, d: usize) -> Self {
+    pub fn of(Ends { analysis, sharp }: Ends, z: NodeId, i: usize, d: usize) -> Self {
         /// The share of an element's size that its interval may have.
         const PINNED: f64 = 1e-9;
-        let boxes = &analysis.layers.boxes[z];
-        let (l, u) = (boxes.lower[(i, d)], boxes.upper[(i, d)]);
-        let unstable = l < 0.0 && u > 0.0;
+        let of = |analysis: &Analysis| {
+            let boxes = &analysis.layers.boxes[z];
+            (boxes.lower[(i, d)], boxes.upper[(i, d)])
+        };
+        let ((l, u), sharp) = (of(analysis), of(sharp));
+        let is_unstable = |(l, u): (f64, f64)| l < 0.0 && u > 0.0;
+        let unstable = is_unstable((l, u));
         let default = if unstable {
             [default_slope(l, u), upper_slope(l, u)]
         } else {
             [f64::from(u8::from(l >= 0.0)); 2]
         };
-        let pinned = l.abs().max(u.abs()) < PINNED * analysis.charges.magnitudes(z)[i];
-        Self { default, unstable, doubtful: unstable && default_in_doubt(l, u), pinned }
+        let least = PINNED * analysis.charges.magnitudes(z)[i];
+        let is_pinned = |(l, u): (f64, f64)| l.abs().max(u.abs()) < least;
+        // Who knows more takes another line than the sweep did.
+        let stale = unstable && !is_unstable(sharp);
+        let pinned = stale || is_pinned((l, u)) || is_pinned(sharp);
+        let other = |(l, u)| default_in_doubt(l, u) || default_slope(l, u) != default[0];
+        Self {
+            default,
+            unstable,
+            doubtful: unstable && (stale || other((l, u)) || other(sharp)),
+            pinned,
+        }
+    }
+}
+
+impl<'a> Ends<'a> {
+    /// Of bounds from which intervals say nothing more.
+    #[must_use]
+    pub fn all(analysis: &'a Analysis<'a>) -> Self {
+        Self { analysis, sharp: analysis }
     }
 }
 
@@ -57,15 +88,15 @@ pub fn unstable(analysis: &Analysis, d: usize) -> Vec<Neuron> {
 
 /// Hints of a sweep at default slopes: what is in doubt on one domain.
 #[must_use]
-pub fn doubtful(analysis: &Analysis, d: usize) -> Hints {
-    in_full(Hints::default(), analysis, d, false)
+pub fn doubtful(ends: Ends, d: usize) -> Hints {
+    in_full(Hints::default(), ends, d, false)
 }
 
 /// Hints of a sweep, with what is in doubt on one domain besides, or, if `all` is, every slope.
 #[must_use]
-pub fn in_full(hints: Hints, analysis: &Analysis, d: usize, all: bool) -> Hints {
-    let wanted: Vec<(Neuron, Lines)> = neurons(analysis)
-        .map(|neuron| (neuron, Lines::of(analysis, neuron.1, neuron.2, d)))
+pub fn in_full(hints: Hints, ends: Ends, d: usize, all: bool) -> Hints {
+    let wanted: Vec<(Neuron, Lines)> = neurons(ends.analysis)
+        .map(|neuron| (neuron, Lines::of(ends, neuron.1, neuron.2, d)))
         .filter(|(_, lines)| lines.pinned || lines.doubtful || (all && lines.unstable))
         .collect();
     if wanted.is_empty() {
@@ -114,12 +145,12 @@ mod tests {
         let analysis = root.with(z, boxes);
         let relu = y as u32;
         let (turn, inactive, active) = ((relu, 1, 1.0), (relu, 3, 0.0), (relu, 4, 1.0));
-        let found = doubtful(&analysis, 0);
+        let found = doubtful(Ends::all(&analysis), 0);
         assert_eq!(found.slopes[..], [turn, inactive, active]);
         assert_eq!(found.uppers[..], [(relu, 3, 0.0), (relu, 4, 1.0)]);
         // Slopes of a search stay, but for neurons that are stable.
         let hints = Hints { slopes: [(relu, 0, 0.25), (relu, 3, 0.5)].into(), ..Hints::default() };
-        let found = in_full(hints, &analysis, 0, true);
+        let found = in_full(hints, Ends::all(&analysis), 0, true);
         assert_eq!(found.slopes[..], [(relu, 0, 0.25), turn, inactive, active]);
         let uppers: Vec<(u32, bool)> = found.uppers.iter().map(|u| (u.1, u.2 > 0.3)).collect();
         assert_eq!(uppers, [(0, true), (1, true), (3, false), (4, true)]);

@@ -4,7 +4,7 @@
 use super::ascend::{Slopes, ascend};
 use super::clip::Cut;
 use super::combine::{Rows, combine};
-use super::doubt::{Lines, doubtful};
+use super::doubt::{Ends, Lines, doubtful};
 use super::inherit::Inherited;
 use super::record::{Chain, SLACK, Step, rounding_of_terms, size, terms};
 use super::relu::{Hints, Refutation};
@@ -217,7 +217,7 @@ impl<'a> Bounder<'a> {
                 functionals.open_polytopes(&lows).into_iter().map(reach).collect();
             let mut step = Step::default();
             if self.recorded {
-                step.hints = doubtful(&bounded.analysis, d);
+                step.hints = doubtful(Ends::all(&bounded.analysis), d);
                 let sure: Vec<f64> = rows.iter().map(|row| row.low - row.slack[0]).collect();
                 if !(proved && functionals.proved_by(&sure)) {
                     step.refuted = bounded.refuted(d, functionals, &rows, &sure, &open);
@@ -415,7 +415,7 @@ impl Bounded<'_> {
             for i in 0..a.nrows() {
                 let a = a[(i, column)];
                 let Lines { default: [lower, upper], unstable, doubtful, pinned } =
-                    Lines::of(&self.analysis, z, i, d);
+                    Lines::of(Ends::all(&self.analysis), z, i, d);
                 if a == 0.0 || !(unstable || pinned) {
                     continue;
                 }

@@ -16,7 +16,7 @@ mod smear;
 
 pub use again::Again;
 pub use clip::{Cut, clip};
-pub use doubt::{doubtful, in_full, unstable};
+pub use doubt::{Ends, doubtful, in_full, unstable};
 pub use input::{split_inputs, split_inputs_recorded};
 pub use limits::{Limits, Reason};
 pub use record::{Clip, Halves, Parted, Record, Slab, Step};

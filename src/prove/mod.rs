@@ -21,7 +21,6 @@ pub use text::Names;
 pub use tree::{Body, Proof, Section};
 
 use crate::attack::{self, Counterexample};
-use crate::bound::{Analysis, Functionals, Intermediate};
 use crate::branch::{
     Answer, ClaimRecord, Interlude, Limits, Reason, prefers_forward, split_inputs_recorded,
     split_relus_recorded, suits_inputs,
@@ -184,9 +183,6 @@ pub fn certify(
 
 /// Claims whose bounds are optimised one by one before search takes over.
 const FEW_CLAIMS: usize = 8;
-
-/// By how much a bound must exceed what it has to where no domain says more, relative and absolute.
-const SPARE: f64 = 1e-6;
 
 /// What a proof may be made of, and what becomes of it.
 #[derive(Clone, Copy)]
@@ -408,12 +404,9 @@ pub fn find(
         if let Some(reason) = limits.passed() {
             return Err(Box::new(Answer::Open(reason)));
         }
-        if proved_at_once(net, claim) {
-            continue;
-        }
-        let relax = !plan.search || (open.len() <= FEW_CLAIMS && !forward);
-        match relax.then(|| by_relaxations(net, claim, plan, limits)).flatten() {
-            Some(record) => proof.sections[index].body = Body::Relus(record),
+        let deep = !plan.search || (open.len() <= FEW_CLAIMS && !forward);
+        match by_relaxations(net, claim, deep, plan, limits) {
+            Some(body) => proof.sections[index].body = body,
             None if plan.search => open.push(index),
             None => return Err(Box::new(Answer::Open(too_weak(limits)))),
         }
@@ -484,15 +477,6 @@ fn search(
         }
         answer @ Answer::Open(_) => Err(Box::new(answer)),
     }
-}
-
-/// Whether CROWN over interval bounds proves a claim, with a little to spare.
-fn proved_at_once(net: &Network, claim: &Claim) -> bool {
-    let functionals = Functionals::of(claim, net.outputs());
-    let analysis = Analysis::of_region(net, &claim.region.boxes(), Intermediate::Interval);
-    let swept = analysis.lower(&functionals.matrix, &vec![0; functionals.len()]);
-    let lows: Vec<f64> = swept.bounds.iter().map(|low| low - SPARE * (1.0 + low.abs())).collect();
-    functionals.proved_by(&lows)
 }
 
 impl NotProved {

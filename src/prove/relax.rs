@@ -1,28 +1,105 @@
 //! Proofs without splits: optimised slopes and LP duals at the bounds of a whole region.
 
-use super::Plan;
+use super::{Body, Plan};
 use crate::bound::{
-    Analysis, Climb, Climbed, Functionals, Goal, Intermediate, Start, climb, default_in_doubt,
-    default_slope, default_slopes,
+    Analysis, Climb, Climbed, Functionals, Goal, Intermediate, OpenPolytope, Start, Swept, climb,
+    default_in_doubt, default_slope, default_slopes,
 };
 use crate::branch::{
-    ClaimRecord, Hints, Limits, Neuron, Refutation, crown, hints_of, hints_of_duals, in_full,
+    ClaimRecord, Ends, Hints, Limits, Neuron, Refutation, crown, hints_of, hints_of_duals, in_full,
     refuted_by, spare, unstable,
 };
 use crate::lp::{Clarabel, TriangleLp};
 use crate::net::{Matrix, Network};
 use crate::spec::Claim;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Sweeps of one claim's region that refute all its polytopes: at default slopes and, as planned, at optimised ones and by
-/// linear programs. `None` where one polytope resists.
+/// By how much a bound must exceed what it has to where no domain says more, relative and absolute.
+const SPARE: f64 = 1e-6;
+
+/// What bounds of one claim's region prove it: sweeps at default slopes over intervals, and intervals alone; where `deep` is set also CROWN
+/// and, as planned, optimised slopes and linear programs. `None` where one polytope resists.
 pub(super) fn by_relaxations(
     net: &Network,
     claim: &Claim,
+    deep: bool,
     plan: &Plan,
     limits: &Limits,
-) -> Option<ClaimRecord> {
+) -> Option<Body> {
     let functionals = Functionals::of(claim, net.outputs());
+    let domains = vec![0; functionals.len()];
+    let analysis = Analysis::of_region(net, &claim.region.boxes(), Intermediate::Interval);
+    let swept = analysis.lower(&functionals.matrix, &domains);
+    let sure = |low: &f64| low - SPARE * (1.0 + low.abs());
+    let sure: Vec<f64> = swept.bounds.iter().map(sure).collect();
+    if functionals.proved_by(&sure) {
+        return Some(Body::Bounds);
+    }
+    let at_once = refuted_at_once(&analysis, &functionals, &swept.bounds);
+    if at_once.len() == functionals.polytopes() {
+        let refuted = at_once.into_iter().collect();
+        return Some(Body::Relus(ClaimRecord { refuted, ..ClaimRecord::default() }));
+    }
+    if deep { further(net, claim, &functionals, at_once, plan, limits) } else { None }
+}
+
+/// Polytopes that sweeps over plain intervals exclude, or intervals alone: written in full, this holds whatever else is known.
+fn refuted_at_once(
+    analysis: &Analysis,
+    functionals: &Functionals,
+    lows: &[f64],
+) -> BTreeMap<usize, Refutation> {
+    let at = analysis.net.output();
+    let intervals = analysis.sweep().interval(at, &functionals.matrix, &vec![0; functionals.len()]);
+    let all = functionals.open_polytopes(&vec![f64::NEG_INFINITY; functionals.len()]);
+    let of = |polytope: OpenPolytope| {
+        let excluded = |lows: &[f64]| {
+            let by = |(half, &(column, bound)): (usize, &(usize, f64))| {
+                (lows[column] > bound).then_some((half, column))
+            };
+            polytope.halves.iter().enumerate().find_map(by)
+        };
+        let (half, hints) = if let Some((half, _)) = excluded(lows) {
+            (half, in_full(Hints::default(), Ends::all(analysis), 0, true))
+        } else {
+            let (half, column) = excluded(&intervals.bounds)?;
+            (half, ended(analysis, &intervals, column))
+        };
+        Some((polytope.index, Refutation { weights: vec![(half, 1.0)], hints }))
+    };
+    all.into_iter().filter_map(of).collect()
+}
+
+/// Hints that end a sweep of a functional at the ReLUs that it comes to first, each at an end of its interval: flat lines, and of a ReLU
+/// that is active and counts from below its pre-activation, lifted.
+fn ended(analysis: &Analysis, intervals: &Swept, column: usize) -> Hints {
+    let (mut slopes, mut uppers, mut lifts) = (Vec::new(), Vec::new(), Vec::new());
+    for (relu, z) in analysis.net.relus() {
+        let Some(Some(coefficients)) = intervals.trace.get(relu) else { continue };
+        for i in 0..coefficients.nrows() {
+            let (a, name) = (coefficients[(i, column)], (relu as u32, i as u32));
+            if a < 0.0 {
+                uppers.push((name.0, name.1, 0.0));
+            } else if a > 0.0 {
+                let active = analysis.layers.boxes[z].lower[i] > 0.0;
+                slopes.push((name.0, name.1, f32::from(u8::from(active))));
+                lifts.extend(active.then_some((z as u32, name.1, a)));
+            }
+        }
+    }
+    Hints { slopes: slopes.into(), uppers: uppers.into(), lifts: lifts.into() }
+}
+
+/// As [`by_relaxations`], from CROWN on.
+fn further(
+    net: &Network,
+    claim: &Claim,
+    functionals: &Functionals,
+    mut at_once: BTreeMap<usize, Refutation>,
+    plan: &Plan,
+    limits: &Limits,
+) -> Option<Body> {
     let analysis = Analysis::of_region(net, &claim.region.boxes(), Intermediate::Crown);
     let plain = analysis.lower(&functionals.matrix, &vec![0; functionals.len()]);
     let spares: Vec<f64> = (0..functionals.len())
@@ -38,23 +115,29 @@ pub(super) fn by_relaxations(
         let (l, u) = (boxes.lower[i], boxes.upper[i]);
         slope == default_slope(l, u) && !default_in_doubt(l, u)
     };
-    let refuted = refuted_by(&analysis, &functionals, &lows, &spares);
+    let refuted = refuted_by(&analysis, functionals, &lows, &spares);
     let mut record = ClaimRecord { lines: vec![crown(&analysis)], refuted, trees: Vec::new() };
-    let open = functionals.open_polytopes(&lows);
+    let mut open = functionals.open_polytopes(&lows);
+    open.retain(|polytope| {
+        let known = at_once.remove_entry(&polytope.index);
+        let open = known.is_none();
+        record.refuted.extend(known);
+        open
+    });
     if open.is_empty() {
-        return Some(record);
+        return Some(Body::Relus(record));
     }
     if !plan.slopes {
         return None;
     }
     let columns = functionals.open(&lows);
-    let climbed = climbed(&analysis, &functionals, &columns, &lows, &spares);
+    let climbed = climbed(&analysis, functionals, &columns, &lows, &spares);
     let mut programs: Option<TriangleLp> = None;
     for polytope in open {
         // A bound that the checker may doubt is written down with every slope.
         let found = |bound: f64, target: f64, spare: f64, hints: &dyn Fn(bool) -> Hints| {
             let sure = bound > target + spare;
-            (bound > target).then(|| in_full(hints(sure), &analysis, 0, !sure))
+            (bound > target).then(|| in_full(hints(sure), Ends::all(&analysis), 0, !sure))
         };
         let mut hints: Option<Hints> = None;
         for &(c, target) in &polytope.halves {
@@ -87,7 +170,7 @@ pub(super) fn by_relaxations(
         }
         record.refuted.push((polytope.index, Refutation { weights: Vec::new(), hints: hints? }));
     }
-    Some(record)
+    Some(Body::Relus(record))
 }
 
 /// The time left, `None` where it is over.

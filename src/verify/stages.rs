@@ -183,7 +183,7 @@ fn raise(analysis: &Analysis, functionals: &Functionals, lows: &mut [f64], inter
     let rows: Matrix = functionals.matrix.select_columns(&open);
     let domains = vec![0; open.len()];
     let better = if interval {
-        analysis.sweep().interval(analysis.net.output(), &rows, &domains)
+        analysis.sweep().interval(analysis.net.output(), &rows, &domains).bounds
     } else {
         analysis.lower(&rows, &domains).bounds
     };

@@ -6,7 +6,7 @@ use super::{INNER, Improve, Neuron, ROOT, Refutation, hints_of};
 use crate::bound::{
     Analysis, Climb, Climbed, Goal, SplitLift, Start, climb, default_slope, default_slopes,
 };
-use crate::branch::doubt::{Lines, doubtful, in_full};
+use crate::branch::doubt::{Ends, Lines, doubtful, in_full};
 use crate::net::{Boxes, Matrix, NodeId, Op};
 use std::sync::Arc;
 
@@ -44,11 +44,21 @@ pub struct Seed {
 /// What was found out about a batch.
 pub struct Bounded<'a> {
     pub analysis: Analysis<'a>,
+    /// Of a recorded search: with what intervals say besides.
+    sharp: Option<Analysis<'a>>,
     pub climbed: Climbed,
     /// Which domains hold no input.
     pub empty: Vec<bool>,
     /// Domains that are neither empty nor decided.
     pub undecided: Vec<usize>,
+}
+
+impl Bounded<'_> {
+    /// What is known, for a record.
+    pub fn ends(&self) -> Ends<'_> {
+        let Self { analysis, sharp, .. } = self;
+        Ends { analysis, sharp: sharp.as_ref().unwrap_or(analysis) }
+    }
 }
 
 impl<'a> Goals<'a> {
@@ -116,7 +126,7 @@ impl<'a> Goals<'a> {
     }
 
     /// The lines of a proof that repeat, one by one, what was swept anew for a domain.
-    pub fn anew(&self, analysis: &Analysis, d: usize, domain: &Domain) -> Vec<Improve> {
+    pub fn anew(&self, ends: Ends, d: usize, domain: &Domain) -> Vec<Improve> {
         let Some(split) = domain.splits.last().filter(|_| self.sweeps_anew()) else {
             return Vec::new();
         };
@@ -125,7 +135,7 @@ impl<'a> Goals<'a> {
             node: part[0].1,
             elements: part.iter().map(|(_, _, i)| *i as u32).collect(),
             upper: None,
-            hints: doubtful(analysis, d),
+            hints: doubtful(ends, d),
         };
         let after: Vec<&Neuron> = after.collect();
         after.chunk_by(|a, b| a.1 == b.1).map(line).collect()
@@ -144,7 +154,8 @@ impl<'a> Goals<'a> {
         let open =
             |&d: &usize| !(empty[d] || climbed.bounds[d] > self.targets[domains[d].goal as usize]);
         let undecided = (0..domains.len()).filter(open).collect();
-        Bounded { analysis, climbed, empty, undecided }
+        let sharp = self.spare.as_ref().map(|_| analysis.sharpened());
+        Bounded { analysis, sharp, climbed, empty, undecided }
     }
 
     /// Optimised bounds of domains, from their parents' multipliers on.
@@ -201,15 +212,16 @@ impl<'a> Goals<'a> {
     /// What proved the domain in column `d`, for one of the functionals: of a bound that a checker may doubt, every slope.
     pub fn refutation(&self, bounded: &Bounded, d: usize, goal: usize) -> Refutation {
         let Bounded { analysis, climbed, .. } = bounded;
+        let ends = bounded.ends();
         let spare = self.spare.as_ref().map_or(0.0, |spare| spare[goal]);
         let sure =
             climbed.bounds[d] > self.targets[goal] + spare || self.is_empty(analysis, d, SLACK);
         // A slope of a neuron that is stable here is of no use, and of harm to who takes it at its word.
         let omitted = |&(_, z, i): &Neuron, slope: f64| {
-            let lines = Lines::of(analysis, z, i, d);
+            let lines = Lines::of(ends, z, i, d);
             !lines.unstable || (sure && slope == lines.default[0] && !lines.doubtful)
         };
         let hints = hints_of(&climbed.slopes, &climbed.lifts, d, &self.unstable, omitted);
-        Refutation { weights: Vec::new(), hints: in_full(hints, analysis, d, !sure) }
+        Refutation { weights: Vec::new(), hints: in_full(hints, ends, d, !sure) }
     }
 }

@@ -48,9 +48,9 @@ impl Goals<'_> {
         let rows = Matrix::from_column_slice(row.len(), 1, row.as_slice());
         let swept = sweep.run(self.at, &Start::Dense(&rows), &[d], &multipliers, false);
         // What is left of the interval of a split neuron, and so of every lift, is a checker's own.
-        let stable = |&(_, z, i): &Neuron, _| !Lines::of(&bounded.analysis, z, i, d).unstable;
+        let stable = |&(_, z, i): &Neuron, _| !Lines::of(bounded.ends(), z, i, d).unstable;
         let hints = hints_of_duals(&multipliers, &self.unstable, stable);
-        let hints = in_full(hints, &bounded.analysis, d, true);
+        let hints = in_full(hints, bounded.ends(), d, true);
         let refutation = Some(Refutation { weights: Vec::new(), hints });
         Leaf { bound: swept.bounds[0], point, refutation }
     }

@@ -20,11 +20,11 @@ pub use record::{
     Tree, hints_of, hints_of_duals, spare,
 };
 
-use super::doubt::{doubtful, in_full};
+use super::doubt::{Ends, doubtful, in_full};
 use super::{Answer, Interlude, Limits, Reason, Searched};
 use crate::bound::{
-    Analysis, Climb, Functionals, Intermediate, OpenPolytope, Reduced, WORTH,
-    optimise_intermediate, work_of_intermediate,
+    Analysis, Climb, Functionals, Intermediate, OpenPolytope, Reduced, optimise_intermediate,
+    work_of_intermediate,
 };
 use crate::net::Network;
 use crate::spec::{Claim, Property};
@@ -388,9 +388,8 @@ impl<'a> Root<'a> {
     /// Optimises intermediate bounds.
     fn optimise(&mut self, claim: &Claim, limits: &Limits) {
         let stop = || limits.passed().is_some();
-        // Short proofs matter more than the last thousandth of a bound.
-        let worth = if self.recorded { WORTH } else { 0.0 };
-        let (analysis, ends) = optimise_intermediate(&self.analysis, ENDS, worth, &stop);
+        // Short proofs matter more than the last thousandth of a bound, and a search is the same with a record and without.
+        let (analysis, ends) = optimise_intermediate(&self.analysis, ENDS, &stop);
         if self.recorded {
             self.lines.extend(ends.iter().map(Improve::end));
         }
@@ -436,7 +435,7 @@ impl<'a> Root<'a> {
 /// The first line of a record: bounds of all pre-activations by sweeps at default slopes.
 #[must_use]
 pub fn crown(analysis: &Analysis) -> Improve {
-    Improve::Crown { after: None, hints: doubtful(analysis, 0) }
+    Improve::Crown { after: None, hints: doubtful(Ends::all(analysis), 0) }
 }
 
 /// How sweeps at default slopes of a region, with these bounds, exclude polytopes: where one exceeds its target by no more than a
@@ -450,7 +449,7 @@ pub fn refuted_by(
 ) -> Vec<(usize, Refutation)> {
     let sure: Vec<f64> = lows.iter().zip(spare).map(|(low, spare)| low - spare).collect();
     let unsure = functionals.open_polytopes(&sure);
-    let hints = doubtful(analysis, 0);
+    let hints = doubtful(Ends::all(analysis), 0);
     let of = |index: usize| {
         let Some(polytope) = unsure.iter().find(|polytope| polytope.index == index) else {
             let hints = hints.clone();
@@ -458,7 +457,7 @@ pub fn refuted_by(
         };
         let excludes = |&(_, &(column, bound)): &(usize, &(usize, f64))| lows[column] > bound;
         let (half, _) = polytope.halves.iter().enumerate().find(excludes)?;
-        let hints = in_full(Hints::default(), analysis, 0, true);
+        let hints = in_full(Hints::default(), Ends::all(analysis), 0, true);
         Some((index, Refutation { weights: vec![(half, 1.0)], hints }))
     };
     (0..functionals.polytopes()).filter_map(of).collect()

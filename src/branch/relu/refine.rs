@@ -28,7 +28,7 @@ const PROMISE: f64 = 0.01;
 /// What open domains of short searches may take.
 const GROUP_BYTES: usize = 1 << 26;
 
-/// By how much of an element's size a recorded end is moved less than a search finds: of the domains, the worst one decides about it, and
+/// By how much of an element's size an end is moved less than a search finds: of the domains, the worst one decides about it, and
 /// the checker knows its intervals to more than single precision, which need not make a bound tighter.
 pub const END_SLACK: f64 = 1e-6;
 
@@ -169,8 +169,7 @@ fn goals_of<'a>(
         rows[(i, c)] = if upper { -1.0 } else { 1.0 };
     }
     let magnitudes = analysis.charges.magnitudes(node);
-    let slack = if recorded { END_SLACK } else { 0.0 };
-    let spare: Vec<f64> = ends.iter().map(|&(i, _)| slack * magnitudes[i]).collect();
+    let spare: Vec<f64> = ends.iter().map(|&(i, _)| END_SLACK * magnitudes[i]).collect();
     // What is left of that distance is beyond doubt.
     let doubt = recorded.then(|| vec![f64::NEG_INFINITY; ends.len()]);
     Goals::new(analysis, node, rows, spare, doubt)
@@ -287,7 +286,7 @@ fn bound(goals: &Goals, domains: &[Domain]) -> Vec<Visit> {
         if goals.spare.is_some() {
             let row = goals.rows.column(domain.goal as usize);
             let element = row.iter().position(|a| *a != 0.0).unwrap_or(0);
-            lines.extend(goals.anew(&bounded.analysis, d, domain));
+            lines.extend(goals.anew(bounded.ends(), d, domain));
             lines.push(Improve::Tighten {
                 node: goals.at,
                 elements: vec![element as u32],

@@ -6,7 +6,7 @@ use super::record::spare;
 use super::{Improve, Job, Refutation, Root, Tree};
 use crate::attack::{Counterexample, validate};
 use crate::bound::{Analysis, Climbed, Functionals, OpenPolytope};
-use crate::branch::doubt::doubtful;
+use crate::branch::doubt::{Ends, doubtful};
 use crate::branch::{Answer, Limits, Reason};
 use crate::net::{Boxes, Matrix, Network};
 use crate::spec::Property;
@@ -188,7 +188,7 @@ impl<'a> Search<'a> {
                 result.proved = result.proved.min(bounded.climbed.bounds[d]);
             }
             if goals.spare.is_some() {
-                let line = from_split(&bounded.analysis, d, domain);
+                let line = from_split(bounded.ends(), d, domain);
                 result.lines.extend(line.map(|line| (domain.step, line)));
                 if !undecided {
                     result.refuted.push((domain.step, goals.refutation(&bounded, d, 0)));
@@ -330,9 +330,9 @@ fn batch_size(goals: &Goals) -> usize {
 }
 
 /// The line of a proof that repeats what was swept anew for a domain.
-fn from_split(analysis: &Analysis, d: usize, domain: &Domain) -> Option<Improve> {
+fn from_split(ends: Ends, d: usize, domain: &Domain) -> Option<Improve> {
     let after = domain.splits.last()?.node;
-    Some(Improve::Crown { after: Some(after), hints: doubtful(analysis, d) })
+    Some(Improve::Crown { after: Some(after), hints: doubtful(ends, d) })
 }
 
 #[cfg(test)]
