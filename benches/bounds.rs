@@ -57,7 +57,7 @@ fn bounds(criterion: &mut Criterion) {
                     let analysis = Analysis::of_region(black_box(&net), &input, how);
                     match how {
                         Intermediate::Interval => {
-                            analysis.sweep().interval(net.output(), &rows, &[0; 9])
+                            analysis.sweep().interval(net.output(), &rows, &[0; 9]).bounds
                         }
                         Intermediate::Crown => analysis.lower(&rows, &[0; 9]).bounds,
                     }

@@ -115,7 +115,7 @@ fn check(seed: u64) -> Checked {
         let swept = analysis.lower(&rows, &domains);
         holds(&swept, how)?;
         holds(&run(analysis.sweep()), &format!("{how}, wild multipliers"))?;
-        let merged = analysis.sweep().interval(net.output(), &rows, &domains);
+        let merged = analysis.sweep().interval(net.output(), &rows, &domains).bounds;
         for (y, row) in values.iter().flat_map(|y| rows.column_iter().map(move |row| (y, row))) {
             let f = dot(row.iter(), y);
             require(

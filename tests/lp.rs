@@ -67,7 +67,7 @@ fn check_order(words: &[u32]) -> Result<(), TestCaseError> {
     let slack = case.slack(&analysis);
     let start = Start::Dense(&case.row);
 
-    let interval = sweep.interval(at, &case.row, &[0])[0];
+    let interval = sweep.interval(at, &case.row, &[0]).bounds[0];
     let plain = sweep.run(at, &start, &[0], &certus::bound::Multipliers::none(), true);
     let crown = plain.bounds[0];
     let goal = Goal { at, start: &start, domains: &[0], targets: &[f64::INFINITY] };

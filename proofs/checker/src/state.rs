@@ -49,11 +49,27 @@ impl Intervals {
     }
 
     /// The relaxations, at default slopes, of the elements of a ReLU node of `source`.
-    pub fn facets(&self, node: usize, source: usize) -> &[Facet] {
+    pub fn facets(&self, circuit: &Circuit, node: usize, source: usize) -> &[Facet] {
         self.facets[node].get_or_init(|| {
-            let z = &self.ends[source];
-            z.low.iter().zip(&z.high).map(|(l, u)| facet(*l, *u, None)).collect()
+            let (z, sizes) = (&self.ends[source], self.sizes(circuit, source));
+            let ends = z.low.iter().zip(&z.high).zip(sizes);
+            ends.map(|((l, u), size)| facet(*l, *u, size, None)).collect()
         })
+    }
+
+    /// How large the numbers are that the elements of a node are sums of, by the intervals of its sources: Σ_j |W_ij| max_j |x_j| + |b_i|,
+    /// rounded anyhow; 0 for what is no sum.
+    pub fn sizes(&self, circuit: &Circuit, node: usize) -> Vec<f64> {
+        let Node::Affine(affine) = &circuit.nodes()[node] else {
+            return vec![0.0; circuit.size(node)];
+        };
+        let mut sizes: Vec<f64> = affine.bias.iter().map(|b| b.abs()).collect();
+        for (source, map) in &affine.terms {
+            let x = &self.ends[*source];
+            let most = x.low.iter().chain(&x.high).fold(0.0f64, |most, end| most.max(end.abs()));
+            sizes.iter_mut().enumerate().for_each(|(i, size)| *size += map.norm(i) * most);
+        }
+        sizes
     }
 
     /// Notes that a node's intervals have changed.
@@ -133,7 +149,11 @@ impl Intervals {
             }
             let image = match &circuit.nodes()[node] {
                 Node::Input => continue,
-                Node::Affine(affine) => arithmetic.image(affine, &self.ends),
+                Node::Affine(affine) => {
+                    // The sizes of its elements have changed.
+                    circuit.users(node).iter().for_each(|user| _ = self.facets[*user].take());
+                    arithmetic.image(affine, &self.ends)
+                }
                 Node::Relu { source, .. } => {
                     let z = &self.ends[*source];
                     let clamp = |x: &Vec<f64>| x.iter().map(|v| v.max(0.0)).collect();

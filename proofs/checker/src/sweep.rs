@@ -39,19 +39,25 @@ pub type Slopes = BTreeMap<(usize, usize), (Option<f64>, Option<f64>)>;
 ///
 /// relu(z) − s·z is convex, so it is at most its value at an end of [l, u]; relu(z) ≥ a·z everywhere. Neither needs l < 0 < u, so a
 /// written slope counts on every neuron: with the same slopes, tighter intervals never give a weaker bound.
-pub fn facet(l: f64, u: f64, hint: Option<&(Option<f64>, Option<f64>)>) -> Facet {
-    let (active, inactive) = (l >= 0.0, u <= 0.0 && l < 0.0);
+///
+/// `size` is that of the numbers that the pre-activation is a sum of. An interval that is 0 beside it may lie on either side of 0, as
+/// rounding has it: its defaults do not depend on that.
+pub fn facet(l: f64, u: f64, size: f64, hint: Option<&(Option<f64>, Option<f64>)>) -> Facet {
+    const PINNED: f64 = 1.0 / (1u64 << 36) as f64;
+    let pinned = size.is_finite() && u.max(-l) <= PINNED * size;
+    let (active, inactive) = (l >= 0.0 && !pinned, u <= 0.0 && (l < 0.0 || pinned));
     let (lower, upper) = match hint {
         Some(hint) => *hint,
         None if active => return Facet::Active,
         None if inactive => return Facet::Inactive,
         None => (None, None),
     };
-    let high = active || !inactive && u >= -l * (1023.0 / 1024.0);
+    let high = active || !(inactive || pinned) && u >= -l * (1023.0 / 1024.0);
     let lower = lower.unwrap_or(if high { 1.0 } else { 0.0 });
     let upper = upper.unwrap_or_else(|| match (active, inactive) {
         (true, _) => 1.0,
         (_, true) => 0.0,
+        _ if pinned => 0.0,
         _ => Some(u / (u - l)).filter(|s| !s.is_nan()).map_or(1.0, |s| s.clamp(0.0, 1.0)),
     });
     // Hints were range-checked when read; should one slip through, the bound is lost rather than wrong.
@@ -146,16 +152,17 @@ impl<'a> Relaxed<'a> {
 
     /// The relaxations of a ReLU node's elements.
     fn facets(&self, node: usize, source: usize, block: usize) -> &[Facet] {
-        let default = self.intervals.facets(node, source);
+        let default = self.intervals.facets(self.circuit, node, source);
         let mut hints = self.slopes.range((block, 0)..(block + 1, 0)).peekable();
         if hints.peek().is_none() {
             return default;
         }
         self.hinted[node].get_or_init(|| {
             let z = self.intervals.of(source);
+            let sizes = self.intervals.sizes(self.circuit, source);
             let mut facets = default.to_vec();
             for ((_, i), hint) in hints {
-                facets[*i] = facet(z.low[*i], z.high[*i], Some(hint));
+                facets[*i] = facet(z.low[*i], z.high[*i], sizes[*i], Some(hint));
             }
             facets
         })
@@ -228,8 +235,29 @@ mod tests {
     fn default_slopes_are_the_same_on_both_sides_of_a_symmetric_interval() {
         for (l, u) in [(-1.0f64, 1.0f64), ((-1.0f64).next_down(), 1.0), (-1.0, 1.0f64.next_down())]
         {
-            assert!(matches!(facet(l, u, None), Facet::Sloped { lower: SLOPE_ONE, .. }));
+            assert!(matches!(facet(l, u, 1.0, None), Facet::Sloped { lower: SLOPE_ONE, .. }));
         }
-        assert!(matches!(facet(-1.0, 0.99, None), Facet::Sloped { lower: 0, .. }));
+        assert!(matches!(facet(-1.0, 0.99, 1.0, None), Facet::Sloped { lower: 0, .. }));
+    }
+
+    #[test]
+    fn default_slopes_of_an_interval_of_0_are_the_same_on_both_sides_of_0() {
+        let slopes = |l: f64, u: f64| match facet(l, u, 10.0, None) {
+            Facet::Active => [SLOPE_ONE; 2],
+            Facet::Inactive => [0; 2],
+            Facet::Sloped { lower, upper, intercept } => {
+                assert!(upper > 0 || intercept >= u);
+                [lower, upper]
+            }
+        };
+        for (l, u) in [(0.0, 0.0), (-1e-12, 0.0), (0.0, 1e-12), (-1e-12, 1e-12), (1e-12, 1e-12)] {
+            assert_eq!(slopes(l, u), [0; 2]);
+        }
+        assert_eq!(slopes(0.0, 1e-9), [SLOPE_ONE; 2]);
+        assert_eq!(slopes(-1e-9, 0.0), [0; 2]);
+        assert_eq!(slopes(-1e-9, 1e-9)[0], SLOPE_ONE);
+        // Of what has no size, nothing is known.
+        assert!(matches!(facet(0.0, 1e-12, f64::INFINITY, None), Facet::Active));
+        assert!(matches!(facet(0.0, 1e-12, f64::NAN, None), Facet::Active));
     }
 }
