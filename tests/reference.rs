@@ -53,7 +53,7 @@ fn alpha_crown(net: &Network, input: &Boxes, rows: &Matrix) -> Vec<f64> {
     let small = Reduced::best(&plain);
     let folded = small.as_ref().map_or_else(|| plain.clone(), |small| small.carry(&plain));
     let how = |iterations| Climb { iterations, ..Climb::default() };
-    let (analysis, _) = optimise_intermediate(&folded, how(10), &|| false);
+    let (analysis, _) = optimise_intermediate(&folded, how(10), 0.0, &|| false);
     let domains = vec![0; rows.ncols()];
     let (sweep, at, start) = (analysis.sweep(), analysis.net.output(), Start::Dense(rows));
     let targets = vec![f64::INFINITY; rows.ncols()];

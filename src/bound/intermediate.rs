@@ -34,6 +34,7 @@ pub const WORTH: f64 = 0.01;
 pub fn optimise_intermediate<'a>(
     root: &Analysis<'a>,
     how: Climb,
+    worth: f64,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> (Analysis<'a>, Vec<End>) {
     let net = root.net;
@@ -55,7 +56,7 @@ pub fn optimise_intermediate<'a>(
                 for (units, climbed) in units.chunks(CHUNK).zip(&climbed) {
                     let Some(climbed) = climbed else { continue };
                     for (c, &(i, _)) in units.iter().enumerate() {
-                        if move_end(&mut boxes, i, upper, climbed.bounds[c], WORTH) > 0.0 {
+                        if move_end(&mut boxes, i, upper, climbed.bounds[c], worth) > 0.0 {
                             let slopes = slopes_of(&sweep, climbed, c);
                             ends.push(End { node: id, element: i, upper, slopes });
                         }

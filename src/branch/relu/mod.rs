@@ -23,7 +23,7 @@ pub use record::{
 use super::doubt::{Ends, doubtful, in_full};
 use super::{Answer, Interlude, Limits, Reason, Searched};
 use crate::bound::{
-    Analysis, Climb, Functionals, Intermediate, OpenPolytope, Reduced, optimise_intermediate,
+    Analysis, Climb, Functionals, Intermediate, OpenPolytope, Reduced, WORTH, optimise_intermediate,
     work_of_intermediate,
 };
 use crate::net::Network;
@@ -389,7 +389,7 @@ impl<'a> Root<'a> {
     fn optimise(&mut self, claim: &Claim, limits: &Limits) {
         let stop = || limits.passed().is_some();
         // Short proofs matter more than the last thousandth of a bound, and a search is the same with a record and without.
-        let (analysis, ends) = optimise_intermediate(&self.analysis, ENDS, &stop);
+        let (analysis, ends) = optimise_intermediate(&self.analysis, ENDS, WORTH, &stop);
         if self.recorded {
             self.lines.extend(ends.iter().map(Improve::end));
         }
