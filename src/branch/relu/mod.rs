@@ -23,8 +23,8 @@ pub use record::{
 use super::doubt::{Ends, doubtful, in_full};
 use super::{Answer, Interlude, Limits, Reason, Searched};
 use crate::bound::{
-    Analysis, Climb, Functionals, Intermediate, OpenPolytope, Reduced, WORTH, optimise_intermediate,
-    work_of_intermediate,
+    Analysis, Climb, Functionals, Intermediate, OpenPolytope, Reduced, WORTH,
+    optimise_intermediate, work_of_intermediate,
 };
 use crate::net::Network;
 use crate::spec::{Claim, Property};
