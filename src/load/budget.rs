@@ -66,6 +66,7 @@ impl Budget {
     }
 
     /// What may still be spent.
+    #[cfg(test)]
     pub fn left(&self) -> u64 {
         self.limit.get() - self.spent.get()
     }

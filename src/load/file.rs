@@ -86,14 +86,30 @@ impl SourceFile {
     }
 }
 
-/// Reads to the end, as far as the budget goes.
+/// Reads to the end, as far as the budget goes. In blocks: a vector that grows has twice its size while it moves.
 pub(super) fn read_all(
     from: &mut impl Read,
     budget: &Budget,
 ) -> io::Result<Result<Vec<u8>, Exceeded>> {
-    let mut bytes = Vec::new();
-    let read = from.take(budget.left().saturating_add(1)).read_to_end(&mut bytes)?;
-    Ok(budget.spend(read).map(|()| bytes))
+    const BLOCK: usize = 1 << 25;
+    let mut blocks: Vec<Vec<u8>> = Vec::new();
+    loop {
+        let mut block = Vec::with_capacity(if blocks.is_empty() { 0 } else { BLOCK });
+        let read = from.by_ref().take(BLOCK as u64).read_to_end(&mut block)?;
+        if let Err(exceeded) = budget.spend(read) {
+            return Ok(Err(exceeded));
+        }
+        blocks.push(block);
+        if read < BLOCK {
+            break;
+        }
+    }
+    if blocks.len() == 1 {
+        return Ok(Ok(blocks.remove(0)));
+    }
+    let mut bytes = Vec::with_capacity(blocks.iter().map(Vec::len).sum());
+    blocks.into_iter().for_each(|block| bytes.extend_from_slice(&block));
+    Ok(Ok(bytes))
 }
 
 /// SHA-256 in hexadecimal.
