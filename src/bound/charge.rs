@@ -1,6 +1,6 @@
 //! What rounding can cost: per node, the vectors that turn coefficients into an error bound; and the running totals of a sweep.
 
-use crate::net::{Affine, Boxes, Matrix, Network};
+use crate::net::{Affine, Boxes, Matrix, Network, Op, Term};
 use crate::num::{TINY, ample, gamma};
 use std::sync::OnceLock;
 
@@ -18,6 +18,7 @@ use std::sync::OnceLock;
 pub struct Charges {
     magnitudes: Vec<Vec<f64>>,
     affine: Vec<OnceLock<Vec<f64>>>,
+    sizes: Vec<OnceLock<Vec<f64>>>,
     underflow: Vec<f64>,
 }
 
@@ -29,7 +30,12 @@ impl Charges {
     /// Charges for no node yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { magnitudes: Vec::new(), affine: Vec::new(), underflow: Vec::new() }
+        Self {
+            magnitudes: Vec::new(),
+            affine: Vec::new(),
+            sizes: Vec::new(),
+            underflow: Vec::new(),
+        }
     }
 
     /// Adds the next node in order, whose values lie in column 0 of `boxes`.
@@ -55,6 +61,7 @@ impl Charges {
         self.underflow.push(reach * TINY);
         self.magnitudes.push(magnitudes);
         self.affine.push(OnceLock::new());
+        self.sizes.push(OnceLock::new());
     }
 
     /// Replaces the magnitudes of the node added last by those of tighter boxes.
@@ -80,6 +87,29 @@ impl Charges {
         &self.magnitudes[node]
     }
 
+    /// |W| m of one term of a sum with so many elements.
+    fn reach(&self, term: &Term, rows: usize) -> Matrix {
+        let source = &self.magnitudes[term.source];
+        let mut reach = Matrix::zeros(rows, 1);
+        term.map.add_apply_abs(&Matrix::from_column_slice(source.len(), 1, source), &mut reach);
+        reach
+    }
+
+    /// How large the numbers are that the elements of a node are sums of, rounded anyhow: Σ |Wₖ| mₓ + |b|, computed when first asked for. Of
+    /// what is no sum, its magnitudes.
+    #[must_use]
+    pub fn sizes(&self, net: &Network, id: usize) -> &[f64] {
+        let Op::Affine(affine) = &net.node(id).op else { return self.magnitudes(id) };
+        self.sizes[id].get_or_init(|| {
+            let mut sizes: Vec<f64> = affine.bias.iter().map(|b| b.abs()).collect();
+            for term in &affine.terms {
+                let reach = self.reach(term, sizes.len());
+                sizes.iter_mut().zip(reach.iter()).for_each(|(sum, r)| *sum += r);
+            }
+            sizes
+        })
+    }
+
     /// The vector v of an affine node, computed when first asked for.
     #[must_use]
     pub fn affine(&self, id: usize, affine: &Affine) -> &[f64] {
@@ -87,10 +117,7 @@ impl Charges {
             let rows = affine.bias.len();
             let mut charge = vec![0.0; rows];
             for term in &affine.terms {
-                let source = &self.magnitudes[term.source];
-                let mut reach = Matrix::zeros(rows, 1);
-                let magnitudes = Matrix::from_column_slice(source.len(), 1, source);
-                term.map.add_apply_abs(&magnitudes, &mut reach);
+                let reach = self.reach(term, rows);
                 let g = gamma(term.map.roundings_transposed() + affine.roundings);
                 charge.iter_mut().zip(reach.iter()).for_each(|(sum, &r)| *sum += g * r);
             }

@@ -26,7 +26,7 @@ pub(super) struct Lines {
     pub unstable: bool,
     /// Whether the lower one's default is in doubt.
     pub doubtful: bool,
-    /// Whether its interval is 0 alone, up to rounding, or a checker knows a sign that the sweep did not know.
+    /// Whether its interval is 0 alone beside what it is the sum of, or a checker knows a sign that the sweep did not know.
     pub pinned: bool,
 }
 
@@ -46,7 +46,7 @@ impl Lines {
         } else {
             [f64::from(u8::from(l >= 0.0)); 2]
         };
-        let least = PINNED * analysis.charges.magnitudes(z)[i];
+        let least = PINNED * analysis.charges.sizes(analysis.net, z)[i];
         let is_pinned = |(l, u): (f64, f64)| l.abs().max(u.abs()) < least;
         // Who knows more takes another line than the sweep did.
         let stale = unstable && !is_unstable(sharp);
@@ -155,5 +155,20 @@ mod tests {
         let uppers: Vec<(u32, bool)> = found.uppers.iter().map(|u| (u.1, u.2 > 0.3)).collect();
         assert_eq!(uppers, [(0, true), (1, true), (3, false), (4, true)]);
         assert_eq!(unstable(&analysis, 0), [(y, z, 0), (y, z, 1)]);
+    }
+
+    #[test]
+    fn what_is_0_on_the_whole_region_but_for_rounding_is_written() {
+        let mut builder = NetworkBuilder::new(2, "x").unwrap();
+        let sum =
+            LinearMap::Dense(crate::net::Dense::new(Matrix::from_row_slice(1, 2, &[1.0, 1.0])));
+        let terms = vec![Term { source: 0, map: sum }];
+        let z = builder.affine(terms, vec![0.0], 0, "z").unwrap();
+        let y = builder.relu(z, "y").unwrap();
+        let net = builder.finish(y).unwrap();
+        let root = Boxes::single(&[1.0, -1.0], &[1.0, -1.0 + f64::EPSILON]);
+        let analysis = Analysis::of_region(&net, &root, crate::bound::Intermediate::Interval);
+        let found = doubtful(Ends::all(&analysis), 0);
+        assert_eq!((found.slopes.len(), found.uppers.len()), (1, 1));
     }
 }
