@@ -101,12 +101,20 @@ def select(g, v):
 
 
 def conditional(g, v):
-    """One value where a comparison holds, another elsewhere."""
-    other = g.partner(v)
-    holds = g.one(g.rng.choice(["Greater", "Less", "GreaterOrEqual", "Equal"]), v, other)
+    """One value where a comparison holds, another elsewhere: jumps, maxima, and functions that bend at 0."""
+    zero = g.constant(np.array(0, v.type))
+
+    def multiple():
+        return g.one("Mul", v, g.constant(np.array(g.rng.choice([-2, -1, 0.5, 3] if v.is_float else [-2, -1, 3]), v.type)))
+
+    other = g.rng.choice([lambda: g.partner(v), lambda: zero, multiple])()
+    compared = [v, other] if chance(g, 0.7) else [other, v]
+    holds = g.one(g.rng.choice(["Greater", "Less", "GreaterOrEqual", "LessOrEqual", "Equal"]), *compared)
+    if chance(g, 0.2):
+        holds = g.one("Not", holds)
     if chance(g, 0.3):
-        return g.one("Mul", v, g.one("Cast", holds, to=TYPES[v.type]))
-    chosen = [v, g.rng.choice([other, g.constant(np.array(g.rng.choice([0, 0, 1.5]), v.type))])]
+        return g.one("Mul", g.rng.choice([v, other, v]), g.one("Cast", holds, to=TYPES[v.type]))
+    chosen = [v, g.rng.choice([lambda: other, lambda: other, multiple, lambda: zero, lambda: g.constant(np.array(1.5, v.type))])()]
     g.rng.shuffle(chosen)
     return g.one("Where", holds, *chosen)
 
@@ -388,7 +396,7 @@ def batch_normalization(g, v):
 
 
 NODES = [
-    (arithmetic, 12), (variadic, 6), (unary, 10), (leaky, 2), (prelu, 2), (clip, 5), (dropout, 2), (select, 1), (conditional, 2), (unknown, 1),
+    (arithmetic, 12), (variadic, 6), (unary, 10), (leaky, 2), (prelu, 2), (clip, 5), (dropout, 2), (select, 1), (conditional, 4), (unknown, 1),
     (cast, 3),
     (flatten, 2), (transpose, 4), (squeeze, 2), (unsqueeze, 2), (reshape, 5), (expand, 3), (slice_, 7), (split, 3),
     (gather, 5), (concat, 5), (pad, 5), (reduce, 6), (pool, 8), (global_pool, 2), (conv, 8), (matmul, 9), (gemm, 6),
