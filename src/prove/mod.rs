@@ -63,10 +63,7 @@ impl Model {
     }
 
     fn of(read: Result<Circuit, certus_check::onnx::Error>) -> Result<Self, NotProved> {
-        let wrong = |error| {
-            let path = PathBuf::from("the network");
-            NotProved::Unreadable(certus_check::LoadError::Model { path, error })
-        };
+        let wrong = |error| NotProved::Unreadable(format!("the network: {error}"));
         read.map(|circuit| Self(circuit.into())).map_err(wrong)
     }
 
@@ -81,13 +78,10 @@ impl Model {
     /// # Errors
     /// Where the checker does not understand it, or it does not fit the model.
     pub fn ask(&self, property: &[u8]) -> Result<Question, NotProved> {
-        let wrong = |error| {
-            let path = PathBuf::from("the property");
-            NotProved::Unreadable(certus_check::LoadError::Property { path, error })
-        };
+        let wrong = |error| NotProved::Unreadable(format!("the property:{error}"));
         let parsed = certus_check::vnnlib::read(property).map_err(wrong)?;
         let statement = certus_check::Statement::new(self.0.clone(), parsed);
-        statement.map(Question).map_err(NotProved::Unreadable)
+        statement.map(Question).map_err(|error| NotProved::Unreadable(error.to_string()))
     }
 }
 
@@ -96,7 +90,7 @@ impl Model {
 pub enum NotProved {
     /// The checker cannot read the model or the property, so that no proof can help.
     #[error("the checker cannot read it: {0}")]
-    Unreadable(certus_check::LoadError),
+    Unreadable(String),
     /// A file that was read before cannot be read again.
     #[error("{0}")]
     Gone(FileError),

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     };
     let statement = match Statement::load(model, property) {
         Ok(statement) => statement,
-        Err(LoadError::File { path, error }) if !path.is_file() => {
+        Err(LoadError::File(path, error)) if !path.is_file() => {
             return fail(66, &format!("{}: {error}", path.display()));
         }
         Err(error) => return fail(65, &error.to_string()),

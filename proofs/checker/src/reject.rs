@@ -41,14 +41,12 @@ impl fmt::Display for Reason {
             Reason::UnknownVersion => write!(f, "the first line is not `certus-proof 1`"),
             Reason::Truncated => write!(f, "the proof ends before its `end` line"),
             Reason::WrongCount { stated, found } => {
-                write!(f, "the end line says {stated} lines, there are {found}")
+                write!(f, "there are {found} lines, not {stated}")
             }
             Reason::TrailingData => write!(f, "there is something after the end line"),
             Reason::Unreadable => write!(f, "the proof cannot be read further"),
             Reason::LineTooLong => write!(f, "the line is too long"),
-            Reason::TooLarge => {
-                write!(f, "more memory is needed than the checker may take (4 GiB)")
-            }
+            Reason::TooLarge => write!(f, "more than 4 GiB of memory are needed"),
             Reason::TooDeep => write!(f, "the tree is too deep"),
             Reason::Syntax => write!(f, "the line does not follow the grammar"),
             Reason::BadNumber => write!(f, "a number is malformed, out of range or no f64"),

@@ -67,40 +67,17 @@ pub struct Statement {
 /// Why there is no statement.
 #[derive(Debug)]
 pub enum LoadError {
-    /// The file cannot be opened or read.
-    File {
-        path: PathBuf,
-        error: std::io::Error,
-    },
-    Model {
-        path: PathBuf,
-        error: onnx::Error,
-    },
-    Property {
-        path: PathBuf,
-        error: vnnlib::Error,
-    },
-    /// The property declares other numbers of inputs and outputs than the network has.
-    Mismatch {
-        network: [usize; 2],
-        property: [usize; 2],
-    },
-    /// A case names a variable that is not there, or holds a NaN or an infinity.
-    BadCase {
-        case: usize,
-    },
+    /// A file cannot be opened or read.
+    File(PathBuf, std::io::Error),
+    /// What the files say is refused, in words.
+    Refused(String),
 }
 
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LoadError::File { path, error } => write!(f, "{}: {error}", path.display()),
-            LoadError::Model { path, error } => write!(f, "{}: {error}", path.display()),
-            LoadError::Property { path, error } => write!(f, "{}:{error}", path.display()),
-            LoadError::Mismatch { network: [n, m], property: [x, y] } => {
-                write!(f, "the network has {n} inputs and {m} outputs, the property {x} and {y}")
-            }
-            LoadError::BadCase { case } => write!(f, "case {case} does not fit the network"),
+            LoadError::File(path, error) => write!(f, "{}: {error}", path.display()),
+            LoadError::Refused(why) => write!(f, "{why}"),
         }
     }
 }
@@ -115,25 +92,18 @@ impl Statement {
     pub fn load(model: &Path, property: &Path) -> Result<Statement, LoadError> {
         let (network, unsafe_set) = (read(model)?, read(property)?);
         let folder = model.parent().unwrap_or(Path::new(""));
-        Statement::of(model, onnx::read_in(folder, &network), property, &unsafe_set)
+        let unread = |e| LoadError::Refused(format!("{}: {e}", model.display()));
+        let circuit = onnx::read_in(folder, &network).map_err(unread)?;
+        let wrong = |e| LoadError::Refused(format!("{}:{e}", property.display()));
+        Statement::new(circuit, vnnlib::read(&unsafe_set).map_err(wrong)?)
     }
 
     /// The same from the (unpacked) contents of the files; the model's weights are all in it.
     pub fn from_bytes(model: &[u8], property: &[u8]) -> Result<Statement, LoadError> {
-        Statement::of(Path::new("model"), onnx::read(model), Path::new("property"), property)
-    }
-
-    fn of(
-        model: &Path,
-        circuit: Result<Circuit, onnx::Error>,
-        property: &Path,
-        bytes: &[u8],
-    ) -> Result<Statement, LoadError> {
-        let [model, property] = [model, property].map(Path::to_path_buf);
-        let circuit = circuit.map_err(|error| LoadError::Model { path: model, error })?;
-        let property =
-            vnnlib::read(bytes).map_err(|error| LoadError::Property { path: property, error })?;
-        Statement::new(circuit, property)
+        let unread = |e| LoadError::Refused(format!("the network: {e}"));
+        let circuit = onnx::read(model).map_err(unread)?;
+        let wrong = |e| LoadError::Refused(format!("the property:{e}"));
+        Statement::new(circuit, vnnlib::read(property).map_err(wrong)?)
     }
 
     /// A statement from its parts. Many statements may share a circuit.
@@ -145,10 +115,13 @@ impl Statement {
         let network = [circuit.inputs(), circuit.size(circuit.output())];
         let declared = [property.inputs, property.outputs];
         if network != declared {
-            return Err(LoadError::Mismatch { network, property: declared });
+            let [[n, m], [x, y]] = [network, declared];
+            return Err(LoadError::Refused(format!(
+                "the network has {n} inputs and {m} outputs, the property {x} and {y}"
+            )));
         }
         match property.cases.iter().position(|case| !case.fits(declared)) {
-            Some(case) => Err(LoadError::BadCase { case }),
+            Some(case) => Err(LoadError::Refused(format!("case {case} does not fit the network"))),
             None => Ok(Statement { circuit, cases: property.cases }),
         }
     }
@@ -163,7 +136,7 @@ impl Statement {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    let fail = |error| LoadError::File { path: path.to_path_buf(), error };
+    let fail = |error| LoadError::File(path.to_path_buf(), error);
     let bytes = std::fs::read(path).map_err(fail)?;
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         return Ok(bytes);

@@ -195,7 +195,7 @@ fn integers_do_not_wrap_round() {
             .node("Neg a -> i")
             .node_with("Cast i -> c", &[("to", Attribute::Int(1))])
             .node("Add x c -> y"),
-        "range",
+        "beyond its type",
     );
 }
 

@@ -40,7 +40,7 @@ impl Builder {
                 if exact { self.scaled(v, &inverse)? } else { self.rescaled(v, &inverse)? }
             }
             ('*', Value::Condition(c), x) | ('*', x, Value::Condition(c)) => {
-                return self.masked(c, x);
+                return self.choose(c, x, &Value::constant(Array::scalar(c.kind, 0.0)));
             }
             _ => return unsupported("a product or quotient of variables"),
         };

@@ -1,5 +1,5 @@
 //! Comparisons, and choices by them that never jump: FORMAT.md, section 1.
-use super::array::{Array, Kind, broadcast_shape};
+use super::array::{Kind, broadcast_shape};
 use super::build::{Builder, Value, Variable};
 use super::error::{Problem, unsupported};
 use super::hinge::Slopes;
@@ -87,11 +87,6 @@ impl Builder {
         let variables: Vec<&Variable> = variables.iter().collect();
         let found = self.hinged(&shape, &variables, slopes)?;
         found.map_or_else(jumps, |v| Ok(Value::Variable(v)))
-    }
-
-    /// The comparison's 1 or 0, times x.
-    pub fn masked(&mut self, c: &Condition, x: &Value) -> Result<Value, Problem> {
-        self.choose(c, x, &Value::constant(Array::scalar(c.kind, 0.0)))
     }
 }
 

@@ -56,26 +56,21 @@ impl fmt::Display for Error {
         match &self.problem {
             Problem::Malformed(what) => write!(f, "this is not an ONNX file: {what}"),
             Problem::Graph(what) => write!(f, "{what}"),
-            Problem::UnsupportedOperator => write!(
-                f,
-                "the operator is not affine + ReLU on variables (FORMAT.md lists what is supported)"
-            ),
+            Problem::UnsupportedOperator => write!(f, "the operator is none of FORMAT.md's list"),
             Problem::Unsupported(what) => write!(f, "not supported: {what}"),
             Problem::Shape => write!(f, "the shapes do not fit"),
             Problem::Types => write!(f, "the types of the operands do not fit"),
-            Problem::Overflow => write!(
-                f,
-                "an integer is beyond the range of its type or ±2^53 or divided by 0, or a bool beyond 0 and 1"
-            ),
+            Problem::Overflow => {
+                write!(f, "an integer or bool beyond its type or ±2^53, or a division by 0")
+            }
             Problem::External(what) => write!(f, "external data in {what}"),
             Problem::Operand(what) => write!(f, "bad or missing {what}"),
             Problem::Undefined(name) => write!(f, "`{name}` is not defined before its use"),
             Problem::DefinedTwice(name) => write!(f, "`{name}` is defined twice"),
             Problem::NotFinite => write!(f, "a constant is NaN or infinite"),
-            Problem::TooLarge => write!(
-                f,
-                "too large for this checker: a tensor has more than 2^24 elements, or all need more than 4 GiB"
-            ),
+            Problem::TooLarge => {
+                write!(f, "too large: a tensor of more than 2^24 elements, or 4 GiB in all")
+            }
         }
     }
 }

@@ -18,9 +18,7 @@ impl Folder {
         let (Ok(offset), Ok(length), true) =
             (number("offset"), number("length"), of.len() == entries.len())
         else {
-            return Err(fail(
-                "it is not said once, and in numbers, where the data are".to_string(),
-            ));
+            return Err(fail("where the data are is not said once, in numbers".to_string()));
         };
         let offset = offset.unwrap_or(0);
         let path = self.resolve(location).map_err(fail)?;

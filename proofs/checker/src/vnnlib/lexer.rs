@@ -1,5 +1,8 @@
 //! Tokens of an s-expression with their places.
-use super::error::{Error, Problem};
+use super::error::Error;
+
+/// Too few tokens.
+pub const END: &str = "the file ends too early";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token<'a> {
@@ -25,8 +28,9 @@ impl<'a> Lexer<'a> {
     }
 
     /// An error at the token read last.
-    pub fn error(&self, problem: Problem) -> Error {
-        Error { line: self.line, column: self.start - self.line_start + 1, problem }
+    pub fn error(&self, problem: impl Into<String>) -> Error {
+        let column = self.start - self.line_start + 1;
+        Error { line: self.line, column, problem: problem.into() }
     }
 
     pub fn next(&mut self) -> Result<Token<'a>, Error> {
@@ -57,13 +61,13 @@ impl<'a> Lexer<'a> {
         self.at = length.map_or(self.bytes.len(), |n| self.at + n);
         std::str::from_utf8(&self.bytes[self.start..self.at])
             .map(Token::Word)
-            .map_err(|_| self.error(Problem::Expected("text")))
+            .map_err(|_| self.error("expected text"))
     }
 
     /// The error of a token in the place of something else.
     pub fn instead<T>(&self, found: Token, what: &'static str) -> Result<T, Error> {
         let end = found == Token::End;
-        Err(self.error(if end { Problem::UnexpectedEnd } else { Problem::Expected(what) }))
+        Err(self.error(if end { END.to_string() } else { format!("expected {what}") }))
     }
 
     pub fn expect(&mut self, token: Token, what: &'static str) -> Result<(), Error> {

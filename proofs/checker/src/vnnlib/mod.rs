@@ -5,7 +5,7 @@ mod lexer;
 mod normal;
 mod parser;
 
-pub use error::{Error, Problem};
+pub use error::Error;
 
 use crate::memory::{Memory, OF_PROPERTY};
 use crate::statement::Property;

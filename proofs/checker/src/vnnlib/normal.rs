@@ -1,5 +1,5 @@
 //! Disjunctive normal form: from a formula to cases, in the order of the file.
-use super::error::{Error, Problem};
+use super::error::Error;
 use super::parser::{Atom, Formula, Parsed};
 use crate::memory::{Full, Memory};
 use crate::statement::{Case, Property};
@@ -18,7 +18,7 @@ pub fn cases(parsed: Parsed, memory: &Memory) -> Result<Property, Error> {
     }
 }
 
-fn all_cases(parsed: &Parsed, memory: &Memory) -> Result<Vec<Case>, Problem> {
+fn all_cases(parsed: &Parsed, memory: &Memory) -> Result<Vec<Case>, String> {
     let disjuncts = product(&parsed.asserts, memory)?;
     let mut cases: Vec<Case> = Vec::with_capacity(disjuncts.len());
     for (k, disjunct) in disjuncts.iter().enumerate() {
@@ -41,7 +41,7 @@ fn all_cases(parsed: &Parsed, memory: &Memory) -> Result<Vec<Case>, Problem> {
         }
         let unbounded = low.iter().zip(&high).position(|(l, h)| !(l.is_finite() && h.is_finite()));
         if let Some(input) = unbounded {
-            return Err(Problem::Unbounded { input, case: k });
+            return Err(format!("X_{input} has no lower or no upper bound in case {k}"));
         }
         // Neighbours mostly share their box.
         let case = match cases.last() {

@@ -1,7 +1,7 @@
 //! From tokens to a formula over linear atoms.
 use super::decimal::Decimal;
-use super::error::{Error, Problem};
-use super::lexer::{Lexer, Token};
+use super::error::Error;
+use super::lexer::{END, Lexer, Token};
 use crate::memory::Memory;
 use crate::statement::{HalfSpace, Port};
 use num_bigint::Sign;
@@ -68,14 +68,18 @@ pub fn parse(bytes: &[u8], memory: &Memory) -> Result<Parsed, Error> {
         match p.lexer.word("a command")? {
             "declare-const" => p.declaration()?,
             "assert" => asserts.push(p.formula(0)?),
-            other => return Err(p.lexer.error(Problem::UnknownCommand(other.to_string()))),
+            other => {
+                return Err(p
+                    .lexer
+                    .error(format!("unknown command `{other}` (declare-const, assert)")));
+            }
         }
         p.lexer.expect(Token::Close, "`)`")?;
     }
     if asserts.is_empty() {
-        return Err(p.lexer.error(Problem::NoAssertion));
+        return Err(p.lexer.error("nothing is asserted"));
     }
-    let end = p.lexer.error(Problem::UnexpectedEnd);
+    let end = p.lexer.error(END);
     Ok(Parsed { inputs: p.inputs, outputs: p.outputs, atoms: p.atoms, asserts, end })
 }
 
@@ -93,7 +97,7 @@ fn variable(name: &str) -> Option<Port> {
 impl Parser<'_> {
     fn declaration(&mut self) -> Result<(), Error> {
         let name = self.lexer.word("a variable")?;
-        let bad = Problem::BadDeclaration(name.to_string());
+        let bad = format!("`{name}`: expected X_0, X_1, … and Y_0, Y_1, … in order, of type Real");
         let next = match variable(name) {
             Some(Port::X(i)) if i == self.inputs => &mut self.inputs,
             Some(Port::Y(j)) if j == self.outputs => &mut self.outputs,
@@ -108,7 +112,7 @@ impl Parser<'_> {
 
     fn formula(&mut self, depth: usize) -> Result<Formula, Error> {
         if depth > DEEPEST {
-            return Err(self.lexer.error(Problem::TooDeep));
+            return Err(self.lexer.error("expressions are nested too deeply"));
         }
         self.take(48)?;
         self.lexer.expect(Token::Open, "`(`")?;
@@ -130,10 +134,15 @@ impl Parser<'_> {
                     _ => Formula::And(vec![self.atom(below)?, self.atom(above)?]),
                 }
             }
-            other => return Err(self.lexer.error(Problem::UnknownOperator(other.to_string()))),
+            other => return self.unknown(other),
         };
         self.lexer.expect(Token::Close, "`)`")?;
         Ok(formula)
+    }
+
+    fn unknown<T>(&self, operator: &str) -> Result<T, Error> {
+        let known = "and, or, <=, >=, <, >, =, +, -, *";
+        Err(self.lexer.error(format!("unknown operator `{operator}` ({known})")))
     }
 
     /// The atom `linear ≤ 0`.
@@ -170,19 +179,19 @@ impl Parser<'_> {
                 return Ok(HalfSpace { terms, right });
             }
         }
-        Err(self.lexer.error(Problem::Unrepresentable))
+        Err(self.lexer.error("the coefficients cannot be held exactly"))
     }
 
     fn linear(&mut self, depth: usize) -> Result<Linear, Error> {
         if depth > DEEPEST {
-            return Err(self.lexer.error(Problem::TooDeep));
+            return Err(self.lexer.error("expressions are nested too deeply"));
         }
         match self.lexer.next()? {
             Token::Word(word) => self.leaf(word),
             Token::Open => {
                 let operator = self.lexer.word("an operator")?;
                 if !matches!(operator, "+" | "-" | "*") {
-                    return Err(self.lexer.error(Problem::UnknownOperator(operator.to_string())));
+                    return self.unknown(operator);
                 }
                 let mut result = self.linear(depth + 1)?;
                 let mut alone = true;
@@ -205,9 +214,9 @@ impl Parser<'_> {
         let (factor, linear) = match (a.terms.is_empty(), b.terms.is_empty()) {
             (true, _) => (a.constant, b),
             (_, true) => (b.constant, a),
-            _ => return Err(self.lexer.error(Problem::NonLinear)),
+            _ => return Err(self.lexer.error("a product of two variables is not linear")),
         };
-        let large = || self.lexer.error(Problem::BadNumber("a product".to_string()));
+        let large = || self.lexer.error("a product is no number that can be read");
         let times = |c: &Decimal| c.multiply(&factor).ok_or_else(large);
         let mut terms = BTreeMap::new();
         for (port, c) in &linear.terms {
@@ -217,7 +226,7 @@ impl Parser<'_> {
     }
 
     fn take(&self, bytes: usize) -> Result<(), Error> {
-        self.memory.take(1, bytes).map_err(|full| self.lexer.error(full.into()))
+        self.memory.take(1, bytes).map_err(|full| self.lexer.error(full))
     }
 
     fn leaf(&self, word: &str) -> Result<Linear, Error> {
@@ -233,9 +242,9 @@ impl Parser<'_> {
         match Decimal::parse(word) {
             Some(constant) => Ok(Linear { constant, ..Linear::zero() }),
             None if word.starts_with(|c: char| c.is_ascii_alphabetic()) => {
-                Err(self.lexer.error(Problem::UnknownVariable(word.to_string())))
+                Err(self.lexer.error(format!("`{word}` is not declared")))
             }
-            None => Err(self.lexer.error(Problem::BadNumber(word.to_string()))),
+            None => Err(self.lexer.error(format!("`{word}` is not a number that can be read"))),
         }
     }
 }
