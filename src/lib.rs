@@ -20,7 +20,7 @@
 //!
 //! # The modules, in dependency order: each uses only those before it
 //!
-//! [`num`] → [`net`] → [`spec`] → [`load`] → [`attack`] → [`bound`] → [`lp`] → [`branch`] → [`prove`] → [`verify`] →
+//! [`num`] → [`net`] → [`spec`] → [`load`] → [`query`] → [`attack`] → [`bound`] → [`lp`] → [`branch`] → [`prove`] → [`verify`] →
 //! [`audit`] → [`report`] → [`cli`]
 pub mod num;
 
@@ -29,6 +29,8 @@ pub mod net;
 pub mod spec;
 
 pub mod load;
+
+pub mod query;
 
 pub mod attack;
 

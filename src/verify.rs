@@ -6,13 +6,13 @@ mod stages;
 use crate::attack::{self, AttackSettings, Counterexample};
 pub use crate::branch::Reason;
 use crate::branch::{self, Answer, Interlude, Limits};
-use crate::load::Statement;
 use crate::net::{Network, Node, Op};
 use crate::prove::{
     self, Ask, Body, Held, Mode, NotProved, Phase, Plan, Proof, Proved, Section, Unproved,
 };
+use crate::query::Query;
 use crate::spec::Property;
-use stages::{Decided, Query};
+use stages::{Bounding, Decided};
 use std::cell::RefCell;
 use std::fmt;
 use std::path::Path;
@@ -156,6 +156,19 @@ pub struct Settings {
     pub lp_tighten: usize,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            method: Method::default(),
+            attack: AttackSettings::default(),
+            seed: 0,
+            timeout: None,
+            memory: None,
+            lp_tighten: 0,
+        }
+    }
+}
+
 /// How much branch and bound had to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Effort {
@@ -211,19 +224,12 @@ pub struct Outcome {
     pub effort: Effort,
 }
 
-/// Decides a property of a network.
-///
-/// `net` is the network with its inputs appended ([`Network::with_inputs_as_outputs`]) where the property needs it.
+/// Decides a query.
 #[must_use]
-pub fn verify(
-    net: &Network,
-    property: &Property,
-    settings: &Settings,
-    cancel: &(dyn Fn() -> bool + Sync),
-) -> Outcome {
+pub fn verify(query: &Query, settings: &Settings, cancel: &(dyn Fn() -> bool + Sync)) -> Outcome {
     let limits = limits(settings, cancel);
-    by_attack(net, property, settings, &limits)
-        .unwrap_or_else(|| by_bounds(net, property, settings, &limits))
+    let found = by_attack(query, settings, &limits);
+    found.unwrap_or_else(|| by_bounds(query, settings, &limits))
 }
 
 /// How a proof is wanted.
@@ -250,15 +256,24 @@ impl ProofWish<'_> {
 #[must_use]
 pub fn verify_with_proof(
     ask: Ask,
-    net: &Network,
-    statement: &Statement,
+    query: &Query,
+    settings: &Settings,
+    wish: ProofWish,
+    cancel: &(dyn Fn() -> bool + Sync),
+) -> (Outcome, Option<Result<Proved, NotProved>>) {
+    let (outcome, proof) = by_proof(ask, query, settings, wish, cancel);
+    (in_ball(query, outcome), proof)
+}
+
+fn by_proof(
+    ask: Ask,
+    query: &Query,
     settings: &Settings,
     wish: ProofWish,
     cancel: &(dyn Fn() -> bool + Sync),
 ) -> (Outcome, Option<Result<Proved, NotProved>>) {
     let limits = limits(settings, cancel);
-    let property = &statement.property;
-    if let Some(outcome) = by_attack(net, property, settings, &limits) {
+    if let Some(outcome) = by_attack(query, settings, &limits) {
         return (outcome, None);
     }
     let plan = Plan {
@@ -266,14 +281,14 @@ pub fn verify_with_proof(
         slopes: matches!(settings.method, Method::Auto | Method::Lp | Method::Milp),
         linear_programs: matches!(settings.method, Method::Lp | Method::Milp),
         search: settings.method.branches(),
-        short: cheaper_than_attack(net, &limits),
+        short: cheaper_than_attack(query.network(), &limits),
         work: ATTACK_BUDGET as f64,
-        interlude: &|| attack_again(net, property, settings, &limits),
+        interlude: &|| attack_again(query, settings, &limits),
         keep: wish.keep,
         watch: wish.watch,
         held: &|found| (wish.held)(&held(found)),
     };
-    let found = prove::prove(ask, net, statement, &plan, &limits);
+    let found = prove::prove(ask, query, &plan, &limits);
     let Err(unproved) = found else { return told(found, None) };
     if unproved.held.is_some() {
         return told(Err(unproved), None);
@@ -284,12 +299,12 @@ pub fn verify_with_proof(
             undecided(reason, f64::INFINITY, Effort::default())
         }
         // A search that is not recorded clips more, and a method may have more to try.
-        _ => by_bounds(net, property, settings, &limits),
+        _ => by_bounds(query, settings, &limits),
     };
     match &outcome.verdict {
         Verdict::Certified(found) if found.level == AssuranceLevel::Sound => {
             (wish.held)(&outcome);
-            told(prove::prove_anew(ask, net, statement, &plan, &limits), Some(outcome))
+            told(prove::prove_anew(ask, query, &plan, &limits), Some(outcome))
         }
         _ => (outcome, Some(Err(unproved.why))),
     }
@@ -359,24 +374,34 @@ fn limits<'a>(settings: &Settings, cancel: &'a (dyn Fn() -> bool + Sync)) -> Lim
     limits
 }
 
-fn by_attack(
-    net: &Network,
-    property: &Property,
-    settings: &Settings,
-    limits: &Limits,
-) -> Option<Outcome> {
+fn by_attack(query: &Query, settings: &Settings, limits: &Limits) -> Option<Outcome> {
     let stop = || limits.passed().is_some();
-    let found = attack::attack_any(net, property, &settings.attack, settings.seed, &stop)?;
+    let found = attack::attack_any(query, &settings.attack, settings.seed, &stop)?;
     Some(falsified(Box::new(found), Stage::Attack, Effort::default()))
 }
 
-fn by_bounds(net: &Network, property: &Property, settings: &Settings, limits: &Limits) -> Outcome {
+/// What bounds of a query's region come to. Those of a ball are of the box around it, so that they may be refuted outside of the ball.
+fn by_bounds(query: &Query, settings: &Settings, limits: &Limits) -> Outcome {
+    in_ball(query, in_box(query, settings, limits))
+}
+
+fn in_ball(query: &Query, outcome: Outcome) -> Outcome {
+    match (query.ball(), &outcome.verdict) {
+        (Some(ball), Verdict::Falsified(found)) if !found.is_in(ball) => {
+            undecided(Reason::BoundTooWeak, outcome.bound.unwrap_or(f64::INFINITY), outcome.effort)
+        }
+        _ => outcome,
+    }
+}
+
+fn in_box(query: &Query, settings: &Settings, limits: &Limits) -> Outcome {
+    let (net, property) = (query.network(), query.property());
     let mut least = f64::INFINITY;
     let mut stage: Option<Stage> = None;
     let mut open = Vec::new();
     let mut reason = Reason::BoundTooWeak;
     for claim in 0..property.claims.len() {
-        let bounded = Query { net, property, claim, settings, limits }.bound();
+        let bounded = Bounding { net, property, claim, settings, limits }.bound();
         least = least.min(bounded.margin);
         match bounded.decided {
             Decided::Proved(by) => stage = stage.max(Some(by)),
@@ -403,7 +428,7 @@ fn by_bounds(net: &Network, property: &Property, settings: &Settings, limits: &L
     // Where a short search decides, it is cheaper than a long attack.
     let found = RefCell::new(None);
     let attack = || {
-        *found.borrow_mut() = attack_again(net, property, settings, limits);
+        *found.borrow_mut() = attack_again(query, settings, limits);
         found.borrow().is_some()
     };
     let interlude = Interlude {
@@ -428,15 +453,10 @@ fn concluded(searched: branch::Searched, least: f64) -> Outcome {
 }
 
 /// The thorough attack that comes in the midst of search.
-fn attack_again(
-    net: &Network,
-    property: &Property,
-    settings: &Settings,
-    limits: &Limits,
-) -> Option<Counterexample> {
+fn attack_again(query: &Query, settings: &Settings, limits: &Limits) -> Option<Counterexample> {
     let stop = || limits.passed().is_some();
-    let again = thorough(net, property, settings)?;
-    attack::attack_any(net, property, &again.attack, again.seed, &stop)
+    let again = thorough(query.network(), query.property(), settings)?;
+    attack::attack_any(query, &again.attack, again.seed, &stop)
 }
 
 /// Domains that [`Method::Auto`] spends on one query: a count and not a time, so that results repeat.

@@ -10,6 +10,7 @@ use certus::load::parse_vnnlib;
 use certus::net::{Boxes, Matrix, Network};
 use certus::num::{Rational, exact_decimal, parse_rational, round_nearest};
 use certus::spec::{Claim, HalfSpace, Polytope, Property, Region};
+use common::asked;
 use common::exact::{evaluate, exact};
 use common::seeded;
 use proptest::prelude::*;
@@ -42,7 +43,7 @@ fn in_polytope(polytope: &Polytope, y: &[Rational]) -> bool {
 }
 
 fn run(net: &Network, property: &Property, settings: &AttackSettings) -> bool {
-    attack(net, property, 0, settings, 1, &|| false).is_some()
+    attack(&asked(net, property), 0, settings, 1, &|| false).is_some()
 }
 
 fn fgsm() -> AttackSettings {
@@ -105,7 +106,7 @@ fn an_input_that_is_no_double_is_written_as_the_decimal_that_it_is() {
     let net = seeded::affine_net(&[&[10.0, 1.0]], &[0.0]);
     let bounds = [("0.1", "0.1"), ("0", "0.5")];
     let claim = property(region(&bounds), vec![vec![half(&[(0, "-1")], "-1.4", false)]]);
-    let found = attack(&net, &claim, 0, &AttackSettings::default(), 3, &|| false).unwrap();
+    let found = attack(&asked(&net, &claim), 0, &AttackSettings::default(), 3, &|| false).unwrap();
     assert_eq!((found.exact_input()[0].clone(), found.input()[0]), (q("0.1"), 0.1));
     assert!(found.write_vnncomp().starts_with("sat\n((X_0 0.1)\n"));
     assert!(found.slack() > 0.0);
@@ -122,11 +123,11 @@ fn known_adversarial_points_are_found() {
     let claim = property(region(&[("-2", "2"), ("-2", "2")]), vec![corner]);
     for loss in [Loss::Margin, Loss::CrossEntropy] {
         let settings = AttackSettings { loss, ..AttackSettings::default() };
-        let found = attack(&net, &claim, 0, &settings, 5, &|| false).unwrap();
+        let found = attack(&asked(&net, &claim), 0, &settings, 5, &|| false).unwrap();
         assert!(found.input()[0] >= 1.95 && found.input()[1] <= -1.95);
     }
     assert!(!run(&net, &claim, &AttackSettings { kind: AttackKind::None, ..fgsm() }));
-    assert!(attack(&net, &claim, 0, &AttackSettings::default(), 5, &|| true).is_none());
+    assert!(attack(&asked(&net, &claim), 0, &AttackSettings::default(), 5, &|| true).is_none());
 }
 
 #[test]
@@ -157,7 +158,7 @@ fn the_same_seed_gives_the_same_result() {
         let centre: Vec<Rational> = (0..6).map(|_| exact(rng.unit())).collect();
         let ball = Region::ball(&centre, &vec![q("0.4"); 6], None).unwrap();
         let claim = Property::classification(ball, (seed % 4) as usize, 4);
-        let go = || attack(&net, &claim, 0, &AttackSettings::default(), seed, &|| false);
+        let go = || attack(&asked(&net, &claim), 0, &AttackSettings::default(), seed, &|| false);
         assert_eq!(go(), go());
     }
 }
@@ -225,18 +226,19 @@ fn the_one_false_claim_of_thousands_is_found() {
         })
         .collect();
     let property = Property { claims, uses_inputs: false };
-    let found = attack_any(&net, &property, &AttackSettings::default(), 0, &|| false).unwrap();
+    let found =
+        attack_any(&asked(&net, &property), &AttackSettings::default(), 0, &|| false).unwrap();
     assert_eq!((found.claim(), found.polytope()), (4_321, 1));
 }
 
 #[test]
-fn claims_about_inputs_are_attacked_on_the_extended_network() {
-    let net = seeded::affine_net(&[&[2.0]], &[0.0]).with_inputs_as_outputs().unwrap();
+fn claims_about_inputs_are_attacked() {
+    let net = seeded::affine_net(&[&[2.0]], &[0.0]);
     // y > x + 0.9 for y = 2x on [0, 1].
     let mut claim =
         property(region(&[("0", "1")]), vec![vec![half(&[(0, "-1"), (1, "1")], "-0.9", true)]]);
     claim.uses_inputs = true;
-    let found = attack(&net, &claim, 0, &AttackSettings::default(), 0, &|| false).unwrap();
+    let found = attack(&asked(&net, &claim), 0, &AttackSettings::default(), 0, &|| false).unwrap();
     assert!(found.input()[0] > 0.9);
     assert_eq!(found.write_vnncomp().lines().count(), 3, "the inputs are not written twice");
 }
@@ -323,7 +325,7 @@ proptest! {
         let h = HalfSpace { coefficients: vec![(0, 1.0)], bound_up: edge, bound_down: edge, strict: thin == 0 };
         claim.claims[0].unsafe_set.push(vec![h]);
         let centre_only = validate(&net, &claim, 0, &claim.claims[0].region.midpoint());
-        let attacked = attack(&net, &claim, 0, &AttackSettings::default(), seed, &|| false);
+        let attacked = attack(&asked(&net, &claim), 0, &AttackSettings::default(), seed, &|| false);
         for found in [centre_only, attacked].into_iter().flatten() {
             let x = found.exact_input();
             for (x, c) in x.iter().zip(&centre) {

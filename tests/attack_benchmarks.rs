@@ -4,9 +4,8 @@
 
 use certus::attack::{AttackSettings, Counterexample, attack_any};
 use certus::load::{load_network, load_property};
-use certus::net::Network;
 use certus::num::{Rational, parse_rational, round_nearest};
-use certus::spec::Property;
+use certus::query::Query;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -19,8 +18,7 @@ const LARGEST_FILE: u64 = 3_000_000;
 
 struct Instance {
     name: String,
-    net: Network,
-    property: Property,
+    query: Query,
     satisfiable: bool,
 }
 
@@ -37,19 +35,18 @@ fn instances(benchmark: &str) -> Vec<Instance> {
         if expected == "unknown" || std::fs::metadata(&model).unwrap().len() > LARGEST_FILE {
             continue;
         }
-        let mut net = load_network(&model).unwrap().network;
+        let net = load_network(&model).unwrap().network;
         let property = load_property(&folder.join(claim), net.inputs(), net.outputs()).unwrap();
-        if property.uses_inputs {
-            net = net.with_inputs_as_outputs().unwrap();
-        }
+        let query = Query::new(net, property).unwrap();
         let name = format!("{} {claim}", model.file_name().unwrap().display());
-        instances.push(Instance { name, net, property, satisfiable: expected == "sat" });
+        instances.push(Instance { name, query, satisfiable: expected == "sat" });
     }
     instances
 }
 
 /// Reads the point back from what would be handed in, and judges it without the attack's own code.
-fn check(found: &Counterexample, Instance { name, net, property, .. }: &Instance) {
+fn check(found: &Counterexample, Instance { name, query, .. }: &Instance) {
+    let (net, property) = (query.network(), query.property());
     let text = found.write_vnncomp();
     let values = |letter: char| -> Vec<Rational> {
         text.split(['(', ')'])
@@ -80,7 +77,7 @@ fn broken(benchmark: &str, settings: &AttackSettings) -> (usize, usize) {
     for instance in instances(benchmark) {
         let start = Instant::now();
         let stop = || start.elapsed() > Duration::from_secs(10);
-        let found = attack_any(&instance.net, &instance.property, settings, 0, &stop);
+        let found = attack_any(&instance.query, settings, 0, &stop);
         time += start.elapsed();
         all += usize::from(instance.satisfiable);
         if let Some(found) = found {

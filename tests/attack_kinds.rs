@@ -3,14 +3,16 @@
 mod common;
 
 use certus::attack::{
-    AttackKind, AttackSettings, Counterexample, Motion, attack, attack_ball, attack_suite,
-    minimum_norm, probe_gradients, validate_in,
+    AttackKind, AttackSettings, Counterexample, Motion, attack, attack_suite, minimum_norm,
+    probe_gradients, validate_in,
 };
 use certus::load::{DataSettings, Dataset, load_network};
 use certus::net::{Curve, LinearMap, Matrix, Network, NetworkBuilder, NodeId, Term};
 use certus::num::{Rational, parse_rational};
+use certus::query::Query;
 use certus::spec::{Ball, Norm, Property, Region};
 use certus::verify::{Method, Settings, Verdict, verify};
+use common::asked;
 use common::exact::{evaluate, exact};
 use common::seeded;
 use proptest::prelude::*;
@@ -25,6 +27,11 @@ const ATTACKS: [AttackKind; 6] = [
     AttackKind::Fab,
     AttackKind::Square,
 ];
+
+/// Whether the label holds on a ball.
+fn in_ball(net: &Network, ball: &Ball, label: usize) -> Query {
+    Query::in_ball(net.clone(), ball.clone(), label).unwrap()
+}
 
 fn q(text: &str) -> Rational {
     parse_rational(text).unwrap()
@@ -108,12 +115,12 @@ fn square_breaks_what_has_no_gradients() {
     let points = Matrix::from_column_slice(16, 1, &centre);
     let probed = probe_gradients(&net, &points, &[0]);
     assert_eq!((probed.points, probed.zero, probed.not_finite), (1, 1, 0));
-    let found = attack(&net, &property, 0, &with(AttackKind::Square), 0, &|| false);
+    let found = attack(&asked(&net, &property), 0, &with(AttackKind::Square), 0, &|| false);
     assert!(found.is_some_and(|found| found.holds_in_f32()));
     // From the centre a gradient attack sees a plain; one restart that draws no random point gets nowhere.
     for kind in [AttackKind::Fgsm, AttackKind::ApgdCe] {
         let settings = AttackSettings { restarts: 1, steps: 1, targeted: false, ..with(kind) };
-        assert_eq!(attack(&net, &property, 0, &settings, 0, &|| false), None, "{kind}");
+        assert_eq!(attack(&asked(&net, &property), 0, &settings, 0, &|| false), None, "{kind}");
     }
 }
 
@@ -121,13 +128,12 @@ fn square_breaks_what_has_no_gradients() {
 fn all_attacks_break_a_linear_classifier_just_beyond_its_radius() {
     // The margin is 0.3 − x₀ + x₁ at (0.5, 0.5): 0 at ε = 0.15 in the max norm, at ε = 0.3/√2 = 0.21213 in the Euclidean.
     let net = seeded::affine_net(&[&[1.0, 2.0], &[2.0, 1.0], &[0.0, 0.0]], &[0.3, 0.0, -9.0]);
-    let margins = Property::margins(0, 3);
     for (norm, robust, broken) in [(Norm::Linf, "0.1499", "0.1501"), (Norm::L2, "0.2121", "0.2122")]
     {
         for kind in ATTACKS {
             let run = |eps| {
                 let ball = ball(norm, &[0.5, 0.5], eps);
-                attack_ball(&net, &ball, &margins, &with(kind), 0, &|| false)
+                attack(&in_ball(&net, &ball, 0), 0, &with(kind), 0, &|| false)
             };
             // Random search needs some room on a sphere.
             let room = norm == Norm::L2 && kind == AttackKind::Square;
@@ -160,7 +166,7 @@ proptest! {
             let ball = Ball::new(norm, &centre, &radii, Some(&domain)).unwrap();
             for kind in ATTACKS {
                 let settings = AttackSettings { queries: 100, steps: 20, ..with(kind) };
-                let go = || attack_ball(&net, &ball, &Property::margins(label, 4), &settings, seed, &|| false);
+                let go = || attack(&in_ball(&net, &ball, label), 0, &settings, seed, &|| false);
                 let found = go();
                 prop_assert_eq!(&found, &go(), "{} is a function of its seed", kind);
                 if let Some(found) = found {
@@ -169,45 +175,6 @@ proptest! {
             }
         }
     }
-}
-
-#[test]
-fn a_ball_of_the_max_norm_is_attacked_like_its_box() {
-    for seed in 0..10 {
-        let net = seeded::random_relu_net(&[6, 16, 16, 5], seed);
-        let centre = [0.5; 6];
-        let label = predicted(&net, &centre);
-        let ball = ball(Norm::Linf, &centre, "0.2");
-        let property = Property::classification(ball.region().clone(), label, 5);
-        for kind in ATTACKS {
-            let margins = Property::margins(label, 5);
-            let in_ball = attack_ball(&net, &ball, &margins, &with(kind), seed, &|| false);
-            let in_box = attack(&net, &property, 0, &with(kind), seed, &|| false);
-            assert_eq!(in_ball.is_some(), in_box.is_some(), "{kind} {seed}");
-        }
-    }
-}
-
-#[test]
-fn a_ball_cut_to_a_domain_is_attacked_like_its_box() {
-    let (domain, mut broken) = (vec![(q("0"), q("1")); 6], 0);
-    for seed in 0..10 {
-        let net = seeded::random_relu_net(&[6, 16, 16, 5], seed);
-        let centre = [0.0, 0.05, 0.5, 0.5, 0.95, 1.0];
-        let label = predicted(&net, &centre);
-        let centre = centre.map(exact);
-        let ball = Ball::new(Norm::Linf, &centre, &vec![q("0.2"); 6], Some(&domain)).unwrap();
-        let region = Region::ball(&centre, &vec![q("0.2"); 6], Some(&domain)).unwrap();
-        let property = Property::classification(region, label, 5);
-        for kind in ATTACKS {
-            let margins = Property::margins(label, 5);
-            let in_ball = attack_ball(&net, &ball, &margins, &with(kind), seed, &|| false);
-            let in_box = attack(&net, &property, 0, &with(kind), seed, &|| false);
-            assert_eq!(in_ball, in_box, "{kind} {seed}");
-            broken += usize::from(in_box.is_some());
-        }
-    }
-    assert!(broken > 0);
 }
 
 /// MNIST's test images and the balls around them in the max norm, attacked with one start.
@@ -236,7 +203,7 @@ impl Mnist {
             let region = self.data.region(image, &self.eps).unwrap();
             let property = Property::classification(region, label, 10);
             predicted(&self.net, &self.data.point(image)) == label
-                && attack(&self.net, &property, 0, &settings, seed, &|| false).is_some()
+                && attack(&asked(&self.net, &property), 0, &settings, seed, &|| false).is_some()
         };
         images.iter().copied().filter(|&image| breaks(image)).collect()
     }
@@ -312,8 +279,7 @@ fn square_finds_smooth_directions_in_a_euclidean_ball() {
     for seed in 0..3 {
         let settings =
             AttackSettings { restarts: 1, queries: 500, image, ..with(AttackKind::Square) };
-        let margins = Property::margins(0, 2);
-        let found = attack_ball(&net, &ball, &margins, &settings, seed, &|| false);
+        let found = attack(&in_ball(&net, &ball, 0), 0, &settings, seed, &|| false);
         check(&net, &ball, 0, &found.expect("a bump or two"));
     }
 }
@@ -327,8 +293,8 @@ fn no_perturbation_is_smaller_than_the_certified_radius() {
         let label = predicted(&net, &centre);
         let wide = ball(Norm::Linf, &centre, "2");
         let settings = AttackSettings { steps: 100, restarts: 10, ..with(AttackKind::Fab) };
-        let margins = Property::margins(label, 3);
-        let Some(nearest) = minimum_norm(&net, &wide, &margins, &settings, 0, &|| false) else {
+        let Some(nearest) = minimum_norm(&in_ball(&net, &wide, label), &settings, 0, &|| false)
+        else {
             continue;
         };
         check(&net, &wide, label, &nearest.counterexample);
@@ -345,7 +311,8 @@ fn no_perturbation_is_smaller_than_the_certified_radius() {
                 memory: None,
                 lp_tighten: 0,
             };
-            verify(&net, &Property::classification(region, label, 3), &settings, &|| false).verdict
+            verify(&asked(&net, &Property::classification(region, label, 3)), &settings, &|| false)
+                .verdict
         };
         assert!(!matches!(verdict(&radius), Verdict::Certified(_)), "{seed}: attained at {radius}");
         // A local search may miss the nearest point, but not often: mostly its radius is the true one within two per cent.
@@ -359,13 +326,12 @@ fn the_smallest_euclidean_perturbation_of_a_linear_classifier_is_its_distance() 
     let net = seeded::affine_net(&[&[3.0, 4.0, 0.0], &[0.0, 0.0, 0.0]], &[0.0, 0.0]);
     let wide = ball(Norm::L2, &[1.0, 0.5, 9.0], "4");
     let settings = with(AttackKind::Fab);
-    let found =
-        minimum_norm(&net, &wide, &Property::margins(0, 2), &settings, 0, &|| false).unwrap();
+    let found = minimum_norm(&in_ball(&net, &wide, 0), &settings, 0, &|| false).unwrap();
     // 3 · 1 + 4 · 0.5 = 5, at distance 1 from the line 3 x + 4 y = 0: a quarter of the radius.
     assert!(found.share >= 0.25 && found.share < 0.2501, "{}", found.share);
     assert!(exact(found.share) * exact(found.share) >= found.size);
     let none = ball(Norm::L2, &[1.0, 0.5, 9.0], "0.99");
-    assert_eq!(minimum_norm(&net, &none, &Property::margins(0, 2), &settings, 0, &|| false), None);
+    assert_eq!(minimum_norm(&in_ball(&net, &none, 0), &settings, 0, &|| false), None);
 }
 
 #[test]
@@ -374,7 +340,7 @@ fn a_centre_that_is_wrong_needs_no_perturbation() {
     for norm in [Norm::Linf, Norm::L2] {
         let ball = ball(norm, &[-1.0], "0.5");
         let settings = with(AttackKind::Fab);
-        let found = minimum_norm(&net, &ball, &Property::margins(0, 2), &settings, 0, &|| false);
+        let found = minimum_norm(&in_ball(&net, &ball, 0), &settings, 0, &|| false);
         assert_eq!(found.unwrap().size, q("0"));
     }
 }
@@ -384,11 +350,10 @@ fn an_l2_counterexample_is_judged_exactly() {
     // x ≥ 0.5 violates; the centre is 0.1, so that the distance is 0.4 exactly and no double is at 0.1.
     let net = seeded::affine_net(&[&[-1.0], &[0.0]], &[0.5, 0.0]);
     let at = |eps: &str| Ball::new(Norm::L2, &[q("0.1")], &[q(eps)], None).unwrap();
-    let margins = Property::margins(0, 2);
     assert!(validate_in(&net, &at("0.4000001"), &margins, &[0.7]).is_some());
     assert!(validate_in(&net, &at("0.3999999999999"), &margins, &[0.7]).is_none());
     for kind in ATTACKS {
-        let found = attack_ball(&net, &at("0.3999999999999"), &margins, &with(kind), 0, &|| false);
+        let found = attack(&in_ball(&net, &at("0.3999999999999"), 0), 0, &with(kind), 0, &|| false);
         assert_eq!(found, None, "{kind}");
     }
 }
@@ -399,7 +364,6 @@ fn budgets_are_kept_and_stop_is_obeyed() {
     let net = seeded::affine_net(&[&[0.0, 0.0], &[0.0, 0.0], &[0.0, 0.0]], &[1.0, 0.0, 0.0]);
     for norm in [Norm::Linf, Norm::L2] {
         let ball = ball(norm, &[0.0, 0.0], "1");
-        let margins = Property::margins(0, 3);
         for kind in ATTACKS {
             let looks = Cell::new(0);
             let count = || {
@@ -407,14 +371,14 @@ fn budgets_are_kept_and_stop_is_obeyed() {
                 false
             };
             let settings = AttackSettings { steps: 10, queries: 50, restarts: 3, ..with(kind) };
-            assert_eq!(attack_ball(&net, &ball, &margins, &settings, 0, &count), None);
+            assert_eq!(attack(&in_ball(&net, &ball, 0), 0, &settings, 0, &count), None);
             assert!((1..=60).contains(&looks.get()), "{kind}: {}", looks.get());
             looks.set(0);
             let at_once = || {
                 looks.set(looks.get() + 1);
                 true
             };
-            assert_eq!(attack_ball(&net, &ball, &margins, &settings, 0, &at_once), None);
+            assert_eq!(attack(&in_ball(&net, &ball, 0), 0, &settings, 0, &at_once), None);
             assert!(looks.get() <= 4, "{kind}: {}", looks.get());
         }
     }
@@ -456,12 +420,11 @@ fn hostile_networks_and_regions_break_no_attack() {
         for eps in ["0", "1e-30", "1", "1e300"] {
             for norm in [Norm::Linf, Norm::L2] {
                 let ball = ball(norm, &[0.0, 0.0], eps);
-                let margins = Property::margins(0, classes);
-                let found = attack_ball(&net, &ball, &margins, &all, 0, &|| false);
+                let found = attack(&in_ball(&net, &ball, 0), 0, &all, 0, &|| false);
                 if let Some(found) = found {
                     check(&net, &ball, 0, &found);
                 }
-                let nearest = minimum_norm(&net, &ball, &margins, &all, 0, &|| false);
+                let nearest = minimum_norm(&in_ball(&net, &ball, 0), &all, 0, &|| false);
                 if let Some(nearest) = nearest {
                     check(&net, &ball, 0, &nearest.counterexample);
                     assert!(classes > 1, "{name}");
@@ -478,10 +441,13 @@ fn a_suite_says_who_broke_what() {
     let property = Property::classification(region, 0, 2);
     let list = [AttackKind::Fgsm, AttackKind::Square];
     let settings = AttackSettings { restarts: 1, ..AttackSettings::default().with(&list) };
-    let outcome = attack_suite(&net, &property, 0, &settings, 0, &|| false);
+    let outcome = attack_suite(&asked(&net, &property), 0, &settings, 0, &|| false);
     assert_eq!(outcome.broken_by(), [AttackKind::Square]);
     assert!(outcome.broken() && outcome.worst().is_some());
-    assert_eq!(outcome.worst(), attack(&net, &property, 0, &settings, 0, &|| false).as_ref());
-    let none = attack_suite(&net, &property, 0, &settings, 0, &|| true);
+    assert_eq!(
+        outcome.worst(),
+        attack(&asked(&net, &property), 0, &settings, 0, &|| false).as_ref()
+    );
+    let none = attack_suite(&asked(&net, &property), 0, &settings, 0, &|| true);
     assert_eq!((none.broken(), none.attacks.len()), (false, 2));
 }

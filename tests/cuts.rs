@@ -74,7 +74,8 @@ fn cuts_are_proved() {
             let statement = load_statement(&file, net.inputs(), net.outputs()).unwrap();
             let ask = || Question::new(&model.bytes(), text.as_bytes());
             let limits = Limits { domains: 6_000, ..Limits::starting_now(None, &never) };
-            let Ok(found) = prove(&ask, &net, &statement, &Plan::SEARCH, &limits) else {
+            let Ok(found) = prove(&ask, &common::stated(&net, &statement), &Plan::SEARCH, &limits)
+            else {
                 hard = c;
                 return None;
             };

@@ -291,7 +291,7 @@ fn efforts(bytes: &[u8], net: &Network, threshold: f64) -> [usize; 3] {
         if few { split_inputs(net, &statement.property, &limits, None).visited } else { 0 };
     let by_relus = split_relus(net, &statement.property, &limits, None).visited;
     let ask = || Question::new(bytes, text.as_bytes());
-    let proved = prove(&ask, net, &statement, &Plan::SEARCH, &limits);
+    let proved = prove(&ask, &common::stated(net, &statement), &Plan::SEARCH, &limits);
     if let Ok(proved) = &proved {
         let proof = proved.proof.to_bytes();
         for mode in [Mode::Exact, Mode::Outward] {

@@ -218,7 +218,10 @@ fn no_changed_proof_shows_what_is_false() {
         let never = || false;
         let limits = Limits::starting_now(Some(Duration::from_secs(5)), &never);
         let ask = || Question::new(&bytes, true_one.as_bytes());
-        let Ok(found) = prove(&ask, &network, &statement, &Plan::SEARCH, &limits) else { continue };
+        let Ok(found) = prove(&ask, &common::stated(&network, &statement), &Plan::SEARCH, &limits)
+        else {
+            continue;
+        };
         networks += 1;
         let text = String::from_utf8(found.proof.to_bytes()).unwrap();
         let lines: Vec<String> = text.lines().map(String::from).collect();

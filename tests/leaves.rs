@@ -58,7 +58,7 @@ fn claims_near_the_truth_are_proved_or_refuted() {
             let statement = load_statement(&file, net.inputs(), net.outputs()).unwrap();
             let ask = || Question::new(&model.bytes(), text.as_bytes());
             let limits = Limits::starting_now(Some(Duration::from_secs(60)), &never);
-            match prove(&ask, &net, &statement, &Plan::SEARCH, &limits) {
+            match prove(&ask, &common::stated(&net, &statement), &Plan::SEARCH, &limits) {
                 Ok(found) => {
                     splits = splits.max(found.visited);
                     proved = c;

@@ -280,7 +280,7 @@ fn check_verdicts(words: &[u32]) -> Result<(), TestCaseError> {
             memory: None,
             lp_tighten: choices.below(3) as usize,
         };
-        let outcome = verify(&case.net, &property, &settings, &|| false);
+        let outcome = verify(&common::asked(&case.net, &property), &settings, &|| false);
         match outcome.verdict {
             Verdict::Certified(certificate) => {
                 prop_assert!(

@@ -6,6 +6,7 @@ use certus::load::{DataSettings, Dataset, load_network, load_property};
 use certus::lp::{Clarabel, DualSolver, GoodLp, TriangleLp, prospect, raise, tighten};
 use certus::net::{Matrix, Network};
 use certus::num::parse_rational;
+use certus::query::Query;
 use certus::spec::{Claim, Property};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -191,7 +192,11 @@ fn extra_certified_inputs() {
         for property in (0..200).filter_map(|index| query(&net, &data, index, eps)) {
             correct += 1;
             let attack = AttackSettings { restarts: 1, ..AttackSettings::default() };
-            if attack_any(&net, &property, &attack, 0, &|| false).is_some() {
+            if attack_any(&Query::new(net.clone(), property.clone()).unwrap(), &attack, 0, &|| {
+                false
+            })
+            .is_some()
+            {
                 broken += 1;
                 continue;
             }

@@ -1,16 +1,15 @@
 //! Proofs that do not hold, mended: whatever is wrong in one, what the checker rejects is proved anew.
 
 use certus::branch::{Hints, Improve, Lemma, Limits, Reason, Refutation, Step, Tree};
-use certus::load::{SourceFile, Statement, load_network, parse_statement};
-use certus::net::Network;
+use certus::load::{SourceFile, load_network, parse_statement};
 use certus::prove::{Body, Mode, Plan, Proof, Question, Unmended, find, prove};
+use certus::query::Query;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// A network and a property that holds.
 struct Asked {
-    net: Network,
-    statement: Statement,
+    query: Query,
     question: Question,
 }
 
@@ -24,9 +23,7 @@ fn asked(model: &Path, property: &str) -> Asked {
     let statement =
         parse_statement("p.vnnlib", property.as_bytes(), net.inputs(), net.outputs()).unwrap();
     let question = Question::new(&model, property.as_bytes()).unwrap();
-    let net =
-        if statement.property.uses_inputs { net.with_inputs_as_outputs().unwrap() } else { net };
-    Asked { net, statement, question }
+    Asked { query: Query::of(net, statement).unwrap(), question }
 }
 
 /// A property of the controller.
@@ -45,7 +42,7 @@ fn controller(unsafe_set: &str) -> Asked {
 impl Asked {
     fn found(&self) -> Proof {
         let limits = Limits::starting_now(None, &|| false);
-        let found = find(&self.net, &self.statement, &Plan::SEARCH, &limits).unwrap();
+        let found = find(&self.query, &Plan::SEARCH, &limits).unwrap();
         let proof = found.proof.unwrap();
         self.is_accepted(&proof);
         proof
@@ -68,8 +65,9 @@ impl Asked {
             return None;
         }
         let limits = Limits::starting_now(None, &|| false);
-        let places =
-            proof.mend(&self.question, &self.net, &self.statement.property, &limits).unwrap();
+        let places = proof
+            .mend(&self.question, self.query.network(), self.query.property(), &limits)
+            .unwrap();
         assert!(places > 0);
         self.is_accepted(&proof);
         assert!(
@@ -224,8 +222,8 @@ fn proofs_are_mended_from_nothing() {
         // Time is up at once: what is not mended is not accepted.
         let up = || true;
         let limits = Limits { cancel: &up, ..Limits::starting_now(None, &up) };
-        let property = &asked.statement.property;
-        let stopped = proof.mend(&asked.question, &asked.net, property, &limits).unwrap_err();
+        let (net, property) = (asked.query.network(), asked.query.property());
+        let stopped = proof.mend(&asked.question, net, property, &limits).unwrap_err();
         let Unmended::NotFound(answer) = stopped else { panic!("{stopped:?}") };
         assert!(matches!(*answer, certus::branch::Answer::Open(Reason::Cancelled)));
         assert!(!asked.holds(&proof, Mode::Outward));
@@ -239,10 +237,10 @@ fn clips_are_recorded_as_the_checker_repeats_them() {
     let property = std::fs::read_to_string(folder.join("p.vnnlib")).unwrap();
     let model = folder.join("m.onnx");
     let bytes = SourceFile::read(&model).unwrap().bytes;
-    let Asked { net, statement, question } = asked(&model, &property);
+    let Asked { query, question } = asked(&model, &property);
     let limits = Limits::starting_now(None, &|| false);
     let ask = || Question::new(&bytes, property.as_bytes());
-    let proved = prove(&ask, &net, &statement, &Plan::SEARCH, &limits).unwrap();
+    let proved = prove(&ask, &query, &Plan::SEARCH, &limits).unwrap();
     let text = proved.proof.to_bytes();
     assert!(String::from_utf8_lossy(&text).matches("\nclip").count() >= 2);
     assert_eq!(proved.mended, 0);

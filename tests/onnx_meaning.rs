@@ -2,7 +2,8 @@
 
 mod common;
 
-use certus::load::{FinalOperator, NetworkError, NodeProblem, TensorProblem, load_network_bytes};
+use certus::load::{NetworkError, NodeProblem, TensorProblem, load_network_bytes};
+use certus::net::FinalOperator;
 use common::onnx_writer::*;
 use rten_onnx::onnx::{AttributeProto, DataType, TensorProto};
 use std::cell::RefCell;
@@ -67,7 +68,7 @@ fn only_what_keeps_the_order_follows_a_dropped_softmax() {
         ("twice", behind_softmax(13, &[("Softmax", &["s"], "y", vec![])])),
     ];
     for (name, model) in kept {
-        assert_eq!(model.load().dropped_final, Some(FinalOperator::Softmax), "{name}");
+        assert_eq!(model.load().network.left_out(), Some(FinalOperator::Softmax), "{name}");
         assert_eq!(model.load().output_shape, [1, 3]);
         assert_eq!(model.run(&[1.0, 2.0, 3.0]).1, [-1.0, -2.0, -3.0], "{name}");
     }
@@ -80,7 +81,7 @@ fn only_what_keeps_the_order_follows_a_dropped_softmax() {
         ],
     );
     let loaded = index.load();
-    assert_eq!(loaded.dropped_final, Some(FinalOperator::ArgMax));
+    assert_eq!(loaded.network.left_out(), Some(FinalOperator::ArgMax));
     assert_eq!((loaded.output_shape, loaded.network.outputs()), (vec![1, 3], 3));
 
     let refused: [(&str, Model); 12] = [

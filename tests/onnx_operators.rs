@@ -456,7 +456,7 @@ fn what_follows_the_logits_is_dropped() {
         vec![],
     );
     let loaded = soft.load();
-    assert_eq!(loaded.dropped_final, Some(certus::load::FinalOperator::Softmax));
+    assert_eq!(loaded.network.left_out(), Some(certus::net::FinalOperator::Softmax));
     assert!(loaded.notes[0].contains("Softmax"));
     assert_eq!(soft.run(&[1.0, 2.0, 3.0]).1, [-1.0, -2.0, -3.0]);
     let index = base.clone().node("LogSoftmax", &["z"], "p", vec![]).node(
@@ -465,7 +465,7 @@ fn what_follows_the_logits_is_dropped() {
         "y",
         vec![int("axis", 1)],
     );
-    assert_eq!(index.load().dropped_final, Some(certus::load::FinalOperator::ArgMax));
+    assert_eq!(index.load().network.left_out(), Some(certus::net::FinalOperator::ArgMax));
     assert_eq!(index.load().output_shape, [1, 3]);
     let inside = base.clone().node("Softmax", &["z"], "p", vec![]).node("Neg", &["p"], "y", vec![]);
     assert!(matches!(inside.node_problem(), certus::load::NodeProblem::NotLast));

@@ -5,6 +5,7 @@ use certus::branch::{Limits, split_inputs, split_inputs_recorded};
 use certus::load::{DataSettings, Dataset, SourceFile, load_network, load_statement, write_vnnlib};
 use certus::num::parse_rational;
 use certus::prove::{Mode, NotProved, Plan, Proved, Question, certify, find, prove};
+use certus::query::Query;
 use certus::verify::{AssuranceLevel, Method, ProofWish, Settings, Verdict, verify_with_proof};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -27,18 +28,17 @@ fn proved_by(
     let loaded = load_network(model).unwrap();
     let net = loaded.network;
     let statement = load_statement(property, net.inputs(), net.outputs()).unwrap();
-    let net =
-        if statement.property.uses_inputs { net.with_inputs_as_outputs().unwrap() } else { net };
+    let query = Query::of(net, statement).unwrap();
     let bytes = |path| SourceFile::read(path).unwrap().bytes;
     let question = Question::new(&bytes(model), &bytes(property))?;
     let never = || false;
     let limits = Limits::starting_now(Some(Duration::from_secs(seconds)), &never);
     let start = Instant::now();
-    let found = find(&net, &statement, plan, &limits);
+    let found = find(&query, plan, &limits);
     let searching = start.elapsed();
     drop(found);
     let ask = || Question::new(&bytes(model), &bytes(property));
-    let proved = prove(&ask, &net, &statement, plan, &limits).map_err(|unproved| unproved.why)?;
+    let proved = prove(&ask, &query, plan, &limits).map_err(|unproved| unproved.why)?;
     let text = proved.proof.to_bytes();
     assert_eq!(text.len() as u64, proved.bytes);
     let start = Instant::now();
@@ -139,8 +139,13 @@ fn images_are_proved_by_bounds_alone() {
         let question = Question::new(&model, property.as_bytes()).unwrap();
         let ask = || Question::new(&model, property.as_bytes());
         let wish = ProofWish::CHECKED;
-        let (outcome, found) =
-            verify_with_proof(&ask, &net, &statement, &settings, wish, &|| false);
+        let (outcome, found) = verify_with_proof(
+            &ask,
+            &Query::of(net.clone(), statement).unwrap(),
+            &settings,
+            wish,
+            &|| false,
+        );
         match outcome.verdict {
             Verdict::Certified(certificate) => {
                 assert_eq!(certificate.level(), AssuranceLevel::Proved, "{found:?}");

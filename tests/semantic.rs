@@ -147,11 +147,11 @@ proptest! {
         let (x, domain) = (values(&mut choices, 64), domain());
         let perturbation = perturbation(&mut choices, 64);
         let scene = Scene { image: IMAGE, values: &x, domain: Some(&domain) };
-        let query = SemanticQuery::new(&net, &scene, 0, &perturbation).unwrap();
-        for p in points(&mut choices, &query.property.claims[0].region) {
-            let composed = evaluate(&query.network, &exactly(&p)).pop().unwrap();
+        let asked = SemanticQuery::new(&net, &scene, 0, &perturbation).unwrap();
+        for p in points(&mut choices, &asked.query.property().claims[0].region) {
+            let composed = evaluate(asked.query.network(), &exactly(&p)).pop().unwrap();
             prop_assert_eq!(composed, outputs(&net, &x, &perturbation, &p), "{}", perturbation);
-            let image = query.image(&p);
+            let image = asked.image(&p);
             let expected = perturbed(&x, &perturbation, &exactly(&p));
             let far = |(a, b): (&f64, &Rational)| exact(*a) != *b;
             prop_assert!(!image.iter().zip(&expected).any(far));
@@ -166,14 +166,14 @@ proptest! {
         let (x, domain) = (values(&mut choices, 255), domain());
         let perturbation = perturbation(&mut choices, 10);
         let scene = Scene { image: IMAGE, values: &x, domain: Some(&domain) };
-        let query = SemanticQuery::new(&net, &scene, 0, &perturbation).unwrap();
-        let region = &query.property.claims[0].region;
-        let whole = query.network.enclose(&region.boxes());
+        let asked = SemanticQuery::new(&net, &scene, 0, &perturbation).unwrap();
+        let region = &asked.query.property().claims[0].region;
+        let whole = asked.query.network().enclose(&region.boxes());
         for p in points(&mut choices, region) {
-            let here = query.network.enclose(&Boxes::points(&Matrix::from_column_slice(p.len(), 1, &p)));
+            let here = asked.query.network().enclose(&Boxes::points(&Matrix::from_column_slice(p.len(), 1, &p)));
             let value = outputs(&net, &x, &perturbation, &p);
             for enclosure in [&whole, &here] {
-                let boxes = enclosure.node(query.network.output());
+                let boxes = enclosure.node(asked.query.network().output());
                 for (j, y) in value.iter().enumerate() {
                     prop_assert!(at_least(y, boxes.lower[j]) && at_most(y, boxes.upper[j]), "{}", perturbation);
                 }
@@ -193,13 +193,13 @@ proptest! {
             let y = evaluate(&net, &x).pop().unwrap();
             (0..CLASSES).max_by_key(|&j| y[j].clone()).unwrap()
         };
-        let query = SemanticQuery::new(&net, &scene, label, &perturbation).unwrap();
+        let asked = SemanticQuery::new(&net, &scene, label, &perturbation).unwrap();
         let holds = |p: &[f64]| {
             let y = outputs(&net, &x, &perturbation, p);
             (0..CLASSES).all(|j| j == label || y[label] > y[j])
         };
-        let region = &query.property.claims[0].region;
-        match verify(&query.network, &query.property, &settings(), &|| false).verdict {
+        let region = &asked.query.property().claims[0].region;
+        match verify(&asked.query, &settings(), &|| false).verdict {
             Verdict::Certified(_) => {
                 for p in points(&mut choices, region) {
                     prop_assert!(holds(&p), "{} at {:?}", perturbation, p);

@@ -41,6 +41,12 @@ impl Counterexample {
         &self.exact
     }
 
+    /// Whether the point lies in a ball, exactly.
+    #[must_use]
+    pub fn is_in(&self, ball: &Ball) -> bool {
+        ball.contains(&self.exact)
+    }
+
     /// The point with every coordinate rounded to the nearest double. Those that are doubles are as they are; the others
     /// (of an interval such as [0.3, 0.3]) lie outside of the region.
     #[must_use]

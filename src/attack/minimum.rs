@@ -5,6 +5,7 @@ use super::problem::{Problem, column};
 use super::{AttackSettings, Counterexample, fab};
 use crate::net::Network;
 use crate::num::{Rational, round_up};
+use crate::query::Query;
 use crate::spec::{Ball, Norm, Polytope};
 
 /// The nearest counterexample found in a ball.
@@ -22,21 +23,19 @@ pub struct Nearest {
 /// By how much a point is moved outwards, relatively, where it is too near to the unsafe set's boundary to be validated.
 const OUTWARD: [f64; 5] = [0.0, 1e-8, 1e-6, 1e-4, 1e-2];
 
-/// Looks, in a ball, for the counterexample nearest to its centre, with `settings.restarts` starts of `settings.steps` steps
+/// Looks, in a query's ball, for the counterexample nearest to its centre, with `settings.restarts` starts of `settings.steps` steps
 /// of the boundary attack ([`super::AttackKind::Fab`]) towards each of the nine polytopes nearest to the centre's outputs.
 /// The ball bounds the search: one as large as the domain leaves it free.
-///
-/// # Panics
-/// Where the ball or the unsafe set do not fit the network.
+/// `None` also where the query is not [about a ball](Query::in_ball).
 #[must_use]
 pub fn minimum_norm(
-    net: &Network,
-    ball: &Ball,
-    unsafe_set: &[Polytope],
+    query: &Query,
     settings: &AttackSettings,
     seed: u64,
     stop: &dyn Fn() -> bool,
 ) -> Option<Nearest> {
+    let (net, ball) = (query.network(), query.ball()?);
+    let unsafe_set = &query.property().claims[0].unsafe_set;
     let problem = Problem::in_ball(net, ball, unsafe_set, stop);
     if problem.objective.len() == 0 {
         return None;

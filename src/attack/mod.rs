@@ -6,7 +6,7 @@
 //! output there; so nothing in this folder needs to be trusted but `counterexample.rs`.
 //!
 //! One attack, one file. All of them are deterministic functions of the network, the property, the settings and a seed.
-//! [`attack`] searches a claim's box, [`attack_ball`] a ball in the max norm or the Euclidean one, [`minimum_norm`] the
+//! [`attack`] searches a claim's box, or a ball in the Euclidean norm, [`minimum_norm`] the
 //! smallest perturbation; [`attack_suite`] runs several attacks side by side, and [`Masking`] judges from what they achieved
 //! whether gradients mislead them.
 
@@ -32,49 +32,28 @@ pub use minimum::{Nearest, minimum_norm};
 pub use random::SplitMix64;
 pub use search::{Probes, screen, search_batch};
 pub use settings::{AttackKind, AttackSettings, Loss, Motion, Schedule, UnknownAttack};
-pub use suite::{SuiteOutcome, attack_suite, attack_suite_ball};
+pub use suite::{SuiteOutcome, attack_suite};
 
-use crate::net::Network;
-use crate::spec::{Ball, Polytope, Property};
+use crate::query::Query;
 use problem::Problem;
 
-/// Attacks one claim of a property, with the attacks of [`AttackSettings::kinds`] one after the other.
+/// Attacks one claim of a query, in its [ball](Query::ball) where it has one, with the attacks of [`AttackSettings::kinds`] one after
+/// the other.
 ///
 /// Returns the best counterexample found: as soon as one holds in single precision too, that one; else, when the
-/// search is over or `stop` says so, the one with the most slack.
-///
-/// For a property that [speaks of inputs](Property::uses_inputs), `net` is the extended network
-/// ([`Network::with_inputs_as_outputs`]). `stop` is asked before every step.
+/// search is over or `stop` says so, the one with the most slack. `stop` is asked before every step.
 ///
 /// # Panics
-/// Where the property does not fit the network, or has no such claim.
+/// Where the query has no such claim.
 #[must_use]
 pub fn attack(
-    net: &Network,
-    property: &Property,
+    query: &Query,
     claim: usize,
     settings: &AttackSettings,
     seed: u64,
     stop: &dyn Fn() -> bool,
 ) -> Option<Counterexample> {
-    search(&Problem::new(net, property, claim, stop), settings, seed)
-}
-
-/// Attacks a ball: looks for a point in it, and in its domain, whose output lies in the unsafe set (for a classifier, that of
-/// [`Property::classification`]). Otherwise as [`attack`].
-///
-/// # Panics
-/// Where the ball or the unsafe set do not fit the network.
-#[must_use]
-pub fn attack_ball(
-    net: &Network,
-    ball: &Ball,
-    unsafe_set: &[Polytope],
-    settings: &AttackSettings,
-    seed: u64,
-    stop: &dyn Fn() -> bool,
-) -> Option<Counterexample> {
-    search(&Problem::in_ball(net, ball, unsafe_set, stop), settings, seed)
+    search(&Problem::of(query, claim, stop), settings, seed)
 }
 
 /// The attacks one after the other, until one finds what also holds in single precision.
@@ -109,15 +88,11 @@ fn search(problem: &Problem, settings: &AttackSettings, seed: u64) -> Option<Cou
 /// attack on each would use up the time for proving them.
 pub const MOST_CLAIMS: usize = 10;
 
-/// Attacks a property: tries one candidate for every claim ([`screen`]), then attacks the most promising claims, at most
+/// Attacks a query: tries one candidate for every claim ([`screen`]), then attacks the most promising claims, at most
 /// ten, until one is refuted.
-///
-/// # Panics
-/// Where the property does not fit the network.
 #[must_use]
 pub fn attack_any(
-    net: &Network,
-    property: &Property,
+    query: &Query,
     settings: &AttackSettings,
     seed: u64,
     stop: &dyn Fn() -> bool,
@@ -125,6 +100,7 @@ pub fn attack_any(
     if settings.kinds().is_empty() {
         return None;
     }
+    let (net, property) = (query.network(), query.property());
     let mut order: Vec<usize> = (0..property.claims.len()).collect();
     let mut in_doubt: Option<Counterexample> = None;
     if order.len() > 1 {
@@ -141,7 +117,7 @@ pub fn attack_any(
         if stop() {
             break;
         }
-        match attack(net, property, claim, settings, seed ^ claim as u64, stop) {
+        match attack(query, claim, settings, seed ^ claim as u64, stop) {
             Some(found) if found.holds_in_f32() => return Some(found),
             found => in_doubt = in_doubt.or(found),
         }

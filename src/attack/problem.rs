@@ -4,6 +4,7 @@ use super::objective::Objective;
 use super::random::SplitMix64;
 use super::{Counterexample, validate, validate_in};
 use crate::net::{Matrix, Network};
+use crate::query::Query;
 use crate::spec::{Around, Ball, Norm, Polytope, Property, Region};
 
 /// What every attack needs to know.
@@ -33,8 +34,19 @@ enum Set<'a> {
 const MAX_BATCH_VALUES: usize = 1 << 23;
 
 impl<'a> Problem<'a> {
+    /// Attack one claim of a query.
+    pub(super) fn of(query: &'a Query, claim: usize, stop: &'a dyn Fn() -> bool) -> Self {
+        let (net, property) = (query.network(), query.property());
+        match query.ball() {
+            Some(ball) if ball.norm() != Norm::Linf => {
+                Self::in_ball(net, ball, &property.claims[claim].unsafe_set, stop)
+            }
+            _ => Self::new(net, property, claim, stop),
+        }
+    }
+
     /// Attack one claim of a property.
-    pub(super) fn new(
+    fn new(
         net: &'a Network,
         property: &'a Property,
         claim: usize,

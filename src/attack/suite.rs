@@ -1,8 +1,7 @@
 //! Several attacks on one input, or on a ball around it: which of them broke it, and the worst of all.
 
-use super::{AttackKind, AttackSettings, Counterexample, attack, attack_ball};
-use crate::net::Network;
-use crate::spec::{Ball, Polytope, Property};
+use super::{AttackKind, AttackSettings, Counterexample, attack};
+use crate::query::Query;
 
 /// What each attack of a list achieved on one input, none sparing the others their work.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,36 +45,12 @@ impl SuiteOutcome {
 /// As [`super::attack`].
 #[must_use]
 pub fn attack_suite(
-    net: &Network,
-    property: &Property,
+    query: &Query,
     claim: usize,
     settings: &AttackSettings,
     seed: u64,
     stop: &dyn Fn() -> bool,
 ) -> SuiteOutcome {
-    each(settings, |alone| attack(net, property, claim, alone, seed, stop))
-}
-
-/// As [`attack_suite`], in a ball ([`super::attack_ball`]).
-///
-/// # Panics
-/// As [`super::attack_ball`].
-#[must_use]
-pub fn attack_suite_ball(
-    net: &Network,
-    ball: &Ball,
-    unsafe_set: &[Polytope],
-    settings: &AttackSettings,
-    seed: u64,
-    stop: &dyn Fn() -> bool,
-) -> SuiteOutcome {
-    each(settings, |alone| attack_ball(net, ball, unsafe_set, alone, seed, stop))
-}
-
-fn each(
-    settings: &AttackSettings,
-    attack: impl Fn(&AttackSettings) -> Option<Counterexample>,
-) -> SuiteOutcome {
-    let kinds = settings.kinds().into_iter();
-    SuiteOutcome { attacks: kinds.map(|kind| (kind, attack(&settings.only(kind)))).collect() }
+    let alone = |kind| (kind, attack(query, claim, &settings.only(kind), seed, stop));
+    SuiteOutcome { attacks: settings.kinds().into_iter().map(alone).collect() }
 }

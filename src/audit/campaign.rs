@@ -2,9 +2,9 @@
 
 use super::row::was_cancelled;
 use super::{Row, pool};
-use crate::attack::{self, Counterexample, attack_ball, attack_suite, attack_suite_ball};
-use crate::net::{Matrix, Network};
-use crate::spec::{Ball, Property, Region, RegionError};
+use crate::attack::{self, Counterexample, attack_suite};
+use crate::net::Matrix;
+use crate::query::{Query, QueryError};
 use crate::verify::{Outcome, Settings, Verdict, verify};
 use std::time::Instant;
 use thiserror::Error;
@@ -18,17 +18,15 @@ pub enum Task {
     Attack,
 }
 
-/// A labelled input, and the region around it in which the label should hold.
+/// A labelled input, and what is asked about the inputs around it.
 #[derive(Debug, Clone)]
 pub struct Sample {
     /// Its class.
     pub label: usize,
     /// The input, rounded to doubles.
     pub point: Vec<f64>,
-    /// The region.
-    pub region: Region,
-    /// Where the attack alone is to look instead, if not in the region.
-    pub ball: Option<Ball>,
+    /// Whether the class holds around it.
+    pub query: Query,
 }
 
 /// One finished input: its row, and the evidence where it was broken.
@@ -43,13 +41,13 @@ pub struct Finished {
 /// Why a campaign ended early.
 #[derive(Debug, Error)]
 pub enum CampaignError<E> {
-    /// An input has no region.
+    /// Nothing can be asked about an input.
     #[error("input {index}: {source}")]
-    Region {
+    Query {
         /// Position in the dataset.
         index: usize,
         /// Why.
-        source: RegionError,
+        source: QueryError,
     },
     /// The receiver of finished inputs failed.
     #[error(transparent)]
@@ -68,12 +66,10 @@ pub enum Ended {
     Cancelled,
 }
 
-/// A network, inputs, and what to do with them.
+/// Inputs, and what to do with them.
 pub struct Campaign<'a> {
-    /// The network, with normalisation folded in.
-    pub network: &'a Network,
     /// The input at a position of the dataset.
-    pub sample: &'a (dyn Fn(usize) -> Result<Sample, RegionError> + Sync),
+    pub sample: &'a (dyn Fn(usize) -> Result<Sample, QueryError> + Sync),
     /// What to do.
     pub task: Task,
     /// Limits and choices; `settings.seed` seeds every input by [`input_seed`].
@@ -84,9 +80,9 @@ pub struct Campaign<'a> {
     pub decide: Option<&'a Decide<'a>>,
 }
 
-/// Decides the property of the input at a position, with the input's own seed in the settings.
+/// Decides what is asked about the input at a position, with the input's own seed in the settings.
 pub type Decide<'a> =
-    dyn Fn(usize, &Property, &Settings, &(dyn Fn() -> bool + Sync)) -> Outcome + Sync + 'a;
+    dyn Fn(usize, &Query, &Settings, &(dyn Fn() -> bool + Sync)) -> Outcome + Sync + 'a;
 
 impl Campaign<'_> {
     /// Handles the inputs at the given positions and hands each to `sink` as soon as it is finished, from whichever
@@ -107,7 +103,7 @@ impl Campaign<'_> {
             match self.one(index, stop) {
                 Ok(None) => Ok(()),
                 Ok(Some(finished)) => sink(finished).map_err(CampaignError::Sink),
-                Err(source) => Err(CampaignError::Region { index, source }),
+                Err(source) => Err(CampaignError::Query { index, source }),
             }
         })
     }
@@ -117,14 +113,13 @@ impl Campaign<'_> {
         &self,
         index: usize,
         stop: &(dyn Fn() -> bool + Sync),
-    ) -> Result<Option<Finished>, RegionError> {
+    ) -> Result<Option<Finished>, QueryError> {
         let started = Instant::now();
-        let Sample { label, point, region, ball } = (self.sample)(index)?;
-        let output = self.network.evaluate(&Matrix::from_vec(point.len(), 1, point));
+        let Sample { label, point, query } = (self.sample)(index)?;
+        let output = query.network().evaluate(&Matrix::from_vec(point.len(), 1, point));
         let predicted = arg_max(output.as_slice());
         let (mut row, counterexample) = if predicted == Some(label) {
-            let property = Property::classification(region, label, self.network.outputs());
-            match self.verdict(index, label, &property, ball.as_ref(), stop) {
+            match self.verdict(index, label, &query, stop) {
                 Some(found) => found,
                 None => return Ok(None),
             }
@@ -139,8 +134,7 @@ impl Campaign<'_> {
         &self,
         index: usize,
         label: usize,
-        property: &Property,
-        ball: Option<&Ball>,
+        query: &Query,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Option<(Row, Option<Counterexample>)> {
         let seed = input_seed(self.settings.seed, index);
@@ -148,8 +142,8 @@ impl Campaign<'_> {
             Task::Certify => {
                 let settings = Settings { seed, ..self.settings.clone() };
                 let outcome = match self.decide {
-                    Some(decide) => decide(index, property, &settings, stop),
-                    None => verify(self.network, property, &settings, stop),
+                    Some(decide) => decide(index, query, &settings, stop),
+                    None => verify(query, &settings, stop),
                 };
                 let attacked = !settings.attack.kinds().is_empty();
                 let row = Row::of_outcome(index, label, &outcome, attacked);
@@ -168,24 +162,13 @@ impl Campaign<'_> {
             Task::Attack => {
                 let deadline = self.settings.timeout.and_then(|t| Instant::now().checked_add(t));
                 let stop_attack = || stop() || deadline.is_some_and(|d| Instant::now() >= d);
-                let (net, attack) = (self.network, &self.settings.attack);
-                let unsafe_set = &property.claims[0].unsafe_set;
+                let attack = &self.settings.attack;
                 // Several attacks run side by side; those that the time limit leaves no turn have not broken the input.
                 let (row, found) = if attack.kinds().len() > 1 {
-                    let outcome = match ball {
-                        Some(ball) => {
-                            attack_suite_ball(net, ball, unsafe_set, attack, seed, &stop_attack)
-                        }
-                        None => attack_suite(net, property, 0, attack, seed, &stop_attack),
-                    };
+                    let outcome = attack_suite(query, 0, attack, seed, &stop_attack);
                     (Row::of_suite(index, label, &outcome), outcome.into_worst())
                 } else {
-                    let found = match ball {
-                        Some(ball) => {
-                            attack_ball(net, ball, unsafe_set, attack, seed, &stop_attack)
-                        }
-                        None => attack::attack(net, property, 0, attack, seed, &stop_attack),
-                    };
+                    let found = attack::attack(query, 0, attack, seed, &stop_attack);
                     (Row::of_attack(index, label, found.as_ref()), found)
                 };
                 if found.is_none() && stop() {
@@ -219,9 +202,11 @@ mod tests {
     use super::*;
     use crate::attack::{AttackKind, AttackSettings};
     use crate::audit::{AttackResult, Finding};
-    use crate::net::{LinearMap, NetworkBuilder};
+    use crate::net::{LinearMap, Network, NetworkBuilder};
     use crate::num::parse_rational;
+    use crate::spec::Region;
     use crate::verify::Method;
+    use std::sync::Arc;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -245,13 +230,15 @@ mod tests {
     }
 
     fn rows(task: Task, jobs: usize) -> Vec<Row> {
-        let network = sign();
+        let network = Arc::new(sign());
         let sample = |index: usize| {
             let x = ["-1", "-0.05", "1", "0.3"][index % 4];
             let (centre, radius) = (parse_rational(x).unwrap(), parse_rational("0.1").unwrap());
             let region = Region::ball(std::slice::from_ref(&centre), &[radius], None)?;
             let point = vec![crate::num::to_f64_nearest(&centre)];
-            Ok(Sample { label: usize::from(index % 4 == 2), point, region, ball: None })
+            let label = usize::from(index % 4 == 2);
+            let query = Query::classification(network.clone(), region, label)?;
+            Ok(Sample { label, point, query })
         };
         let attack = AttackSettings { kind: AttackKind::Pgd, ..AttackSettings::default() };
         let settings = Settings {
@@ -262,14 +249,7 @@ mod tests {
             memory: None,
             lp_tighten: 0,
         };
-        let campaign = Campaign {
-            network: &network,
-            sample: &sample,
-            task,
-            settings: &settings,
-            jobs,
-            decide: None,
-        };
+        let campaign = Campaign { sample: &sample, task, settings: &settings, jobs, decide: None };
         let rows = Mutex::new(Vec::new());
         let sink = |finished: Finished| -> Result<(), ()> {
             assert_eq!(
@@ -302,11 +282,12 @@ mod tests {
 
     #[test]
     fn a_failing_sink_ends_the_campaign() {
-        let network = sign();
+        let network = Arc::new(sign());
         let sample = |_| {
             let one = crate::num::from_f64(1.0).unwrap();
             let region = Region::from_bounds(&[(one.clone(), one)])?;
-            Ok(Sample { label: 1, point: vec![1.0], region, ball: None })
+            let query = Query::classification(network.clone(), region, 1)?;
+            Ok(Sample { label: 1, point: vec![1.0], query })
         };
         let attack = AttackSettings { kind: AttackKind::None, ..AttackSettings::default() };
         let settings = Settings {
@@ -318,7 +299,6 @@ mod tests {
             lp_tighten: 0,
         };
         let campaign = Campaign {
-            network: &network,
             sample: &sample,
             task: Task::Certify,
             settings: &settings,

@@ -10,7 +10,8 @@ use crate::attack::{self, AttackKind, AttackSettings, Counterexample};
 use crate::load::Dataset;
 use crate::net::{Matrix, Network};
 use crate::prove::Model;
-use crate::spec::{Property, Region, RegionError};
+use crate::query::{Classifier, Query, QueryError};
+use crate::spec::Norm;
 use crate::verify::{Settings, Verdict, verify};
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -25,14 +26,10 @@ pub struct Subject<'a> {
     pub model: usize,
     /// Position of the dataset in the plan.
     pub data: usize,
-    /// The network, with the dataset's normalisation folded in.
-    pub network: &'a Network,
-    /// The network as its file has it, which proofs are about.
-    pub own: &'a Network,
+    /// The network and the dataset.
+    pub classifier: &'a Classifier,
     /// The network as the proof checker reads it; why not, where it cannot or proofs are not asked for.
     pub checked: Result<&'a Model, &'a str>,
-    /// The dataset.
-    pub dataset: &'a Dataset,
     /// How many of its inputs are asked about, from the first.
     pub inputs: usize,
     /// What the dataset's numbers are.
@@ -41,10 +38,21 @@ pub struct Subject<'a> {
     pub outside: Option<&'a Dataset>,
 }
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
+    /// The dataset.
+    #[must_use]
+    pub fn dataset(&self) -> &'a Dataset {
+        self.classifier.data()
+    }
+
+    /// The network, with the dataset's normalisation folded in.
+    pub(super) fn network(&self) -> &'a Network {
+        self.classifier.network()
+    }
+
     /// An attack's settings, told what the dataset's inputs are.
     pub(super) fn on_images(&self, settings: &AttackSettings) -> AttackSettings {
-        AttackSettings { image: self.dataset.image(), ..settings.clone() }
+        AttackSettings { image: self.dataset().image(), ..settings.clone() }
     }
 }
 
@@ -57,15 +65,15 @@ pub type Sink<'a, E> = &'a (dyn Fn(Evidence) -> Result<(), E> + Sync);
 /// Why an audit ended early.
 #[derive(Debug, Error)]
 pub enum AuditError<E> {
-    /// An input has no region.
+    /// Nothing can be asked about an input.
     #[error("{}: input {index}: {source}", file.display())]
-    Region {
+    Query {
         /// The dataset.
         file: PathBuf,
         /// Position in it.
         index: usize,
         /// Why.
-        source: RegionError,
+        source: QueryError,
     },
     /// A semantic perturbation makes no question.
     #[error("{}: input {index}: {source}", file.display())]
@@ -168,9 +176,9 @@ impl<E> Examination<'_, E> {
     /// All steps; where a step is cancelled, those behind it are left.
     fn run(self) -> Result<(), AuditError<E>> {
         let subject = self.audit.subjects[self.at];
-        let point = subject.dataset.point(self.index);
+        let point = subject.dataset().point(self.index);
         let outputs = self.step(Step::Clean, || {
-            let outputs = subject.network.evaluate(&Matrix::from_vec(point.len(), 1, point));
+            let outputs = subject.network().evaluate(&Matrix::from_vec(point.len(), 1, point));
             Some((Found::Outputs(outputs.as_slice().to_vec()), Kept::Nothing))
         })?;
         let Some(Entry { found: Found::Outputs(outputs), .. }) = outputs else { return Ok(()) };
@@ -178,7 +186,7 @@ impl<E> Examination<'_, E> {
             return Ok(());
         }
         let Some(predicted) = arg_max(&outputs) else { return Ok(()) };
-        let correct = predicted == subject.dataset.label(self.index);
+        let correct = predicted == subject.dataset().label(self.index);
         if self.radii(&subject, predicted, correct)? && correct {
             self.further(&subject, predicted)?;
         }
@@ -192,7 +200,7 @@ impl<E> Examination<'_, E> {
         };
         let done = self.step(Step::Outside, || {
             let point = outside.point(self.index);
-            let outputs = subject.network.evaluate(&Matrix::from_vec(point.len(), 1, point));
+            let outputs = subject.network().evaluate(&Matrix::from_vec(point.len(), 1, point));
             Some((Found::Outputs(outputs.as_slice().to_vec()), Kept::Nothing))
         })?;
         Ok(done.is_some())
@@ -204,7 +212,7 @@ impl<E> Examination<'_, E> {
             return Ok(true);
         }
         let done = self.step(Step::Shifts, || {
-            let point = subject.dataset.point(self.index);
+            let point = subject.dataset().point(self.index);
             let mut classes = Vec::new();
             for corruption in &plan.shifts {
                 for severity in Severity::ALL {
@@ -212,7 +220,7 @@ impl<E> Examination<'_, E> {
                         corruption.apply(&point, subject.frame, severity, plan.seed, self.index);
                     let Some(shifted) = shifted else { continue };
                     let shifted = Matrix::from_vec(shifted.len(), 1, shifted);
-                    classes.push(arg_max(subject.network.evaluate(&shifted).as_slice()));
+                    classes.push(arg_max(subject.network().evaluate(&shifted).as_slice()));
                 }
             }
             Some((Found::Classes(classes), Kept::Nothing))
@@ -235,15 +243,14 @@ impl<E> Examination<'_, E> {
         let mut broken = false;
         let mut hopeful = vec![true; plan.methods.len()];
         for (epsilon, radius) in plan.data[subject.data].epsilons.iter().enumerate() {
-            let region = subject
-                .dataset
-                .region(self.index, radius)
-                .map_err(|source| self.no_region(subject, source))?;
+            let query = subject
+                .classifier
+                .query_as(self.index, Norm::Linf, radius, predicted)
+                .map_err(|source| self.no_query(subject, source))?;
             if correct {
                 for attack in 0..plan.attacks.len() {
                     let step = Step::Attack { attack, epsilon };
-                    let done =
-                        self.step(step, || self.attack(subject, &region, predicted, step))?;
+                    let done = self.step(step, || self.attack(subject, &query, step))?;
                     let Some(entry) = done else { return Ok(false) };
                     broken |= entry.broken();
                 }
@@ -253,8 +260,7 @@ impl<E> Examination<'_, E> {
                     continue;
                 }
                 let step = Step::Certify { method, epsilon };
-                let done =
-                    self.step(step, || self.certify(subject, &region, predicted, method, correct))?;
+                let done = self.step(step, || self.certify(&query, method, correct))?;
                 let Some(entry) = done else { return Ok(false) };
                 broken |= entry.broken();
                 *hopeful =
@@ -267,9 +273,9 @@ impl<E> Examination<'_, E> {
         Ok(true)
     }
 
-    pub(super) fn no_region(&self, subject: &Subject, source: RegionError) -> AuditError<E> {
-        let file = subject.dataset.file().to_owned();
-        AuditError::Region { file, index: self.index, source }
+    pub(super) fn no_query(&self, subject: &Subject, source: QueryError) -> AuditError<E> {
+        let file = subject.dataset().file().to_owned();
+        AuditError::Query { file, index: self.index, source }
     }
 
     /// The step's entry: the one that is held, or a new one, handed to the sink.
@@ -318,28 +324,18 @@ impl<E> Examination<'_, E> {
         input_seed(input_seed(self.audit.plan.seed ^ kind, at), self.index)
     }
 
-    fn attack(&self, subject: &Subject, region: &Region, predicted: usize, step: Step) -> Yield {
+    fn attack(&self, subject: &Subject, query: &Query, step: Step) -> Yield {
         let Step::Attack { attack, .. } = step else { return None };
         let plan = self.audit.plan;
-        let property =
-            Property::classification(region.clone(), predicted, subject.network.outputs());
         let deadline = plan.timeout.and_then(|limit| Instant::now().checked_add(limit));
         let stop = || (self.stop)() || deadline.is_some_and(|end| Instant::now() >= end);
         let settings = subject.on_images(&plan.attacks[attack].settings);
-        let found =
-            attack::attack(subject.network, &property, 0, &settings, self.seed(step), &stop);
+        let found = attack::attack(query, 0, &settings, self.seed(step), &stop);
         self.attacked(found)
     }
 
     /// Whether the predicted class is constant on the region. Only an input that no attack has seen is attacked here.
-    fn certify(
-        &self,
-        subject: &Subject,
-        region: &Region,
-        predicted: usize,
-        method: usize,
-        attacked: bool,
-    ) -> Yield {
+    fn certify(&self, query: &Query, method: usize, attacked: bool) -> Yield {
         let plan = self.audit.plan;
         let kind = if attacked { AttackKind::None } else { AttackKind::Pgd };
         let settings = Settings {
@@ -350,9 +346,7 @@ impl<E> Examination<'_, E> {
             memory: None,
             lp_tighten: plan.methods[method].lp_tighten,
         };
-        let property =
-            Property::classification(region.clone(), predicted, subject.network.outputs());
-        let outcome = verify(subject.network, &property, &settings, self.stop);
+        let outcome = verify(query, &settings, self.stop);
         if was_cancelled(&outcome)
             || ((self.stop)() && matches!(outcome.verdict, Verdict::Unknown(_)))
         {

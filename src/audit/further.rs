@@ -8,7 +8,8 @@ use crate::attack::{self, AttackKind, AttackSettings, Gradients};
 use crate::load::parse_statement;
 use crate::net::Matrix;
 use crate::num::Rational;
-use crate::spec::{Norm, Property};
+use crate::query::Query;
+use crate::spec::Norm;
 use crate::verify::{AssuranceLevel, Method, ProofWish, Settings, verify_with_proof};
 use std::time::Instant;
 
@@ -40,11 +41,11 @@ impl<E> Examination<'_, E> {
         }
         let step = Step::Proof { epsilon };
         let radius = &plan.data[subject.data].epsilons[epsilon];
-        let outputs = subject.own.outputs();
+        let outputs = subject.classifier.own().outputs();
         let property = subject
-            .dataset
+            .dataset()
             .vnnlib(self.index, radius, outputs)
-            .map_err(|source| self.no_region(subject, source))?;
+            .map_err(|source| self.no_query(subject, source.into()))?;
         let done = self.step(step, || {
             let attack = AttackSettings { kind: AttackKind::None, ..AttackSettings::default() };
             let settings = self.settings(wish.method, attack, step);
@@ -73,13 +74,14 @@ impl<E> Examination<'_, E> {
         settings: &Settings,
     ) -> Result<ProofText, String> {
         let model = subject.checked?;
-        let (inputs, outputs) = (subject.own.inputs(), subject.own.outputs());
+        let own = subject.classifier.own();
+        let (inputs, outputs) = (own.inputs(), own.outputs());
         let statement = parse_statement("the property", property.as_bytes(), inputs, outputs)
             .map_err(|error| error.to_string())?;
+        let query = Query::of(own.clone(), statement).map_err(|error| error.to_string())?;
         let ask = || model.ask(property.as_bytes());
         let wish = ProofWish::CHECKED;
-        let (_, proved) =
-            verify_with_proof(&ask, subject.own, &statement, settings, wish, self.stop);
+        let (_, proved) = verify_with_proof(&ask, &query, settings, wish, self.stop);
         match proved {
             Some(Ok(proved)) => Ok(ProofText { property, proof: proved.proof.to_bytes() }),
             Some(Err(why)) => Err(why.to_string()),
@@ -93,23 +95,18 @@ impl<E> Examination<'_, E> {
             if plan.l2_attacks.is_empty() {
                 break;
             }
-            let ball = subject
-                .dataset
-                .ball(self.index, Norm::L2, radius)
-                .map_err(|source| self.no_region(subject, source))?;
+            let query = subject
+                .classifier
+                .query_as(self.index, Norm::L2, radius, label)
+                .map_err(|source| self.no_query(subject, source))?;
             for (attack, chosen) in plan.l2_attacks.iter().enumerate() {
                 let step = Step::L2 { attack, epsilon };
                 let done = self.step(step, || {
                     let deadline = plan.timeout.and_then(|limit| Instant::now().checked_add(limit));
                     let stop =
                         || (self.stop)() || deadline.is_some_and(|end| Instant::now() >= end);
-                    let unsafe_set = Property::margins(label, subject.network.outputs());
-                    let (network, settings) =
-                        (subject.network, subject.on_images(&chosen.settings));
-                    let seed = self.seed(step);
-                    let found =
-                        attack::attack_ball(network, &ball, &unsafe_set, &settings, seed, &stop);
-                    self.attacked(found)
+                    let settings = subject.on_images(&chosen.settings);
+                    self.attacked(attack::attack(&query, 0, &settings, self.seed(step), &stop))
                 })?;
                 if done.is_none() {
                     return Ok(false);
@@ -140,12 +137,12 @@ impl<E> Examination<'_, E> {
             let step = Step::Semantic { semantic: at };
             let mut failure = None;
             let done = self.step(step, || {
-                let values = subject.dataset.exact(self.index);
-                let scene = Scene { image, values: &values, domain: subject.dataset.domain() };
+                let values = subject.dataset().exact(self.index);
+                let scene = Scene { image, values: &values, domain: subject.dataset().domain() };
                 let perturbations = plan.kind.perturbations(image);
                 let settings = self.settings(plan.method, AttackSettings::default(), step);
                 let found = semantic::certify(
-                    subject.network,
+                    subject.network(),
                     &scene,
                     label,
                     &perturbations,
@@ -166,7 +163,7 @@ impl<E> Examination<'_, E> {
                 }
             })?;
             if let Some(source) = failure {
-                let file = subject.dataset.file().to_owned();
+                let file = subject.dataset().file().to_owned();
                 return Err(AuditError::Semantic { file, index: self.index, source });
             }
             if done.is_none() {
@@ -186,19 +183,14 @@ impl<E> Examination<'_, E> {
             return Ok(true);
         };
         let settings = self.settings(wish.method, AttackSettings::default(), Step::Radius);
-        let search = RadiusSearch {
-            network: subject.network,
-            balls: subject.dataset,
-            grid: &grid,
-            settings: &settings,
-            jobs: 1,
-        };
+        let search =
+            RadiusSearch { balls: subject.classifier, grid: &grid, settings: &settings, jobs: 1 };
         let mut failure = None;
         let done = self.step(Step::Radius, || match search.one(self.index, self.stop) {
             Ok(found) => Some((Found::Radius(found.row.bracket?), Kept::Nothing)),
             Err(NoBracket::Stopped) => None,
             Err(NoBracket::Failed(source)) => {
-                failure = Some(self.no_region(subject, source));
+                failure = Some(self.no_query(subject, source));
                 None
             }
             Err(NoBracket::Contradiction { certified, attacked }) => {
@@ -222,23 +214,21 @@ impl<E> Examination<'_, E> {
         if self.index >= plan.masking {
             return Ok(true);
         }
-        let mut balls = Vec::new();
-        for radius in plan.ladder(subject.data, subject.dataset) {
-            let region = subject.dataset.region(self.index, &radius);
-            balls.push(region.map_err(|source| self.no_region(subject, source))?);
+        let mut queries = Vec::new();
+        for radius in plan.ladder(subject.data, subject.dataset()) {
+            let query = subject.classifier.query_as(self.index, Norm::Linf, &radius, label);
+            queries.push(query.map_err(|source| self.no_query(subject, source))?);
         }
         let done = self.step(Step::Masking, || {
-            let point = subject.dataset.point(self.index);
+            let point = subject.dataset().point(self.index);
             let points = Matrix::from_vec(point.len(), 1, point);
-            let gradients: Gradients = attack::probe_gradients(subject.network, &points, &[label]);
+            let gradients: Gradients =
+                attack::probe_gradients(subject.network(), &points, &[label]);
             let settings = AttackSettings { kind: AttackKind::Pgd, ..AttackSettings::default() };
             let mut broken = Vec::new();
-            for region in &balls {
-                let property =
-                    Property::classification(region.clone(), label, subject.network.outputs());
+            for query in &queries {
                 let seed = self.seed(Step::Masking);
-                let found =
-                    attack::attack(subject.network, &property, 0, &settings, seed, &self.stop);
+                let found = attack::attack(query, 0, &settings, seed, &self.stop);
                 if found.is_none() && (self.stop)() {
                     return None;
                 }

@@ -144,7 +144,7 @@ fn input(
     let Some(Entry { found: Found::Outputs(outputs), .. }) = find(Step::Clean).copied() else {
         return Err("its outputs are missing".to_owned());
     };
-    let label = subject.dataset.label(index);
+    let label = subject.dataset().label(index);
     let predicted = arg_max(outputs);
     let count = plan.data[subject.data].epsilons.len();
     let steps = Steps { plan, entries };

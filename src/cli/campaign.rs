@@ -9,16 +9,18 @@ use crate::attack::AttackSettings;
 use crate::audit::{Campaign, Ended, Finished, Row, Sample, Task};
 use crate::load::{Dataset, LoadedNetwork, load_network};
 use crate::net::Network;
+use crate::query::{Classifier, ClassifierError, Query};
 use crate::report::{
     DataRecord, FileRecord, Header, Mode, ModelRecord, ProofEntry, Report, RowRecord,
     SettingsRecord, Store, StoreError, report_text,
 };
-use crate::spec::{Norm, Property};
+use crate::spec::Norm;
 use crate::verify::Settings;
 use std::collections::HashSet;
 use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 use std::time::Instant;
 
@@ -37,7 +39,8 @@ pub(super) struct Request<'a> {
 pub(super) fn run(request: &Request) -> Result<Option<(Report, bool)>, Failure> {
     let started = Instant::now();
     let common = request.common;
-    let Question { network, own, model, data } = load(common)?;
+    let Question { classifier, model } = load(common)?;
+    let data = classifier.data();
     let inputs = common.limit.map_or(data.len(), |limit| data.len().min(limit.get()));
     let limit = common.limit.map(NonZeroUsize::get);
     let attack = AttackSettings { image: data.image(), ..request.settings.attack.clone() };
@@ -45,7 +48,7 @@ pub(super) fn run(request: &Request) -> Result<Option<(Report, bool)>, Failure> 
     let mut record = SettingsRecord::new(request.task, &settings, &common.eps, limit);
     record.proofs = request.proofs;
     record.norm = request.norm.to_string();
-    let header = Header::new(request.task, model, data_record(common, &data), record);
+    let header = Header::new(request.task, model, data_record(common, data), record);
 
     let (store, held) = match &common.out {
         None => (None, Vec::new()),
@@ -55,14 +58,14 @@ pub(super) fn run(request: &Request) -> Result<Option<(Report, bool)>, Failure> 
         }
     };
     let proofs = match store.as_ref().filter(|_| request.proofs) {
-        Some(store) => Some(Proofs::new(common, &own, &data, store.proofs()?)?),
+        Some(store) => Some(Proofs::new(common, &classifier, store.proofs()?)?),
         None => None,
     };
     interrupt::watch(interrupt::KEPT)?;
     let jobs = common.jobs.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let resumed = held.len();
     let proofs = proofs.as_ref();
-    let asked = Asked { network: &network, data: &data, settings: &settings, proofs };
+    let asked = Asked { classifier: &classifier, settings: &settings, proofs };
     let (ended, rows) = run_inputs(request, &asked, store.as_ref(), held, inputs, jobs)?;
     if let Some(store) = &store {
         store.sync()?;
@@ -92,8 +95,7 @@ pub(super) fn run(request: &Request) -> Result<Option<(Report, bool)>, Failure> 
 
 /// What is asked of what.
 struct Asked<'a> {
-    network: &'a Network,
-    data: &'a Dataset,
+    classifier: &'a Classifier,
     settings: &'a Settings,
     proofs: Option<&'a Proofs<'a>>,
 }
@@ -111,15 +113,10 @@ fn run_inputs(
     let open: Vec<usize> = (0..inputs).filter(|index| !done.contains(index)).collect();
     let progress = Progress::<Verdicts>::new(inputs, &held, request.common.quiet);
     let rows = Mutex::new(held);
-    let data = asked.data;
+    let data = asked.classifier.data();
     let sample = |index| {
-        let region = data.region(index, &request.common.eps)?;
-        // Attacks alone are told the whole ball; bounds know the box that its domain leaves of it.
-        let ball = match request.task {
-            Task::Certify => None,
-            Task::Attack => Some(data.ball(index, request.norm, &request.common.eps)?),
-        };
-        Ok(Sample { label: data.label(index), point: data.point(index), region, ball })
+        let query = asked.classifier.query(index, request.norm, &request.common.eps)?;
+        Ok(Sample { label: data.label(index), point: data.point(index), query })
     };
     let sink = |finished: Finished| -> Result<(), StoreError> {
         if let Some(store) = store {
@@ -129,17 +126,12 @@ fn run_inputs(
         rows.lock().unwrap_or_else(PoisonError::into_inner).push(finished.row);
         Ok(())
     };
-    let network = asked.network;
     let decide = asked.proofs.map(|proofs| {
-        move |index: usize,
-              property: &Property,
-              settings: &Settings,
-              stop: &(dyn Fn() -> bool + Sync)| {
-            proofs.decide(network, index, property, settings, stop)
+        move |index: usize, query: &Query, settings: &Settings, stop: &(dyn Fn() -> bool + Sync)| {
+            proofs.decide(index, query, settings, stop)
         }
     });
     let campaign = Campaign {
-        network,
         sample: &sample,
         task: request.task,
         settings: asked.settings,
@@ -163,27 +155,17 @@ pub(super) fn about_data(common: &CommonArguments, failure: Failure) -> Failure 
 
 /// A network and the data to ask it about.
 pub(super) struct Question {
-    /// The network, with the data's normalisation folded in.
-    pub network: Network,
-    /// The network as its file has it, where the data's normalisation is not folded in.
-    own: Network,
+    pub classifier: Classifier,
     pub model: ModelRecord,
-    pub data: Dataset,
 }
 
-/// Reads model and data, checks that they fit, and folds the data's normalisation into the network.
+/// Reads model and data, and checks that they fit.
 pub(super) fn load(common: &CommonArguments) -> Result<Question, Failure> {
     let loaded = load_network(&common.model)?;
     let data = Dataset::load(&common.data, &common.reading.settings()?)?;
     let (sha256, external) = (loaded.identity(), external(&loaded));
     let LoadedNetwork { network, notes, layers, .. } = loaded;
     let (inputs, outputs) = (network.inputs(), network.outputs());
-    if outputs < 2 {
-        let file = common.model.display();
-        let what = "the network has one output, and a classifier has one for each class";
-        return Err(Failure::new(DATA, format!("{file}: {what}")));
-    }
-    data.check_against(inputs, outputs)?;
     let model = ModelRecord {
         file: common.model.display().to_string(),
         sha256,
@@ -194,16 +176,23 @@ pub(super) fn load(common: &CommonArguments) -> Result<Question, Failure> {
         relus: network.relus().map(|(relu, _)| network.node(relu).len).sum(),
         notes,
     };
-    let own = network.clone();
-    let network = match data.normalisation() {
-        None => network,
-        Some((mean, inverse_std)) => {
-            network.with_normalisation(&mean, &inverse_std).map_err(|error| {
-                Failure::new(DATA, format!("{}: normalisation: {error}", common.data.display()))
-            })?
+    let classifier = classifier(&common.model, &Arc::new(network), &Arc::new(data))?;
+    Ok(Question { classifier, model })
+}
+
+/// A network and a dataset that fit each other; a failure names the file that is wrong.
+pub(super) fn classifier(
+    model: &Path,
+    network: &Arc<Network>,
+    data: &Arc<Dataset>,
+) -> Result<Classifier, Failure> {
+    Classifier::new(network.clone(), data.clone()).map_err(|error| match error {
+        ClassifierError::Data(error) => error.into(),
+        ClassifierError::OneOutput => Failure::new(DATA, format!("{}: {error}", model.display())),
+        ClassifierError::Normalisation(_) => {
+            Failure::new(DATA, format!("{}: {error}", data.file().display()))
         }
-    };
-    Ok(Question { network, own, model, data })
+    })
 }
 
 /// The files that hold weights outside the model file.

@@ -130,7 +130,7 @@ impl From<AuditError<FolderError>> for Failure {
         match error {
             AuditError::Sink(error) => error.into(),
             AuditError::Clash(clash) => clash.into(),
-            AuditError::Region { .. } | AuditError::Semantic { .. } => {
+            AuditError::Query { .. } | AuditError::Semantic { .. } => {
                 Self::new(DATA, error.to_string())
             }
             AuditError::Threads(_) => Self::new(INTERNAL, error.to_string()),
@@ -148,7 +148,7 @@ impl From<CampaignError<StoreError>> for Failure {
     fn from(error: CampaignError<StoreError>) -> Self {
         match error {
             CampaignError::Sink(error) => error.into(),
-            CampaignError::Region { .. } => Self::new(DATA, error.to_string()),
+            CampaignError::Query { .. } => Self::new(DATA, error.to_string()),
             CampaignError::Threads(_) => Self::new(INTERNAL, error.to_string()),
         }
     }
@@ -159,7 +159,7 @@ impl From<RadiusError<StoreError>> for Failure {
         match error {
             RadiusError::Sink(error) => error.into(),
             RadiusError::Breach(breach) => breach.into(),
-            RadiusError::Region { .. } => Self::new(DATA, error.to_string()),
+            RadiusError::Query { .. } => Self::new(DATA, error.to_string()),
             RadiusError::Threads(_) => Self::new(INTERNAL, error.to_string()),
         }
     }

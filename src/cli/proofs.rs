@@ -3,12 +3,11 @@
 use super::arguments::CampaignArguments;
 use super::exit::{Failure, NO_INPUT, OUTPUT};
 use crate::audit::{Finding, Row};
-use crate::load::{Dataset, SourceFile, parse_statement};
-use crate::net::Network;
+use crate::load::{SourceFile, parse_statement};
 use crate::num::Rational;
 use crate::prove::{Model, NotProved, Proved};
+use crate::query::{Classifier, Query};
 use crate::report::{Level, ProofEntry, ProofFolder, Report, VerdictName};
-use crate::spec::Property;
 use crate::verify::{
     AssuranceLevel, Outcome, ProofWish, Settings, Verdict, verify, verify_with_proof,
 };
@@ -17,12 +16,10 @@ use std::sync::{Mutex, PoisonError};
 
 /// Where proofs go, and what they are about.
 pub(super) struct Proofs<'a> {
-    /// The network as its file has it.
-    own: &'a Network,
+    classifier: &'a Classifier,
     /// The network as the checker reads it, or why it does not.
     model: Result<Model, NotProved>,
     file: PathBuf,
-    data: &'a Dataset,
     eps: &'a Rational,
     dir: PathBuf,
     /// The first thing that went wrong with a proof.
@@ -33,8 +30,7 @@ impl<'a> Proofs<'a> {
     /// Reads the network once more, with the checker's reader.
     pub(super) fn new(
         common: &'a CampaignArguments,
-        own: &'a Network,
-        data: &'a Dataset,
+        classifier: &'a Classifier,
         dir: PathBuf,
     ) -> Result<Self, Failure> {
         let source = SourceFile::read(&common.model)
@@ -43,28 +39,27 @@ impl<'a> Proofs<'a> {
         let model = Model::beside(&common.model, &source.bytes);
         let unreadable = |error| format!("{}: {error}", common.model.display());
         let problem = Mutex::new(model.as_ref().err().map(unreadable));
-        Ok(Self { own, model, file, data, eps: &common.eps, dir, problem })
+        Ok(Self { classifier, model, file, eps: &common.eps, dir, problem })
     }
 
-    /// Decides an input, with a proof where that is possible. `network` has the data's normalisation folded in, as has
-    /// `property`; a proof is about the network's own inputs.
+    /// Decides an input, with a proof where that is possible. `query` is about inputs in the data's units; a proof is about the
+    /// network's own inputs.
     pub(super) fn decide(
         &self,
-        network: &Network,
         index: usize,
-        property: &Property,
+        query: &Query,
         settings: &Settings,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Outcome {
-        let normalised = self.data.normalisation().is_some();
+        let normalised = query.network().is_normalised();
         let (outcome, problem) = match self.prove(index, settings, stop) {
             // The evidence of a campaign is in the data's units.
             Ok((outcome, _)) if normalised && matches!(outcome.verdict, Verdict::Falsified(_)) => {
-                return verify(network, property, settings, stop);
+                return verify(query, settings, stop);
             }
             Ok((outcome, None | Some(Ok(_)))) => return outcome,
             Ok((outcome, Some(Err(problem)))) => (outcome, problem.to_string()),
-            Err(problem) => (verify(network, property, settings, stop), problem),
+            Err(problem) => (verify(query, settings, stop), problem),
         };
         if matches!(&outcome.verdict, Verdict::Certified(c) if c.level() != AssuranceLevel::Proved)
         {
@@ -81,24 +76,20 @@ impl<'a> Proofs<'a> {
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(Outcome, Option<Result<Proved, NotProved>>), String> {
         let model = self.model.as_ref().map_err(ToString::to_string)?;
-        let (inputs, outputs) = (self.own.inputs(), self.own.outputs());
-        let text = self.data.vnnlib(index, self.eps, outputs).map_err(|error| error.to_string())?;
+        let (own, data) = (self.classifier.own(), self.classifier.data());
+        let (inputs, outputs) = (own.inputs(), own.outputs());
+        let text = data.vnnlib(index, self.eps, outputs).map_err(|error| error.to_string())?;
         let file = self.dir.join(ProofEntry::property_of(index));
         std::fs::write(&file, &text)
             .map_err(|error| format!("{}: cannot be written: {error}", file.display()))?;
         let name = file.display().to_string();
         let statement = parse_statement(&name, text.as_bytes(), inputs, outputs)
             .map_err(|error| error.to_string())?;
+        let query = Query::of(own.clone(), statement).map_err(|error| error.to_string())?;
         let keep = self.dir.join(ProofEntry::proof_of(index));
         let wish = ProofWish { keep: Some(&keep), ..ProofWish::CHECKED };
-        let found = verify_with_proof(
-            &|| model.ask(text.as_bytes()),
-            self.own,
-            &statement,
-            settings,
-            wish,
-            stop,
-        );
+        let ask = || model.ask(text.as_bytes());
+        let found = verify_with_proof(&ask, &query, settings, wish, stop);
         if !matches!(found.1, Some(Ok(_))) {
             // A property without a proof is of no use there.
             let _ = std::fs::remove_file(&file);

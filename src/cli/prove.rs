@@ -4,9 +4,9 @@ use super::clock::process_seconds;
 use super::exit::{Failure, NO_INPUT, OUTPUT};
 use super::interrupt;
 use super::verify::Found;
-use crate::load::{SourceFile, Statement};
-use crate::net::Network;
+use crate::load::SourceFile;
 use crate::prove::{Model, NotProved, Phase};
+use crate::query::Query;
 use crate::report::ProofRecord;
 use crate::verify::{Outcome, ProofWish, Settings, verify_with_proof};
 use std::path::Path;
@@ -23,8 +23,7 @@ pub(super) struct Told<'a> {
 
 /// Decides a query and keeps a proof. `files` are those of the network and the property, for the checker's own readers.
 pub(super) fn verify(
-    network: &Network,
-    statement: &Statement,
+    query: &Query,
     settings: &Settings,
     files: [&Path; 2],
     keep: &Path,
@@ -38,8 +37,7 @@ pub(super) fn verify(
         (told.checking)(matches!(phase, Phase::Read | Phase::Write | Phase::Check));
     };
     let wish = ProofWish { keep: Some(keep), watch: &watch, held: told.held };
-    let (outcome, proof) =
-        verify_with_proof(&ask, network, statement, settings, wish, &interrupt::stopped);
+    let (outcome, proof) = verify_with_proof(&ask, query, settings, wish, &interrupt::stopped);
     let laps = laps.into_inner().unwrap_or_else(PoisonError::into_inner);
     let record = match proof {
         None => None,

@@ -57,12 +57,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let common = &arguments.common;
     let mut settings = settings(arguments)?;
     let grid = grid(arguments)?;
-    let Question { network, model, data, .. } = load(common)?;
+    let Question { classifier, model } = load(common)?;
+    let data = classifier.data();
     settings.attack.image = data.image();
     let inputs = common.limit.map_or(data.len(), |limit| data.len().min(limit.get()));
     let limit = common.limit.map(NonZeroUsize::get);
     let record = RadiusSettings::new(&settings, &grid, limit);
-    let header = Header::of("radius", model, data_record(common, &data), record);
+    let header = Header::of("radius", model, data_record(common, data), record);
     let (store, held) = match &common.out {
         None => (None, Vec::new()),
         Some(dir) => {
@@ -73,8 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     interrupt::watch(interrupt::KEPT)?;
     let jobs = common.jobs.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let resumed = held.len();
-    let search =
-        RadiusSearch { network: &network, balls: &data, grid: &grid, settings: &settings, jobs };
+    let search = RadiusSearch { balls: &classifier, grid: &grid, settings: &settings, jobs };
     let (ended, rows) = run_inputs(&search, common, store.as_ref(), held, inputs)?;
     if let Some(store) = &store {
         store.sync()?;

@@ -2,13 +2,13 @@
 
 use super::arguments::{BudgetArguments, seconds};
 use super::exit::{
-    CANNOT_CREATE, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, OUTPUT, UNKNOWN, UNPROVED,
+    CANNOT_CREATE, DATA, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, OUTPUT, UNKNOWN, UNPROVED,
 };
 use super::prove::{self, Told};
 use super::{guarded, interrupt, print, styled};
 use crate::attack::{AttackKind, Counterexample};
-use crate::load::{LoadedNetwork, Statement, load_network};
-use crate::net::Network;
+use crate::load::{LoadedNetwork, load_network};
+use crate::query::Query;
 use crate::report::{CounterexampleRecord, ProofRecord, QueryReport, VerdictName, query_text};
 use crate::verify::{Method, Outcome, Reason, Settings, Verdict, verify};
 use std::io;
@@ -191,7 +191,7 @@ fn ask(
     let keep = arguments.proof.clone();
     let work = move || {
         let done = guarded(AssertUnwindSafe(|| {
-            let (network, statement) = load(&model, &property, &sender)?;
+            let query = load(&model, &property, &sender)?;
             settings.timeout = deadline.map(|end| end.saturating_duration_since(Instant::now()));
             if let Some(keep) = &keep {
                 let files = [model.as_path(), property.as_path()];
@@ -201,10 +201,9 @@ fn ask(
                     drop(sender.send(Event::Held(Box::new(outcome.clone()))));
                 };
                 let told = Told { checking: &checking, held: &held };
-                return prove::verify(&network, &statement, &settings, files, keep, &told);
+                return prove::verify(&query, &settings, files, keep, &told);
             }
-            let property = &statement.property;
-            Ok((verify(&network, property, &settings, &interrupt::stopped), None))
+            Ok((verify(&query, &settings, &interrupt::stopped), None))
         }));
         // Nobody listens any more where time is up.
         let _ = sender.send(Event::Done(done));
@@ -271,12 +270,8 @@ fn wait(
     }
 }
 
-/// Reads both files, and gives the network the outputs that the property speaks of.
-fn load(
-    model: &Path,
-    property: &Path,
-    sender: &Sender<Event>,
-) -> Result<(Network, Statement), Failure> {
+/// Reads both files.
+fn load(model: &Path, property: &Path, sender: &Sender<Event>) -> Result<Query, Failure> {
     let loaded = load_network(model)?;
     let statement = loaded.load_statement(property)?;
     let sha256 = loaded.identity();
@@ -293,13 +288,8 @@ fn load(
     };
     // Nobody listens any more where time is up.
     let _ = sender.send(Event::Loaded(loaded));
-    let network = if asked.uses_inputs {
-        let failed = |error| Failure::new(INTERNAL, format!("{}: {error}", model.display()));
-        network.with_inputs_as_outputs().map_err(failed)?
-    } else {
-        network
-    };
-    Ok((network, statement))
+    Query::of(network, statement)
+        .map_err(|error| Failure::new(DATA, format!("{}: {error}", property.display())))
 }
 
 /// Writes the file, and prints.

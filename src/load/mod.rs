@@ -14,7 +14,7 @@ pub use dataset::{
     DataSettings, Dataset, DatasetError, FIELDS as DATA_FIELDS, ReferenceOutputs, load_reference,
 };
 pub use file::{FileError, SourceFile, sha256_hex};
-pub use network::{FinalOperator, LayerInfo, LoadedNetwork, load_network, load_network_bytes};
+pub use network::{LayerInfo, LoadedNetwork, load_network, load_network_bytes};
 pub use network_error::{
     EncodingProblem, ExternalProblem, ModelProblem, NetworkError, NnetProblem, NodeProblem, Place,
     TensorProblem,

@@ -3,10 +3,8 @@
 use super::budget::Budget;
 use super::network_error::NetworkError;
 use super::{PropertyError, SourceFile, Statement, load_statement, nnet, onnx};
-use crate::net::Network;
+use crate::net::{FinalOperator, Network};
 use crate::num::Rational;
-use crate::spec::{HalfSpace, Property};
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// A network read from a file, with what a report says about it.
@@ -24,8 +22,6 @@ pub struct LoadedNetwork {
     pub external: Vec<(PathBuf, String)>,
     /// What the user should know: a dropped softmax, symbolic dimensions.
     pub notes: Vec<String>,
-    /// The operator at the very end that was dropped, so that outputs are its arguments.
-    pub dropped_final: Option<FinalOperator>,
     /// The file's operators in order, for `certus inspect`.
     pub layers: Vec<LayerInfo>,
     /// Exact input limits, where the format declares them (NNet).
@@ -33,21 +29,25 @@ pub struct LoadedNetwork {
 }
 
 impl LoadedNetwork {
-    /// Reads a property about this network. Where a softmax at the end was dropped, the property may only ask which of two
+    /// Reads a property about this network. Where a softmax at the end was left out, the property may only ask which of two
     /// outputs is the larger: of their values it would say something else.
     ///
     /// # Errors
-    /// As [`super::load_statement`], and where the property speaks of the values of what was dropped.
+    /// As [`super::load_statement`], and where the property speaks of the values of what was left out.
     pub fn load_statement(&self, path: &Path) -> Result<Statement, PropertyError> {
         let outputs = self.network.outputs();
         let left_out = |operator| Err(PropertyError::LeftOut { file: path.to_owned(), operator });
-        if self.dropped_final == Some(FinalOperator::ArgMax) {
-            return left_out(FinalOperator::ArgMax);
-        }
-        let statement = load_statement(path, self.network.inputs(), outputs)?;
-        match self.dropped_final {
-            Some(operator) if !only_compares(&statement.property, outputs) => left_out(operator),
-            _ => Ok(statement),
+        match self.network.left_out() {
+            Some(FinalOperator::ArgMax) => return left_out(FinalOperator::ArgMax),
+            operator => {
+                let statement = load_statement(path, self.network.inputs(), outputs)?;
+                match operator {
+                    Some(operator) if !statement.property.only_compares(outputs) => {
+                        left_out(operator)
+                    }
+                    _ => Ok(statement),
+                }
+            }
         }
     }
 
@@ -65,38 +65,6 @@ impl LoadedNetwork {
             .chain(hashes)
             .fold(String::new(), |text, hash| text + hash + "\n");
         super::sha256_hex(lines.as_bytes())
-    }
-}
-
-/// Whether the property only asks which of two outputs is the larger, so that a softmax at the end makes no difference.
-fn only_compares(property: &Property, outputs: usize) -> bool {
-    let compares = |half: &HalfSpace| match half.coefficients.as_slice() {
-        [(i, a), (j, b)] if *i < outputs && *j < outputs => {
-            *a == -*b && half.bound_down == 0.0 && half.bound_up == 0.0
-        }
-        coefficients => coefficients.iter().all(|(i, _)| *i >= outputs),
-    };
-    property.claims.iter().flat_map(|claim| claim.unsafe_set.iter().flatten()).all(compares)
-}
-
-/// An operator that keeps the order of the outputs, hence the arg max, and is dropped at the end of a network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FinalOperator {
-    /// exp(xᵢ) / Σ exp(xⱼ).
-    Softmax,
-    /// The logarithm of the former.
-    LogSoftmax,
-    /// The index of the largest element.
-    ArgMax,
-}
-
-impl fmt::Display for FinalOperator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Softmax => "Softmax",
-            Self::LogSoftmax => "LogSoftmax",
-            Self::ArgMax => "ArgMax",
-        })
     }
 }
 
@@ -152,28 +120,4 @@ fn read(
         bytes.first().is_some_and(|&b| b == b'/' || b.is_ascii_digit())
     };
     if text { nnet::read(path, bytes, budget) } else { onnx::read(path, bytes, folder, budget) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_softmax_matters_where_values_do() {
-        let property = |half: HalfSpace| {
-            let zero = crate::num::parse_rational("0").unwrap();
-            let region = crate::spec::Region::from_bounds(&[(zero.clone(), zero)]).unwrap();
-            let claim = crate::spec::Claim { region, unsafe_set: vec![vec![half]] };
-            Property { claims: vec![claim], uses_inputs: false }
-        };
-        let margin = HalfSpace::margin(0, 1);
-        let above = HalfSpace { bound_up: 0.5, bound_down: 0.5, ..margin.clone() };
-        let value = HalfSpace { coefficients: vec![(0, 1.0)], ..margin.clone() };
-        let scaled = HalfSpace { coefficients: vec![(0, 1.0), (1, -2.0)], ..margin.clone() };
-        let input = HalfSpace { coefficients: vec![(0, 1.0), (2, -1.0)], ..margin.clone() };
-        assert!(only_compares(&property(margin), 2));
-        for half in [above, value, scaled, input] {
-            assert!(!only_compares(&property(half), 2));
-        }
-    }
 }

@@ -185,7 +185,6 @@ pub(super) fn read(
         sha256: String::new(),
         external: Vec::new(),
         notes: Vec::new(),
-        dropped_final: None,
         layers,
         input_limits: Some(minima.into_iter().zip(maxima).collect()),
     })

@@ -8,6 +8,7 @@ pub mod gemm;
 mod graph;
 pub mod kernel;
 mod linear;
+mod network;
 mod scalar;
 mod sparse;
 
@@ -16,8 +17,9 @@ pub use dense::Dense;
 pub(crate) use enclosure::around;
 pub use enclosure::{Boxes, Enclosure};
 pub use evaluate::Values;
-pub use graph::{Affine, BuildError, Network, NetworkBuilder, Node, NodeId, Op, Term};
+pub use graph::{Affine, BuildError, NetworkBuilder, Node, NodeId, Op, Term};
 pub use linear::LinearMap;
+pub use network::{FinalOperator, Network};
 pub use scalar::{Curve, recip_interval, sigmoid, tanh};
 pub use sparse::Sparse;
 pub(crate) use sparse::{column, column_mut, columns};

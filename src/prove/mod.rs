@@ -27,6 +27,7 @@ use crate::branch::{
 };
 use crate::load::{FileError, Statement};
 use crate::net::Network;
+use crate::query::Query;
 use crate::spec::{Claim, Property};
 use certus_check::circuit::Circuit;
 use relax::by_relaxations;
@@ -274,22 +275,19 @@ pub type Ask<'a> = &'a dyn Fn() -> Result<Question, NotProved>;
 
 /// Looks for a proof and has it checked; the checker's readers are asked only once there is one.
 ///
-/// `net` is the network with its inputs appended where the property needs it, as for [`crate::verify::verify`].
-///
 /// # Errors
 /// Where there is none that the checker accepts: that says nothing about the property unless there is a counterexample.
 pub fn prove(
     ask: Ask,
-    net: &Network,
-    statement: &Statement,
+    query: &Query,
     plan: &Plan,
     limits: &Limits,
 ) -> Result<Proved, Box<Unproved>> {
     (plan.watch)(Phase::Search);
-    let result = match find(net, statement, plan, limits) {
+    let result = match find(query, plan, limits) {
         Ok(held) => {
             (plan.held)(&held);
-            checked(ask, net, &statement.property, held, plan, limits)
+            checked(ask, query, held, plan, limits)
         }
         Err(answer) => Err(Box::new(Unproved { why: NotProved::NotFound(answer), held: None })),
     };
@@ -303,14 +301,14 @@ pub fn prove(
 /// As [`prove`].
 pub fn prove_anew(
     ask: Ask,
-    net: &Network,
-    statement: &Statement,
+    query: &Query,
     plan: &Plan,
     limits: &Limits,
 ) -> Result<Proved, Box<Unproved>> {
+    let (net, statement) = (query.network(), query.statement());
     let body = |_| Body::Bounds;
     let proof = Some(Proof { sections: sections(statement, body), ..Proof::empty(net, statement) });
-    let result = checked(ask, net, &statement.property, Held { proof, visited: 0 }, plan, limits);
+    let result = checked(ask, query, Held { proof, visited: 0 }, plan, limits);
     (plan.watch)(Phase::Done);
     result
 }
@@ -318,8 +316,7 @@ pub fn prove_anew(
 /// Has a proof checked, and mends it where that does not suffice.
 fn checked(
     ask: Ask,
-    net: &Network,
-    property: &Property,
+    query: &Query,
     held: Held,
     plan: &Plan,
     limits: &Limits,
@@ -340,7 +337,7 @@ fn checked(
         Err(why) => return Err(unproved(why, Some(proof))),
     };
     (plan.watch)(Phase::Search);
-    let mended = match proof.mend(&question, net, property, limits) {
+    let mended = match proof.mend(&question, query.network(), query.property(), limits) {
         Ok(mended) => mended,
         Err(Unmended::NotFound(answer)) => {
             return Err(match *answer {
@@ -380,13 +377,8 @@ fn sections(statement: &Statement, body: impl Fn(usize) -> Body) -> Vec<Section>
 ///
 /// # Errors
 /// The search's answer where it is not that all is proved.
-pub fn find(
-    net: &Network,
-    statement: &Statement,
-    plan: &Plan,
-    limits: &Limits,
-) -> Result<Held, Box<Answer>> {
-    let property = &statement.property;
+pub fn find(query: &Query, plan: &Plan, limits: &Limits) -> Result<Held, Box<Answer>> {
+    let (net, property, statement) = (query.network(), query.property(), query.statement());
     let claims = &property.claims;
     let mut proof = Proof::empty(net, statement);
     proof.sections = sections(statement, |_| Body::Bounds);

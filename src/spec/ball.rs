@@ -73,6 +73,12 @@ impl Ball {
         Ok(Self { norm, centre: centre.to_vec(), radii: radii.to_vec(), bounds, region })
     }
 
+    /// The same ball, as [`Region::before_normalisation`].
+    #[must_use]
+    pub fn before_normalisation(self, raw: bool) -> Self {
+        Self { region: self.region.before_normalisation(raw), ..self }
+    }
+
     /// The norm.
     #[must_use]
     pub fn norm(&self) -> Norm {

@@ -120,6 +120,19 @@ impl Property {
         others.map(|t| vec![HalfSpace::margin(label, t)]).collect()
     }
 
+    /// Whether it only asks which of two outputs is the larger (of so many), and how large inputs are, so that a softmax at
+    /// the end makes no difference.
+    #[must_use]
+    pub fn only_compares(&self, outputs: usize) -> bool {
+        let compares = |half: &HalfSpace| match half.coefficients.as_slice() {
+            [(i, a), (j, b)] if *i < outputs && *j < outputs => {
+                *a == -*b && half.bound_down == 0.0 && half.bound_up == 0.0
+            }
+            coefficients => coefficients.iter().all(|(i, _)| *i >= outputs),
+        };
+        self.claims.iter().flat_map(|claim| claim.unsafe_set.iter().flatten()).all(compares)
+    }
+
     /// Number of (region, polytope) pairs.
     #[must_use]
     pub fn cases(&self) -> usize {
@@ -149,5 +162,24 @@ mod tests {
         assert_eq!(closed.coefficients, vec![(1, -1.0), (3, 1.0)]);
         assert!(!closed.excluded_by(0.0) && open.excluded_by(0.0));
         assert!(closed.attained_by(0.0) && !open.attained_by(0.0));
+    }
+
+    #[test]
+    fn a_softmax_matters_where_values_do() {
+        let property = |half: HalfSpace| {
+            let zero = parse_rational("0").unwrap();
+            let region = Region::from_bounds(&[(zero.clone(), zero)]).unwrap();
+            let claim = Claim { region, unsafe_set: vec![vec![half]] };
+            Property { claims: vec![claim], uses_inputs: false }
+        };
+        let margin = HalfSpace::margin(0, 1);
+        let above = HalfSpace { bound_up: 0.5, bound_down: 0.5, ..margin.clone() };
+        let value = HalfSpace { coefficients: vec![(0, 1.0)], ..margin.clone() };
+        let scaled = HalfSpace { coefficients: vec![(0, 1.0), (1, -2.0)], ..margin.clone() };
+        let input = HalfSpace { coefficients: vec![(0, 1.0), (2, -1.0)], ..margin.clone() };
+        assert!(property(margin).only_compares(2));
+        for half in [above, value, scaled, input] {
+            assert!(!property(half).only_compares(2));
+        }
     }
 }

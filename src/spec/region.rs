@@ -46,6 +46,7 @@ pub struct Region {
     /// (input, a number of its interval) for every input whose interval holds no double, in order.
     between: Vec<(usize, Decimal)>,
     around: Option<Box<Around>>,
+    raw: bool,
 }
 
 /// What a region that was cut from a ball remembers of it, rounded: where attacks begin and how far they step. It decides
@@ -90,6 +91,7 @@ impl Region {
             between: inner.iter().enumerate().filter_map(between).collect(),
             inner,
             around: None,
+            raw: false,
         })
     }
 
@@ -109,7 +111,7 @@ impl Region {
             lower.iter().zip(&upper).zip(&inner).all(|((l, u), [a, b])| l <= u && l <= a && b <= u)
         );
         debug_assert_eq!(inner.iter().filter(|[a, b]| a > b).count(), between.len());
-        Self { lower, upper, inner, between, around: None }
+        Self { lower, upper, inner, between, around: None, raw: false }
     }
 
     /// The L∞ ball { x : |xᵢ − cᵢ| ≤ εᵢ } ∩ domain, every number exact.
@@ -133,6 +135,19 @@ impl Region {
         let doubles = |x: &[Rational]| x.iter().map(to_f64_nearest).collect();
         let around = Around { centre: doubles(centre), radii: doubles(radii) };
         Ok(Self { around: Some(Box::new(around)), ..Self::from_bounds(bounds)? })
+    }
+
+    /// The same region, of inputs of which it is known that they are normalised before a network reads them.
+    #[must_use]
+    pub fn before_normalisation(self, raw: bool) -> Self {
+        Self { raw, ..self }
+    }
+
+    /// Whether its inputs are those before a normalisation, so that it is only of use where that was moved inside of the network
+    /// ([`crate::net::Network::with_normalisation`]).
+    #[must_use]
+    pub fn is_before_normalisation(&self) -> bool {
+        self.raw
     }
 
     /// The ball that this is the part of in a domain, where it was made as one.

@@ -24,7 +24,7 @@ pub(super) enum Decided {
 }
 
 /// One claim of a property.
-pub(super) struct Query<'a> {
+pub(super) struct Bounding<'a> {
     pub net: &'a Network,
     pub property: &'a Property,
     pub claim: usize,
@@ -40,7 +40,7 @@ const LINEAR: [Stage; 5] =
 const EXACT: [Stage; 6] =
     [Stage::Ibp, Stage::CrownIbp, Stage::Crown, Stage::AlphaCrown, Stage::Lp, Stage::Milp];
 
-impl Query<'_> {
+impl Bounding<'_> {
     /// Bounds the claim until it is proved or the method allows no more.
     pub fn bound(&self) -> BoundedClaim {
         let claim = &self.property.claims[self.claim];

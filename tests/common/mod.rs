@@ -9,3 +9,18 @@ pub mod onnx_writer;
 pub mod oracle;
 pub mod recorded;
 pub mod seeded;
+
+use certus::load::Statement;
+use certus::net::Network;
+use certus::query::Query;
+use certus::spec::Property;
+
+/// The question about a property that fits the network.
+pub fn asked(net: &Network, property: &Property) -> Query {
+    Query::new(net.clone(), property.clone()).unwrap()
+}
+
+/// The question about a property from a file that fits the network.
+pub fn stated(net: &Network, statement: &Statement) -> Query {
+    Query::of(net.clone(), statement.clone()).unwrap()
+}

@@ -4,7 +4,8 @@
 //! model, points, the output's shape, outputs (f64, one point after another) and the tolerance.
 
 use super::exact::{evaluate, exact};
-use certus::load::{FinalOperator, NetworkError, NodeProblem, load_network_bytes};
+use certus::load::{NetworkError, NodeProblem, load_network_bytes};
+use certus::net::FinalOperator;
 use certus::net::{Matrix, Network, Op};
 use certus::num::Rational;
 use certus_check::circuit::{Circuit, Node};
@@ -73,14 +74,14 @@ pub fn by_search(case: &Case) -> Verdict {
             Err(error) => return Verdict::Refused(reason(&error)),
         };
         let network = &loaded.network;
-        if loaded.dropped_final.is_none() && loaded.output_shape != case.shape {
+        if loaded.network.left_out().is_none() && loaded.output_shape != case.shape {
             return Verdict::Wrong(format!("shape {:?}", loaded.output_shape));
         }
         let f = |x: &[f64]| {
             let y = network.evaluate(&Matrix::from_column_slice(x.len(), 1, x));
-            finish(loaded.dropped_final, y.as_slice().to_vec())
+            finish(loaded.network.left_out(), y.as_slice().to_vec())
         };
-        let is_whole = loaded.dropped_final.is_none();
+        let is_whole = loaded.network.left_out().is_none();
         compare(case, network.inputs(), f, |x| network_exactly(network, x).filter(|_| is_whole))
     })
 }

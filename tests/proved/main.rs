@@ -6,9 +6,10 @@ mod draw;
 
 use certus::attack::{AttackSettings, SplitMix64};
 use certus::branch::Limits;
-use certus::load::{Statement, load_network_bytes, parse_statement};
-use certus::net::{Matrix, Network};
+use certus::load::{load_network_bytes, parse_statement};
+use certus::net::Matrix;
 use certus::prove::{Mode, NotProved, Plan, Proved, Question, certify, find};
+use certus::query::Query;
 use certus::verify::{
     AssuranceLevel, Method, Outcome, ProofWish, Settings, Verdict, verify, verify_with_proof,
 };
@@ -30,24 +31,20 @@ fn settings(seconds: u64) -> Settings {
     }
 }
 
-/// Network and property as the search reads them.
-fn read(drawn: &Drawn, moved: f64) -> (Network, Statement) {
+/// The question as the search reads it.
+fn read(drawn: &Drawn, moved: f64) -> Query {
     let net = load_network_bytes("net.onnx", &drawn.model).unwrap().network;
     let text = drawn.property(moved);
     let statement = parse_statement("p.vnnlib", text.as_bytes(), net.inputs(), net.outputs())
         .unwrap_or_else(|error| panic!("{error}: {text}"));
-    if statement.property.uses_inputs {
-        (net.with_inputs_as_outputs().unwrap(), statement)
-    } else {
-        (net, statement)
-    }
+    Query::of(net, statement).unwrap()
 }
 
 /// Whether a search of so many domains shows the property: the same on every machine.
 fn is_shown(drawn: &Drawn, moved: f64) -> bool {
-    let (net, statement) = read(drawn, moved);
+    let query = read(drawn, moved);
     let limits = Limits { domains: 1_000, ..Limits::starting_now(None, &|| false) };
-    find(&net, &statement, &Plan::SEARCH, &limits).is_ok()
+    find(&query, &Plan::SEARCH, &limits).is_ok()
 }
 
 fn is_certified(outcome: &Outcome) -> bool {
@@ -105,16 +102,15 @@ struct Told {
 }
 
 fn tell(drawn: &Drawn, moved: f64) -> Told {
-    let (net, statement) = read(drawn, moved);
+    let query = read(drawn, moved);
     let text = drawn.property(moved).into_bytes();
     let start = Instant::now();
-    let plain = verify(&net, &statement.property, &settings(20), &|| false);
+    let plain = verify(&query, &settings(20), &|| false);
     let plain_seconds = start.elapsed().as_secs_f64();
     let ask = || Question::new(&drawn.model, &text);
     let wish = ProofWish::CHECKED;
     let start = Instant::now();
-    let (with_proof, proof) =
-        verify_with_proof(&ask, &net, &statement, &settings(20), wish, &|| false);
+    let (with_proof, proof) = verify_with_proof(&ask, &query, &settings(20), wish, &|| false);
     let seconds = [plain_seconds, start.elapsed().as_secs_f64()];
     let accepted = match &proof {
         Some(Ok(proved)) => {

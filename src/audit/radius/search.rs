@@ -7,44 +7,50 @@ use crate::audit::campaign::{arg_max, input_seed};
 use crate::audit::pool::{self, Stop};
 use crate::audit::row::was_cancelled;
 use crate::audit::{Breach, Ended};
-use crate::load::Dataset;
 use crate::net::{Matrix, Network};
 use crate::num::Rational;
-use crate::spec::{Property, Region, RegionError};
+use crate::query::{Classifier, Query, QueryError};
+use crate::spec::Norm;
 use crate::verify::{Settings, Verdict, verify};
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
-/// Labelled inputs, and the balls around them.
+/// A network, labelled inputs, and the balls around them.
 pub trait Balls: Sync {
+    /// The network.
+    fn network(&self) -> &Network;
     /// The class of an input.
     fn label(&self, index: usize) -> usize;
     /// The input, rounded to doubles.
     fn point(&self, index: usize) -> Vec<f64>;
-    /// The ball of a radius around the exact input.
+    /// Whether the class holds on the ball of a radius around the exact input.
     ///
     /// # Errors
     /// Where there is none.
-    fn region(&self, index: usize, radius: &Rational) -> Result<Region, RegionError>;
+    fn query(&self, index: usize, radius: &Rational) -> Result<Query, QueryError>;
     /// The radius of the smallest ball around the input that contains the point; `None` where none does.
     fn distance(&self, index: usize, point: &[Rational]) -> Option<Rational>;
 }
 
-impl Balls for Dataset {
+impl Balls for Classifier {
+    fn network(&self) -> &Network {
+        self.network()
+    }
+
     fn label(&self, index: usize) -> usize {
-        self.label(index)
+        self.data().label(index)
     }
 
     fn point(&self, index: usize) -> Vec<f64> {
-        self.point(index)
+        self.data().point(index)
     }
 
-    fn region(&self, index: usize, radius: &Rational) -> Result<Region, RegionError> {
-        self.region(index, radius)
+    fn query(&self, index: usize, radius: &Rational) -> Result<Query, QueryError> {
+        self.query(index, Norm::Linf, radius)
     }
 
     fn distance(&self, index: usize, point: &[Rational]) -> Option<Rational> {
-        self.distance(index, point)
+        self.data().distance(index, point)
     }
 }
 
@@ -75,13 +81,13 @@ pub struct RadiusFound {
 /// Why a search for radii ended early.
 #[derive(Debug, Error)]
 pub enum RadiusError<E> {
-    /// An input has no region.
+    /// Nothing can be asked about an input.
     #[error("input {index}: {source}")]
-    Region {
+    Query {
         /// Position in the dataset.
         index: usize,
         /// Why.
-        source: RegionError,
+        source: QueryError,
     },
     /// A certificate and a counterexample contradict each other.
     #[error(transparent)]
@@ -96,9 +102,7 @@ pub enum RadiusError<E> {
 
 /// A network, inputs, and the radii to ask about.
 pub struct RadiusSearch<'a> {
-    /// The network, with normalisation folded in.
-    pub network: &'a Network,
-    /// The inputs.
+    /// The network and the inputs.
     pub balls: &'a dyn Balls,
     /// The radii.
     pub grid: &'a Grid,
@@ -126,7 +130,7 @@ impl RadiusSearch<'_> {
             match self.one(index, stop) {
                 Ok(found) => sink(found).map_err(RadiusError::Sink),
                 Err(NoBracket::Stopped) => Ok(()),
-                Err(NoBracket::Failed(source)) => Err(RadiusError::Region { index, source }),
+                Err(NoBracket::Failed(source)) => Err(RadiusError::Query { index, source }),
                 Err(NoBracket::Contradiction { certified, attacked }) => {
                     Err(Breach::Radius { index, certified, attacked }.into())
                 }
@@ -138,12 +142,12 @@ impl RadiusSearch<'_> {
     ///
     /// # Errors
     /// Where it has no region, `stop` became true, or a certificate and a counterexample contradict each other.
-    pub fn one(&self, index: usize, stop: Stop) -> Result<RadiusFound, NoBracket<RegionError>> {
+    pub fn one(&self, index: usize, stop: Stop) -> Result<RadiusFound, NoBracket<QueryError>> {
         let started = Instant::now();
         let (label, point) = (self.balls.label(index), self.balls.point(index));
-        let output = self.network.evaluate(&Matrix::from_vec(point.len(), 1, point));
+        let output = self.balls.network().evaluate(&Matrix::from_vec(point.len(), 1, point));
         let predicted = arg_max(output.as_slice());
-        let mut questions = Questions { search: self, index, label, stop, started, nearest: None };
+        let mut questions = Questions { search: self, index, stop, started, nearest: None };
         let bracket = if predicted == Some(label) {
             Some(bisect(self.grid, &mut |k, how| questions.ask(k, how))?)
         } else {
@@ -159,7 +163,6 @@ impl RadiusSearch<'_> {
 struct Questions<'a> {
     search: &'a RadiusSearch<'a>,
     index: usize,
-    label: usize,
     stop: Stop<'a>,
     started: Instant,
     /// The nearest counterexample so far.
@@ -167,26 +170,25 @@ struct Questions<'a> {
 }
 
 impl Questions<'_> {
-    fn ask(&mut self, k: u64, how: Ask) -> Result<Reply, RegionError> {
-        let &RadiusSearch { network, balls, grid, settings, .. } = self.search;
+    fn ask(&mut self, k: u64, how: Ask) -> Result<Reply, QueryError> {
+        let &RadiusSearch { balls, grid, settings, .. } = self.search;
         if (self.stop)() {
             return Ok(Reply::Stopped);
         }
         let Some(left) = self.left() else { return Ok(Reply::Unknown("time limit".to_owned())) };
         let radius = grid.radius(k);
-        let region = balls.region(self.index, &radius)?;
-        let property = Property::classification(region, self.label, network.outputs());
+        let query = balls.query(self.index, &radius)?;
         // A seed of its own for each radius: bad luck with one start does not repeat itself.
         let seed = input_seed(input_seed(settings.seed, self.index), k as usize);
         let found = match how {
             Ask::Attack => {
                 let deadline = left.and_then(|left| Instant::now().checked_add(left));
                 let stop = || (self.stop)() || deadline.is_some_and(|end| Instant::now() >= end);
-                attack::attack_any(network, &property, &settings.attack, seed, &stop)
+                attack::attack_any(&query, &settings.attack, seed, &stop)
             }
             Ask::Verify => {
                 let settings = Settings { seed, timeout: left, ..settings.clone() };
-                let outcome = verify(network, &property, &settings, &self.stop);
+                let outcome = verify(&query, &settings, &self.stop);
                 if was_cancelled(&outcome) {
                     return Ok(Reply::Stopped);
                 }
@@ -237,28 +239,35 @@ mod tests {
     use crate::attack::AttackSettings;
     use crate::net::{LinearMap, NetworkBuilder};
     use crate::num::{from_f64, parse_rational};
+    use crate::spec::Region;
     use crate::verify::Method;
     use num_traits::Signed;
     use std::sync::Mutex;
 
     /// Inputs x of one feature, all of class 1.
-    struct Line(Vec<f64>);
+    struct Line(Network, Vec<f64>);
 
     impl Balls for Line {
+        fn network(&self) -> &Network {
+            &self.0
+        }
+
         fn label(&self, _: usize) -> usize {
             1
         }
 
         fn point(&self, index: usize) -> Vec<f64> {
-            vec![self.0[index]]
+            vec![self.1[index]]
         }
 
-        fn region(&self, index: usize, radius: &Rational) -> Result<Region, RegionError> {
-            Region::ball(&[from_f64(self.0[index]).unwrap()], std::slice::from_ref(radius), None)
+        fn query(&self, index: usize, radius: &Rational) -> Result<Query, QueryError> {
+            let centre = [from_f64(self.1[index]).unwrap()];
+            let region = Region::ball(&centre, std::slice::from_ref(radius), None)?;
+            Query::classification(self.0.clone(), region, 1)
         }
 
         fn distance(&self, index: usize, point: &[Rational]) -> Option<Rational> {
-            Some((&point[0] - from_f64(self.0[index])?).abs())
+            Some((&point[0] - from_f64(self.1[index])?).abs())
         }
     }
 
@@ -271,19 +280,13 @@ mod tests {
     }
 
     fn search(timeout: Option<Duration>, jobs: usize) -> Vec<RadiusRow> {
-        let (network, line) = (sign(), Line(vec![0.3, -0.1, 2.0, 0.001, 0.0]));
+        let line = Line(sign(), vec![0.3, -0.1, 2.0, 0.001, 0.0]);
         let quarter = |text| parse_rational(text).unwrap();
         let grid = Grid::new(&quarter("1"), &quarter("1/16")).unwrap();
         let attack = AttackSettings::default();
         let (method, seed) = (Method::Auto, 1);
         let settings = Settings { method, attack, seed, timeout, memory: None, lp_tighten: 0 };
-        let search = RadiusSearch {
-            network: &network,
-            balls: &line,
-            grid: &grid,
-            settings: &settings,
-            jobs,
-        };
+        let search = RadiusSearch { balls: &line, grid: &grid, settings: &settings, jobs };
         let rows = Mutex::new(Vec::new());
         let sink = |found: RadiusFound| -> Result<(), ()> {
             let attacked = found.row.bracket.as_ref().and_then(|b| b.attacked.clone());
@@ -328,19 +331,13 @@ mod tests {
 
     #[test]
     fn stopping_yields_no_row() {
-        let (network, line) = (sign(), Line(vec![0.3]));
+        let line = Line(sign(), vec![0.3]);
         let one = parse_rational("1").unwrap();
         let grid = Grid::new(&one, &one).unwrap();
         let attack = AttackSettings::default();
         let (method, timeout) = (Method::Auto, None);
         let settings = Settings { method, attack, seed: 0, timeout, memory: None, lp_tighten: 0 };
-        let search = RadiusSearch {
-            network: &network,
-            balls: &line,
-            grid: &grid,
-            settings: &settings,
-            jobs: 1,
-        };
+        let search = RadiusSearch { balls: &line, grid: &grid, settings: &settings, jobs: 1 };
         assert!(matches!(search.one(0, &|| true), Err(NoBracket::Stopped)));
         let none = search.run(&[0], &|| true, &|_| -> Result<(), ()> { panic!("no input") });
         assert_eq!(none.unwrap(), Ended::Cancelled);

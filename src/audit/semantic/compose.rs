@@ -3,7 +3,8 @@
 use super::perturbation::{AffineFamily, Perturbation, PerturbationError, Scene};
 use crate::net::{BuildError, LinearMap, Matrix, Network, NetworkBuilder, NodeId, Sparse, Term};
 use crate::num::{Rational, from_f64, round_nearest};
-use crate::spec::{Property, Region, RegionError};
+use crate::query::{Query, QueryError};
+use crate::spec::Region;
 use thiserror::Error;
 
 /// Why a perturbation of an input cannot be asked about.
@@ -15,9 +16,9 @@ pub enum SemanticError {
     /// The input does not fit the network.
     #[error(transparent)]
     Network(#[from] BuildError),
-    /// The parameters have no box.
+    /// The parameters have no box, or there is no such class.
     #[error(transparent)]
-    Region(#[from] RegionError),
+    Query(#[from] QueryError),
     /// A constant so small that doubles hold it with no relative accuracy.
     #[error("the constant {0} is not 0 and too small for a double")]
     Tiny(String),
@@ -28,10 +29,8 @@ pub enum SemanticError {
 /// network, validated there.
 #[derive(Debug, Clone)]
 pub struct SemanticQuery {
-    /// p ↦ N(image at p).
-    pub network: Network,
-    /// The label holds for every p of the box.
-    pub property: Property,
+    /// Whether p ↦ N(image at p) gives the label for every p of the box.
+    pub query: Query,
     /// p ↦ image at p.
     front: Network,
 }
@@ -52,10 +51,9 @@ impl SemanticQuery {
     ) -> Result<Self, SemanticError> {
         let family = perturbation.family(scene)?;
         let front = front(&family, scene)?;
-        let region = Region::from_bounds(&family.parameters)?;
-        let property = Property::classification(region, label, network.outputs());
+        let region = Region::from_bounds(&family.parameters).map_err(QueryError::from)?;
         let network = network.clone().after(front.clone())?;
-        Ok(Self { network, property, front })
+        Ok(Self { query: Query::classification(network, region, label)?, front })
     }
 
     /// The image at the parameters p, rounded to nearest: what a counterexample looks like.

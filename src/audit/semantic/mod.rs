@@ -60,9 +60,9 @@ pub fn certify(
     let mut level = AssuranceLevel::Proved;
     let (mut stage, mut bound, mut open) = (None, None::<f64>, None);
     for (at, perturbation) in perturbations.iter().enumerate() {
-        let query = SemanticQuery::new(network, scene, label, perturbation)?;
+        let asked = SemanticQuery::new(network, scene, label, perturbation)?;
         let settings = Settings { seed: input_seed(settings.seed, at), ..settings.clone() };
-        let outcome = verify(&query.network, &query.property, &settings, cancel);
+        let outcome = verify(&asked.query, &settings, cancel);
         let cut_short = cancel() && matches!(outcome.verdict, Verdict::Unknown(_));
         if was_cancelled(&outcome) || cut_short {
             return Ok(None);
@@ -76,7 +76,7 @@ pub fn certify(
             Verdict::Certified(certificate) => level = level.min(certificate.level()),
             Verdict::Unknown(why) => open = open.or(Some(why.reason.to_string())),
             Verdict::Falsified(counterexample) => {
-                let image = query.image(counterexample.input());
+                let image = asked.image(counterexample.input());
                 let counterexample = *counterexample;
                 let broken = Some(Broken { perturbation: at, counterexample, image });
                 let finding = Finding::Falsified;

@@ -2,22 +2,24 @@
 
 use crate::audit::shift::Frame;
 use crate::audit::{DataPlan, ModelPlan, Place, Plan, Subject};
-use crate::cli::campaign::external;
+use crate::cli::campaign::{classifier, external};
 use crate::cli::exit::{DATA, Failure};
 use crate::load::{Dataset, LoadedNetwork, SourceFile, load_network, load_reference};
 use crate::net::{Matrix, Network};
 use crate::num::to_f64_nearest;
 use crate::prove::Model;
+use crate::query::Classifier;
 use crate::report::{Agreement, AuditData, AuditModel, FileRecord};
 use std::path::Path;
+use std::sync::Arc;
 
 /// What a plan's files hold.
 pub(super) struct Inventory {
-    datasets: Vec<Dataset>,
-    /// One network a subject, with the dataset's normalisation folded in, and what the dataset's numbers are.
-    networks: Vec<(Network, Frame)>,
-    /// One a model: the network as its file has it, and as the proof checker reads it, where proofs are asked for.
-    own: Vec<(Network, Result<Model, String>)>,
+    datasets: Vec<Arc<Dataset>>,
+    /// One a subject: network and dataset, and what the dataset's numbers are.
+    classifiers: Vec<(Classifier, Frame)>,
+    /// One a model: the network as the proof checker reads it, where proofs are asked for.
+    checked: Vec<Result<Model, String>>,
 }
 
 impl Inventory {
@@ -35,18 +37,21 @@ impl Inventory {
             .iter()
             .map(|data| {
                 Dataset::load(&data.file, &data.reading)
+                    .map(Arc::new)
                     .map_err(|error| at(&data.place, error.into()))
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let mut networks = Vec::new();
-        let mut own = Vec::new();
+        let mut classifiers = Vec::new();
+        let mut checkers = Vec::new();
         let mut model_records = Vec::new();
         let mut outputs = vec![0; datasets.len()];
         for model in &plan.models {
             let here = |failure| at(&model.place, failure);
             let loaded = load_network(&model.file).map_err(|error| here(error.into()))?;
+            let network = Arc::new(loaded.network.clone());
             for &data in &model.data {
-                let network = fold(model, &loaded.network, &datasets[data]).map_err(here)?;
+                let classifier =
+                    classifier(&model.file, &network, &datasets[data]).map_err(here)?;
                 outputs[data] = outputs[data].max(network.outputs());
                 if let Some(outside) = plan.data[data].outside {
                     let outside = &datasets[outside];
@@ -61,9 +66,9 @@ impl Inventory {
                     }
                 }
                 let frame = Frame::of_dataset(&datasets[data], &loaded.input_shape);
-                networks.push((network, frame));
+                classifiers.push((classifier, frame));
             }
-            own.push((loaded.network.clone(), checked(model, plan)));
+            checkers.push(checked(model, plan));
             model_records.push(record(model, loaded).map_err(here)?);
         }
         let data_records = plan
@@ -76,20 +81,18 @@ impl Inventory {
                 data_record(data, dataset, outputs, outside)
             })
             .collect();
-        Ok((Self { datasets, networks, own }, model_records, data_records))
+        Ok((Self { datasets, classifiers, checked: checkers }, model_records, data_records))
     }
 
     /// The subjects, in the plan's order.
     pub fn subjects(&self, plan: &Plan) -> Vec<Subject<'_>> {
-        let pairs = plan.subjects().into_iter().zip(&self.networks);
+        let pairs = plan.subjects().into_iter().zip(&self.classifiers);
         pairs
-            .map(|((model, data), (network, frame))| {
-                let dataset = &self.datasets[data];
-                let inputs = used(&plan.data[data], dataset);
-                let outside = plan.data[data].outside.map(|outside| &self.datasets[outside]);
-                let (own, checked) = &self.own[model];
-                let checked = checked.as_ref().map_err(String::as_str);
-                Subject { model, data, network, own, checked, dataset, inputs, frame, outside }
+            .map(|((model, data), (classifier, frame))| {
+                let inputs = used(&plan.data[data], classifier.data());
+                let outside = plan.data[data].outside.map(|outside| &*self.datasets[outside]);
+                let checked = self.checked[model].as_ref().map_err(String::as_str);
+                Subject { model, data, classifier, checked, inputs, frame, outside }
             })
             .collect()
     }
@@ -104,23 +107,6 @@ fn checked(model: &ModelPlan, plan: &Plan) -> Result<Model, String> {
     plan.proofs.as_ref().ok_or("no proofs are asked for")?;
     let source = SourceFile::read(&model.file).map_err(|error| error.to_string())?;
     Model::beside(&model.file, &source.bytes).map_err(|error| error.to_string())
-}
-
-/// The network on the dataset's own units.
-fn fold(model: &ModelPlan, network: &Network, data: &Dataset) -> Result<Network, Failure> {
-    if network.outputs() < 2 {
-        let what = "the network has one output, and a classifier has one for each class";
-        return Err(Failure::new(DATA, format!("{}: {what}", model.file.display())));
-    }
-    data.check_against(network.inputs(), network.outputs())?;
-    match data.normalisation() {
-        None => Ok(network.clone()),
-        Some((mean, inverse_std)) => {
-            network.clone().with_normalisation(&mean, &inverse_std).map_err(|error| {
-                Failure::new(DATA, format!("{}: normalisation: {error}", data.file().display()))
-            })
-        }
-    }
 }
 
 fn record(model: &ModelPlan, loaded: LoadedNetwork) -> Result<AuditModel, Failure> {

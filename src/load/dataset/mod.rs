@@ -251,7 +251,8 @@ impl Dataset {
     /// # Errors
     /// Where eps is negative or the ball misses the domain.
     pub fn ball(&self, i: usize, norm: Norm, eps: &Rational) -> Result<Ball, RegionError> {
-        Ball::new(norm, &self.exact(i), &self.radii(eps), self.domain.as_deref())
+        let ball = Ball::new(norm, &self.exact(i), &self.radii(eps), self.domain.as_deref())?;
+        Ok(ball.before_normalisation(self.normalisation.is_some()))
     }
 
     /// The L∞ ball of [`Dataset::bounds`] as a region.
@@ -259,7 +260,8 @@ impl Dataset {
     /// # Errors
     /// Where eps is negative or the ball misses the domain.
     pub fn region(&self, i: usize, eps: &Rational) -> Result<Region, RegionError> {
-        Region::ball(&self.exact(i), &self.radii(eps), self.domain.as_deref())
+        let region = Region::ball(&self.exact(i), &self.radii(eps), self.domain.as_deref())?;
+        Ok(region.before_normalisation(self.normalisation.is_some()))
     }
 
     /// The radius of the smallest ball around input i that contains the point x, exact: the largest |x − input| / factor

@@ -6,7 +6,8 @@ use super::call::Call;
 use super::constant::Element;
 use super::lower::{Lowering, Value, Variable};
 use super::shape::{Problem, axis};
-use crate::load::{FinalOperator, NodeProblem};
+use crate::load::NodeProblem;
+use crate::net::FinalOperator;
 
 /// Their names.
 pub const NAMES: [&str; 3] = ["Softmax", "LogSoftmax", "ArgMax"];

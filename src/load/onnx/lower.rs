@@ -5,9 +5,11 @@ use super::choice::{Condition, JUMPS};
 use super::constant::{Constant, Element};
 use super::hinge::Hinges;
 use super::shape::{Problem, broadcast, count_entries};
+use crate::load::NodeProblem;
 use crate::load::budget::{Budget, Exceeded};
-use crate::load::{FinalOperator, NodeProblem};
-use crate::net::{BuildError, Curve, LinearMap, Network, NetworkBuilder, NodeId, Sparse, Term};
+use crate::net::{
+    BuildError, Curve, FinalOperator, LinearMap, Network, NetworkBuilder, NodeId, Sparse, Term,
+};
 use crate::num::two_sum;
 use std::rc::Rc;
 

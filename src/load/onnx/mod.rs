@@ -171,13 +171,12 @@ impl<'m> Reader<'_, 'm> {
             .map_err(|problem| self.at_node(low.blamed.unwrap_or(last), problem))?;
         let network = low.finish(node).map_err(|problem| refuse(ModelProblem::Build(problem)))?;
         Ok(LoadedNetwork {
-            network,
+            network: network.leaving_out(output.dropped),
             input_shape: plan.input_shape.clone(),
             output_shape,
             sha256: String::new(),
             external: Vec::new(),
             notes,
-            dropped_final: output.dropped,
             layers,
             input_limits: None,
         })

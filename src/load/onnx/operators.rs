@@ -8,7 +8,8 @@ use super::shape::Problem;
 use super::{
     alias, choice, conv, elementwise, fold, last, legacy, matmul, piecewise, place, reduce, select,
 };
-use crate::load::{FinalOperator, NodeProblem};
+use crate::load::NodeProblem;
+use crate::net::FinalOperator;
 
 type One = for<'m> fn(&mut Lowering, &Call<'_, 'm>) -> Problem<Value<'m>>;
 type Many = for<'m> fn(&mut Lowering, &Call<'_, 'm>) -> Problem<Vec<Value<'m>>>;

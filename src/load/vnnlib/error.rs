@@ -1,7 +1,8 @@
 //! Why a VNN-LIB file is refused, and where.
 
+use crate::load::FileError;
 use crate::load::budget::Exceeded;
-use crate::load::{FileError, FinalOperator};
+use crate::net::FinalOperator;
 use std::path::PathBuf;
 use thiserror::Error;
 

@@ -270,7 +270,7 @@ impl FinishedAudit<'_> {
                     class: other_class(&outputs, input.label),
                     outputs: input.outputs.clone(),
                     perturbed_outputs: outputs,
-                    original: self.subjects[at].dataset.point(input.index),
+                    original: self.subjects[at].dataset().point(input.index),
                     perturbed,
                 });
             }

@@ -163,7 +163,7 @@ pub(super) fn masking(plan: &Plan, subject: &Subject, results: &SubjectResults) 
         gradients.zero += found.zero;
         gradients.not_finite += found.not_finite;
     }
-    let radii = plan.ladder(results.data, subject.dataset);
+    let radii = plan.ladder(results.data, subject.dataset());
     let steps = radii.iter().enumerate().map(|(at, radius)| {
         (to_f64_nearest(radius), probed.iter().filter(|(_, broken)| broken[at]).count())
     });

@@ -1,0 +1,250 @@
+//! Networks: graphs from one input vector to one output vector, and networks made of others.
+
+use super::graph::{Affine, BuildError, NetworkBuilder, Node, NodeId, Op, Term, check_size};
+use super::{LinearMap, Sparse};
+use std::fmt;
+
+/// An operator that keeps the order of the outputs, hence the arg max, and is left out at the end of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FinalOperator {
+    /// exp(xᵢ) / Σ exp(xⱼ).
+    Softmax,
+    /// The logarithm of the former.
+    LogSoftmax,
+    /// The index of the largest element.
+    ArgMax,
+}
+
+impl fmt::Display for FinalOperator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Softmax => "Softmax",
+            Self::LogSoftmax => "LogSoftmax",
+            Self::ArgMax => "ArgMax",
+        })
+    }
+}
+
+/// A network: one input vector, one output vector, a topologically ordered graph between them.
+///
+/// It is a function over the reals; its stored parameters are exact up to [`Affine::roundings`].
+#[derive(Debug, Clone)]
+pub struct Network {
+    nodes: Vec<Node>,
+    output: NodeId,
+    left_out: Option<FinalOperator>,
+    normalised: bool,
+}
+
+impl Network {
+    pub(super) fn of(nodes: Vec<Node>, output: NodeId) -> Self {
+        Self { nodes, output, left_out: None, normalised: false }
+    }
+
+    /// The same network, of which it is known that an operator comes after its outputs and is left out.
+    #[must_use]
+    pub fn leaving_out(self, operator: Option<FinalOperator>) -> Self {
+        Self { left_out: operator, ..self }
+    }
+
+    /// The operator that comes after the outputs and is left out: a property may only ask which of two outputs is the larger.
+    #[must_use]
+    pub fn left_out(&self) -> Option<FinalOperator> {
+        self.left_out
+    }
+
+    /// Whether a normalisation of the inputs was moved inside ([`Self::with_normalisation`]).
+    #[must_use]
+    pub fn is_normalised(&self) -> bool {
+        self.normalised
+    }
+
+    /// All nodes, operands first.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// A node.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id]
+    }
+
+    /// The output node.
+    #[must_use]
+    pub fn output(&self) -> NodeId {
+        self.output
+    }
+
+    /// Number of inputs.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        self.nodes[0].len
+    }
+
+    /// Number of outputs.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.nodes[self.output].len
+    }
+
+    /// ReLU nodes in order: (the ReLU, its pre-activation). Position k is block k of a proof.
+    pub fn relus(&self) -> impl Iterator<Item = (NodeId, NodeId)> + '_ {
+        self.nodes.iter().enumerate().filter_map(|(id, node)| match node.op {
+            Op::Relu(x) => Some((id, x)),
+            _ => None,
+        })
+    }
+
+    /// Number of stored parameters, convolution kernels counted once.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        let count = |affine: &Affine| {
+            affine.terms.iter().map(|t| t.map.parameters()).sum::<usize>() + affine.bias.len()
+        };
+        self.nodes
+            .iter()
+            .map(|node| if let Op::Affine(affine) = &node.op { count(affine) } else { 0 })
+            .sum()
+    }
+
+    /// The same network with affine nodes that nothing reads, right before its output; the other nodes keep their numbers.
+    ///
+    /// # Errors
+    /// Where sizes do not fit, a parameter is not finite, or the output is the input.
+    pub fn observed(&self, observers: Vec<Affine>) -> Result<Self, BuildError> {
+        if self.output == 0 {
+            return Err(BuildError::UnknownOperand(0));
+        }
+        let mut builder = NetworkBuilder { nodes: self.nodes[..self.output].to_vec() };
+        for Affine { terms, bias, roundings, slack } in observers {
+            let id = builder.affine(terms, bias, roundings, "observer")?;
+            if !slack.is_empty() {
+                builder.within(id, slack)?;
+            }
+        }
+        let output = builder.nodes.len();
+        builder.nodes.push(self.nodes[self.output].clone());
+        Ok(Self { nodes: builder.nodes, output, ..*self })
+    }
+
+    /// The network x ↦ (N(x), x): for claims that compare outputs with inputs.
+    ///
+    /// # Errors
+    /// Never for a network that was built; the signature is the builder's.
+    pub fn with_inputs_as_outputs(self) -> Result<Self, BuildError> {
+        let (inputs, outputs, output) = (self.inputs(), self.outputs(), self.output);
+        let Self { nodes, left_out, normalised, .. } = self;
+        let place = |source, len, offset: usize| {
+            let targets: Vec<usize> = (offset..offset + len).collect();
+            Term {
+                source,
+                map: LinearMap::Sparse(Sparse::scatter(len, outputs + inputs, &targets)),
+            }
+        };
+        let terms = vec![place(output, outputs, 0), place(0, inputs, outputs)];
+        let mut builder = NetworkBuilder { nodes };
+        let both = builder.affine(terms, vec![0.0; outputs + inputs], 0, "outputs and inputs")?;
+        Ok(Self { left_out, normalised, ..builder.finish(both)? })
+    }
+
+    /// The network x ↦ N((x − mean) / std), elementwise: normalisation moved inside, so that regions are in the units
+    /// before it. `inverse_std` holds 1/std; both are correctly rounded (one rounding each, charged by every bound).
+    ///
+    /// # Errors
+    /// Where a length is not the number of inputs, or a value is not finite.
+    pub fn with_normalisation(self, mean: &[f64], inverse_std: &[f64]) -> Result<Self, BuildError> {
+        let len = self.inputs();
+        check_size("the mean", mean.len(), len)?;
+        check_size("the standard deviation", inverse_std.len(), len)?;
+        let mut builder = NetworkBuilder::new(len, self.nodes[0].name.clone())?;
+        let negated = mean.iter().map(|m| -m).collect();
+        let shift = vec![Term { source: 0, map: LinearMap::Identity(len) }];
+        let shifted = builder.affine(shift, negated, 1, "normalisation: mean")?;
+        let scale = LinearMap::Sparse(Sparse::diagonal(inverse_std));
+        let scale = vec![Term { source: shifted, map: scale }];
+        let normalised = builder.affine(scale, vec![0.0; len], 1, "normalisation: std")?;
+        Ok(Self { normalised: true, ..self.after(builder.finish(normalised)?)? })
+    }
+
+    /// The network x ↦ N(F(x)), F being the network in front.
+    ///
+    /// # Errors
+    /// Where F has another number of outputs than this one has inputs.
+    pub fn after(self, front: Self) -> Result<Self, BuildError> {
+        check_size("the output of the network in front", front.outputs(), self.inputs())?;
+        let Self { nodes, output, left_out, normalised } = self;
+        let mut renumbered = vec![front.output];
+        let mut builder = NetworkBuilder { nodes: front.nodes };
+        for mut node in nodes.into_iter().skip(1) {
+            node.op.renumber(&renumbered);
+            builder.nodes.push(node);
+            renumbered.push(builder.nodes.len() - 1);
+        }
+        Ok(Self { left_out, normalised, ..builder.finish(renumbered[output])? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Matrix;
+    use super::*;
+
+    fn scaled(factor: f64) -> LinearMap {
+        LinearMap::from_matrix(Matrix::from_element(1, 1, factor))
+    }
+
+    #[test]
+    fn unneeded_nodes_are_dropped() {
+        let mut b = NetworkBuilder::new(1, "x").unwrap();
+        let dead = b.linear(0, scaled(2.0), "dead").unwrap();
+        b.relu(dead, "dead relu").unwrap();
+        let live = b.linear(0, scaled(3.0), "live").unwrap();
+        let out = b.relu(live, "live relu").unwrap();
+        let net = b.finish(out).unwrap();
+        assert_eq!(net.nodes().len(), 3);
+        assert_eq!(net.relus().collect::<Vec<_>>(), vec![(2, 1)]);
+        assert_eq!((net.inputs(), net.outputs(), net.parameters()), (1, 1, 2));
+    }
+
+    #[test]
+    fn observers_change_no_output() {
+        let mut b = NetworkBuilder::new(1, "x").unwrap();
+        let z = b.linear(0, scaled(3.0), "z").unwrap();
+        let y = b.relu(z, "y").unwrap();
+        let out = b.linear(y, scaled(0.5), "out").unwrap();
+        let net = b.finish(out).unwrap();
+        let observer = |source| {
+            let terms = vec![Term { source, map: scaled(2.0) }];
+            Affine { terms, bias: vec![1.0], roundings: 0, slack: Vec::new() }
+        };
+        let more = net.observed(vec![observer(y), observer(z)]).unwrap();
+        assert_eq!((more.output(), more.nodes().len()), (5, 6));
+        assert!(more.relus().eq(net.relus()));
+        let x = Matrix::from_element(1, 1, 2.0);
+        assert_eq!(more.evaluate(&x), net.evaluate(&x));
+        assert_eq!(more.forward(&x).node(4)[0], 13.0);
+        assert!(net.observed(vec![observer(out)]).is_err());
+        let input = NetworkBuilder::new(1, "x").unwrap().finish(0).unwrap();
+        assert!(input.observed(Vec::new()).is_err());
+    }
+
+    #[test]
+    fn malformed_graphs_are_refused() {
+        let mut b = NetworkBuilder::new(2, "x").unwrap();
+        assert!(matches!(b.linear(0, scaled(1.0), ""), Err(BuildError::Size { .. })));
+        assert!(matches!(b.relu(5, ""), Err(BuildError::UnknownOperand(5))));
+        let nan = LinearMap::from_matrix(Matrix::from_element(1, 2, f64::NAN));
+        assert!(matches!(b.linear(0, nan, ""), Err(BuildError::NotFinite { .. })));
+        assert!(matches!(NetworkBuilder::new(0, "x"), Err(BuildError::Empty)));
+    }
+
+    #[test]
+    fn normalisation_is_folded_in() {
+        let mut b = NetworkBuilder::new(1, "x").unwrap();
+        let out = b.linear(0, scaled(3.0), "y").unwrap();
+        let net = b.finish(out).unwrap().with_normalisation(&[0.5], &[2.0]).unwrap();
+        assert_eq!(net.evaluate(&Matrix::from_element(1, 1, 1.5))[0], 6.0);
+    }
+}
