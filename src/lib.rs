@@ -22,30 +22,69 @@
 //!
 //! [`num`] → [`net`] → [`spec`] → [`load`] → [`query`] → [`attack`] → [`bound`] → [`lp`] → [`branch`] → [`prove`] → [`verify`] →
 //! [`audit`] → [`report`] → [`cli`]
+//!
+//! # From outside
+//!
+//! A [`Query`] is what is asked; [`verify`], [`verify_with_proof`], [`attack`] and [`bounds`] answer it. What else the modules hold is
+//! public for the command, the tests and the curious, is not shown here, and may change at any time.
+
+#[doc(hidden)]
 pub mod num;
 
+#[doc(hidden)]
 pub mod net;
 
+#[doc(hidden)]
 pub mod spec;
 
+#[doc(hidden)]
 pub mod load;
 
+#[doc(hidden)]
 pub mod query;
 
+#[doc(hidden)]
 pub mod attack;
 
+#[doc(hidden)]
 pub mod bound;
 
+#[doc(hidden)]
 pub mod lp;
 
+#[doc(hidden)]
 pub mod branch;
 
+#[doc(hidden)]
 pub mod prove;
 
+#[doc(hidden)]
 pub mod verify;
 
+#[doc(hidden)]
 pub mod audit;
 
+#[doc(hidden)]
 pub mod report;
 
+#[doc(hidden)]
 pub mod cli;
+
+pub use attack::{AttackKind, AttackSettings, Counterexample, attack, attack_any};
+pub use bound::{Intermediate, OutputBounds, bounds};
+pub use load::{
+    DataSettings, Dataset, DatasetError, LoadedNetwork, NetworkError, PropertyError, load_network,
+    load_network_bytes,
+};
+pub use net::{BuildError, LinearMap, Matrix, Network, NetworkBuilder};
+pub use num::{Rational, parse_rational};
+pub use prove::{Mode, Model, NotProved, Proof, Proved, certify};
+pub use query::{Classifier, ClassifierError, OpenError, Query, QueryError};
+pub use spec::{Ball, Claim, HalfSpace, Norm, Property, Region, RegionError};
+pub use verify::{
+    AssuranceLevel, Certificate, Method, Outcome, ProofWish, Settings, Verdict, verify,
+    verify_with_proof,
+};
+
+/// The matrices of [`Matrix`].
+pub use nalgebra;

@@ -1,9 +1,10 @@
 //! A question is a value: a network as it is asked about, and a property that fits it.
 
-use crate::load::{Dataset, DatasetError, Statement};
+use crate::load::{Dataset, DatasetError, NetworkError, PropertyError, Statement, load_network};
 use crate::net::{BuildError, FinalOperator, Network};
 use crate::num::Rational;
 use crate::spec::{Ball, Claim, HalfSpace, Norm, Property, Region, RegionError};
+use std::path::Path;
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -67,12 +68,44 @@ pub enum QueryError {
     Build(#[from] BuildError),
 }
 
+/// Why two files make no query.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The network cannot be read.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The property cannot be read.
+    #[error(transparent)]
+    Property(#[from] PropertyError),
+    /// The two do not fit each other.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+}
+
 /// What is asked: whether no input of a claim's region takes the network's output into the claim's unsafe set, for every claim
 /// of a property.
 ///
 /// It can only be made of parts that fit. The network is the one that bounds, attacks and proofs are about: with the data's
 /// normalisation folded in where the region is in the data's units, and with its inputs as further outputs where the property
 /// speaks of them.
+///
+/// A network made in code, and a question about it:
+///
+/// ```
+/// use certus::{LinearMap, Matrix, NetworkBuilder, Query, Region, Settings, Verdict, parse_rational, verify};
+/// // y = (x₀ − x₁, x₁ − x₀) behind a ReLU.
+/// let mut builder = NetworkBuilder::new(2, "x")?;
+/// let weights = Matrix::from_row_slice(2, 2, &[1.0, -1.0, -1.0, 1.0]);
+/// let z = builder.linear(0, LinearMap::from_matrix(weights), "z")?;
+/// let y = builder.relu(z, "y")?;
+/// let network = builder.finish(y)?;
+/// let number = |text| parse_rational(text).unwrap();
+/// let region = Region::from_bounds(&[(number("0.5"), number("1")), (number("0.1"), number("0.4"))])?;
+/// let query = Query::classification(network, region, 0)?;
+/// let outcome = verify(&query, &Settings::default(), &|| false);
+/// assert!(matches!(outcome.verdict, Verdict::Certified(_)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Query {
     network: Arc<Network>,
@@ -89,6 +122,16 @@ impl Query {
     /// Where the two do not fit each other, or the network is not the one that the property speaks of.
     pub fn new(network: impl Into<Arc<Network>>, property: Property) -> Result<Self, QueryError> {
         Self::of(network, Statement { property, empty: Vec::new() })
+    }
+
+    /// Reads a network (ONNX or NNet) and a VNN-LIB property about its inputs and outputs.
+    ///
+    /// # Errors
+    /// Where a file cannot be read, or the two do not fit each other.
+    pub fn open(model: &Path, property: &Path) -> Result<Self, OpenError> {
+        let loaded = load_network(model)?;
+        let statement = loaded.load_statement(property)?;
+        Ok(Self::of(loaded.network, statement)?)
     }
 
     /// As [`Self::new`], of a property from a file, with the numbers that its cases have there.
@@ -207,6 +250,17 @@ fn check_half_space(half: &HalfSpace) -> Result<(), &'static str> {
 }
 
 /// A network that classifies the inputs of a dataset: the two fit each other, and the data's normalisation is part of the network.
+///
+/// ```
+/// use certus::{AttackSettings, Classifier, DataSettings, Dataset, Norm, attack, load_network, parse_rational};
+/// let network = load_network("models/breast_cancer/mlp_plain.onnx".as_ref())?.network;
+/// let data = Dataset::load("models/breast_cancer/test.csv".as_ref(), &DataSettings::default())?;
+/// let classifier = Classifier::new(network, data)?;
+/// let query = classifier.query(0, Norm::Linf, &parse_rational("1/2")?)?;
+/// let found = attack(&query, 0, &AttackSettings::default(), 0, &|| false);
+/// assert!(found.is_some_and(|found| query.property().claims[0].region.contains(found.input())));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Classifier {
     own: Arc<Network>,

@@ -140,7 +140,7 @@ impl fmt::Display for AssuranceLevel {
 }
 
 /// Limits and choices of one query.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// How far to go.
     pub method: Method,
@@ -150,23 +150,10 @@ pub struct Settings {
     pub seed: u64,
     /// Time limit, looked at between stages, attack steps and LPs.
     pub timeout: Option<Duration>,
-    /// Bytes that open domains of branch and bound may take; `None` for [`crate::branch::DEFAULT_MEMORY`].
+    /// Bytes that open domains of branch and bound may take; `None` for 2³⁰.
     pub memory: Option<usize>,
     /// How many intermediate neurons are tightened by LP before the LP stage.
     pub lp_tighten: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            method: Method::default(),
-            attack: AttackSettings::default(),
-            seed: 0,
-            timeout: None,
-            memory: None,
-            lp_tighten: 0,
-        }
-    }
 }
 
 /// How much branch and bound had to do.
@@ -225,6 +212,15 @@ pub struct Outcome {
 }
 
 /// Decides a query.
+///
+/// ```
+/// use certus::{Query, Settings, Verdict, verify};
+/// let property = "proofs/samples/torque.vnnlib".as_ref();
+/// let query = Query::open("models/control/mlp_plain.onnx".as_ref(), property)?;
+/// let outcome = verify(&query, &Settings::default(), &|| false);
+/// assert!(matches!(outcome.verdict, Verdict::Certified(_)));
+/// # Ok::<(), certus::OpenError>(())
+/// ```
 #[must_use]
 pub fn verify(query: &Query, settings: &Settings, cancel: &(dyn Fn() -> bool + Sync)) -> Outcome {
     let limits = limits(settings, cancel);
@@ -253,6 +249,20 @@ impl ProofWish<'_> {
 /// the property was found to hold, the certificate is only [`AssuranceLevel::Sound`]. The second value is the proof or why
 /// there is none; `None` where a counterexample was found first. The time limit is that of searching and mending: reading, writing and
 /// checking come on top.
+///
+/// ```
+/// use certus::{Mode, Model, ProofWish, Query, Settings, certify, verify_with_proof};
+/// let files = ["models/control/mlp_plain.onnx", "proofs/samples/torque.vnnlib"].map(std::path::Path::new);
+/// let query = Query::open(files[0], files[1])?;
+/// // The checker reads the files by itself.
+/// let [model, property] = [std::fs::read(files[0])?, std::fs::read(files[1])?];
+/// let ask = || Model::new(&model)?.ask(&property);
+/// let (_, proof) = verify_with_proof(&ask, &query, &Settings::default(), ProofWish::CHECKED, &|| false);
+/// let proof = proof.expect("no counterexample").expect("a proof that was accepted").proof.to_bytes();
+/// // Anybody may ask it again, in exact arithmetic too.
+/// assert!(certify(&model, &property, proof.as_slice(), Mode::Exact).is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub fn verify_with_proof(
     ask: Ask,

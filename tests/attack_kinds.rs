@@ -350,8 +350,8 @@ fn an_l2_counterexample_is_judged_exactly() {
     // x ≥ 0.5 violates; the centre is 0.1, so that the distance is 0.4 exactly and no double is at 0.1.
     let net = seeded::affine_net(&[&[-1.0], &[0.0]], &[0.5, 0.0]);
     let at = |eps: &str| Ball::new(Norm::L2, &[q("0.1")], &[q(eps)], None).unwrap();
-    assert!(validate_in(&net, &at("0.4000001"), &margins, &[0.7]).is_some());
-    assert!(validate_in(&net, &at("0.3999999999999"), &margins, &[0.7]).is_none());
+    assert!(validate_in(&net, &at("0.4000001"), &Property::margins(0, 2), &[0.7]).is_some());
+    assert!(validate_in(&net, &at("0.3999999999999"), &Property::margins(0, 2), &[0.7]).is_none());
     for kind in ATTACKS {
         let found = attack(&in_ball(&net, &at("0.3999999999999"), 0), 0, &with(kind), 0, &|| false);
         assert_eq!(found, None, "{kind}");

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 /// ```
 ///
 /// so that replacing Σ aᵢ (zᵢ − bᵢ) by the computed fl(Wₖᵀ a) errs by at most Σ |aᵢ| vᵢ. That charges are rounded themselves, v among
-/// them, [`Ledger::total`] pays for. Magnitudes of a region hold for its sub-boxes, so branching reuses the charges of its root.
+/// them, `Ledger::total` pays for. Magnitudes of a region hold for its sub-boxes, so branching reuses the charges of its root.
 #[derive(Debug, Clone)]
 pub struct Charges {
     magnitudes: Vec<Vec<f64>>,

@@ -38,7 +38,7 @@ impl LoadedNetwork {
         let outputs = self.network.outputs();
         let left_out = |operator| Err(PropertyError::LeftOut { file: path.to_owned(), operator });
         match self.network.left_out() {
-            Some(FinalOperator::ArgMax) => return left_out(FinalOperator::ArgMax),
+            Some(FinalOperator::ArgMax) => left_out(FinalOperator::ArgMax),
             operator => {
                 let statement = load_statement(path, self.network.inputs(), outputs)?;
                 match operator {
