@@ -475,8 +475,12 @@ fn what_follows_the_logits_is_dropped() {
 
 #[test]
 fn inputs_as_exporters_write_them() {
-    let mut listed =
-        Model::new(8, &[0, 2]).floats("w", &[2], &[1.0, 2.0]).node("Mul", &["x", "w"], "y", vec![]);
+    let mut listed = Model::new(8, &[-1, 2]).floats("w", &[2], &[1.0, 2.0]).node(
+        "Mul",
+        &["x", "w"],
+        "y",
+        vec![],
+    );
     listed.graph.input.insert(0, tensor_info("w", Some(&[2])));
     let loaded = listed.load();
     assert_eq!(loaded.input_shape, [1, 2]);

@@ -228,3 +228,51 @@ proptest! {
         }
     }
 }
+
+/// A switch is 0 or 1. onnxruntime takes 2 for off where it asks whether it is 1, and for on where it asks whether it is 0.
+#[test]
+fn switches_that_are_neither_on_nor_off_are_refused() {
+    let image = || Model::new(18, &[1, 1, 5, 5]);
+    let pool = |name| vec![ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2]), int(name, 2)];
+    let square = || Model::new(18, &[1, 2]).floats("w", &[2, 2], &[1.0, 2.0, 3.0, 4.0]);
+    for value in [2, 3, -1, 256, 1 << 32, (1 << 32) + 1, i64::MAX] {
+        for (model, name) in [
+            (image().node("ReduceSum", &["x"], "y", vec![int("keepdims", value)]), "keepdims"),
+            (image().node("ReduceMean", &["x"], "y", vec![int("keepdims", value)]), "keepdims"),
+            (
+                image().node("ReduceSum", &["x"], "y", vec![int("noop_with_empty_axes", value)]),
+                "noop_with_empty_axes",
+            ),
+            (image().node("MaxPool", &["x"], "y", pool("ceil_mode")), "ceil_mode"),
+            (image().node("AveragePool", &["x"], "y", pool("ceil_mode")), "ceil_mode"),
+            (
+                image().node("AveragePool", &["x"], "y", pool("count_include_pad")),
+                "count_include_pad",
+            ),
+            (square().node("Gemm", &["x", "w"], "y", vec![int("transA", value)]), "transA"),
+            (square().node("Gemm", &["x", "w"], "y", vec![int("transB", value)]), "transB"),
+            (
+                image().ints("shape", &[1, 25]).node(
+                    "Reshape",
+                    &["x", "shape"],
+                    "y",
+                    vec![int("allowzero", value)],
+                ),
+                "allowzero",
+            ),
+        ] {
+            let ours = model.try_load().unwrap_err().to_string();
+            assert!(ours.contains(name), "{ours}");
+            let theirs = certus_check::onnx::read(&model.bytes()).unwrap_err().to_string();
+            assert!(theirs.contains(name), "{theirs}");
+        }
+    }
+}
+
+/// An input of no elements is no input of one row.
+#[test]
+fn an_input_without_elements_is_refused() {
+    let model = Model::new(18, &[0, 3]).node("Relu", &["x"], "y", vec![]);
+    assert!(model.try_load().is_err());
+    assert!(certus_check::onnx::read(&model.bytes()).is_err());
+}

@@ -275,15 +275,17 @@ fn one(
         let file = folder.dir.join(&entry.property);
         let SourceFile { mut bytes, sha256, .. } =
             SourceFile::read(&file).map_err(|e| e.to_string())?;
-        let [property_known, proof_known] = folder.known(entry);
-        unchanged(&file, &sha256, &property_known)?;
+        let [of_property, of_proof] = folder.reported(entry)?;
+        unchanged(&file, &sha256, &[&entry.property_sha256, of_property])?;
         if let Some(remake) = remake {
-            bytes = remake.property(entry.index, model.outputs(), &bytes)?;
+            let rows = folder.campaign.iter().flat_map(|campaign| &campaign.rows);
+            let row = rows.filter(|row| row.index == entry.index).next_back();
+            bytes = remake.property(entry.index, model.outputs(), &bytes, row)?;
             remade = true;
         }
         let question = model.ask(&bytes).map_err(|error| error.to_string())?;
         let bytes = fs::read(&proof).map_err(|error| format!("{}: {error}", proof.display()))?;
-        unchanged(&proof, &sha256_hex(&bytes), &proof_known)?;
+        unchanged(&proof, &sha256_hex(&bytes), &[&entry.proof_sha256, of_proof])?;
         let accepted = question
             .check(bytes.as_slice(), arguments.arith)
             .map_err(|rejected| rejected.to_string())?;

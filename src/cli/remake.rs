@@ -4,7 +4,7 @@ use super::arguments::ReadingArguments;
 use super::exit::{DATA, Failure, USAGE};
 use crate::load::Dataset;
 use crate::num::{Rational, parse_rational};
-use crate::report::{Campaign, VerdictName};
+use crate::report::{Campaign, RowRecord, VerdictName};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -57,19 +57,31 @@ impl Remake {
         }
         let exact = &header.settings.epsilon.exact;
         let eps = parse_rational(exact).map_err(|error| wrong(error.to_string()))?;
+        if header.settings.epsilon != (&eps).into() {
+            return Err(wrong(format!(
+                "settings.epsilon is {exact} exactly, and has another value"
+            )));
+        }
         let name = format!("{} and ε = {}", file.display(), header.settings.epsilon);
         Ok(Self { data, eps, name })
     }
 
-    /// The property of an input, which must be what `kept` says, comments aside.
+    /// The property of an input, which must be what `kept` says, comments aside; so must the report's row be about the data's class.
     pub(super) fn property(
         &self,
         index: usize,
         outputs: usize,
         kept: &[u8],
+        row: Option<&RowRecord>,
     ) -> Result<Vec<u8>, String> {
         if index >= self.data.len() {
             return Err(format!("the data have no input {index}, only {}", self.data.len()));
+        }
+        let label = self.data.label(index);
+        if row.is_some_and(|row| row.label != label || row.predicted != Some(label)) {
+            return Err(format!(
+                "the report's row of input {index} has another class than {label}, that of the data"
+            ));
         }
         let text =
             self.data.vnnlib(index, &self.eps, outputs).map_err(|error| error.to_string())?;
@@ -96,10 +108,11 @@ pub(super) fn untouched(campaign: &Campaign) -> Option<String> {
     use crate::report::Level;
     let rows = &campaign.rows;
     let count = |verdict| rows.iter().filter(|row| row.verdict == verdict).count();
-    let proved = rows.iter().filter(|row| row.assurance == Some(Level::Proved)).count();
+    let certified = rows.iter().filter(|row| row.verdict == VerdictName::Certified);
+    let unproved = certified.filter(|row| row.assurance != Some(Level::Proved)).count();
     let mut text = String::new();
     for (number, what) in [
-        (count(VerdictName::Certified) - proved, "certified without a proof"),
+        (unproved, "certified without a proof"),
         (count(VerdictName::Falsified), "falsified"),
         (count(VerdictName::Unknown), "unknown"),
         (count(VerdictName::Misclassified), "misclassified"),

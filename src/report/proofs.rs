@@ -1,6 +1,6 @@
 //! The folder of a campaign's proofs: index.csv, and a property and a proof for each line of it; and what came of checking them.
 
-use super::{FileRecord, Header, Level, Report, RowRecord};
+use super::{FileRecord, Header, Level, Report, RowRecord, VerdictName};
 use crate::load::sha256_hex;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -181,16 +181,36 @@ impl ProofFolder {
         Ok(Self { dir, entries, lacking, campaign: report.or(journal) })
     }
 
-    /// The hashes that the property and the proof of an entry must have: by the index and, where it lists them, by the report.
-    #[must_use]
-    pub fn known<'a>(&'a self, entry: &'a ProofEntry) -> [[&'a str; 2]; 2] {
-        let reported = |name: String| {
-            let files = self.campaign.iter().flat_map(|campaign| &campaign.files);
-            let mut named = files.filter(|file| file.name == name);
-            named.next().map_or("", |file| file.sha256.as_str())
+    /// The hashes that the report lists for an entry's property and proof; empty where there is no report. In a campaign an entry must
+    /// name the files of its input, and the report must list them and call that input proved.
+    ///
+    /// # Errors
+    /// What the index and the report do not agree on.
+    pub fn reported(&self, entry: &ProofEntry) -> Result<[&str; 2], String> {
+        let Some(campaign) = &self.campaign else { return Ok([""; 2]) };
+        let index = entry.index;
+        let own = [ProofEntry::property_of(index), ProofEntry::proof_of(index)];
+        if [&entry.property, &entry.proof] != [&own[0], &own[1]] {
+            let [property, proof] = own.map(|file| file.display().to_string());
+            return Err(format!(
+                "the index does not name {property} and {proof} for input {index}"
+            ));
+        }
+        let row = campaign.rows.iter().find(|row| row.index == index);
+        let row = row.ok_or_else(|| format!("the report has no row of input {index}"))?;
+        if (row.verdict, row.assurance) != (VerdictName::Certified, Some(Level::Proved)) {
+            return Err(format!("the report does not say that input {index} is proved"));
+        }
+        if campaign.files.is_empty() {
+            return Ok([""; 2]);
+        }
+        let listed = |name: String| {
+            let known = campaign.files.iter().find(|known| known.name == name);
+            let known = known.map(|known| known.sha256.as_str());
+            known.ok_or_else(|| format!("{name} is not among the files of the report"))
         };
-        let [property, proof] = entry.files().map(|file| reported(file.name));
-        [[&entry.property_sha256, property], [&entry.proof_sha256, proof]]
+        let [property, proof] = entry.files().map(|file| listed(file.name));
+        Ok([property?, proof?])
     }
 
     /// Writes an index, whole or not at all.

@@ -49,9 +49,12 @@ fn properties_are_made_again_from_the_data() {
     // A report of another ε than was proved, and one of other data.
     let none = format!("0 of {certified} proofs accepted");
     replace(&bench, "out/report.json", "\"exact\": \"1/100\"", "\"exact\": \"1/50\"");
+    check(&bench, &format!("out --data {data}"), 65, &["settings.epsilon"]);
+    replace(&bench, "out/report.json", "\"value\": 0.01\n", "\"value\": 0.02\n");
     check(&bench, "out", 0, &[&all]);
     check(&bench, &format!("out --data {data}"), 1, &[&none, "is not that of input"]);
     replace(&bench, "out/report.json", "\"exact\": \"1/50\"", "\"exact\": \"1/100\"");
+    replace(&bench, "out/report.json", "\"value\": 0.02\n", "\"value\": 0.01\n");
     check(&bench, "out --mean 0.26", 64, &["--data"]);
     check(&bench, &format!("out --data {data} --mean 0.26"), 1, &[&none, "is not that of input"]);
     let images = committed("models/fashion/t500-images-idx3-ubyte.gz");

@@ -134,6 +134,60 @@ fn a_campaign_keeps_proofs_and_check_finds_every_tampering() {
     bench.write("out/proofs/index.csv", &index.replace(&format!("{line}\n"), ""));
     says("out", 1, &format!("input {second}: the journal says proved"));
     bench.write("out/proofs/index.csv", &index);
+    // The files of another input, another way to name a file, files of an input that is not said to be proved.
+    let swapped = line.replacen(&format!("{second},"), &format!("{second}00,"), 1);
+    for (changed, what) in [
+        (line.replace(&format!("{second}.vnnlib"), &format!("./{second}.vnnlib")), "does not name"),
+        (line.replace(&format!("{second}.vnnlib"), &format!("{first}.vnnlib")), "does not name"),
+        (swapped, "does not name"),
+    ] {
+        bench.write("out/proofs/index.csv", &index.replace(line, &changed));
+        says("out", 1, what);
+    }
+    let rehashed = line.replace(
+        line.split(',').nth(4).unwrap(),
+        "0000000000000000000000000000000000000000000000000000000000000000",
+    );
+    bench.write("out/proofs/index.csv", &index.replace(line, &rehashed));
+    says("out", 1, "it has changed");
+    bench.write("out/proofs/index.csv", &index);
+    let report = bench.text("out/report.json");
+    let mut forged: serde_json::Value = serde_json::from_str(&report).unwrap();
+    for row in forged["rows"].as_array_mut().unwrap() {
+        if row["index"] == first {
+            row["verdict"] = "falsified".into();
+        }
+    }
+    bench.write("out/report.json", &forged.to_string());
+    says("out", 1, &format!("the report does not say that input {first} is proved"));
+    forged["rows"] = serde_json::json!([]);
+    bench.write("out/report.json", &forged.to_string());
+    says("out", 1, &format!("the report has no row of input {first}"));
+    forged = serde_json::from_str(&report).unwrap();
+    forged["files"]
+        .as_array_mut()
+        .unwrap()
+        .retain(|file| !file["name"].as_str().unwrap().ends_with(&format!("/{first}.vnnlib")));
+    bench.write("out/report.json", &forged.to_string());
+    says("out", 1, "is not among the files of the report");
+    let data = folder.join("test.npz").display().to_string();
+    for (field, value) in [("label", 9), ("predicted", 9)] {
+        forged = serde_json::from_str(&report).unwrap();
+        for row in forged["rows"].as_array_mut().unwrap() {
+            if row["index"] == first {
+                assert!(row[field] != value);
+                row[field] = value.into();
+            }
+        }
+        bench.write("out/report.json", &forged.to_string());
+        says(&format!("out --data {data}"), 1, "of the data");
+    }
+    forged = serde_json::from_str(&report).unwrap();
+    forged["settings"]["epsilon"]["value"] = 0.5.into();
+    bench.write("out/report.json", &forged.to_string());
+    says(&format!("out --data {data}"), 65, "epsilon");
+    bench.write("out/report.json", &report);
+    says(&format!("out --data {data}"), 0, &all);
     let other = folder.join("mlp_plain.onnx");
     says(&format!("out --model {}", other.display()), 64, "not the network that was proved");
     says("out", 0, &all);

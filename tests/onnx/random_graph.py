@@ -21,6 +21,10 @@ def session(model):
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
+# Integer attributes that are 0 or 1; programs disagree on what else they would mean.
+SWITCHES = ["keepdims", "noop_with_empty_axes", "ceil_mode", "count_include_pad", "allowzero", "transA", "transB", "broadcast"]
+
+
 class Invalid(Exception):
     """onnxruntime refuses the node, or it is of no use here."""
 
@@ -133,6 +137,9 @@ class Graph:
         return self.constant(self.dyadics(shape, value.type))
 
     def emit(self, op, inputs, outputs=1, **attributes):
+        for name in SWITCHES:
+            if attributes.get(name) is not None and self.rng.random() < 0.05:
+                attributes[name] = self.rng.choice([2, 3, -1, 256, 2**32, 2**32 + 1])
         """Adds a node if onnxruntime computes it; its outputs, else Invalid."""
         attributes = {k: v for k, v in attributes.items() if v is not None}
         while inputs and inputs[-1] is None:

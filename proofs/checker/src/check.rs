@@ -53,7 +53,7 @@ pub const LONGEST_LINE: u64 = 64 << 20;
 pub fn check(statement: &Statement, proof: impl BufRead, mode: Mode) -> Result<Accepted, Rejected> {
     let mut place = Place::default();
     let result = match mode {
-        Mode::Exact => run(statement, proof, Exact, &mut place),
+        Mode::Exact => run(statement, proof, Exact::default(), &mut place),
         Mode::Outward => run(statement, proof, Outward::new(), &mut place),
     };
     match result {

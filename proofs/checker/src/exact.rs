@@ -10,7 +10,10 @@ use crate::wide::{Sum, bits, multiply_add};
 use std::sync::Arc;
 
 #[derive(Default)]
-pub struct Exact;
+pub struct Exact {
+    /// For how many bits of coefficients there is room, if that is known.
+    bits: Option<usize>,
+}
 
 /// Coefficient of lane k on element i: `limbs` limbs at k·limbs in row i, times 2^exponent.
 pub struct Block {
@@ -24,6 +27,9 @@ pub struct Block {
 /// The sums of the lanes; `None` where an infinite term has left no bound.
 pub struct Total {
     sums: Vec<Option<Sum>>,
+    /// Between which powers of two the seeds lie.
+    least: i64,
+    most: i64,
 }
 
 impl Total {
@@ -76,7 +82,7 @@ impl Arithmetic for Exact {
 
     fn enter(&mut self, _: &Circuit, _: &[Arc<Ends>]) {}
 
-    fn room(&self, circuit: &Circuit, numbers: usize) -> usize {
+    fn room(&mut self, circuit: &Circuit, numbers: usize) -> usize {
         // Between which powers of two the coefficients lie, for functionals with 128 bits about 1. A proof may give it more, hence 4.
         let mut ranges = vec![(-64i64, 64i64); circuit.nodes().len()];
         for (at, node) in circuit.nodes().iter().enumerate().rev() {
@@ -98,7 +104,9 @@ impl Arithmetic for Exact {
         let limbs = ranges.iter().map(|(low, high)| (high - low) as usize / 64 + 1);
         let sizes: Vec<usize> =
             limbs.enumerate().map(|(at, limbs)| 4 * limbs * circuit.size(at)).collect();
-        numbers / circuit.most_at_once(&sizes).max(1)
+        let lanes = numbers / circuit.most_at_once(&sizes).max(1);
+        self.bits = Some(512 * lanes);
+        lanes
     }
 
     fn image(&self, affine: &Affine, intervals: &[Arc<Ends>]) -> Ends {
@@ -131,18 +139,26 @@ impl Arithmetic for Exact {
     }
 
     fn total(&self, lanes: usize) -> Total {
-        Total { sums: vec![Some(Sum::default()); lanes] }
+        Total { sums: vec![Some(Sum::default()); lanes], least: i64::MAX, most: i64::MIN }
     }
 
     fn seed(&self, size: usize, seeds: &[Seed], total: &mut Total) -> Block {
         let lanes = total.sums.len();
         let parts = |s: &Seed| (decode(s.factor), decode(s.coefficient));
+        let counts = |s: &&Seed| s.factor != 0.0 && s.coefficient != 0.0;
+        let seeds: Vec<&Seed> = seeds.iter().filter(counts).collect();
         let exponents = seeds.iter().map(|s| {
             let (a, b) = parts(s);
             a.exponent as i64 + b.exponent as i64
         });
-        let least = exponents.clone().min().unwrap_or(0);
-        let most = exponents.max().unwrap_or(0);
+        let Some(least) = exponents.clone().min() else { return Block::new(size, lanes, 1, 0) };
+        let most = exponents.max().unwrap_or(least);
+        // Numbers too far apart for the room that there is: no bound.
+        (total.least, total.most) = (total.least.min(least), total.most.max(most));
+        if self.bits.is_some_and(|bits| (total.most - total.least + 128) as usize > bits / lanes) {
+            total.sums.fill_with(|| None);
+            return Block::new(size, lanes, 1, 0);
+        }
         let room = 108 + (most - least) as usize + seeds.len().ilog2() as usize + 1;
         let mut block = Block::new(size, lanes, room, least);
         let limbs = block.limbs;
@@ -265,7 +281,7 @@ impl Arithmetic for Exact {
         total: Total,
     ) -> Vec<f64> {
         let sums = boxes.iter().map(|(lane, _)| total.sums[*lane].clone()).collect();
-        let mut own = Total { sums };
+        let mut own = Total { sums, ..total };
         if let Some(block) = block {
             let limbs = block.limbs;
             for (at, (lane, (low, high))) in boxes.iter().enumerate() {
@@ -293,5 +309,34 @@ impl Block {
             out.rows.row_mut(i)[lane * limbs..(lane + 1) * limbs].copy_from_slice(&c[..limbs]);
         });
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of numbers that are far apart, sums take more room; what there is none for has no bound.
+    #[test]
+    fn functionals_that_need_more_room_than_there_is_have_no_bound() {
+        let seed =
+            |element, coefficient| Seed { node: 0, element, lane: 0, factor: 1.0, coefficient };
+        let bounded = |seeds: &[Seed], bits| {
+            let exact = Exact { bits };
+            let mut total = exact.total(1);
+            exact.seed(2, seeds, &mut total);
+            total.sums[0].is_some()
+        };
+        let far = [seed(0, 2f64.powi(500)), seed(1, 2f64.powi(-500))];
+        assert!(bounded(&far, None) && bounded(&far, Some(2048)) && !bounded(&far, Some(512)));
+        // Nothing is far from 0.
+        assert!(bounded(&[seed(0, 1.0), seed(1, 0.0)], Some(512)));
+        // Seeds of one sweep count together, wherever they are.
+        let exact = Exact { bits: Some(512) };
+        let mut total = exact.total(1);
+        exact.seed(2, &far[..1], &mut total);
+        assert!(total.sums[0].is_some());
+        exact.seed(2, &far[1..], &mut total);
+        assert!(total.sums[0].is_none());
     }
 }

@@ -5,8 +5,9 @@ use std::cell::Cell;
 /// 2^24 elements of a tensor, 64 MiB of a line, and the shares below.
 pub const MOST_MEMORY: usize = 6 << 30;
 
-/// The share of the property; the rest is the model's and the proof's.
+/// The shares of the property, and of the model and the proof.
 pub const OF_PROPERTY: usize = MOST_MEMORY / 3;
+pub const OF_MODEL: usize = MOST_MEMORY - OF_PROPERTY;
 
 /// Most numbers of 8 bytes in the coefficients of the sweeps that run together, and most terms that these begin with.
 pub const SWEPT: usize = 1 << 27;

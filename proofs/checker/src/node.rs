@@ -1,7 +1,7 @@
 //! What the lines of a proof do to the state of a node.
 use crate::circuit::Circuit;
 use crate::grammar::{Hints, Set, Side, Target, Term, Var};
-use crate::memory::{BEGUN, MOST_MEMORY, Memory, OF_PROPERTY, SWEPT};
+use crate::memory::{BEGUN, Memory, OF_MODEL, SWEPT};
 use crate::reject::Reason;
 use crate::state::Intervals;
 use crate::statement::Statement;
@@ -70,8 +70,8 @@ impl State {
 }
 
 impl<'a, A: Arithmetic> Context<'a, A> {
-    pub fn new(statement: &'a Statement, arithmetic: A) -> Result<Self, Reason> {
-        let memory = Memory::new(MOST_MEMORY - OF_PROPERTY);
+    pub fn new(statement: &'a Statement, mut arithmetic: A) -> Result<Self, Reason> {
+        let memory = Memory::new(OF_MODEL);
         memory.take(statement.circuit().bytes(), 1)?;
         let room = arithmetic.room(statement.circuit(), SWEPT);
         Ok(Context { statement, arithmetic, sums: vec![], memory, room })

@@ -62,7 +62,7 @@ impl Arithmetic for Outward {
     type Block = Rows<f64>;
     type Total = Total;
 
-    fn room(&self, circuit: &Circuit, numbers: usize) -> usize {
+    fn room(&mut self, circuit: &Circuit, numbers: usize) -> usize {
         let sizes: Vec<usize> = (0..circuit.nodes().len()).map(|at| circuit.size(at)).collect();
         numbers / circuit.most_at_once(&sizes).max(1) / GROUP * GROUP
     }

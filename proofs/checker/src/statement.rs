@@ -1,9 +1,11 @@
 //! What is to be proved: no point of any case is reached by the network.
 use crate::circuit::Circuit;
+use crate::memory::{OF_MODEL, OF_PROPERTY};
 use crate::{onnx, vnnlib};
 use flate2::bufread::MultiGzDecoder;
 use std::fmt;
-use std::io::Read;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -84,18 +86,14 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
-/// Most bytes of an unpacked model or property.
-const MOST_BYTES: u64 = 1 << 32;
-
 impl Statement {
     /// Reads an ONNX and a VNN-LIB file, either of them perhaps gzip-compressed.
     pub fn load(model: &Path, property: &Path) -> Result<Statement, LoadError> {
-        let (network, unsafe_set) = (read(model)?, read(property)?);
         let folder = model.parent().unwrap_or(Path::new(""));
         let unread = |e| LoadError::Refused(format!("{}: {e}", model.display()));
-        let circuit = onnx::read_in(folder, &network).map_err(unread)?;
+        let circuit = onnx::read_in(folder, &read(model, OF_MODEL)?).map_err(unread)?;
         let wrong = |e| LoadError::Refused(format!("{}:{e}", property.display()));
-        Statement::new(circuit, vnnlib::read(&unsafe_set).map_err(wrong)?)
+        Statement::new(circuit, vnnlib::read(&read(property, OF_PROPERTY)?).map_err(wrong)?)
     }
 
     /// The same from the (unpacked) contents of the files; the model's weights are all in it.
@@ -135,14 +133,42 @@ impl Statement {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+/// The contents of a file, unpacked, of at most so many bytes.
+fn read(path: &Path, most: usize) -> Result<Vec<u8>, LoadError> {
     let fail = |error| LoadError::File(path.to_path_buf(), error);
-    let bytes = std::fs::read(path).map_err(fail)?;
-    if !bytes.starts_with(&[0x1f, 0x8b]) {
-        return Ok(bytes);
+    let mut file = BufReader::new(File::open(path).map_err(fail)?);
+    let packed = file.fill_buf().map_err(fail)?.starts_with(&[0x1f, 0x8b]);
+    let (mut bytes, limit) = (vec![], most as u64 + 1);
+    let size = match packed {
+        true => MultiGzDecoder::new(file).take(limit).read_to_end(&mut bytes),
+        false => file.take(limit).read_to_end(&mut bytes),
+    };
+    match size.map_err(fail)? {
+        size if size <= most => Ok(bytes),
+        _ => Err(LoadError::Refused(format!("{}: more than {most} bytes", path.display()))),
     }
-    let mut unpacked = vec![];
-    let mut limited = MultiGzDecoder::new(bytes.as_slice()).take(MOST_BYTES);
-    limited.read_to_end(&mut unpacked).map_err(fail)?;
-    Ok(unpacked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn no_more_is_read_of_a_file_than_its_share() {
+        let folder = std::env::temp_dir().join(format!("certus-check-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (plain, packed) = (folder.join("plain"), folder.join("packed"));
+        std::fs::write(&plain, [7; 1000]).unwrap();
+        let mut zip =
+            flate2::write::GzEncoder::new(File::create(&packed).unwrap(), Default::default());
+        zip.write_all(&[7; 1000]).unwrap();
+        zip.finish().unwrap();
+        for file in [plain, packed] {
+            assert_eq!(read(&file, 1000).unwrap(), [7; 1000]);
+            let error = read(&file, 999).unwrap_err().to_string();
+            assert!(error.contains("more than 999 bytes"), "{error}");
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -80,7 +80,7 @@ pub trait Arithmetic {
     /// Called at the root of a section, with intervals that hold all later ones of the section.
     fn enter(&mut self, circuit: &Circuit, root: &[Arc<Ends>]);
     /// For how many lanes a sweep holds no more than so many numbers of 8 bytes at a time.
-    fn room(&self, circuit: &Circuit, numbers: usize) -> usize;
+    fn room(&mut self, circuit: &Circuit, numbers: usize) -> usize;
     /// The image of intervals under an affine node, rounded outward.
     fn image(&self, affine: &Affine, intervals: &[Arc<Ends>]) -> Ends;
 

@@ -67,7 +67,7 @@ pub fn to_shape<'m>(call: &Call<'_, 'm>, wanted: &[i64]) -> Problem<Value<'m>> {
         found: format!("{:?} to {wanted:?}", value.shape()),
         accepted: "a new shape of as many elements, with at most one -1",
     };
-    let keep_zero = call.int("allowzero", 0)? != 0;
+    let keep_zero = call.switch("allowzero", false)?;
     let mut shape = Vec::with_capacity(wanted.len());
     let mut free = None;
     for (position, &dim) in wanted.iter().enumerate() {

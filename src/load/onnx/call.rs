@@ -91,6 +91,18 @@ impl<'a, 'm> Call<'a, 'm> {
         }
     }
 
+    /// A switch: 0 or 1, as programs disagree on what else it would mean.
+    pub fn switch(&self, name: &'static str, default: bool) -> Problem<bool> {
+        match self.int(name, i64::from(default))? {
+            0 => Ok(false),
+            1 => Ok(true),
+            found => {
+                let found = found.to_string();
+                Err(NodeProblem::Attribute { name, found, accepted: "0 or 1" })
+            }
+        }
+    }
+
     /// An integer attribute that must be there.
     pub fn needed_int(&self, name: &'static str) -> Problem<i64> {
         if self.attribute(name).is_some() {

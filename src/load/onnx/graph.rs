@@ -144,8 +144,8 @@ fn input_type(
     for (axis, &dim) in dims.iter().enumerate() {
         match dim {
             Some(size) if size > 0 => shape.push(size as usize),
-            // Some exporters write 0 or −1 for an unknown batch size.
-            None | Some(0 | -1) if axis == 0 => shape.push(1),
+            // Some exporters write −1 for an unknown batch size.
+            None | Some(-1) if axis == 0 => shape.push(1),
             None => {
                 notes.push(format!("dimension {axis} of the input is symbolic and taken as 1"));
                 shape.push(1);

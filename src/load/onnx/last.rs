@@ -38,7 +38,7 @@ pub fn arg_max<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>
     let along = axis(call.int("axis", 0)?, x.shape.len(), "axis")?;
     over_all(&x, along..along + 1)?;
     x.shape[along] = 1;
-    if call.int("keepdims", 1)? == 0 {
+    if !call.switch("keepdims", true)? {
         x.shape.remove(along);
     }
     x.element = Element::Int64;

@@ -15,7 +15,7 @@ fn aligned<'a, 'm>(call: &Call<'a, 'm>) -> Problem<Call<'a, 'm>> {
     let unfit =
         || misfit(&[shape, part], "equal shapes, or a part of the first with broadcast = 1");
     let mut call = call.clone();
-    if call.int("broadcast", 0)? == 0 {
+    if !call.switch("broadcast", false)? {
         return if shape == part { Ok(call) } else { Err(unfit()) };
     }
     let single = part.iter().product::<usize>() == 1;
@@ -86,7 +86,7 @@ pub fn sum<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
 pub fn gemm<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let product = matmul::gemm(low, call)?;
     let c = call.value(2)?.shape();
-    if call.int("broadcast", 0)? == 0 && c != product.shape() {
+    if !call.switch("broadcast", false)? && c != product.shape() {
         return Err(misfit(&[c, product.shape()], "equal shapes, or broadcast = 1"));
     }
     Ok(product)

@@ -76,8 +76,8 @@ pub fn gemm<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     }
     let (alpha, beta) = (call.float("alpha", 1.0)?, call.float("beta", 1.0)?);
     let stacks = (
-        Stack::new(a.shape(), call.int("transA", 0)? != 0),
-        Stack::new(b.shape(), call.int("transB", 0)? != 0),
+        Stack::new(a.shape(), call.switch("transA", false)?),
+        Stack::new(b.shape(), call.switch("transB", false)?),
     );
     let (mut product, shape) = multiply(low, a, b, stacks, alpha)?;
     if let Some(c) = call.constant(2)? {

@@ -25,10 +25,10 @@ fn reduce<'m>(
 ) -> Problem<Value<'m>> {
     let value = call.value(0)?;
     let rank = value.shape().len();
-    let keep = call.int("keepdims", 1)? != 0;
+    let keep = call.switch("keepdims", true)?;
     let axes = match call.axes(1, rank)?.filter(|axes| !axes.is_empty()) {
         Some(axes) => axes,
-        None if call.int("noop_with_empty_axes", 0)? != 0 => return Ok(value.clone()),
+        None if call.switch("noop_with_empty_axes", false)? => return Ok(value.clone()),
         None => (0..rank).collect(),
     };
     let x = low.variable(value)?;
@@ -92,7 +92,7 @@ pub fn average_pool<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Valu
     let planes = x.shape[0] * x.shape[1];
     let (number, taps) = windows.counts(planes)?;
     low.spend::<[u64; 2]>(number * taps + planes * number)?;
-    let with_padding = call.int("count_include_pad", 0)? != 0;
+    let with_padding = call.switch("count_include_pad", false)?;
     let mut exact = true;
     let mut rows: Vec<(Vec<usize>, f64)> = Vec::new();
     for taps in windows.taps() {

@@ -98,7 +98,7 @@ impl Windows {
             output: Vec::new(),
         };
         windows.set_pads(call)?;
-        let ceil = call.int("ceil_mode", 0)? != 0;
+        let ceil = call.switch("ceil_mode", false)?;
         for axis in 0..axes {
             let out = windows.windows_along(axis, ceil).ok_or_else(|| NodeProblem::Shapes {
                 found: format!("{input:?} under a kernel of {:?}", windows.kernel),

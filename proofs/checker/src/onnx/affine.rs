@@ -11,7 +11,7 @@ impl Builder {
     pub fn arithmetic(&mut self, op: &Operation, sign: char) -> Result<Value, Problem> {
         let (a, b) = (op.input(0)?, op.input(1)?);
         // Before operator set 7 only the second operand was repeated, and only if the node said so.
-        let repeats = op.integer("broadcast", 0)? != 0 && a.shape().ends_with(b.shape());
+        let repeats = op.switch("broadcast", false)? && a.shape().ends_with(b.shape());
         if op.inputs.len() != 2 || op.opset < 7 && a.shape() != b.shape() && !repeats {
             return Err(Problem::Operand("inputs"));
         }
@@ -66,15 +66,15 @@ impl Builder {
         let (alpha, beta) = (op.float("alpha")?.unwrap_or(1.0), op.float("beta")?.unwrap_or(1.0));
         let &[r, c] = w.shape.as_slice() else { return Err(Problem::Shape) };
         let (n, m, transposed) =
-            if op.integer("transB", 0)? != 0 { (c, r, true) } else { (r, c, false) };
+            if op.switch("transB", false)? { (c, r, true) } else { (r, c, false) };
         // One input vector: a row, or with transA a column.
-        let expected = if op.integer("transA", 0)? != 0 { [n, 1] } else { [1, n] };
+        let expected = if op.switch("transA", false)? { [n, 1] } else { [1, n] };
         if x.shape != expected {
             return unsupported("Gemm on anything but one row of matching length");
         }
         let mut weights = if transposed { w.data.clone() } else { transpose(&w.data, n, m) };
         weights.iter_mut().for_each(|w| *w *= alpha);
-        let repeats = op.integer("broadcast", 0)? != 0 || op.opset >= 7;
+        let repeats = op.switch("broadcast", false)? || op.opset >= 7;
         let bias = match op.optional_constant(2)? {
             Some(c) if !repeats && c.shape != [1, m] => return Err(Problem::Shape),
             Some(c) => c.broadcast_to(&[1, m])?.data.iter().map(|c| beta * c).collect(),
@@ -138,7 +138,7 @@ impl Builder {
     pub fn batch_normalization(&mut self, op: &Operation) -> Result<Value, Problem> {
         // Before operator set 7 training was the default.
         let trains = op.integer("is_test", 0)? == 0 && op.opset < 7;
-        if op.integer("training_mode", 0)? != 0 || op.integer("spatial", 1)? != 1 || trains {
+        if op.switch("training_mode", false)? || !op.switch("spatial", true)? || trains {
             return unsupported("training mode");
         }
         let x = Value::Variable(op.variable(0)?.clone());
@@ -175,7 +175,7 @@ impl Builder {
         let x = op.variable(0)?;
         let rank = x.shape.len();
         let axes = op.list("axes", 1)?.unwrap_or_default();
-        let none = op.integer("noop_with_empty_axes", 0)? != 0;
+        let none = op.switch("noop_with_empty_axes", false)?;
         let mut reduced = vec![axes.is_empty() && !none; rank];
         for a in axes {
             reduced[axis(a, rank)?] = true;
@@ -183,9 +183,9 @@ impl Builder {
         let (gone, kept): (Vec<usize>, Vec<usize>) = (0..rank).partition(|a| reduced[*a]);
         let count = gone.iter().map(|a| x.shape[*a]).product();
         let moved = positions(&x.shape)?.transposed(&[kept.as_slice(), &gone].concat())?;
-        let shape = match op.integer("keepdims", 1)? {
-            0 => kept.iter().map(|a| x.shape[*a]).collect(),
-            _ => (0..rank).map(|a| if reduced[a] { 1 } else { x.shape[a] }).collect(),
+        let shape = match op.switch("keepdims", true)? {
+            false => kept.iter().map(|a| x.shape[*a]).collect(),
+            true => (0..rank).map(|a| if reduced[a] { 1 } else { x.shape[a] }).collect(),
         };
         let weight = if mean { 1.0 / count as f64 } else { 1.0 };
         let row = |group: &[Option<usize>]| group.iter().flatten().map(|p| (*p, weight)).collect();

@@ -62,7 +62,7 @@ impl Windows {
     fn place(&mut self, op: &Operation) -> Result<(), Problem> {
         let automatic = op.text("auto_pad")?.unwrap_or(b"NOTSET");
         let pools = op.proto.operator != "Conv";
-        let ceil = pools && op.integer("ceil_mode", 0)? != 0;
+        let ceil = pools && op.switch("ceil_mode", false)?;
         for a in 0..2 {
             let reach = (self.kernel[a] - 1) * self.dilations[a] + 1;
             match automatic {
@@ -193,7 +193,7 @@ impl Builder {
     pub fn average_pool(&mut self, op: &Operation) -> Result<Value, Problem> {
         let x = op.variable(0)?;
         let windows = Windows::new(op, x, &kernel_shape(op)?)?;
-        let with_padding = op.integer("count_include_pad", 0)? != 0;
+        let with_padding = op.switch("count_include_pad", false)?;
         let size = windows.kernel[0] * windows.kernel[1];
         let row = |(list, padded): (Vec<usize>, usize)| {
             if list.is_empty() || with_padding && padded < size {

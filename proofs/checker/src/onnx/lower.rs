@@ -252,6 +252,15 @@ impl Operation<'_, '_> {
         Ok(self.attribute(name, 3)?.map_or(default, |a| a.integer))
     }
 
+    /// Whether a switch is on; it is 0 or 1, as programs disagree on what else it would mean.
+    pub fn switch(&self, name: &'static str, default: bool) -> Result<bool, Problem> {
+        match self.integer(name, i64::from(default))? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Problem::Operand(name)),
+        }
+    }
+
     pub fn needed(&self, name: &'static str) -> Result<i64, Problem> {
         Ok(self.attribute(name, 3)?.ok_or(Problem::Operand(name))?.integer)
     }

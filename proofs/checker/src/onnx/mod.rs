@@ -18,7 +18,7 @@ mod wire;
 pub use error::{Error, Problem};
 
 use crate::circuit::Circuit;
-use crate::memory::{MOST_MEMORY, Memory, OF_PROPERTY};
+use crate::memory::{Memory, OF_MODEL};
 use std::path::Path;
 
 /// Reads a model whose weights are all in it. Everything that is not affine + ReLU is refused.
@@ -32,6 +32,7 @@ pub fn read_in(folder: &Path, bytes: &[u8]) -> Result<Circuit, Error> {
 }
 
 fn from(folder: external::Folder, bytes: &[u8]) -> Result<Circuit, Error> {
-    let memory = Memory::new(MOST_MEMORY - OF_PROPERTY);
+    let memory = Memory::new(OF_MODEL);
+    memory.take(bytes.len(), 1).map_err(|full| Error::from(Problem::from(full)))?;
     lower::lower(&model::Model::parse(bytes, &memory)?, folder, memory)
 }

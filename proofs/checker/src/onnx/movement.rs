@@ -199,7 +199,7 @@ pub fn flatten(op: &Operation) -> Result<Value, Problem> {
 pub fn reshape(op: &Operation) -> Result<Value, Problem> {
     let from = op.input(0)?.shape();
     let wanted = op.list("shape", 1)?.ok_or(Problem::Operand("shape"))?;
-    let keep_zero = op.integer("allowzero", 0)? != 0;
+    let keep_zero = op.switch("allowzero", false)?;
     let mut free = None;
     let mut shape = vec![];
     for (i, size) in wanted.into_iter().enumerate() {

@@ -12,7 +12,7 @@ fn charged(case: &Case) {
     let intervals = case.intervals(&mut outward, &case.low, &case.high);
     let [bound, exact] = [
         case.sweep(&outward, &intervals, &case.slopes, 1.0)[0],
-        case.sweep(&crate::exact::Exact, &intervals, &case.slopes, 1.0)[0],
+        case.sweep(&crate::exact::Exact::default(), &intervals, &case.slopes, 1.0)[0],
     ];
     assert!(bound <= exact, "outward {bound:e} is above {exact:e}");
     assert!(bound >= exact - 1e-9, "outward {bound:e} is far below {exact:e}");

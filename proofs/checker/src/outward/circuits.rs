@@ -321,8 +321,11 @@ impl Case {
     /// Upper bounds of the functionals' values at a point, without rounding; the values themselves where the sign of each
     /// pre-activation is seen.
     fn values(&self, point: &[f64]) -> Vec<f64> {
-        let intervals = self.intervals(&mut Exact, point, point);
-        self.sweep(&Exact, &intervals, &Slopes::new(), -1.0).into_iter().map(|x| -x).collect()
+        let intervals = self.intervals(&mut Exact::default(), point, point);
+        self.sweep(&Exact::default(), &intervals, &Slopes::new(), -1.0)
+            .into_iter()
+            .map(|x| -x)
+            .collect()
     }
 }
 
@@ -342,7 +345,7 @@ fn compare(seed: u64) -> [usize; 2] {
     for (at, node) in circuit.nodes().iter().enumerate().filter(|(at, _)| circuit.is_live(*at)) {
         let Node::Affine(affine) = node else { continue };
         let wide = outward.image(affine, intervals.all());
-        let tight = Exact.image(affine, intervals.all());
+        let tight = Exact::default().image(affine, intervals.all());
         for i in 0..circuit.size(at) {
             judge(wide.low[i], tight.low[i], "lower end");
             judge(-wide.high[i], -tight.high[i], "upper end");
@@ -352,7 +355,7 @@ fn compare(seed: u64) -> [usize; 2] {
     // Slopes that somebody wrote may put relaxed values far outside of the intervals; there the exact bound may be weaker than the
     // outward one, and neither is above the truth.
     if case.slopes.is_empty() {
-        let exact = case.sweep(&Exact, &intervals, &case.slopes, 1.0);
+        let exact = case.sweep(&Exact::default(), &intervals, &case.slopes, 1.0);
         bounds.iter().zip(exact).for_each(|(bound, exact)| judge(*bound, exact, "sweep"));
     }
     let mut random = Random(!seed);

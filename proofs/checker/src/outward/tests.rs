@@ -62,7 +62,7 @@ proptest! {
         let circuit = affine(map, bias);
         let Node::Affine(node) = &circuit.nodes()[1] else { unreachable!() };
         let intervals = [Arc::new(Ends { low, high })];
-        let (wide, tight) = (Outward::new().image(node, &intervals), Exact.image(node, &intervals));
+        let (wide, tight) = (Outward::new().image(node, &intervals), Exact::default().image(node, &intervals));
         for i in 0..tight.low.len() {
             prop_assert!(wide.low[i] <= tight.low[i] && tight.high[i] <= wide.high[i]);
             let size = tight.low[i].abs().max(tight.high[i].abs()) + large;
@@ -127,7 +127,7 @@ fn bounds(
     };
     let relaxed = Relaxed::new(circuit, &intervals, slopes);
     let outward = sweep(&outward, &relaxed, &mut batch())[0];
-    [outward, sweep(&Exact, &relaxed, &mut batch())[0]]
+    [outward, sweep(&Exact::default(), &relaxed, &mut batch())[0]]
 }
 
 /// One lane takes as much memory as four; here 20 numbers each.
