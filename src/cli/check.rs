@@ -278,8 +278,8 @@ fn one(
         let [of_property, of_proof] = folder.reported(entry)?;
         unchanged(&file, &sha256, &[&entry.property_sha256, of_property])?;
         if let Some(remake) = remake {
-            let rows = folder.campaign.iter().flat_map(|campaign| &campaign.rows);
-            let row = rows.filter(|row| row.index == entry.index).next_back();
+            let mut rows = folder.campaign.iter().flat_map(|campaign| &campaign.rows);
+            let row = rows.find(|row| row.index == entry.index);
             bytes = remake.property(entry.index, model.outputs(), &bytes, row)?;
             remade = true;
         }
