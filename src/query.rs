@@ -253,9 +253,9 @@ fn check_half_space(half: &HalfSpace) -> Result<(), &'static str> {
 ///
 /// ```
 /// use certus::{AttackSettings, Classifier, DataSettings, Dataset, Norm, attack, load_network, parse_rational};
-/// let network = load_network("models/breast_cancer/mlp_plain.onnx".as_ref())?.network;
+/// let loaded = load_network("models/breast_cancer/mlp_plain.onnx".as_ref())?;
 /// let data = Dataset::load("models/breast_cancer/test.csv".as_ref(), &DataSettings::default())?;
-/// let classifier = Classifier::new(network, data)?;
+/// let classifier = Classifier::new(loaded.network, &loaded.input_shape, data)?;
 /// let query = classifier.query(0, Norm::Linf, &parse_rational("1/2")?)?;
 /// let found = attack(&query, 0, &AttackSettings::default(), 0, &|| false);
 /// assert!(found.is_some_and(|found| query.property().claims[0].region.contains(found.input())));
@@ -283,12 +283,13 @@ pub enum ClassifierError {
 }
 
 impl Classifier {
-    /// Folds the data's normalisation into the network.
+    /// Folds the data's normalisation into the network, whose input has the given shape.
     ///
     /// # Errors
     /// Where the data are not the network's.
     pub fn new(
         network: impl Into<Arc<Network>>,
+        input_shape: &[usize],
         data: impl Into<Arc<Dataset>>,
     ) -> Result<Self, ClassifierError> {
         let (own, data) = (network.into(), data.into());
@@ -296,6 +297,7 @@ impl Classifier {
             return Err(ClassifierError::OneOutput);
         }
         data.check_against(own.inputs(), own.outputs())?;
+        data.check_shape(input_shape)?;
         let network = match data.normalisation() {
             None => own.clone(),
             Some((mean, inverse_std)) => {

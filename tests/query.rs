@@ -3,7 +3,7 @@
 mod common;
 
 use certus::attack::{AttackKind, AttackSettings};
-use certus::load::{DataSettings, Dataset, load_network};
+use certus::load::{DataSettings, Dataset, Layout, load_network};
 use certus::net::{FinalOperator, Network};
 use certus::num::{Rational, parse_rational};
 use certus::query::{Classifier, ClassifierError, Query, QueryError};
@@ -53,7 +53,7 @@ fn a_region_before_a_normalisation_needs_a_network_that_has_it() {
         Query::in_ball(network.clone(), ball, data.label(0)).unwrap_err(),
         QueryError::Normalisation
     );
-    let classifier = Classifier::new(network, data).unwrap();
+    let classifier = Classifier::new(network, &[30], data).unwrap();
     Query::classification(classifier.network().clone(), region, 0).unwrap();
     assert!(!classifier.own().is_normalised() && classifier.network().is_normalised());
 }
@@ -63,7 +63,7 @@ fn a_region_before_a_normalisation_needs_a_network_that_has_it() {
 fn what_is_broken_is_not_certified() {
     let (network, data) = patients();
     let inputs = data.len().min(40);
-    let classifier = Classifier::new(network, data).unwrap();
+    let classifier = Classifier::new(network, &[30], data).unwrap();
     let (mut broken, mut certified) = (0, 0);
     for index in 0..inputs {
         let query = classifier.query(index, Norm::Linf, &q("1/10")).unwrap();
@@ -121,13 +121,16 @@ fn wrong_sizes_are_errors() {
     }
     let (network, data) = patients();
     let inputs = data.len();
-    let classifier = Classifier::new(network, data.clone()).unwrap();
+    let classifier = Classifier::new(network, &[30], data.clone()).unwrap();
     let error = classifier.query(inputs, Norm::Linf, &q("0")).unwrap_err();
     assert_eq!(error, QueryError::Index { index: inputs, inputs });
     assert!(classifier.query(0, Norm::Linf, &q("-1")).is_err());
-    assert!(matches!(Classifier::new(identity(), data.clone()), Err(ClassifierError::Data(_))));
+    assert!(matches!(
+        Classifier::new(identity(), &[2], data.clone()),
+        Err(ClassifierError::Data(_))
+    ));
     let one = seeded::affine_net(&[&[1.0, 1.0]], &[0.0]);
-    assert!(matches!(Classifier::new(one, data), Err(ClassifierError::OneOutput)));
+    assert!(matches!(Classifier::new(one, &[2], data), Err(ClassifierError::OneOutput)));
 }
 
 /// A box around a Euclidean ball has corners outside of it: what is found there refutes nothing.
@@ -152,5 +155,29 @@ fn a_counterexample_of_a_ball_lies_in_it() {
             };
             assert!(found.is_in(&ball("1.2")), "{method} {kind}");
         }
+    }
+}
+
+/// A network that takes 3 × 4 × 5, and its inputs as they are and with the channels last.
+#[test]
+fn shapes_that_agree_only_when_flattened_are_refused() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/layout");
+    let loaded = load_network(&folder.join("cv.onnx")).unwrap();
+    let classifier = |data: &str, layout| {
+        let arrays = (Some("x".to_owned()), Some("y".to_owned()));
+        let settings = DataSettings {
+            inputs_array: arrays.0,
+            labels_array: arrays.1,
+            layout,
+            ..DataSettings::default()
+        };
+        let data = Dataset::load(&folder.join(data), &settings).unwrap();
+        Classifier::new(loaded.network.clone(), &loaded.input_shape, data)
+    };
+    assert!(classifier("cv_nchw.npz", None).is_ok());
+    assert!(classifier("cv_nhwc.npz", Some(Layout::Flat)).is_ok());
+    let error = classifier("cv_nhwc.npz", Some(Layout::Same)).unwrap_err().to_string();
+    for part in ["[4, 5, 3]", "[3, 4, 5]", "[2, 0, 1]", "--layout flat"] {
+        assert!(error.contains(part), "{error}");
     }
 }

@@ -166,6 +166,10 @@ pub(super) struct ReadingArguments {
     /// The array with the labels, for .npz
     #[arg(long, value_name = "NAME")]
     labels_array: Option<String>,
+
+    /// How shapes must agree: 'same', or 'flat' where the numbers are in the network's order whatever the shapes say [default: same]
+    #[arg(long, value_name = "LAYOUT")]
+    layout: Option<String>,
 }
 
 impl ReadingArguments {
@@ -182,6 +186,7 @@ impl ReadingArguments {
             ("label_column", &self.label_column),
             ("inputs_array", &self.inputs_array),
             ("labels_array", &self.labels_array),
+            ("layout", &self.layout),
         ]
         .into_iter()
         .filter_map(|(field, text)| Some((field, text.as_deref()?)))

@@ -164,7 +164,7 @@ pub(super) fn load(common: &CommonArguments) -> Result<Question, Failure> {
     let loaded = load_network(&common.model)?;
     let data = Dataset::load(&common.data, &common.reading.settings()?)?;
     let (sha256, external) = (loaded.identity(), external(&loaded));
-    let LoadedNetwork { network, notes, layers, .. } = loaded;
+    let LoadedNetwork { network, input_shape, notes, layers, .. } = loaded;
     let (inputs, outputs) = (network.inputs(), network.outputs());
     let model = ModelRecord {
         file: common.model.display().to_string(),
@@ -176,7 +176,7 @@ pub(super) fn load(common: &CommonArguments) -> Result<Question, Failure> {
         relus: network.relus().map(|(relu, _)| network.node(relu).len).sum(),
         notes,
     };
-    let classifier = classifier(&common.model, &Arc::new(network), &Arc::new(data))?;
+    let classifier = classifier(&common.model, &Arc::new(network), &input_shape, &Arc::new(data))?;
     Ok(Question { classifier, model })
 }
 
@@ -184,9 +184,10 @@ pub(super) fn load(common: &CommonArguments) -> Result<Question, Failure> {
 pub(super) fn classifier(
     model: &Path,
     network: &Arc<Network>,
+    input_shape: &[usize],
     data: &Arc<Dataset>,
 ) -> Result<Classifier, Failure> {
-    Classifier::new(network.clone(), data.clone()).map_err(|error| match error {
+    Classifier::new(network.clone(), input_shape, data.clone()).map_err(|error| match error {
         ClassifierError::Data(error) => error.into(),
         ClassifierError::OneOutput => Failure::new(DATA, format!("{}: {error}", model.display())),
         ClassifierError::Normalisation(_) => {

@@ -35,9 +35,11 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
-    let network = load_network(&arguments.model)?.network;
+    let loaded = load_network(&arguments.model)?;
+    let network = &loaded.network;
     let data = Dataset::load(&arguments.data, &arguments.reading.settings()?)?;
     data.check_against(network.inputs(), network.outputs())?;
+    data.check_shape(&loaded.input_shape)?;
     if arguments.index >= data.len() {
         let file = arguments.data.display();
         let message = format!("{file}: there is no input {}, only {}", arguments.index, data.len());

@@ -51,7 +51,8 @@ impl Inventory {
             let network = Arc::new(loaded.network.clone());
             for &data in &model.data {
                 let classifier =
-                    classifier(&model.file, &network, &datasets[data]).map_err(here)?;
+                    classifier(&model.file, &network, &loaded.input_shape, &datasets[data])
+                        .map_err(here)?;
                 outputs[data] = outputs[data].max(network.outputs());
                 if let Some(outside) = plan.data[data].outside {
                     let outside = &datasets[outside];

@@ -68,6 +68,12 @@ pub enum DatasetError {
     /// Inputs of another width than the network's.
     #[error("{}: inputs of {found} values where the network takes {expected}", file.display())]
     Width { file: PathBuf, found: usize, expected: usize },
+    /// Inputs of another shape than the network's.
+    #[error("{}: inputs of the shape {found:?} agree with the network's, {expected:?}, only when flattened{}; layout flat (--layout flat) says that the numbers are in the network's order", file.display(), order.as_ref().map_or(String::new(), |order| format!(" (axes in the order {order:?} would fit)")))]
+    Layout { file: PathBuf, found: Vec<usize>, expected: Vec<usize>, order: Option<Vec<usize>> },
+    /// Bytes of which nobody said what they mean.
+    #[error("{}: the inputs are bytes, up to {most}, and no scale is given: 1/255 (--scale 1/255) makes them numbers from 0 to 1, 1 takes them as they are", file.display())]
+    Unscaled { file: PathBuf, most: u8 },
     /// A sidecar that is no TOML or JSON.
     #[error("{}: {problem}", file.display())]
     Sidecar { file: PathBuf, problem: String },

@@ -12,7 +12,7 @@ mod sidecar;
 
 pub use error::DatasetError;
 pub use reference::{ReferenceOutputs, load_reference};
-pub use settings::{DataSettings, FIELDS};
+pub use settings::{DataSettings, FIELDS, Layout};
 
 use super::SourceFile;
 use super::budget::Budget;
@@ -36,6 +36,17 @@ pub struct Dataset {
     eps_per_feature: Option<Vec<Rational>>,
     normalisation: Option<(Vec<f64>, Vec<f64>)>,
     hashes: Vec<(String, String)>,
+    layout: Layout,
+}
+
+/// An order of axes in which one shape is another.
+fn order(own: &[usize], wanted: &[usize]) -> Option<Vec<usize>> {
+    let mut order: Vec<usize> = Vec::new();
+    for size in wanted {
+        let axis = (0..own.len()).find(|axis| own[*axis] == *size && !order.contains(axis))?;
+        order.push(axis);
+    }
+    (order.len() == own.len()).then_some(order)
 }
 
 /// What the first bytes or the name of a file say that it is.
@@ -105,6 +116,12 @@ impl Dataset {
             let (row, column) = (at / features, (at % features).to_string());
             return Err(DatasetError::NotFinite { file: file(), row, column });
         }
+        if settings.scale.is_none()
+            && let Some(most) = inputs.values.as_bytes().and_then(|bytes| bytes.iter().max())
+            && *most > 1
+        {
+            return Err(DatasetError::Unscaled { file: file(), most: *most });
+        }
         let spread = Spread { file: path, shape: &shape, features, budget };
         let mean = settings.mean.map(|m| spread.over("mean", m)).transpose()?;
         let std = settings.std.map(|s| spread.over("std", s)).transpose()?;
@@ -131,6 +148,7 @@ impl Dataset {
             scale: settings.scale.unwrap_or_else(Rational::one),
             normalisation,
             hashes,
+            layout: settings.layout.unwrap_or(Layout::Same),
         };
         if let Some(names) = &dataset.label_names {
             dataset.check_labels(names.len())?;
@@ -332,6 +350,23 @@ impl Dataset {
             return Err(DatasetError::Width { file, found, expected: features });
         }
         self.check_labels(classes)
+    }
+
+    /// Checks that an input has the shape of the network's, axes of length 1 aside. A list of numbers agrees with every shape, and a
+    /// network that takes a list with every input.
+    ///
+    /// # Errors
+    /// Where they agree only when flattened, and the settings do not say that this is meant.
+    pub fn check_shape(&self, network: &[usize]) -> Result<(), DatasetError> {
+        let long = |shape: &[usize]| shape.iter().copied().filter(|d| *d != 1).collect::<Vec<_>>();
+        let (own, wanted) = (long(&self.shape), long(network));
+        let listed = own.len() < 2 || wanted.len() < 2;
+        if listed || own == wanted || self.layout == Layout::Flat {
+            return Ok(());
+        }
+        let file = self.file.clone();
+        let order = order(&own, &wanted).filter(|_| own.len() == self.shape.len());
+        Err(DatasetError::Layout { file, found: self.shape.clone(), expected: wanted, order })
     }
 
     fn check_labels(&self, classes: usize) -> Result<(), DatasetError> {

@@ -8,7 +8,7 @@ use num_traits::{Signed, Zero};
 use std::path::PathBuf;
 
 /// The names of the settings, as written in a sidecar and on the command line.
-pub const FIELDS: [&str; 10] = [
+pub const FIELDS: [&str; 11] = [
     "scale",
     "mean",
     "std",
@@ -19,6 +19,7 @@ pub const FIELDS: [&str; 10] = [
     "labels_file",
     "inputs_array",
     "labels_array",
+    "layout",
 ];
 
 /// How to read a data file. Everything is optional.
@@ -48,6 +49,17 @@ pub struct DataSettings {
     pub inputs_array: Option<String>,
     /// The array of an npz archive that holds the labels.
     pub labels_array: Option<String>,
+    /// How the shape of an input must agree with that of the network's.
+    pub layout: Option<Layout>,
+}
+
+/// How shapes must agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// Axis by axis, axes of length 1 aside; a list of numbers agrees with every shape.
+    Same,
+    /// The numbers are in the network's order, whatever the shapes say.
+    Flat,
 }
 
 impl DataSettings {
@@ -95,6 +107,7 @@ impl DataSettings {
             labels_file: self.labels_file.or(base.labels_file),
             inputs_array: self.inputs_array.or(base.inputs_array),
             labels_array: self.labels_array.or(base.labels_array),
+            layout: self.layout.or(base.layout),
         }
     }
 
@@ -139,6 +152,13 @@ impl DataSettings {
                     _ => None,
                 };
                 self.labels = Some(names.ok_or_else(|| wrong("a list of names"))?);
+            }
+            "layout" => {
+                self.layout = Some(match text(value).as_deref() {
+                    Some("same") => Layout::Same,
+                    Some("flat") => Layout::Flat,
+                    _ => return Err(wrong("same or flat")),
+                });
             }
             "label_column" => self.label_column = Some(text(value).ok_or_else(|| wrong("a name"))?),
             "inputs_array" => self.inputs_array = Some(text(value).ok_or_else(|| wrong("a name"))?),

@@ -108,7 +108,8 @@ fn every_stored_type_is_exact() {
             ["0.1000000000000000055511151231257827021181583404541015625", "-2.5"],
         ),
     ] {
-        let set = Folder::with(&[("d.npz", &npz(&[("x", x), ("y", labels.clone())]))]);
+        let archive = npz(&[("x", x), ("y", labels.clone())]);
+        let set = Folder::with(&[("d.npz", &archive), ("d.toml", b"scale = 1")]);
         let set = set.load("d.npz").unwrap();
         assert_eq!([set.exact(0), set.exact(1)].concat(), expected.map(q));
         assert_eq!(set.labels(), [1, 0]);
@@ -119,7 +120,10 @@ fn every_stored_type_is_exact() {
 fn column_major_arrays_are_put_in_rows() {
     let x = npy("|u1", "True", "(2, 2, 2)", &[0, 4, 2, 6, 1, 5, 3, 7]);
     let y = npy("<f4", "False", "(2, 1)", &[0; 8]);
-    let set = Folder::with(&[("d.npz", &npz(&[("images", x), ("labels", y)]))]);
+    let archive = npz(&[("images", x), ("labels", y)]);
+    let error = refusal(&[("d.npz", &archive)], "d.npz");
+    assert!(matches!(error, DatasetError::Unscaled { most: 7, .. }));
+    let set = Folder::with(&[("d.npz", &archive), ("d.toml", b"scale = 1")]);
     let set = set.load("d.npz").unwrap();
     assert_eq!(set.shape(), [2, 2]);
     assert_eq!([set.point(0), set.point(1)].concat(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
@@ -153,12 +157,15 @@ fn a_sidecar_in_either_language_means_the_same() {
 #[test]
 fn idx_labels_are_found_by_name_and_by_setting() {
     let (images, labels) = (idx(8, &[2, 1, 2], &[1, 2, 3, 4]), idx(8, &[2], &[3, 9]));
-    let files: [(&str, &[u8]); 2] =
-        [("t-images-idx3-ubyte.gz", &gz(&images)), ("t-labels-idx1-ubyte", &labels)];
+    let files: [(&str, &[u8]); 3] = [
+        ("t-images-idx3-ubyte.gz", &gz(&images)),
+        ("t-labels-idx1-ubyte", &labels),
+        ("t-images-idx3-ubyte.toml", b"scale = 1"),
+    ];
     let set = Folder::with(&files).load("t-images-idx3-ubyte.gz").unwrap();
     assert_eq!((set.labels(), set.point(1)), (&[3, 9][..], vec![3.0, 4.0]));
     let files: [(&str, &[u8]); 3] =
-        [("a.idx", &images), ("b", &labels), ("a.toml", b"labels_file = \"b\"")];
+        [("a.idx", &images), ("b", &labels), ("a.toml", b"labels_file = \"b\"\nscale = 1")];
     assert_eq!(Folder::with(&files).load("a.idx").unwrap().label(1), 9);
 }
 
