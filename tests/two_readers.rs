@@ -276,3 +276,40 @@ fn an_input_without_elements_is_refused() {
     assert!(model.try_load().is_err());
     assert!(certus_check::onnx::read(&model.bytes()).is_err());
 }
+
+/// What onnxruntime reads in another way than the standard's own evaluator, or in none.
+#[test]
+fn what_is_read_in_more_than_one_way_is_refused() {
+    let strided = |size: i64, stride: i64, pad: &str| {
+        let attributes = vec![text("auto_pad", pad), ints("strides", &[stride])];
+        Model::new(18, &[1, 1, size]).floats("w", &[1, 1, 1], &[1.0]).node(
+            "Conv",
+            &["x", "w"],
+            "y",
+            attributes,
+        )
+    };
+    let cast = |value| {
+        let attributes = vec![int("to", 11), int("saturate", value)];
+        Model::new(19, &[2]).node("Cast", &["x"], "y", attributes)
+    };
+    let squeezed = |axes: &[i64]| {
+        Model::new(18, &[1, 2]).ints("a", axes).node("Squeeze", &["x", "a"], "y", vec![])
+    };
+    for (model, is_read) in [
+        (strided(4, 4, "SAME_UPPER"), false),
+        (strided(6, 8, "SAME_LOWER"), false),
+        // Projections of residual networks: no element or one is left out.
+        (strided(4, 2, "SAME_UPPER"), true),
+        (strided(6, 3, "SAME_LOWER"), true),
+        (cast(2), false),
+        (cast(-1), false),
+        (cast(0), true),
+        (cast(1), true),
+        (squeezed(&[]), false),
+        (squeezed(&[0]), true),
+    ] {
+        assert_eq!(model.try_load().is_ok(), is_read);
+        assert_eq!(certus_check::onnx::read(&model.bytes()).is_ok(), is_read);
+    }
+}

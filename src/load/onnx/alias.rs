@@ -95,9 +95,15 @@ pub fn to_shape<'m>(call: &Call<'_, 'm>, wanted: &[i64]) -> Problem<Value<'m>> {
 pub fn squeeze<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let value = call.value(0)?;
     let shape = value.shape();
-    let axes = call
-        .axes(1, shape.len())?
-        .unwrap_or_else(|| (0..shape.len()).filter(|&a| shape[a] == 1).collect());
+    let axes = match call.axes(1, shape.len())? {
+        // Some programs squeeze nothing then, others everything.
+        Some(axes) if axes.is_empty() => {
+            let found = "an empty list".to_owned();
+            return Err(NodeProblem::Attribute { name: "axes", found, accepted: "axes, or none" });
+        }
+        Some(axes) => axes,
+        None => (0..shape.len()).filter(|&a| shape[a] == 1).collect(),
+    };
     if axes.iter().any(|&a| shape[a] != 1) {
         return Err(misfit(&[shape], "size 1 along every squeezed axis"));
     }

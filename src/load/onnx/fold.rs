@@ -191,6 +191,7 @@ pub fn range<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> 
 /// A conversion between element types: between floats of the input the identity (the network is a function over the
 /// reals), on constants what it says, rounded once.
 pub fn cast<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+    call.switch("saturate", true)?;
     let to = call.needed_int("to")?;
     let refused = || NodeProblem::Attribute {
         name: "to",

@@ -139,6 +139,12 @@ impl Windows {
                 for axis in 0..axes {
                     let windows = self.input[axis].div_ceil(self.strides[axis]);
                     let needed = windows.saturating_sub(1) * self.strides[axis] + self.reach(axis);
+                    if needed + 2 < self.input[axis] {
+                        let found =
+                            format!("{auto} with strides that leave elements out at the end");
+                        let accepted = "explicit pads";
+                        return Err(NodeProblem::Attribute { name: "auto_pad", found, accepted });
+                    }
                     let total = needed.saturating_sub(self.input[axis]);
                     let (less, more) = (total / 2, total - total / 2);
                     let upper = auto == "SAME_UPPER";

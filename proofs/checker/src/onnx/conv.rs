@@ -72,7 +72,8 @@ impl Windows {
                     let count = self.input[a].div_ceil(self.strides[a]).max(1);
                     let needed = (count - 1) * self.strides[a] + reach;
                     // Whether dilations count here, and whether less than nothing is padded, is read in more than one way.
-                    if pools && (self.dilations[a] > 1 || needed < self.input[a]) {
+                    let odd = pools && (self.dilations[a] > 1 || needed < self.input[a]);
+                    if odd || needed + 2 < self.input[a] {
                         return unsupported("SAME with dilations or wide strides");
                     }
                     let total = needed.saturating_sub(self.input[a]);

@@ -37,8 +37,7 @@ const ALIKE: [&str; 13] = [
 ];
 
 /// Attributes that do not change what is computed here: of training, of outputs that are refused, of types that are.
-const HARMLESS: [&str; 6] =
-    ["consumed_inputs", "momentum", "ratio", "seed", "storage_order", "saturate"];
+const HARMLESS: [&str; 5] = ["consumed_inputs", "momentum", "ratio", "seed", "storage_order"];
 
 pub fn lower(model: &Model, folder: Folder, memory: Memory) -> Result<Circuit, Error> {
     let [output] = model.outputs.as_slice() else {

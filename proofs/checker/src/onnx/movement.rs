@@ -154,6 +154,7 @@ pub fn shape_of(op: &Operation) -> Result<Value, Problem> {
 
 /// Of a variable the identity, as the network is a function over the reals.
 pub fn cast(op: &Operation) -> Result<Value, Problem> {
+    op.switch("saturate", true)?;
     let kind = Kind::of(op.needed("to")?)?;
     match op.input(0)? {
         Value::Variable(v) if kind.is_float() => {
