@@ -91,8 +91,10 @@ fn values_of_what_is_left_out_cannot_be_asked_about() {
     assert_eq!(composed.left_out(), Some(FinalOperator::Softmax));
     let both = softmax().with_inputs_as_outputs().unwrap();
     assert_eq!(both.left_out(), Some(FinalOperator::Softmax));
-    let behind = softmax().after(identity()).unwrap();
+    let behind = composed.after(identity()).unwrap();
     assert_eq!(behind.left_out(), Some(FinalOperator::Softmax));
+    // Of the inputs, what stands in front knows more.
+    assert!(!behind.is_normalised());
 }
 
 #[test]

@@ -200,7 +200,7 @@ pub fn away() -> usize {
 HOME = pathlib.Path("target/take_away")
 COPY = HOME / "tree"
 # The modules that round, and what they use: the rest need not be built.
-MODULES = ["num", "net", "spec", "attack", "bound", "lp", "branch"]
+MODULES = ["num", "net", "spec", "load", "query", "attack", "bound", "lp", "branch"]
 TESTS = ["circuits.rs", "dyadic.rs"]
 
 

@@ -37,17 +37,14 @@ impl LoadedNetwork {
     pub fn load_statement(&self, path: &Path) -> Result<Statement, PropertyError> {
         let outputs = self.network.outputs();
         let left_out = |operator| Err(PropertyError::LeftOut { file: path.to_owned(), operator });
-        match self.network.left_out() {
-            Some(FinalOperator::ArgMax) => left_out(FinalOperator::ArgMax),
-            operator => {
-                let statement = load_statement(path, self.network.inputs(), outputs)?;
-                match operator {
-                    Some(operator) if !statement.property.only_compares(outputs) => {
-                        left_out(operator)
-                    }
-                    _ => Ok(statement),
-                }
-            }
+        let operator = self.network.left_out();
+        if operator == Some(FinalOperator::ArgMax) {
+            return left_out(FinalOperator::ArgMax);
+        }
+        let statement = load_statement(path, self.network.inputs(), outputs)?;
+        match operator {
+            Some(operator) if !statement.property.only_compares(outputs) => left_out(operator),
+            _ => Ok(statement),
         }
     }
 

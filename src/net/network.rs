@@ -174,7 +174,9 @@ impl Network {
     /// Where F has another number of outputs than this one has inputs.
     pub fn after(self, front: Self) -> Result<Self, BuildError> {
         check_size("the output of the network in front", front.outputs(), self.inputs())?;
-        let Self { nodes, output, left_out, normalised } = self;
+        let Self { nodes, output, left_out, .. } = self;
+        // What is known of the inputs is the front's.
+        let normalised = front.normalised;
         let mut renumbered = vec![front.output];
         let mut builder = NetworkBuilder { nodes: front.nodes };
         for mut node in nodes.into_iter().skip(1) {

@@ -4,6 +4,7 @@ mod array;
 mod csv;
 mod error;
 mod idx;
+mod layout;
 mod npy;
 mod property;
 mod reference;
@@ -11,8 +12,9 @@ mod settings;
 mod sidecar;
 
 pub use error::DatasetError;
+pub use layout::Layout;
 pub use reference::{ReferenceOutputs, load_reference};
-pub use settings::{DataSettings, FIELDS, Layout};
+pub use settings::{DataSettings, FIELDS};
 
 use super::SourceFile;
 use super::budget::Budget;
@@ -37,16 +39,6 @@ pub struct Dataset {
     normalisation: Option<(Vec<f64>, Vec<f64>)>,
     hashes: Vec<(String, String)>,
     layout: Layout,
-}
-
-/// An order of axes in which one shape is another.
-fn order(own: &[usize], wanted: &[usize]) -> Option<Vec<usize>> {
-    let mut order: Vec<usize> = Vec::new();
-    for size in wanted {
-        let axis = (0..own.len()).find(|axis| own[*axis] == *size && !order.contains(axis))?;
-        order.push(axis);
-    }
-    (order.len() == own.len()).then_some(order)
 }
 
 /// What the first bytes or the name of a file say that it is.
@@ -243,10 +235,12 @@ impl Dataset {
         self.exact(i).iter().map(round_nearest).collect()
     }
 
-    /// The exact ends of the ball around input i in the user's units: radius eps × `eps_per_feature`, cut to the domain.
+    /// The exact ends of the ball around input i in the user's units: radius eps × `eps_per_feature`, cut to the domain. Numbers do not
+    /// know their units: who makes a region of them has to see to the normalisation, which [`Dataset::region`] does.
     ///
     /// # Errors
     /// Where eps is negative.
+    #[doc(hidden)]
     pub fn bounds(
         &self,
         i: usize,
@@ -350,23 +344,6 @@ impl Dataset {
             return Err(DatasetError::Width { file, found, expected: features });
         }
         self.check_labels(classes)
-    }
-
-    /// Checks that an input has the shape of the network's, axes of length 1 aside. A list of numbers agrees with every shape, and a
-    /// network that takes a list with every input.
-    ///
-    /// # Errors
-    /// Where they agree only when flattened, and the settings do not say that this is meant.
-    pub fn check_shape(&self, network: &[usize]) -> Result<(), DatasetError> {
-        let long = |shape: &[usize]| shape.iter().copied().filter(|d| *d != 1).collect::<Vec<_>>();
-        let (own, wanted) = (long(&self.shape), long(network));
-        let listed = own.len() < 2 || wanted.len() < 2;
-        if listed || own == wanted || self.layout == Layout::Flat {
-            return Ok(());
-        }
-        let file = self.file.clone();
-        let order = order(&own, &wanted).filter(|_| own.len() == self.shape.len());
-        Err(DatasetError::Layout { file, found: self.shape.clone(), expected: wanted, order })
     }
 
     fn check_labels(&self, classes: usize) -> Result<(), DatasetError> {

@@ -1,7 +1,7 @@
 //! What the numbers of a dataset mean: scale, normalisation, domain, labels.
 
-use super::DatasetError;
 use super::sidecar::{self, Value};
+use super::{DatasetError, Layout};
 use crate::load::SourceFile;
 use crate::num::{Rational, parse_rational};
 use num_traits::{Signed, Zero};
@@ -51,15 +51,6 @@ pub struct DataSettings {
     pub labels_array: Option<String>,
     /// How the shape of an input must agree with that of the network's.
     pub layout: Option<Layout>,
-}
-
-/// How shapes must agree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
-    /// Axis by axis, axes of length 1 aside; a list of numbers agrees with every shape.
-    Same,
-    /// The numbers are in the network's order, whatever the shapes say.
-    Flat,
 }
 
 impl DataSettings {
