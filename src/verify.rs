@@ -12,6 +12,7 @@ use crate::branch::{self, Answer, Interlude, Limits};
 use crate::net::{Network, Node, Op};
 use crate::query::Query;
 use crate::spec::Property;
+use serde::{Deserialize, Serialize};
 use stages::{Bounding, Decided};
 use std::cell::RefCell;
 use std::fmt;
@@ -118,7 +119,8 @@ impl Stage {
 }
 
 /// What must be trusted to believe a certificate (docs/soundness.md).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AssuranceLevel {
     /// An external floating-point solver's word.
     Solver,

@@ -12,6 +12,7 @@
 //! An input with several largest outputs has no predicted class: it counts in s, in no q and in no h.
 
 use super::{Prediction, Share};
+use serde::{Deserialize, Serialize};
 
 /// Labels against predicted classes, counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +115,7 @@ impl ClassCounts {
 }
 
 /// Precision, recall and F1 averaged over classes.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Averages {
     /// Mean precision.
     pub precision: f64,

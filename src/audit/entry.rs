@@ -1,11 +1,14 @@
 //! What an audit finds out, one step on one input at a time: the smallest thing that is kept when it is interrupted.
 
-use super::Finding;
 use super::radius::Bracket;
-use crate::attack::{Counterexample, Gradients};
+use super::stored::doubles;
+use super::{Finding, Line, Plan};
+use crate::attack::Gradients;
+use serde::{Deserialize, Serialize};
 
 /// One step on one input of one subject (a model with a dataset).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Step {
     /// The network's outputs at the input as it is.
     Clean,
@@ -51,10 +54,11 @@ pub enum Step {
 }
 
 /// What a step found.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Found {
     /// The outputs in double precision.
-    Outputs(Vec<f64>),
+    Outputs(#[serde(with = "doubles")] Vec<f64>),
     /// The predicted class under each corruption and severity, in the plan's order; corruptions that do not apply are left
     /// out.
     Classes(Vec<Option<usize>>),
@@ -73,13 +77,14 @@ pub enum Found {
         finding: Finding,
         /// The stage that decided.
         stage: Option<String>,
-        /// The least proven margin.
+        /// The least proven margin; null in the journal where it is not finite.
         bound: Option<f64>,
     },
 }
 
 /// A finished step.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Entry {
     /// Position of the subject in [`super::Plan::subjects`].
     pub subject: usize,
@@ -90,29 +95,11 @@ pub struct Entry {
     /// What it found.
     pub found: Found,
     /// Whether its counterexample or its proof is kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub evidence: bool,
     /// How long it took; `None` where time is not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
-}
-
-/// A finished step, with its counterexample where that is to be kept.
-#[derive(Debug)]
-pub struct Evidence {
-    /// The step.
-    pub entry: Entry,
-    /// The counterexample; see [`Step::evidence_name`].
-    pub counterexample: Option<Counterexample>,
-    /// The proof that the checker accepted.
-    pub proof: Option<ProofText>,
-}
-
-/// A proof as files: what was proved, as VNN-LIB about the network as its file has it, and the proof.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProofText {
-    /// The property.
-    pub property: String,
-    /// The proof.
-    pub proof: Vec<u8>,
 }
 
 impl Step {
@@ -126,27 +113,49 @@ impl Step {
     }
 }
 
-impl Step {
-    /// What the file with the step's counterexample or proof is called, behind the input's position; `None` for steps that
-    /// look for none. Of each kind of attack only the first counterexample of an input is kept, at the smallest radius.
-    #[must_use]
-    pub fn evidence_name(self) -> Option<String> {
-        match self {
-            Self::Attack { epsilon, .. } | Self::Certify { epsilon, .. } => {
-                Some(format!("radius{}", epsilon + 1))
-            }
-            Self::L2 { epsilon, .. } => Some(format!("l2-radius{}", epsilon + 1)),
-            Self::Semantic { semantic } => Some(format!("semantic{}", semantic + 1)),
-            Self::Proof { epsilon } => Some(format!("radius{}", epsilon + 1)),
-            _ => None,
-        }
-    }
-}
-
 impl Entry {
     /// Whether the step found a counterexample.
     #[must_use]
     pub fn broken(&self) -> bool {
         matches!(&self.found, Found::Verdict { finding: Finding::Falsified, .. })
+    }
+}
+
+impl Line for Entry {
+    fn input(&self) -> (usize, usize) {
+        (self.subject, self.index)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// The folder of all evidence.
+pub(crate) const EVIDENCE: &str = "evidence";
+
+impl Plan {
+    /// Where the evidence of a step lies, relative to the report; empty for steps that have none. A proof lies beside its property.
+    /// Of each kind of attack only the first counterexample of an input is kept, at the smallest radius.
+    pub(crate) fn evidence(&self, subject: usize, index: usize, step: Step) -> Vec<String> {
+        let name = match step {
+            Step::Attack { epsilon, .. }
+            | Step::Certify { epsilon, .. }
+            | Step::Proof { epsilon } => format!("radius{}", epsilon + 1),
+            Step::L2 { epsilon, .. } => format!("l2-radius{}", epsilon + 1),
+            Step::Semantic { semantic } => format!("semantic{}", semantic + 1),
+            _ => return Vec::new(),
+        };
+        let (model, data) = self.subjects()[subject];
+        let (model, data) = (&self.models[model].name, &self.data[data].name);
+        let proof = matches!(step, Step::Proof { .. });
+        let endings: &[&str] = if proof { &["proof", "vnnlib"] } else { &["txt"] };
+        let file = |ending: &&str| format!("{EVIDENCE}/{model} on {data}/{index}-{name}.{ending}");
+        endings.iter().map(file).collect()
+    }
+
+    /// Where the counterexample of an input at a radius in the max norm lies; `epsilon` counts radii from 0.
+    pub(crate) fn counterexample(&self, subject: usize, index: usize, epsilon: usize) -> String {
+        self.evidence(subject, index, Step::Attack { attack: 0, epsilon }).concat()
     }
 }

@@ -1,23 +1,19 @@
 //! One input of an audit, step by step: classified, attacked and bounded at every radius.
 
-use super::campaign::{arg_max, input_seed};
-use super::pool::{self, Stop};
-use super::row::was_cancelled;
-use super::semantic::SemanticError;
+use super::finding::{attack, decide};
+use super::prediction::{arg_max, outputs};
+use super::run::{Finished, RunError, Sink, Stop, Work, input_seed};
 use super::shift::{Frame, Severity};
-use super::{Clash, Ended, Entry, Evidence, Finding, Found, Plan, ProofText, Step};
-use crate::attack::{self, AttackKind, AttackSettings, Counterexample};
+use super::{Entry, Finding, Found, Plan, Step};
+use crate::attack::{AttackKind, AttackSettings, Counterexample};
 use crate::load::Dataset;
-use crate::net::{Matrix, Network};
+use crate::net::Network;
 use crate::prove::Model;
 use crate::query::{Classifier, Query, QueryError};
 use crate::spec::Norm;
-use crate::verify::{Settings, Verdict, verify};
+use crate::verify::{Settings, Verdict};
 use std::cell::Cell;
-use std::collections::HashMap;
-use std::path::PathBuf;
 use std::time::Instant;
-use thiserror::Error;
 
 /// A model and the dataset that it is asked about.
 #[derive(Debug, Clone, Copy)]
@@ -56,87 +52,40 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The steps that are finished already, by subject and input.
-pub type Held = HashMap<(usize, usize), Vec<Entry>>;
-
-/// Takes over one finished step.
-pub type Sink<'a, E> = &'a (dyn Fn(Evidence) -> Result<(), E> + Sync);
-
-/// Why an audit ended early.
-#[derive(Debug, Error)]
-pub enum AuditError<E> {
-    /// Nothing can be asked about an input.
-    #[error("{}: input {index}: {source}", file.display())]
-    Query {
-        /// The dataset.
-        file: PathBuf,
-        /// Position in it.
-        index: usize,
-        /// Why.
-        source: QueryError,
-    },
-    /// A semantic perturbation makes no question.
-    #[error("{}: input {index}: {source}", file.display())]
-    Semantic {
-        /// The dataset.
-        file: PathBuf,
-        /// Position in it.
-        index: usize,
-        /// Why.
-        source: SemanticError,
-    },
-    /// A certificate and a counterexample contradict each other.
-    #[error(transparent)]
-    Clash(Clash),
-    /// The receiver of finished steps failed.
-    #[error(transparent)]
-    Sink(E),
-    /// The threads could not be started.
-    #[error("cannot start threads: {0}")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
-}
-
 /// An audit ready to run.
 pub struct Audit<'a> {
     /// What to do.
     pub plan: &'a Plan,
     /// With what, in the order of [`Plan::subjects`].
     pub subjects: &'a [Subject<'a>],
-    /// Inputs handled at once.
-    pub jobs: usize,
     /// Whether time is measured.
     pub timed: bool,
 }
 
-impl Audit<'_> {
-    /// Does every step that `held` lacks and hands each to `sink` as soon as it is finished. What a step finds depends on
-    /// nothing but the plan, the model and the input (and, under a time limit, on the machine), so an audit that was
-    /// interrupted ends like one that was not.
-    ///
-    /// # Errors
-    /// The first failure of a region, of `sink`, or to start threads.
-    pub fn run<E: Send>(
+impl Work for Audit<'_> {
+    type Line = Entry;
+
+    fn inputs(&self) -> Vec<(usize, usize)> {
+        let subjects = self.subjects.iter().enumerate();
+        subjects.flat_map(|(at, s)| (0..s.inputs).map(move |index| (at, index))).collect()
+    }
+
+    fn one<E>(
         &self,
-        held: &Held,
-        cancel: Stop,
-        sink: Sink<E>,
-    ) -> Result<Ended, AuditError<E>> {
-        let inputs = self.subjects.iter().enumerate();
-        let all: Vec<(usize, usize)> =
-            inputs.flat_map(|(at, s)| (0..s.inputs).map(move |index| (at, index))).collect();
-        pool::each(self.jobs, all.len(), cancel, &|at, stop| {
-            let (subject, index) = all[at];
-            let held = held.get(&(subject, index)).map_or(&[][..], Vec::as_slice);
-            let kept = |of: fn(Step) -> bool| {
-                Cell::new(held.iter().any(|entry| entry.evidence && of(entry.step)))
-            };
-            let evidence = kept(|step| step.epsilon().is_some());
-            let euclidean = kept(|step| matches!(step, Step::L2 { .. }));
-            let (audit, at, certified) = (self, subject, Cell::new(None));
-            let input =
-                Examination { audit, at, index, held, stop, sink, evidence, euclidean, certified };
-            input.run()
-        })
+        (at, index): (usize, usize),
+        held: &[Entry],
+        stop: Stop,
+        sink: Sink<Entry, E>,
+    ) -> Result<(), RunError<E>> {
+        let kept = |of: fn(Step) -> bool| {
+            Cell::new(held.iter().any(|entry| entry.evidence && of(entry.step)))
+        };
+        let evidence = kept(|step| step.epsilon().is_some());
+        let euclidean = kept(|step| matches!(step, Step::L2 { .. }));
+        let (audit, certified) = (self, Cell::new(None));
+        let input =
+            Examination { audit, at, index, held, stop, sink, evidence, euclidean, certified };
+        input.run()
     }
 }
 
@@ -147,7 +96,7 @@ pub(super) struct Examination<'a, E> {
     pub index: usize,
     held: &'a [Entry],
     pub stop: Stop<'a>,
-    sink: Sink<'a, E>,
+    sink: Sink<'a, Entry, E>,
     /// Whether a counterexample is kept already, or need not be.
     evidence: Cell<bool>,
     /// The same for the Euclidean norm.
@@ -159,27 +108,21 @@ pub(super) struct Examination<'a, E> {
 /// What a step yields: nothing where it was cancelled.
 pub(super) type Yield = Option<(Found, Kept)>;
 
-/// What may be kept of a step beside its entry.
-pub(super) enum Kept {
-    Nothing,
-    Counterexample(Box<Counterexample>),
-    Proof(ProofText),
-}
+/// Contents of the files that may be kept of a step beside its entry; see [`Plan::evidence`].
+pub(super) type Kept = Vec<Vec<u8>>;
 
-impl From<Option<Counterexample>> for Kept {
-    fn from(found: Option<Counterexample>) -> Self {
-        found.map_or(Self::Nothing, |found| Self::Counterexample(Box::new(found)))
-    }
+/// The file of a counterexample.
+pub(super) fn kept(found: Option<&Counterexample>) -> Kept {
+    found.map(|found| found.write_vnncomp().into_bytes()).into_iter().collect()
 }
 
 impl<E> Examination<'_, E> {
     /// All steps; where a step is cancelled, those behind it are left.
-    fn run(self) -> Result<(), AuditError<E>> {
+    fn run(self) -> Result<(), RunError<E>> {
         let subject = self.audit.subjects[self.at];
         let point = subject.dataset().point(self.index);
         let outputs = self.step(Step::Clean, || {
-            let outputs = subject.network().evaluate(&Matrix::from_vec(point.len(), 1, point));
-            Some((Found::Outputs(outputs.as_slice().to_vec()), Kept::Nothing))
+            Some((Found::Outputs(outputs(subject.network(), point)), Kept::new()))
         })?;
         let Some(Entry { found: Found::Outputs(outputs), .. }) = outputs else { return Ok(()) };
         if !self.outside(&subject)? || !self.shifts(&subject)? {
@@ -194,19 +137,18 @@ impl<E> Examination<'_, E> {
     }
 
     /// Whether this and what follows are finished or to be done.
-    fn outside(&self, subject: &Subject) -> Result<bool, AuditError<E>> {
+    fn outside(&self, subject: &Subject) -> Result<bool, RunError<E>> {
         let Some(outside) = subject.outside.filter(|outside| self.index < outside.len()) else {
             return Ok(true);
         };
         let done = self.step(Step::Outside, || {
-            let point = outside.point(self.index);
-            let outputs = subject.network().evaluate(&Matrix::from_vec(point.len(), 1, point));
-            Some((Found::Outputs(outputs.as_slice().to_vec()), Kept::Nothing))
+            let outputs = outputs(subject.network(), outside.point(self.index));
+            Some((Found::Outputs(outputs), Kept::new()))
         })?;
         Ok(done.is_some())
     }
 
-    fn shifts(&self, subject: &Subject) -> Result<bool, AuditError<E>> {
+    fn shifts(&self, subject: &Subject) -> Result<bool, RunError<E>> {
         let plan = self.audit.plan;
         if plan.shifts.is_empty() {
             return Ok(true);
@@ -219,11 +161,10 @@ impl<E> Examination<'_, E> {
                     let shifted =
                         corruption.apply(&point, subject.frame, severity, plan.seed, self.index);
                     let Some(shifted) = shifted else { continue };
-                    let shifted = Matrix::from_vec(shifted.len(), 1, shifted);
-                    classes.push(arg_max(subject.network().evaluate(&shifted).as_slice()));
+                    classes.push(arg_max(&outputs(subject.network(), shifted)));
                 }
             }
-            Some((Found::Classes(classes), Kept::Nothing))
+            Some((Found::Classes(classes), Kept::new()))
         })?;
         Ok(done.is_some())
     }
@@ -235,7 +176,7 @@ impl<E> Examination<'_, E> {
         subject: &Subject,
         predicted: usize,
         correct: bool,
-    ) -> Result<bool, AuditError<E>> {
+    ) -> Result<bool, RunError<E>> {
         let plan = self.audit.plan;
         if !correct {
             self.evidence.set(true);
@@ -273,9 +214,9 @@ impl<E> Examination<'_, E> {
         Ok(true)
     }
 
-    pub(super) fn no_query(&self, subject: &Subject, source: QueryError) -> AuditError<E> {
+    pub(super) fn no_query(&self, subject: &Subject, source: QueryError) -> RunError<E> {
         let file = subject.dataset().file().to_owned();
-        AuditError::Query { file, index: self.index, source }
+        RunError::Query { file, index: self.index, source }
     }
 
     /// The step's entry: the one that is held, or a new one, handed to the sink.
@@ -283,7 +224,7 @@ impl<E> Examination<'_, E> {
         &self,
         step: Step,
         run: impl FnOnce() -> Yield,
-    ) -> Result<Option<Entry>, AuditError<E>> {
+    ) -> Result<Option<Entry>, RunError<E>> {
         if let Some(held) = self.held.iter().find(|entry| entry.step == step) {
             return Ok(Some(held.clone()));
         }
@@ -293,21 +234,18 @@ impl<E> Examination<'_, E> {
         let started = Instant::now();
         let Some((found, kept)) = run() else { return Ok(None) };
         let seconds = self.audit.timed.then(|| started.elapsed().as_secs_f64());
-        let evidence = match (&kept, step) {
-            (Kept::Nothing, _) => false,
-            (_, Step::Attack { .. } | Step::Certify { .. }) => !self.evidence.replace(true),
-            (_, Step::L2 { .. }) => !self.euclidean.replace(true),
+        let evidence = match step {
+            _ if kept.is_empty() => false,
+            Step::Attack { .. } | Step::Certify { .. } => !self.evidence.replace(true),
+            Step::L2 { .. } => !self.euclidean.replace(true),
             _ => true,
         };
-        let entry = Entry { subject: self.at, index: self.index, step, found, evidence, seconds };
-        let (counterexample, proof) = match kept {
-            Kept::Counterexample(found) if evidence => (Some(*found), None),
-            Kept::Proof(proof) => (None, Some(proof)),
-            _ => (None, None),
-        };
-        (self.sink)(Evidence { entry: entry.clone(), counterexample, proof })
-            .map_err(AuditError::Sink)?;
-        Ok(Some(entry))
+        let line = Entry { subject: self.at, index: self.index, step, found, evidence, seconds };
+        let kept = if evidence { kept } else { Kept::new() };
+        let names = self.audit.plan.evidence(self.at, self.index, step);
+        let files = names.into_iter().zip(kept).collect();
+        (self.sink)(Finished { line: line.clone(), files }).map_err(RunError::Sink)?;
+        Ok(Some(line))
     }
 
     pub(super) fn seed(&self, step: Step) -> u64 {
@@ -326,12 +264,25 @@ impl<E> Examination<'_, E> {
 
     fn attack(&self, subject: &Subject, query: &Query, step: Step) -> Yield {
         let Step::Attack { attack, .. } = step else { return None };
-        let plan = self.audit.plan;
-        let deadline = plan.timeout.and_then(|limit| Instant::now().checked_add(limit));
-        let stop = || (self.stop)() || deadline.is_some_and(|end| Instant::now() >= end);
-        let settings = subject.on_images(&plan.attacks[attack].settings);
-        let found = attack::attack(query, 0, &settings, self.seed(step), &stop);
-        self.attacked(found)
+        self.attacked(subject, query, &self.audit.plan.attacks[attack].settings, step)
+    }
+
+    /// What an attack gives; nothing where it was cancelled.
+    pub(super) fn attacked(
+        &self,
+        subject: &Subject,
+        query: &Query,
+        settings: &AttackSettings,
+        step: Step,
+    ) -> Yield {
+        let limit = self.audit.plan.timeout;
+        let settings = subject.on_images(settings);
+        let found = attack(query, &settings, self.seed(step), limit, self.stop)?;
+        let finding = match &found {
+            Some(_) => Finding::Falsified,
+            None => Finding::Unknown("survived".to_owned()),
+        };
+        Some((Found::Verdict { finding, stage: None, bound: None }, kept(found.as_ref())))
     }
 
     /// Whether the predicted class is constant on the region. Only an input that no attack has seen is attacked here.
@@ -346,18 +297,13 @@ impl<E> Examination<'_, E> {
             memory: None,
             lp_tighten: plan.methods[method].lp_tighten,
         };
-        let outcome = verify(query, &settings, self.stop);
-        if was_cancelled(&outcome)
-            || ((self.stop)() && matches!(outcome.verdict, Verdict::Unknown(_)))
-        {
-            return None;
-        }
+        let outcome = decide(query, &settings, self.stop)?;
         let stage = outcome.stage.map(|stage| stage.to_string());
-        let (finding, counterexample) = match outcome.verdict {
-            Verdict::Certified(proof) => (Finding::Certified(proof.level()), None),
-            Verdict::Falsified(found) => (Finding::Falsified, Some(*found)),
-            Verdict::Unknown(why) => (Finding::Unknown(why.reason.to_string()), None),
+        let finding = Finding::of(&outcome.verdict);
+        let kept = match &outcome.verdict {
+            Verdict::Falsified(found) => kept(Some(found)),
+            _ => Kept::new(),
         };
-        Some((Found::Verdict { finding, stage, bound: outcome.bound }, counterexample.into()))
+        Some((Found::Verdict { finding, stage, bound: outcome.bound }, kept))
     }
 }

@@ -1,21 +1,22 @@
 //! The further steps on an input that is classified correctly: Euclidean attacks, semantic perturbations, radii, masked gradients.
 
-use super::examine::{AuditError, Examination, Kept, Subject, Yield};
+use super::examine::{Examination, Kept, Subject, kept};
+use super::finding::attack;
 use super::radius::{Grid, NoBracket, RadiusSearch};
+use super::run::RunError;
 use super::semantic::{self, Scene};
-use super::{Clash, Finding, Found, ProofText, Step};
-use crate::attack::{self, AttackKind, AttackSettings, Gradients};
+use super::{Clash, Finding, Found, Step};
+use crate::attack::{AttackKind, AttackSettings, Gradients, probe_gradients};
 use crate::load::parse_statement;
 use crate::net::Matrix;
 use crate::num::Rational;
 use crate::query::Query;
 use crate::spec::Norm;
 use crate::verify::{AssuranceLevel, Method, ProofWish, Settings, verify_with_proof};
-use std::time::Instant;
 
 impl<E> Examination<'_, E> {
     /// All further steps that the plan asks for; where one is cancelled, those behind it are left.
-    pub(super) fn further(&self, subject: &Subject, label: usize) -> Result<(), AuditError<E>> {
+    pub(super) fn further(&self, subject: &Subject, label: usize) -> Result<(), RunError<E>> {
         let _ = self.prove(subject)?
             && self.euclidean(subject, label)?
             && self.semantics(subject, label)?
@@ -31,12 +32,12 @@ impl<E> Examination<'_, E> {
     }
 
     /// A proof for the largest certified radius, where proofs are asked for.
-    fn prove(&self, subject: &Subject) -> Result<bool, AuditError<E>> {
+    fn prove(&self, subject: &Subject) -> Result<bool, RunError<E>> {
         let plan = self.audit.plan;
         let (Some(wish), Some(epsilon)) = (&plan.proofs, self.certified.get()) else {
             return Ok(true);
         };
-        if self.index >= wish.inputs {
+        if wish.inputs.is_some_and(|inputs| self.index >= inputs) {
             return Ok(true);
         }
         let step = Step::Proof { epsilon };
@@ -55,24 +56,24 @@ impl<E> Examination<'_, E> {
                 Ok(proof) => {
                     let finding = Finding::Certified(AssuranceLevel::Proved);
                     let stage = Some("checked proof".to_owned());
-                    (Found::Verdict { finding, stage, bound: None }, Kept::Proof(proof))
+                    (Found::Verdict { finding, stage, bound: None }, proof)
                 }
                 Err(why) => {
                     let finding = Finding::Unknown(why);
-                    (Found::Verdict { finding, stage: None, bound: None }, Kept::Nothing)
+                    (Found::Verdict { finding, stage: None, bound: None }, Kept::new())
                 }
             })
         })?;
         Ok(done.is_some())
     }
 
-    /// The proof that the checker accepted, or why there is none.
+    /// The proof that the checker accepted, and the property; or why there is none.
     fn proof(
         &self,
         subject: &Subject,
         property: String,
         settings: &Settings,
-    ) -> Result<ProofText, String> {
+    ) -> Result<Kept, String> {
         let model = subject.checked?;
         let own = subject.classifier.own();
         let (inputs, outputs) = (own.inputs(), own.outputs());
@@ -83,13 +84,13 @@ impl<E> Examination<'_, E> {
         let wish = ProofWish::CHECKED;
         let (_, proved) = verify_with_proof(&ask, &query, settings, wish, self.stop);
         match proved {
-            Some(Ok(proved)) => Ok(ProofText { property, proof: proved.proof.to_bytes() }),
+            Some(Ok(proved)) => Ok(vec![proved.proof.to_bytes(), property.into_bytes()]),
             Some(Err(why)) => Err(why.to_string()),
             None => Err("a counterexample was found".to_owned()),
         }
     }
 
-    fn euclidean(&self, subject: &Subject, label: usize) -> Result<bool, AuditError<E>> {
+    fn euclidean(&self, subject: &Subject, label: usize) -> Result<bool, RunError<E>> {
         let plan = self.audit.plan;
         for (epsilon, radius) in plan.data[subject.data].l2_epsilons.iter().enumerate() {
             if plan.l2_attacks.is_empty() {
@@ -101,13 +102,8 @@ impl<E> Examination<'_, E> {
                 .map_err(|source| self.no_query(subject, source))?;
             for (attack, chosen) in plan.l2_attacks.iter().enumerate() {
                 let step = Step::L2 { attack, epsilon };
-                let done = self.step(step, || {
-                    let deadline = plan.timeout.and_then(|limit| Instant::now().checked_add(limit));
-                    let stop =
-                        || (self.stop)() || deadline.is_some_and(|end| Instant::now() >= end);
-                    let settings = subject.on_images(&chosen.settings);
-                    self.attacked(attack::attack(&query, 0, &settings, self.seed(step), &stop))
-                })?;
+                let done =
+                    self.step(step, || self.attacked(subject, &query, &chosen.settings, step))?;
                 if done.is_none() {
                     return Ok(false);
                 }
@@ -116,22 +112,10 @@ impl<E> Examination<'_, E> {
         Ok(true)
     }
 
-    /// What an attack gave; nothing where it was cancelled.
-    pub(super) fn attacked(&self, found: Option<attack::Counterexample>) -> Yield {
-        if found.is_none() && (self.stop)() {
-            return None;
-        }
-        let finding = match &found {
-            Some(_) => Finding::Falsified,
-            None => Finding::Unknown("survived".to_owned()),
-        };
-        Some((Found::Verdict { finding, stage: None, bound: None }, found.into()))
-    }
-
-    fn semantics(&self, subject: &Subject, label: usize) -> Result<bool, AuditError<E>> {
+    fn semantics(&self, subject: &Subject, label: usize) -> Result<bool, RunError<E>> {
         let Some(image) = subject.frame.image() else { return Ok(true) };
         for (at, plan) in self.audit.plan.semantics.iter().enumerate() {
-            if self.index >= plan.inputs {
+            if plan.inputs.is_some_and(|inputs| self.index >= inputs) {
                 continue;
             }
             let step = Step::Semantic { semantic: at };
@@ -153,8 +137,8 @@ impl<E> Examination<'_, E> {
                     Ok(found) => {
                         let found = found?;
                         let (finding, stage, bound) = (found.finding, found.stage, found.bound);
-                        let counterexample = found.broken.map(|broken| broken.counterexample);
-                        Some((Found::Verdict { finding, stage, bound }, counterexample.into()))
+                        let broken = found.broken.as_ref().map(|broken| &broken.counterexample);
+                        Some((Found::Verdict { finding, stage, bound }, kept(broken)))
                     }
                     Err(source) => {
                         failure = Some(source);
@@ -164,7 +148,7 @@ impl<E> Examination<'_, E> {
             })?;
             if let Some(source) = failure {
                 let file = subject.dataset().file().to_owned();
-                return Err(AuditError::Semantic { file, index: self.index, source });
+                return Err(RunError::Semantic { file, index: self.index, source });
             }
             if done.is_none() {
                 return Ok(false);
@@ -173,9 +157,11 @@ impl<E> Examination<'_, E> {
         Ok(true)
     }
 
-    fn radius(&self, subject: &Subject) -> Result<bool, AuditError<E>> {
+    fn radius(&self, subject: &Subject) -> Result<bool, RunError<E>> {
         let plan = self.audit.plan;
-        let Some(wish) = plan.radius.as_ref().filter(|wish| self.index < wish.inputs) else {
+        let Some(wish) =
+            plan.radius.as_ref().filter(|wish| wish.inputs.is_none_or(|n| self.index < n))
+        else {
             return Ok(true);
         };
         let data = &plan.data[subject.data];
@@ -183,18 +169,18 @@ impl<E> Examination<'_, E> {
             return Ok(true);
         };
         let settings = self.settings(wish.method, AttackSettings::default(), Step::Radius);
-        let search =
-            RadiusSearch { balls: subject.classifier, grid: &grid, settings: &settings, jobs: 1 };
+        let (classifier, inputs) = (subject.classifier, subject.inputs);
+        let search = RadiusSearch { classifier, inputs, grid: &grid, settings: &settings };
         let mut failure = None;
-        let done = self.step(Step::Radius, || match search.one(self.index, self.stop) {
-            Ok(found) => Some((Found::Radius(found.row.bracket?), Kept::Nothing)),
+        let done = self.step(Step::Radius, || match search.enclose(self.index, self.stop) {
+            Ok((row, _)) => row.correct.then_some((Found::Radius(row.bracket), Kept::new())),
             Err(NoBracket::Stopped) => None,
             Err(NoBracket::Failed(source)) => {
                 failure = Some(self.no_query(subject, source));
                 None
             }
             Err(NoBracket::Contradiction { certified, attacked }) => {
-                failure = Some(AuditError::Clash(Clash {
+                failure = Some(RunError::Clash(Clash {
                     model: plan.models[subject.model].name.clone(),
                     data: data.name.clone(),
                     index: self.index,
@@ -209,7 +195,7 @@ impl<E> Examination<'_, E> {
         }
     }
 
-    fn masking(&self, subject: &Subject, label: usize) -> Result<bool, AuditError<E>> {
+    fn masking(&self, subject: &Subject, label: usize) -> Result<bool, RunError<E>> {
         let plan = self.audit.plan;
         if self.index >= plan.masking {
             return Ok(true);
@@ -222,19 +208,14 @@ impl<E> Examination<'_, E> {
         let done = self.step(Step::Masking, || {
             let point = subject.dataset().point(self.index);
             let points = Matrix::from_vec(point.len(), 1, point);
-            let gradients: Gradients =
-                attack::probe_gradients(subject.network(), &points, &[label]);
+            let gradients: Gradients = probe_gradients(subject.network(), &points, &[label]);
             let settings = AttackSettings { kind: AttackKind::Pgd, ..AttackSettings::default() };
             let mut broken = Vec::new();
             for query in &queries {
                 let seed = self.seed(Step::Masking);
-                let found = attack::attack(query, 0, &settings, seed, &self.stop);
-                if found.is_none() && (self.stop)() {
-                    return None;
-                }
-                broken.push(found.is_some());
+                broken.push(attack(query, &settings, seed, None, self.stop)?.is_some());
             }
-            Some((Found::Gradients { gradients, broken }, Kept::Nothing))
+            Some((Found::Gradients { gradients, broken }, Kept::new()))
         })?;
         Ok(done.is_some())
     }

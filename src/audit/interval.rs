@@ -1,45 +1,23 @@
 //! Confidence intervals of a share: the inputs at hand are a sample of those that the network will meet.
 //!
 //! k of n inputs, drawn independently, have a property that a share p of all inputs has. An interval of level 1 − α contains p
-//! in at least (Clopper–Pearson) or in about (Wilson) 1 − α of all samples. Its ends are statistics, not bounds that a
+//! in at least 1 − α of all samples. Its ends are statistics, not bounds that a
 //! verdict rests on, and are rounded to nearest.
 
 use super::Share;
-use statrs::distribution::{ContinuousCDF, Normal};
+use serde::{Deserialize, Serialize};
 use statrs::function::beta::checked_beta_reg;
 
 /// The level that reports use.
 pub const LEVEL: f64 = 0.95;
 
 /// An interval of shares.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// Lower end, at least 0.
     pub low: f64,
     /// Upper end, at most 1.
     pub high: f64,
-    /// 1 − α.
-    pub level: f64,
-}
-
-/// Wilson's score interval: all p with |k/n − p| ≤ z √(p (1 − p) / n), z the (1 − α/2)-quantile of the standard normal
-/// distribution (Wilson, *J. Amer. Statist. Assoc.* 22, 1927). [0, 1] for n = 0.
-///
-/// `None` where the level is not between 0 and 1 or k > n.
-#[must_use]
-pub fn wilson(share: Share, level: f64) -> Option<Interval> {
-    let (k, n) = sample(share, level)?;
-    if share.total == 0 {
-        return Some(Interval { low: 0.0, high: 1.0, level });
-    }
-    let z = Normal::standard().inverse_cdf(0.5 + 0.5 * level);
-    let z2 = z * z;
-    let centre = (k + 0.5 * z2) / (n + z2);
-    let half = z / (n + z2) * (k * (n - k) / n + 0.25 * z2).sqrt();
-    // Where k is 0 or n, centre and half-width are equal but for rounding.
-    let low = if share.count == 0 { 0.0 } else { (centre - half).max(0.0) };
-    let high = if share.count == share.total { 1.0 } else { (centre + half).min(1.0) };
-    Some(Interval { low, high, level })
 }
 
 /// Clopper and Pearson's interval, which inverts the binomial test and is never too short (*Biometrika* 26, 1934): from the
@@ -55,7 +33,7 @@ pub fn clopper_pearson(share: Share, level: f64) -> Option<Interval> {
     // The upper end by symmetry, so that the small tail is what is asked for: 1 − tail has lost its digits.
     let high =
         if share.count == share.total { 1.0 } else { 1.0 - beta_quantile(n - k, k + 1.0, tail) };
-    Some(Interval { low, high, level })
+    Some(Interval { low, high })
 }
 
 fn sample(share: Share, level: f64) -> Option<(f64, f64)> {
@@ -85,19 +63,17 @@ mod tests {
     #[test]
     fn nothing_is_known_without_inputs() {
         let none = Share { count: 0, total: 0 };
-        for interval in [wilson(none, 0.9), clopper_pearson(none, 0.9)] {
-            assert_eq!(interval, Some(Interval { low: 0.0, high: 1.0, level: 0.9 }));
-        }
+        assert_eq!(clopper_pearson(none, 0.9), Some(Interval { low: 0.0, high: 1.0 }));
     }
 
     #[test]
     fn senseless_questions_have_no_answer() {
         let some = Share { count: 1, total: 2 };
         for level in [0.0, 1.0, -0.5, f64::NAN] {
-            assert!(wilson(some, level).is_none() && clopper_pearson(some, level).is_none());
+            assert!(clopper_pearson(some, level).is_none());
         }
         let more = Share { count: 3, total: 2 };
-        assert!(wilson(more, 0.9).is_none() && clopper_pearson(more, 0.9).is_none());
+        assert!(clopper_pearson(more, 0.9).is_none());
     }
 
     #[test]
@@ -117,13 +93,12 @@ mod tests {
             let count = (part * total as f64) as usize;
             let (share, rest) = (Share { count, total }, Share { count: total - count, total });
             let value = share.value().unwrap();
-            for interval in [wilson, clopper_pearson] {
-                let (found, mirrored) = (interval(share, level).unwrap(), interval(rest, level).unwrap());
-                prop_assert!(0.0 <= found.low && found.low <= value && value <= found.high && found.high <= 1.0);
-                prop_assert!((found.low + mirrored.high - 1.0).abs() < 1e-12);
-                let wider = interval(share, 0.5 + 0.5 * level).unwrap();
-                prop_assert!(wider.low <= found.low && found.high <= wider.high);
-            }
+            let interval = |share, level| clopper_pearson(share, level).unwrap();
+            let (found, mirrored) = (interval(share, level), interval(rest, level));
+            prop_assert!(0.0 <= found.low && found.low <= value && value <= found.high && found.high <= 1.0);
+            prop_assert!((found.low + mirrored.high - 1.0).abs() < 1e-12);
+            let wider = interval(share, 0.5 + 0.5 * level);
+            prop_assert!(wider.low <= found.low && found.high <= wider.high);
         }
     }
 }

@@ -11,32 +11,38 @@ mod campaign;
 pub mod classification;
 mod entry;
 mod examine;
+mod finding;
 mod further;
 pub mod interval;
 mod metrics;
-pub mod ood;
+mod ood;
 mod plan;
-mod pool;
 mod prediction;
-pub mod radius;
+pub(crate) mod radius;
 mod results;
 mod row;
-pub mod score;
+mod run;
+pub(crate) mod score;
 pub mod semantic;
 pub mod shift;
+pub(crate) mod stored;
 
-pub use campaign::{Campaign, CampaignError, Decide, Ended, Finished, Sample, Task, input_seed};
+pub(crate) use campaign::{Campaign, Decide, Task};
 pub use classification::Classification;
-pub use entry::{Entry, Evidence, Found, ProofText, Step};
-pub use examine::{Audit, AuditError, Held, Subject};
+pub(crate) use entry::{EVIDENCE, Entry, Found, Step};
+pub(crate) use examine::{Audit, Subject};
+pub use finding::Finding;
 pub use interval::Interval;
-pub use metrics::{Breach, Share, Summary};
-pub use ood::OutOfDistribution;
-pub use plan::{
-    About, AttackPlan, Criterion, DataPlan, Measure, MethodPlan, ModelPlan, Place, Plan, PlanError,
-    ProofPlan, RadiusPlan, SemanticKind, SemanticPlan, TEMPLATE,
+pub(crate) use metrics::Breach;
+pub use metrics::{Share, Summary};
+pub(crate) use ood::OutOfDistribution;
+pub(crate) use plan::{
+    About, AttackPlan, DataPlan, Measure, MethodPlan, ModelPlan, Place, Plan, PlanError, ProofPlan,
+    RadiusPlan, SemanticKind, SemanticPlan, TEMPLATE,
 };
-pub use prediction::{Prediction, predict};
-pub use radius::{Grid, RadiusRow, RadiusSearch, RadiusSummary};
-pub use results::{AtRadius, Clash, InputResult, Proof, SubjectResults, results};
-pub use row::{AttackResult, Finding, Row};
+pub use prediction::Prediction;
+pub(crate) use radius::{Grid, RadiusRow, RadiusSearch};
+pub(crate) use results::{AtRadius, Clash, InputResult, SubjectResults, results};
+pub use row::{AttackResult, Row, VerdictName};
+pub(crate) use run::{Ended, Finished, Line, RunError, Work};
+pub(crate) use stored::Exact;

@@ -5,9 +5,10 @@
 
 use super::Prediction;
 use super::classification::roc_auc;
+use serde::{Deserialize, Serialize};
 
 /// Confidence inside and outside the distribution. The labels of either play no part.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct OutOfDistribution {
     /// Mean confidence on inputs of the network's own kind; `None` where there are none or one has no confidence.
     pub confidence_inside: Option<f64>,
@@ -35,8 +36,7 @@ impl OutOfDistribution {
 }
 
 /// The mean of [`Prediction::confidence`]; `None` where there are no predictions, or an output is no number.
-#[must_use]
-pub fn mean_confidence(predictions: &[Prediction]) -> Option<f64> {
+fn mean_confidence(predictions: &[Prediction]) -> Option<f64> {
     let sum: f64 = predictions.iter().map(Prediction::confidence).sum();
     let mean = sum / predictions.len() as f64;
     (!mean.is_nan()).then_some(mean)

@@ -1,8 +1,6 @@
 //! What a network says about an input: its outputs, the class it names, how sure it claims to be.
 
-use super::campaign::arg_max;
 use crate::net::{Matrix, Network};
-use rayon::prelude::*;
 
 /// An input's class and the network's outputs for it, in double precision.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,34 +70,32 @@ impl Prediction {
     }
 }
 
-/// The predictions at inputs 0..count, in parallel on the current rayon pool; `None` where `cancel` became true.
-///
-/// `sample` gives an input's label and point. Every point is evaluated alone, as a campaign does it, so that both agree on
-/// every input, also on one at the very border of two classes.
-///
-/// # Panics
-/// Where a point has another length than the network has inputs, or the network has no output.
-#[must_use]
-pub fn predict(
-    network: &Network,
-    count: usize,
-    sample: &(dyn Fn(usize) -> (usize, Vec<f64>) + Sync),
-    cancel: &(dyn Fn() -> bool + Sync),
-) -> Option<Vec<Prediction>> {
-    let one = |index| {
-        if cancel() {
-            return None;
-        }
-        let (label, point) = sample(index);
-        let outputs = network.evaluate(&Matrix::from_vec(point.len(), 1, point));
-        Some(Prediction::new(label, outputs.as_slice().to_vec()))
-    };
-    (0..count).into_par_iter().map(one).collect()
+/// A network's outputs at a point, in double precision.
+pub(super) fn outputs(network: &Network, point: Vec<f64>) -> Vec<f64> {
+    network.evaluate(&Matrix::from_vec(point.len(), 1, point)).as_slice().to_vec()
+}
+
+/// The position of the largest value; `None` where it is not unique or a value is NaN.
+pub(super) fn arg_max(values: &[f64]) -> Option<usize> {
+    let best = (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b]))?;
+    let beaten = |(i, v): (usize, &f64)| i == best || *v < values[best];
+    (!values[best].is_nan() && values.iter().enumerate().all(beaten)).then_some(best)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ties_and_nan_have_no_arg_max() {
+        assert_eq!(arg_max(&[1.0, 3.0, 2.0]), Some(1));
+        assert_eq!(arg_max(&[3.0, 3.0]), None);
+        assert_eq!(arg_max(&[0.0, -0.0]), None);
+        assert_eq!(arg_max(&[1.0, f64::NAN, 2.0]), None);
+        assert_eq!(arg_max(&[f64::NAN]), None);
+        assert_eq!(arg_max(&[f64::NEG_INFINITY]), Some(0));
+        assert_eq!(arg_max(&[]), None);
+    }
 
     #[test]
     fn probabilities_and_log_odds_agree() {

@@ -3,8 +3,8 @@
 //! With B_ε the region of an input at radius ε, B_ε ⊆ B_ε' for ε ≤ ε'. So a counterexample at ε refutes every ε' ≥ ε, a certificate at
 //! ε' holds at every ε ≤ ε', and a certificate at ε' with a counterexample at ε ≤ ε' is a contradiction, whoever found them.
 
-use super::campaign::arg_max;
 use super::metrics::unproved;
+use super::prediction::arg_max;
 use super::radius::Bracket;
 use super::{Entry, Finding, Found, Plan, Step, Subject};
 use crate::attack::Gradients;

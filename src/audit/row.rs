@@ -1,24 +1,14 @@
-//! What a campaign found out about one input.
+//! What a campaign found out about one input: a line of its journal and a row of its report.
 
+use super::{Finding, Line};
 use crate::attack::{AttackKind, Counterexample, SuiteOutcome};
-use crate::verify::{AssuranceLevel, Outcome, Reason, Stage, Verdict};
+use crate::verify::{AssuranceLevel, Outcome, Stage, Verdict};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The verdict on one input.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
-    /// The unperturbed input is not classified as its label, so there is nothing to attack or to certify.
-    Misclassified,
-    /// Every real input of the region gets the label.
-    Certified(AssuranceLevel),
-    /// An input of the region provably does not get the label.
-    Falsified,
-    /// Neither was shown; the text says why.
-    Unknown(String),
-}
-
 /// What the attack achieved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AttackResult {
     /// It found a counterexample, which was validated.
     Broken,
@@ -28,8 +18,34 @@ pub enum AttackResult {
     NotRun,
 }
 
-/// One line of a report.
-#[derive(Debug, Clone, PartialEq)]
+/// The verdict's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VerdictName {
+    /// The unperturbed input does not get its label.
+    Misclassified,
+    /// Every input of the region gets the label.
+    Certified,
+    /// Some input of the region does not.
+    Falsified,
+    /// Neither was shown.
+    Unknown,
+}
+
+impl std::fmt::Display for VerdictName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Misclassified => "misclassified",
+            Self::Certified => "certified",
+            Self::Falsified => "falsified",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// One line of a journal and of a report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Row {
     /// Position in the dataset.
     pub index: usize,
@@ -39,81 +55,159 @@ pub struct Row {
     /// or is NaN, which counts as misclassified.
     pub predicted: Option<usize>,
     /// The verdict.
-    pub finding: Finding,
+    pub verdict: VerdictName,
     /// The stage that decided, as [`Stage`] displays.
     pub stage: Option<String>,
-    /// The least proven lower bound of a margin y_label − yₜ; positive where certified, `None` where none was computed.
-    pub bound: Option<f64>,
+    /// The least proven lower bound of a margin y_label − yₜ; positive where certified, `None` where none was computed. What is
+    /// not finite is stored as null.
+    pub margin_bound: Option<f64>,
     /// What the attacks achieved, all together.
     pub attack: AttackResult,
-    /// Of several attacks that were run side by side, whether each broke the input; otherwise empty.
-    pub attacks: BTreeMap<AttackKind, bool>,
-    /// Wall-clock time.
+    /// Of several attacks that were run side by side, what each achieved; otherwise empty, and left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attacks: BTreeMap<String, AttackResult>,
+    /// What must be trusted, where certified.
+    pub assurance: Option<AssuranceLevel>,
+    /// Why, where unknown.
+    pub reason: Option<String>,
+    /// The counterexample's file, relative to the report.
+    pub counterexample: Option<String>,
+    /// Wall-clock time. Varies between runs.
     pub seconds: f64,
+}
+
+/// Where the counterexample of an input lies, relative to the report.
+pub(super) fn counterexample_file(index: usize) -> String {
+    format!("counterexamples/{index}.txt")
 }
 
 impl Row {
     /// The row of an input that is classified wrongly to begin with.
     #[must_use]
     pub fn misclassified(index: usize, label: usize, predicted: Option<usize>) -> Self {
-        let (finding, attack) = (Finding::Misclassified, AttackResult::NotRun);
         Self {
             index,
             label,
             predicted,
-            finding,
+            verdict: VerdictName::Misclassified,
             stage: None,
-            bound: None,
-            attack,
+            margin_bound: None,
+            attack: AttackResult::NotRun,
             attacks: BTreeMap::new(),
+            assurance: None,
+            reason: None,
+            counterexample: None,
             seconds: 0.0,
         }
     }
 
+    fn found(index: usize, label: usize, finding: &Finding, attack: AttackResult) -> Self {
+        let falsified = *finding == Finding::Falsified;
+        Self {
+            verdict: finding.name(),
+            attack,
+            assurance: finding.assurance(),
+            reason: finding.reason().map(str::to_owned),
+            counterexample: falsified.then(|| counterexample_file(index)),
+            ..Self::misclassified(index, label, Some(label))
+        }
+    }
+
     /// The row of an input that was verified; `attacked` says whether an attack was asked for.
-    #[must_use]
-    pub fn of_outcome(index: usize, label: usize, outcome: &Outcome, attacked: bool) -> Self {
-        let by_attack = outcome.stage == Some(Stage::Attack);
-        let (finding, attack) = match &outcome.verdict {
-            Verdict::Certified(proof) => (Finding::Certified(proof.level()), survived(attacked)),
-            Verdict::Falsified(_) if by_attack => (Finding::Falsified, AttackResult::Broken),
-            Verdict::Falsified(_) => (Finding::Falsified, survived(attacked)),
-            Verdict::Unknown(why) => (Finding::Unknown(why.reason.to_string()), survived(attacked)),
+    pub(super) fn of_outcome(
+        index: usize,
+        label: usize,
+        outcome: &Outcome,
+        attacked: bool,
+    ) -> Self {
+        let broken = outcome.stage == Some(Stage::Attack)
+            && matches!(outcome.verdict, Verdict::Falsified(_));
+        let attack = match (broken, attacked) {
+            (true, _) => AttackResult::Broken,
+            (false, true) => AttackResult::Survived,
+            (false, false) => AttackResult::NotRun,
         };
         let stage = outcome.stage.map(|stage| stage.to_string());
-        let bound = outcome.bound;
-        Self { finding, stage, bound, attack, ..Self::misclassified(index, label, Some(label)) }
+        let found = Self::found(index, label, &Finding::of(&outcome.verdict), attack);
+        Self { stage, margin_bound: outcome.bound, ..found }
     }
 
     /// The row of an input that was only attacked.
-    #[must_use]
-    pub fn of_attack(index: usize, label: usize, found: Option<&Counterexample>) -> Self {
-        let (finding, attack, stage) = match found {
-            Some(_) => (Finding::Falsified, AttackResult::Broken, Some(Stage::Attack.to_string())),
-            None => (Finding::Unknown("only attacked".to_owned()), AttackResult::Survived, None),
-        };
-        Self { finding, stage, attack, ..Self::misclassified(index, label, Some(label)) }
+    pub(super) fn of_attack(index: usize, label: usize, found: Option<&Counterexample>) -> Self {
+        if found.is_some() {
+            let found = Self::found(index, label, &Finding::Falsified, AttackResult::Broken);
+            return Self { stage: Some(Stage::Attack.to_string()), ..found };
+        }
+        let open = Finding::Unknown("only attacked".to_owned());
+        Self::found(index, label, &open, AttackResult::Survived)
     }
 
     /// The row of an input on which several attacks were run side by side.
-    #[must_use]
-    pub fn of_suite(index: usize, label: usize, outcome: &SuiteOutcome) -> Self {
-        let attacks = outcome.attacks.iter().map(|(kind, found)| (*kind, found.is_some()));
+    pub(super) fn of_suite(index: usize, label: usize, outcome: &SuiteOutcome) -> Self {
+        let result = |broke| if broke { AttackResult::Broken } else { AttackResult::Survived };
+        let attacks = outcome.attacks.iter();
+        let attacks = attacks.map(|(kind, found)| (kind.to_string(), result(found.is_some())));
         Self { attacks: attacks.collect(), ..Self::of_attack(index, label, outcome.worst()) }
     }
+}
 
-    /// Whether the unperturbed input is classified as its label.
-    #[must_use]
-    pub fn correct(&self) -> bool {
-        self.finding != Finding::Misclassified
+impl Line for Row {
+    fn input(&self) -> (usize, usize) {
+        (0, self.index)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let missing = |field| {
+            let index = self.index;
+            Err(format!("the row of input {index} has no usable '{field}' where one is needed"))
+        };
+        if let Some(Err(error)) =
+            self.attacks.keys().map(|name| name.parse::<AttackKind>()).find(Result::is_err)
+        {
+            return Err(format!("the row of input {}: {error}", self.index));
+        }
+        match self.verdict {
+            VerdictName::Certified if self.assurance.is_none() => missing("assurance"),
+            VerdictName::Unknown if self.reason.is_none() => missing("reason"),
+            _ => Ok(()),
+        }
     }
 }
 
-/// Whether the verdict is owed to the caller's wish to stop, and so is none.
-pub(super) fn was_cancelled(outcome: &Outcome) -> bool {
-    matches!(&outcome.verdict, Verdict::Unknown(why) if why.reason == Reason::Cancelled)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
 
-fn survived(attacked: bool) -> AttackResult {
-    if attacked { AttackResult::Survived } else { AttackResult::NotRun }
+    proptest! {
+        /// A resumed campaign writes the same digits as one in a single go.
+        #[test]
+        fn rows_survive_writing_and_reading(bits in any::<u64>(), seconds in 0.0..1e6f64) {
+            let finding = Finding::Certified(AssuranceLevel::Sound);
+            let row = Row {
+                stage: Some("crown".to_owned()),
+                margin_bound: Some(f64::from_bits(bits)).filter(|b| b.is_finite()),
+                seconds,
+                ..Row::found(3, 1, &finding, AttackResult::Survived)
+            };
+            let line = serde_json::to_string(&row).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Row>(&line).unwrap(), row);
+        }
+    }
+
+    #[test]
+    fn minus_infinity_is_null() {
+        let row = Row { margin_bound: Some(f64::NEG_INFINITY), ..Row::misclassified(0, 0, None) };
+        let line = serde_json::to_string(&row).unwrap();
+        assert!(line.contains("\"margin_bound\":null"), "{line}");
+    }
+
+    #[test]
+    fn incomplete_rows_are_refused() {
+        let open = Finding::Unknown(String::new());
+        let row = Row::found(5, 0, &open, AttackResult::Survived);
+        assert_eq!(row.check(), Ok(()));
+        let error = Row { reason: None, ..row }.check().unwrap_err();
+        assert!(error.contains("input 5") && error.contains("reason"));
+    }
 }

@@ -1,7 +1,7 @@
 //! Two single figures of robustness: the stability index and the robustness score. The field has no standard for either, so
 //! their definitions are here, in words that a report can print.
 
-use super::{Finding, Share};
+use super::Share;
 use crate::num::{Rational, to_f64_nearest};
 use num_traits::Zero;
 
@@ -15,39 +15,6 @@ pub const ROBUSTNESS_SCORE: &str = "The robustness score up to ε_max is the mea
 ε_max: the area under the certified-accuracy curve divided by ε_max, between 0 and 1. Where the certified accuracy is known at \
 some ε only, it is taken between two of them to be that at the larger one, so the score is never overstated: what is certified at \
 an ε is certified at every smaller one.";
-
-/// How many inputs keep their predicted class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stability {
-    /// Proved constant / all: the stability index ([`STABILITY_INDEX`]).
-    pub index: Share,
-    /// Shown to change / all.
-    pub changing: Share,
-    /// Neither / all; inputs without a single predicted class among them.
-    pub undecided: Share,
-}
-
-impl Stability {
-    /// From what was found about the claim "the predicted class is constant on the region" for every input, whatever its
-    /// label. [`Finding::Misclassified`] stands for an input without a single predicted class.
-    pub fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Self {
-        let (mut stable, mut changing, mut total) = (0, 0, 0);
-        for finding in findings {
-            total += 1;
-            match finding {
-                Finding::Certified(_) => stable += 1,
-                Finding::Falsified => changing += 1,
-                Finding::Unknown(_) | Finding::Misclassified => {}
-            }
-        }
-        let share = |count| Share { count, total };
-        Self {
-            index: share(stable),
-            changing: share(changing),
-            undecided: share(total - stable - changing),
-        }
-    }
-}
 
 /// The robustness score ([`ROBUSTNESS_SCORE`]) from the certified accuracy at some ε, in any order: with 0 = ε₀ < ε₁ < … < εₖ
 /// = ε_max,
@@ -78,7 +45,6 @@ pub fn robustness_score(curve: &[(Rational, Share)]) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::num::parse_rational;
-    use crate::verify::AssuranceLevel;
     use proptest::prelude::*;
 
     fn curve(points: &[(&str, usize)]) -> Vec<(Rational, Share)> {
@@ -95,22 +61,6 @@ mod tests {
         assert_eq!(robustness_score(&curve(&[("0.1", 2), ("0.2", 4)])), Some(0.4));
         assert_eq!(robustness_score(&curve(&[("0", 10)])), None);
         assert_eq!(robustness_score(&curve(&[("-0.1", 10), ("1", 5)])), None);
-    }
-
-    #[test]
-    fn every_input_counts_for_stability() {
-        let findings = [
-            Finding::Certified(AssuranceLevel::Sound),
-            Finding::Misclassified,
-            Finding::Falsified,
-            Finding::Unknown(String::new()),
-        ];
-        let found = Stability::of(&findings);
-        assert_eq!(
-            (found.index.to_string(), found.changing.to_string()),
-            ("1/4".into(), "1/4".into())
-        );
-        assert_eq!(found.undecided.to_string(), "2/4");
     }
 
     proptest! {

@@ -5,10 +5,12 @@ use super::exit::{
     CANNOT_CREATE, DATA, DONE, Failure, INTERNAL, INTERRUPTED, NO_INPUT, OUTPUT, UNPROVED, USAGE,
 };
 use super::instance::{self, Instance, Ran};
+use super::progress::Bar;
 use super::{interrupt, print, styled};
-use crate::load::{FileError, SourceFile};
-use crate::report::{BenchRow, BenchVerdict, IndexError, ProofEntry, ProofFolder, bench_text, red};
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::load::SourceFile;
+use crate::report::{
+    BenchRow, BenchVerdict, IndexError, ProofEntry, ProofFolder, bench_text, csv, red,
+};
 use regex::Regex;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal as _, Write as _};
@@ -191,23 +193,14 @@ impl<'a> Index<'a> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.retain(|old| old.index != entry.index);
         entries.push(entry);
-        ProofFolder::write(dir, &entries).map(drop).map_err(|error| {
-            Failure::new(OUTPUT, format!("{}: cannot be written: {error}", dir.display()))
-        })
+        Ok(ProofFolder::write(dir, &entries)?)
     }
 }
 
 /// The instances' file, filtered and capped.
 fn list(arguments: &Arguments) -> Result<Vec<Listed>, Failure> {
     let file = &arguments.instances;
-    let source = SourceFile::read(file).map_err(|error| {
-        let code = if matches!(error, FileError::Gzip { .. } | FileError::Memory { .. }) {
-            DATA
-        } else {
-            NO_INPUT
-        };
-        Failure::new(code, error.to_string())
-    })?;
+    let source = SourceFile::read(file)?;
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -280,7 +273,7 @@ fn without<'a>(listed: &'a [Listed], held: &mut Vec<BenchRow>) -> Vec<&'a Listed
 /// The file with the rows, and what is shown meanwhile.
 struct Results<'a> {
     path: &'a Path,
-    bar: Option<ProgressBar>,
+    bar: Bar,
     quiet: bool,
     total: usize,
     state: Mutex<(File, Vec<BenchRow>)>,
@@ -299,17 +292,9 @@ impl<'a> Results<'a> {
             let message = format!("{}: cannot be created: {error}", path.display());
             Failure::new(CANNOT_CREATE, message)
         })?;
-        let bar = (!arguments.quiet && io::stderr().is_terminal()).then(|| {
-            let style = ProgressStyle::with_template(
-                "{bar:24.cyan/dim} {pos}/{len} {elapsed} (left {eta})  {msg}",
-            );
-            let bar = ProgressBar::new(total as u64);
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar.set_position(held.len() as u64);
-            bar.reset_eta();
-            bar.enable_steady_tick(Duration::from_millis(250));
-            bar
-        });
+        // Where there is no terminal every row is said, so the bar's own lines are not wanted.
+        let quiet = arguments.quiet || !io::stderr().is_terminal();
+        let bar = Bar::new(total, held.len(), "", quiet);
         let rows = held.clone();
         let results =
             Self { path, bar, quiet: arguments.quiet, total, state: Mutex::new((file, rows)) };
@@ -329,10 +314,7 @@ impl<'a> Results<'a> {
     }
 
     fn line(&self, row: &BenchRow) -> Result<Vec<u8>, Failure> {
-        let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
-        let unwritten = |error: &dyn std::fmt::Display| self.unwritten(error);
-        writer.serialize(row).map_err(|error| unwritten(&error))?;
-        writer.into_inner().map_err(|error| unwritten(&error))
+        csv(std::slice::from_ref(row), false).map_err(|error| self.unwritten(&error))
     }
 
     fn unwritten(&self, error: &dyn std::fmt::Display) -> Failure {
@@ -364,7 +346,7 @@ impl<'a> Results<'a> {
         if let Some(problem) = proof.and_then(|proof| proof.problem.as_ref())
             && ran.verdict == BenchVerdict::Unsat
         {
-            self.say(&format!("{}, {}: no proof: {problem}", listed.onnx, listed.vnnlib));
+            self.bar.say(&format!("{}, {}: no proof: {problem}", listed.onnx, listed.vnnlib));
         }
         let line = self.line(&row)?;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -375,33 +357,20 @@ impl<'a> Results<'a> {
     }
 
     fn show(&self, row: &BenchRow, problem: Option<&str>, done: usize) {
-        let coloured = self.bar.is_some() && std::env::var_os("NO_COLOR").is_none();
+        let coloured = self.bar.is_shown() && std::env::var_os("NO_COLOR").is_none();
         if row.contradicts() {
             let sentence = format!("CONTRADICTION: {} expected, got", row.expected);
-            self.say(&format!("{} {}", red(&sentence, coloured), row.line()));
+            self.bar.say(&format!("{} {}", red(&sentence, coloured), row.line()));
         } else if let Some(problem) = problem {
-            self.say(&format!("{}  ({problem})", row.line()));
-        } else if !self.quiet && self.bar.is_none() {
-            self.say(&format!("{done}/{} {}", self.total, row.line()));
+            self.bar.say(&format!("{}  ({problem})", row.line()));
+        } else if !self.quiet && !self.bar.is_shown() {
+            self.bar.say(&format!("{done}/{} {}", self.total, row.line()));
         }
-        if let Some(bar) = &self.bar {
-            bar.inc(1);
-            bar.set_message(row.line());
-        }
-    }
-
-    fn say(&self, line: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(line),
-            None => drop(writeln!(io::stderr(), "certus: {line}")),
-        }
+        self.bar.add(row.line());
     }
 
     /// Takes the bar away; all rows.
     fn close(self) -> Vec<BenchRow> {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
         self.state.into_inner().unwrap_or_else(PoisonError::into_inner).1
     }
 }

@@ -1,13 +1,19 @@
-//! `certus certify`: attack and bound every input of a dataset.
+//! `certus certify` and `certus attack`: every input of a dataset attacked, and bounded.
 
 use super::arguments::{CampaignArguments, share};
-use super::campaign::{self, Request};
-use super::exit::{DONE, FALSIFIED, Failure, UNPROVED};
-use crate::attack::AttackKind;
-use crate::audit::Task;
+use super::campaign::{Session, load};
+use super::exit::{DONE, FALSIFIED, Failure, INTERRUPTED, UNPROVED, USAGE};
+use super::progress::Verdicts;
+use super::proofs::Proofs;
+use super::{print, styled};
+use crate::attack::{AttackKind, AttackSettings};
+use crate::audit::{Campaign, Decide, Ended, Row, Task};
 use crate::num::Rational;
+use crate::report::{CampaignSettings, ProofEntry, Report, report_text};
 use crate::spec::Norm;
 use crate::verify::{Method, Settings};
+use std::num::NonZeroUsize;
+use std::time::Instant;
 
 /// Certified accuracy beside attack success, over a dataset
 ///
@@ -40,32 +46,67 @@ pub(super) struct Arguments {
     require_certified: Option<Rational>,
 }
 
-/// Runs the command.
+/// Attack success over a dataset, without any proof
+#[derive(Debug, clap::Args)]
+#[command(after_help = super::exit::HELP)]
+pub(super) struct AttackArguments {
+    #[command(flatten)]
+    campaign: CampaignArguments,
+
+    /// The attacks, each run on every input: pgd, fgsm, apgd-ce, apgd-dlr, fab, square
+    #[arg(long, default_value = "pgd", value_name = "ATTACK,…", value_delimiter = ',')]
+    attack: Vec<AttackKind>,
+
+    /// How perturbations are measured: linf, or l2 for their Euclidean length
+    #[arg(long, default_value = "linf", value_name = "NORM")]
+    norm: Norm,
+}
+
+/// What was typed, understood.
+struct Request<'a> {
+    task: Task,
+    method: Method,
+    lp_tighten: usize,
+    attack: AttackSettings,
+    common: &'a CampaignArguments,
+    /// How perturbations are measured; where it is not the max norm, there are attacks only.
+    norm: Norm,
+    proofs: bool,
+}
+
+/// Runs `certus attack`.
+pub(super) fn attack(arguments: &AttackArguments) -> Result<u8, Failure> {
+    let common = &arguments.campaign;
+    let attack = common.budget.settings(&arguments.attack)?;
+    if attack.kinds().is_empty() {
+        let names = AttackKind::names();
+        return Err(Failure::new(
+            USAGE,
+            format!("'certus attack' needs an attack other than none; there are {names}"),
+        ));
+    }
+    let norm = arguments.norm;
+    let (task, method) = (Task::Attack, Method::default());
+    let request = Request { task, method, lp_tighten: 0, attack, common, norm, proofs: false };
+    Ok(if campaign(request)?.is_some() { DONE } else { INTERRUPTED })
+}
+
+/// Runs `certus certify`.
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let common = &arguments.campaign;
-    let settings = Settings {
-        method: arguments.method,
-        attack: common.budget.settings(&arguments.attack)?,
-        seed: common.seed,
-        timeout: common.timeout,
-        memory: None,
-        lp_tighten: arguments.lp_tighten,
-    };
-    let Some((report, unproved)) = campaign::run(&Request {
+    let found = campaign(Request {
         task: Task::Certify,
-        settings,
+        method: arguments.method,
+        lp_tighten: arguments.lp_tighten,
+        attack: common.budget.settings(&arguments.attack)?,
         common,
-        proofs: arguments.proofs,
         norm: Norm::Linf,
-    })?
-    else {
-        return Ok(super::exit::INTERRUPTED);
-    };
+        proofs: arguments.proofs,
+    })?;
+    let Some((report, unproved)) = found else { return Ok(INTERRUPTED) };
     let whole = |n: usize| Rational::from_integer(n.into());
-    let enough = match (&arguments.require_certified, &report.summary.certified_accuracy) {
-        (Some(required), Some(certified)) => {
-            whole(certified.numerator) >= required * whole(certified.denominator)
-        }
+    let enough = match (&arguments.require_certified, &report.summary.certified) {
+        (Some(required), Some(found)) => whole(found.count) >= required * whole(found.total),
         _ => true,
     };
     Ok(match (enough, unproved) {
@@ -73,4 +114,55 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         (true, true) => UNPROVED,
         (true, false) => DONE,
     })
+}
+
+/// Runs the campaign and prints its figures; `None` where it was interrupted. With the report, whether proofs were asked for
+/// and are not all there.
+fn campaign(request: Request) -> Result<Option<(Report, bool)>, Failure> {
+    let started = Instant::now();
+    let Request { task, method, lp_tighten, attack, common, norm, proofs } = request;
+    let (classifier, model) = load(common)?;
+    let data = classifier.data();
+    let attack = AttackSettings { image: data.image(), ..attack };
+    let (seed, timeout) = (common.seed, common.timeout);
+    let settings = Settings { method, attack, seed, timeout, memory: None, lp_tighten };
+    let limit = common.limit.map(NonZeroUsize::get);
+    let asked = (norm.to_string(), &common.eps);
+    let record = CampaignSettings::campaign(task, &settings, asked, limit, proofs);
+    let command = if task == Task::Certify { "certify" } else { "attack" };
+    let mut session = Session::<Row>::open(common, started, command, (model, data), record)?;
+    let proofs = match session.folder.as_ref().filter(|_| proofs) {
+        Some(folder) => Some(Proofs::new(common, &classifier, folder.proofs()?)?),
+        None => None,
+    };
+    let work = Campaign {
+        classifier: &classifier,
+        inputs: session.inputs,
+        norm,
+        epsilon: &common.eps,
+        task,
+        settings: &settings,
+        decide: proofs.as_ref().map(|proofs| proofs as &dyn Decide),
+    };
+    let (ended, rows, timing) = session.run(&work, Verdicts::default())?;
+    let proved = match &proofs {
+        Some(proofs) => proofs.write_index(&rows, &session.header.model.sha256)?,
+        None => Vec::new(),
+    };
+    if ended == Ended::Cancelled {
+        return Ok(None);
+    }
+    let mut report = Report::campaign(session.header, rows, timing)?;
+    if let Some(folder) = &session.folder {
+        let mut files = folder.counterexamples(&report.rows)?;
+        files.extend(proved.iter().flat_map(ProofEntry::files));
+        report.files = Some(files);
+        folder.write_report(&report)?;
+    }
+    print(&report_text(&report, common.out.as_deref(), styled()))?;
+    if let Some(proofs) = &proofs {
+        print(&proofs.text(&report))?;
+    }
+    let unproved = proofs.is_some_and(|proofs| proofs.lacks(&report));
+    Ok(Some((report, unproved)))
 }

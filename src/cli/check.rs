@@ -1,25 +1,26 @@
 //! `certus check`: the proofs of a whole campaign, once more before the checker.
 
 use super::arguments::ReadingArguments;
+use super::campaign::jobs;
 use super::clock::thread_seconds;
 use super::exit::{
     CANNOT_CREATE, DATA, DONE, Failure, INTERNAL, INTERRUPTED, NO_INPUT, REJECTED, USAGE,
 };
+use super::progress::Bar;
 use super::remake::{Remake, untouched};
 use super::{interrupt, print};
+use crate::audit::VerdictName;
 use crate::load::{FileError, SourceFile, load_network, sha256_hex};
 use crate::prove::{Mode, Model};
-use crate::report::{CheckRow, IndexError, ProofEntry, ProofFolder, VerdictName, check_csv};
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::report::{CheckRow, ProofEntry, ProofFolder, csv};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 /// Stack of a checking thread.
@@ -72,16 +73,6 @@ fn arithmetic(text: &str) -> Result<Mode, String> {
     }
 }
 
-impl From<IndexError> for Failure {
-    fn from(error: IndexError) -> Self {
-        let code = match &error {
-            IndexError::Missing(_) | IndexError::Read { .. } => NO_INPUT,
-            IndexError::Content { .. } => DATA,
-        };
-        Self::new(code, error.to_string())
-    }
-}
-
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let folder = ProofFolder::open(&arguments.dir)?;
@@ -96,9 +87,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let remake = remake.transpose()?;
     interrupt::watch("")?;
     let started = Instant::now();
-    let jobs = arguments.jobs.or_else(|| available_parallelism().ok());
-    let jobs = jobs.map_or(1, NonZeroUsize::get).min(folder.entries.len().max(1));
-    let shown = Shown::new(arguments, folder.entries.len());
+    let jobs = jobs(arguments.jobs).min(folder.entries.len().max(1));
+    let bar = Bar::new(folder.entries.len(), 0, "", arguments.quiet);
     let (next, rows) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         while let Some(entry) = folder.entries.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -106,8 +96,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
                 break;
             }
             let row = one(arguments, &folder, entry, &models, remake.as_ref());
-            shown.add(&row);
-            rows.lock().unwrap_or_else(PoisonError::into_inner).push((entry.index, row));
+            let mut rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
+            rows.push((entry.index, row));
+            let rejected = rows.iter().filter(|(_, row)| !row.accepted).count();
+            bar.add(format!("{rejected} rejected"));
         }
     };
     std::thread::scope(|scope| -> Result<(), Failure> {
@@ -117,7 +109,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         let workers = workers.map_err(|error| Failure::new(INTERNAL, error.to_string()))?;
         workers.into_iter().try_for_each(|worker| worker.join().map_err(lost))
     })?;
-    shown.finish();
+    drop(bar);
     let mut rows = rows.into_inner().unwrap_or_else(PoisonError::into_inner);
     rows.sort_by_key(|(index, _)| *index);
     let rows: Vec<CheckRow> = rows.into_iter().map(|(_, row)| row).collect();
@@ -125,7 +117,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         let unwritten = |error: io::Error| {
             Failure::new(CANNOT_CREATE, format!("{}: cannot be created: {error}", file.display()))
         };
-        std::fs::write(file, check_csv(&rows).map_err(unwritten)?).map_err(unwritten)?;
+        std::fs::write(file, csv(&rows, true).map_err(unwritten)?).map_err(unwritten)?;
     }
     if interrupt::stopped() && rows.len() < folder.entries.len() {
         return Ok(INTERRUPTED);
@@ -304,51 +296,5 @@ fn one(
         leaves,
         lines,
         bytes: std::fs::metadata(&proof).map_or(0, |data| data.len()),
-    }
-}
-
-/// What is shown meanwhile.
-struct Shown {
-    bar: Option<ProgressBar>,
-    quiet: bool,
-    total: usize,
-    state: Mutex<(usize, usize, Instant)>,
-}
-
-/// Between two lines where there is no terminal.
-const PAUSE: Duration = Duration::from_secs(10);
-
-impl Shown {
-    fn new(arguments: &Arguments, total: usize) -> Self {
-        let bar = (!arguments.quiet && io::stderr().is_terminal()).then(|| {
-            let style = ProgressStyle::with_template(
-                "{bar:24.cyan/dim} {pos}/{len} {elapsed} (left {eta})  {msg}",
-            );
-            let bar = ProgressBar::new(total as u64);
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar.enable_steady_tick(Duration::from_millis(250));
-            bar
-        });
-        Self { bar, quiet: arguments.quiet, total, state: Mutex::new((0, 0, Instant::now())) }
-    }
-
-    fn add(&self, row: &CheckRow) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0 += 1;
-        state.1 += usize::from(!row.accepted);
-        let message = format!("{} rejected", state.1);
-        if let Some(bar) = &self.bar {
-            bar.inc(1);
-            bar.set_message(message);
-        } else if !self.quiet && state.2.elapsed() >= PAUSE {
-            state.2 = Instant::now();
-            let _ = writeln!(io::stderr(), "certus: {}/{}: {message}", state.0, self.total);
-        }
-    }
-
-    fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
     }
 }

@@ -1,9 +1,8 @@
 //! Exit codes, and how errors map to them. Documented in docs/exit-codes.md and at the end of `certus --help`.
 
-use crate::audit::radius::RadiusError;
-use crate::audit::{AuditError, Breach, CampaignError, Clash, PlanError};
+use crate::audit::{Breach, Clash, PlanError, RunError};
 use crate::load::{DatasetError, FileError, NetworkError, PropertyError};
-use crate::report::{FolderError, StoreError};
+use crate::report::{FolderError, IndexError};
 
 /// Done; for a single query: certified.
 pub(super) const DONE: u8 = 0;
@@ -49,7 +48,8 @@ pub(super) const HELP: &str = "Exit codes:
   130  interrupted";
 
 /// What ends the program early: one sentence, and the exit code.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
 pub(super) struct Failure {
     /// The exit code.
     pub code: u8,
@@ -63,43 +63,40 @@ impl Failure {
     }
 }
 
-fn file_code(error: &FileError) -> u8 {
-    match error {
-        FileError::Missing(_) | FileError::Io { .. } => NO_INPUT,
-        FileError::Gzip { .. } | FileError::Memory { .. } => DATA,
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        let code = match &error {
+            FileError::Missing(_) | FileError::Io { .. } => NO_INPUT,
+            FileError::Gzip { .. } | FileError::Memory { .. } => DATA,
+        };
+        Self::new(code, error.to_string())
     }
 }
 
 impl From<NetworkError> for Failure {
     fn from(error: NetworkError) -> Self {
-        let code = if let NetworkError::File(file) = &error { file_code(file) } else { DATA };
-        Self::new(code, error.to_string())
+        match error {
+            NetworkError::File(file) => file.into(),
+            _ => Self::new(DATA, error.to_string()),
+        }
     }
 }
 
 impl From<PropertyError> for Failure {
     fn from(error: PropertyError) -> Self {
-        let code = if let PropertyError::File(file) = &error { file_code(file) } else { DATA };
-        Self::new(code, error.to_string())
+        match error {
+            PropertyError::File(file) => file.into(),
+            _ => Self::new(DATA, error.to_string()),
+        }
     }
 }
 
 impl From<DatasetError> for Failure {
     fn from(error: DatasetError) -> Self {
-        let code = if let DatasetError::File(file) = &error { file_code(file) } else { DATA };
-        Self::new(code, error.to_string())
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        let code = match &error {
-            StoreError::Exists(_) | StoreError::Create { .. } => CANNOT_CREATE,
-            StoreError::Busy(_) => BUSY,
-            StoreError::Read { .. } | StoreError::Write { .. } => OUTPUT,
-            StoreError::Journal { .. } => DATA,
-        };
-        Self::new(code, error.to_string())
+        match error {
+            DatasetError::File(file) => file.into(),
+            _ => Self::new(DATA, error.to_string()),
+        }
     }
 }
 
@@ -112,7 +109,7 @@ impl From<PlanError> for Failure {
 impl From<FolderError> for Failure {
     fn from(error: FolderError) -> Self {
         let code = match &error {
-            FolderError::Create { .. } => CANNOT_CREATE,
+            FolderError::Exists(_) | FolderError::Create { .. } => CANNOT_CREATE,
             FolderError::Busy(_) => BUSY,
             FolderError::Read { .. } | FolderError::Write { .. } => OUTPUT,
             FolderError::Unfinished(_) => NO_INPUT,
@@ -125,15 +122,26 @@ impl From<FolderError> for Failure {
     }
 }
 
-impl From<AuditError<FolderError>> for Failure {
-    fn from(error: AuditError<FolderError>) -> Self {
+impl From<IndexError> for Failure {
+    fn from(error: IndexError) -> Self {
+        let code = match &error {
+            IndexError::Missing(_) | IndexError::Read { .. } => NO_INPUT,
+            IndexError::Content { .. } => DATA,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<RunError<Self>> for Failure {
+    fn from(error: RunError<Self>) -> Self {
         match error {
-            AuditError::Sink(error) => error.into(),
-            AuditError::Clash(clash) => clash.into(),
-            AuditError::Query { .. } | AuditError::Semantic { .. } => {
+            RunError::Sink(failure) => failure,
+            RunError::Clash(clash) => clash.into(),
+            RunError::Breach(breach) => breach.into(),
+            RunError::Query { .. } | RunError::Semantic { .. } => {
                 Self::new(DATA, error.to_string())
             }
-            AuditError::Threads(_) => Self::new(INTERNAL, error.to_string()),
+            RunError::Threads(_) => Self::new(INTERNAL, error.to_string()),
         }
     }
 }
@@ -141,27 +149,6 @@ impl From<AuditError<FolderError>> for Failure {
 impl From<Clash> for Failure {
     fn from(clash: Clash) -> Self {
         Self::new(INTERNAL, format!("internal error, no report is written: {clash}"))
-    }
-}
-
-impl From<CampaignError<StoreError>> for Failure {
-    fn from(error: CampaignError<StoreError>) -> Self {
-        match error {
-            CampaignError::Sink(error) => error.into(),
-            CampaignError::Query { .. } => Self::new(DATA, error.to_string()),
-            CampaignError::Threads(_) => Self::new(INTERNAL, error.to_string()),
-        }
-    }
-}
-
-impl From<RadiusError<StoreError>> for Failure {
-    fn from(error: RadiusError<StoreError>) -> Self {
-        match error {
-            RadiusError::Sink(error) => error.into(),
-            RadiusError::Breach(breach) => breach.into(),
-            RadiusError::Query { .. } => Self::new(DATA, error.to_string()),
-            RadiusError::Threads(_) => Self::new(INTERNAL, error.to_string()),
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `certus inspect`: what a network file holds.
 
+use super::campaign::relus;
 use super::exit::{Failure, INTERNAL};
 use super::{print, styled};
 use crate::load::load_network;
@@ -32,7 +33,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         tool: Tool::this(),
         file: arguments.model.display().to_string(),
         parameters: loaded.layers.iter().map(|layer| layer.parameters).sum(),
-        relus: network.relus().map(|(relu, _)| network.node(relu).len).sum(),
+        relus: relus(network),
         operators,
         layers: loaded
             .layers

@@ -1,7 +1,6 @@
 //! The command line: typed arguments → requests → exit code. Only this folder prints, reads the environment or exits.
 
 mod arguments;
-mod attack;
 mod audit;
 mod bench;
 mod campaign;
@@ -40,7 +39,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Certify(certify::Arguments),
-    Attack(attack::Arguments),
+    Attack(certify::AttackArguments),
     Radius(radius::Arguments),
     Inspect(inspect::Arguments),
     Verify(verify::Arguments),
@@ -60,8 +59,7 @@ pub fn main() -> ExitCode {
     panic::set_hook(Box::new(remember));
     let outcome = guarded(|| run(std::env::args_os().collect()));
     ExitCode::from(outcome.unwrap_or_else(|failure| {
-        // A closed stderr leaves the exit code to tell.
-        let _ = writeln!(io::stderr(), "certus: {}", failure.message);
+        print_error(&failure.message);
         failure.code
     }))
 }
@@ -93,7 +91,7 @@ fn run(arguments: Vec<std::ffi::OsString>) -> Result<u8, Failure> {
     match Arguments::try_parse_from(arguments) {
         Ok(Arguments { command }) => match command {
             Command::Certify(arguments) => certify::run(&arguments),
-            Command::Attack(arguments) => attack::run(&arguments),
+            Command::Attack(arguments) => certify::attack(&arguments),
             Command::Radius(arguments) => radius::run(&arguments),
             Command::Inspect(arguments) => inspect::run(&arguments),
             Command::Verify(arguments) => verify::run(arguments),
@@ -137,6 +135,11 @@ fn print(text: &str) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Prints a sentence to stderr. A closed stderr leaves the exit code to tell.
+fn print_error(sentence: &str) {
+    let _ = writeln!(io::stderr(), "certus: {sentence}");
 }
 
 /// Whether stdout takes colours (<https://no-color.org>).

@@ -1,9 +1,8 @@
-//! Progress of a campaign: a bar with a live tally on a terminal, now and then a line where stderr is a file.
+//! Progress: a bar with a live tally on a terminal, now and then a line where stderr is a file.
 
-use crate::audit::{Finding, RadiusRow, Row};
+use crate::audit::{Audit, Entry, Line, RadiusRow, Row, Step, VerdictName};
 use crate::num::to_f64_nearest;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,67 +10,121 @@ use std::time::{Duration, Instant};
 /// Between two lines where there is no terminal.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// The inputs so far, in a few numbers.
-pub(super) trait Tally: Copy + Default + fmt::Display {
-    /// What is known about an input.
-    type Row;
+/// How far something is.
+pub(super) struct Bar {
+    bar: Option<ProgressBar>,
+    quiet: bool,
+    total: usize,
+    unit: &'static str,
+    state: Mutex<(usize, Instant)>,
+}
 
-    /// One more input.
-    fn add(&mut self, row: &Self::Row);
+impl Bar {
+    /// Of `total` things, `done` are done; `unit` says of what, with a space before it.
+    pub fn new(total: usize, done: usize, unit: &'static str, quiet: bool) -> Self {
+        let bar = (!quiet && io::stderr().is_terminal()).then(|| {
+            let style = ProgressStyle::with_template(&format!(
+                "{{bar:24.cyan/dim}} {{pos}}/{{len}}{unit} {{elapsed}} (left {{eta}})  {{msg}}"
+            ));
+            let bar = ProgressBar::new(total as u64);
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_position(done as u64);
+            bar.reset_eta();
+            bar.enable_steady_tick(Duration::from_millis(250));
+            bar
+        });
+        Self { bar, quiet, total, unit, state: Mutex::new((done, Instant::now())) }
+    }
 
-    /// How many there are.
-    fn total(&self) -> usize;
+    /// One more thing is done, and this is how it stands.
+    pub fn add(&self, message: impl Into<String>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 += 1;
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+            bar.set_message(message.into());
+        } else if !self.quiet && state.1.elapsed() >= PAUSE {
+            state.1 = Instant::now();
+            let (done, total, unit, message) = (state.0, self.total, self.unit, message.into());
+            let _ = writeln!(io::stderr(), "certus: {done}/{total}{unit}: {message}");
+        }
+    }
+
+    /// A message beside the bar.
+    pub fn message(&self, message: String) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(message);
+        }
+    }
+
+    /// A line above the bar.
+    pub fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            None => drop(writeln!(io::stderr(), "certus: {line}")),
+        }
+    }
+
+    /// Whether there is a bar.
+    pub fn is_shown(&self) -> bool {
+        self.bar.is_some()
+    }
+}
+
+/// The bar goes where what it tells of ends.
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// What is finished so far, in a few words.
+pub(super) trait Tally: Send {
+    /// What is finished.
+    type Line: Line;
+
+    /// One more; whether an input more is done, or begun where a line is a step.
+    fn add(&mut self, line: &Self::Line) -> bool;
+
+    /// The words.
+    fn words(&self) -> String;
 }
 
 /// The inputs so far, by verdict.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Default)]
 pub(super) struct Verdicts {
-    misclassified: usize,
     broken: usize,
     certified: usize,
     undecided: usize,
 }
 
 impl Tally for Verdicts {
-    type Row = Row;
+    type Line = Row;
 
-    fn add(&mut self, row: &Row) {
-        *match row.finding {
-            Finding::Misclassified => &mut self.misclassified,
-            Finding::Falsified => &mut self.broken,
-            Finding::Certified(_) => &mut self.certified,
-            Finding::Unknown(_) => &mut self.undecided,
-        } += 1;
+    fn add(&mut self, row: &Row) -> bool {
+        match row.verdict {
+            VerdictName::Misclassified => {}
+            VerdictName::Falsified => self.broken += 1,
+            VerdictName::Certified => self.certified += 1,
+            VerdictName::Unknown => self.undecided += 1,
+        }
+        true
     }
 
-    fn total(&self) -> usize {
-        self.misclassified + self.correct()
-    }
-}
-
-impl Verdicts {
-    fn correct(&self) -> usize {
-        self.broken + self.certified + self.undecided
-    }
-}
-
-impl fmt::Display for Verdicts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "correct {} · broken {} · certified {} · undecided {}",
-            self.correct(),
-            self.broken,
-            self.certified,
-            self.undecided
+    fn words(&self) -> String {
+        let Self { broken, certified, undecided } = self;
+        let correct = broken + certified + undecided;
+        format!(
+            "correct {correct} · broken {broken} · certified {certified} · undecided {undecided}"
         )
     }
 }
 
 /// The inputs so far, by what their radius is enclosed in.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Default)]
 pub(super) struct Radii {
-    misclassified: usize,
     correct: usize,
     certified: f64,
     attacked: f64,
@@ -79,31 +132,23 @@ pub(super) struct Radii {
 }
 
 impl Tally for Radii {
-    type Row = RadiusRow;
+    type Line = RadiusRow;
 
-    fn add(&mut self, row: &RadiusRow) {
-        if !row.correct() {
-            self.misclassified += 1;
-            return;
+    fn add(&mut self, row: &RadiusRow) -> bool {
+        if row.correct {
+            self.correct += 1;
+            self.certified += to_f64_nearest(&row.certified());
+            if let Some(attacked) = row.attacked() {
+                self.attacked += to_f64_nearest(&attacked);
+                self.broken += 1;
+            }
         }
-        self.correct += 1;
-        self.certified += to_f64_nearest(&row.certified());
-        if let Some(attacked) = row.attacked() {
-            self.attacked += to_f64_nearest(&attacked);
-            self.broken += 1;
-        }
+        true
     }
 
-    fn total(&self) -> usize {
-        self.misclassified + self.correct
-    }
-}
-
-impl fmt::Display for Radii {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn words(&self) -> String {
         let mean = |sum: f64, count: usize| if count == 0 { 0.0 } else { sum / count as f64 };
-        write!(
-            f,
+        format!(
             "correct {} · mean radius certified {:.4} · attacked {:.4} of {}",
             self.correct,
             mean(self.certified, self.correct),
@@ -113,52 +158,25 @@ impl fmt::Display for Radii {
     }
 }
 
-/// Shows how far a campaign is.
-pub(super) struct Progress<T> {
-    bar: Option<ProgressBar>,
-    silent: bool,
-    total: usize,
-    state: Mutex<(T, Instant)>,
+/// The subject that was begun last.
+pub(super) struct Subjects<'a> {
+    pub audit: &'a Audit<'a>,
+    pub last: Option<usize>,
 }
 
-impl<T: Tally> Progress<T> {
-    /// Of `total` inputs, those of `rows` are done.
-    pub(super) fn new(total: usize, rows: &[T::Row], quiet: bool) -> Self {
-        let mut tally = T::default();
-        rows.iter().for_each(|row| tally.add(row));
-        let bar = (!quiet && io::stderr().is_terminal()).then(|| {
-            let style = ProgressStyle::with_template(
-                "{bar:24.cyan/dim} {pos}/{len} {elapsed} (left {eta})  {msg}",
-            );
-            let bar = ProgressBar::new(total as u64);
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar.set_position(rows.len() as u64);
-            bar.reset_eta();
-            bar.set_message(tally.to_string());
-            bar.enable_steady_tick(Duration::from_millis(250));
-            bar
-        });
-        Self { bar, silent: quiet, total, state: Mutex::new((tally, Instant::now())) }
+impl Tally for Subjects<'_> {
+    type Line = Entry;
+
+    fn add(&mut self, entry: &Entry) -> bool {
+        if entry.step == Step::Clean {
+            self.last = Some(entry.subject);
+        }
+        entry.step == Step::Clean
     }
 
-    /// One more input is done.
-    pub(super) fn add(&self, row: &T::Row) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0.add(row);
-        if let Some(bar) = &self.bar {
-            bar.inc(1);
-            bar.set_message(state.0.to_string());
-        } else if !self.silent && state.1.elapsed() >= PAUSE {
-            state.1 = Instant::now();
-            let tally = state.0;
-            let _ = writeln!(io::stderr(), "certus: {}/{}: {tally}", tally.total(), self.total);
-        }
-    }
-
-    /// Takes the bar away.
-    pub(super) fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+    fn words(&self) -> String {
+        let Audit { plan, subjects, .. } = self.audit;
+        let Some(subject) = self.last.map(|at| &subjects[at]) else { return String::new() };
+        format!("{} on {}", plan.models[subject.model].name, plan.data[subject.data].name)
     }
 }

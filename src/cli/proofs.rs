@@ -1,13 +1,13 @@
 //! The proofs of a campaign: for each input its property, its proof, and a line of the index.
 
 use super::arguments::CampaignArguments;
-use super::exit::{Failure, NO_INPUT, OUTPUT};
-use crate::audit::{Finding, Row};
+use super::exit::{Failure, NO_INPUT};
+use crate::audit::{Decide, Row, VerdictName};
 use crate::load::{SourceFile, parse_statement};
 use crate::num::Rational;
 use crate::prove::{Model, NotProved, Proved};
 use crate::query::{Classifier, Query};
-use crate::report::{Level, ProofEntry, ProofFolder, Report, VerdictName};
+use crate::report::{ProofEntry, ProofFolder, Report};
 use crate::verify::{
     AssuranceLevel, Outcome, ProofWish, Settings, Verdict, verify, verify_with_proof,
 };
@@ -26,25 +26,10 @@ pub(super) struct Proofs<'a> {
     problem: Mutex<Option<String>>,
 }
 
-impl<'a> Proofs<'a> {
-    /// Reads the network once more, with the checker's reader.
-    pub(super) fn new(
-        common: &'a CampaignArguments,
-        classifier: &'a Classifier,
-        dir: PathBuf,
-    ) -> Result<Self, Failure> {
-        let source = SourceFile::read(&common.model)
-            .map_err(|error| Failure::new(NO_INPUT, error.to_string()))?;
-        let file = std::path::absolute(&common.model).unwrap_or_else(|_| common.model.clone());
-        let model = Model::beside(&common.model, &source.bytes);
-        let unreadable = |error| format!("{}: {error}", common.model.display());
-        let problem = Mutex::new(model.as_ref().err().map(unreadable));
-        Ok(Self { classifier, model, file, eps: &common.eps, dir, problem })
-    }
-
+impl Decide for Proofs<'_> {
     /// Decides an input, with a proof where that is possible. `query` is about inputs in the data's units; a proof is about the
     /// network's own inputs.
-    pub(super) fn decide(
+    fn decide(
         &self,
         index: usize,
         query: &Query,
@@ -67,6 +52,23 @@ impl<'a> Proofs<'a> {
             first.get_or_insert(format!("input {index}: {problem}"));
         }
         outcome
+    }
+}
+
+impl<'a> Proofs<'a> {
+    /// Reads the network once more, with the checker's reader.
+    pub(super) fn new(
+        common: &'a CampaignArguments,
+        classifier: &'a Classifier,
+        dir: PathBuf,
+    ) -> Result<Self, Failure> {
+        let source = SourceFile::read(&common.model)
+            .map_err(|error| Failure::new(NO_INPUT, error.to_string()))?;
+        let file = std::path::absolute(&common.model).unwrap_or_else(|_| common.model.clone());
+        let model = Model::beside(&common.model, &source.bytes);
+        let unreadable = |error| format!("{}: {error}", common.model.display());
+        let problem = Mutex::new(model.as_ref().err().map(unreadable));
+        Ok(Self { classifier, model, file, eps: &common.eps, dir, problem })
     }
 
     fn prove(
@@ -107,7 +109,7 @@ impl<'a> Proofs<'a> {
             let dir = self.dir.display();
             Failure::new(NO_INPUT, format!("{dir}: the proof of input {index}: {error}"))
         };
-        let proved = |row: &&Row| row.finding == Finding::Certified(AssuranceLevel::Proved);
+        let proved = |row: &&Row| row.assurance == Some(AssuranceLevel::Proved);
         let hashed = rows.iter().filter(proved).map(|row| {
             let entry = ProofEntry {
                 index: row.index,
@@ -121,16 +123,14 @@ impl<'a> Proofs<'a> {
         });
         let mut entries = hashed.collect::<Result<Vec<ProofEntry>, Failure>>()?;
         entries.sort_by_key(|entry| entry.index);
-        ProofFolder::write(&self.dir, &entries).map_err(|error| {
-            Failure::new(OUTPUT, format!("{}: cannot be written: {error}", self.dir.display()))
-        })?;
+        ProofFolder::write(&self.dir, &entries)?;
         Ok(entries)
     }
 
     /// How many inputs are certified, and how many of these proved.
     fn counts(report: &Report) -> [usize; 2] {
         let certified = report.rows.iter().filter(|row| row.verdict == VerdictName::Certified);
-        let proved = certified.clone().filter(|row| row.assurance == Some(Level::Proved));
+        let proved = certified.clone().filter(|row| row.assurance == Some(AssuranceLevel::Proved));
         [certified.count(), proved.count()]
     }
 

@@ -1,23 +1,16 @@
 //! `certus radius`: how far each input's label is proved to hold, and where it is broken.
 
 use super::arguments::{CommonArguments, positive};
-use super::campaign::{Question, about_data, data_record, how_to_go_on, load, mode};
+use super::campaign::{Session, load};
 use super::exit::{DONE, Failure, INTERRUPTED, USAGE};
-use super::progress::{Progress, Radii};
-use super::{interrupt, print, styled};
+use super::progress::Radii;
+use super::{print, styled};
 use crate::attack::AttackKind;
-use crate::audit::radius::RadiusFound;
 use crate::audit::{Ended, Grid, RadiusRow, RadiusSearch};
 use crate::num::Rational;
-use crate::report::{
-    Header, RadiusRecord, RadiusReport, RadiusSettings, Store, StoreError, radius_text,
-};
+use crate::report::{CampaignSettings, RadiusReport, radius_text};
 use crate::verify::{Method, Settings};
-use std::collections::HashSet;
-use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
-use std::thread::available_parallelism;
 use std::time::Instant;
 
 /// Certified and attacked radius of every input of a dataset
@@ -55,53 +48,33 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let started = Instant::now();
     let common = &arguments.common;
-    let mut settings = settings(arguments)?;
-    let grid = grid(arguments)?;
-    let Question { classifier, model } = load(common)?;
-    let data = classifier.data();
-    settings.attack.image = data.image();
-    let inputs = common.limit.map_or(data.len(), |limit| data.len().min(limit.get()));
-    let limit = common.limit.map(NonZeroUsize::get);
-    let record = RadiusSettings::new(&settings, &grid, limit);
-    let header = Header::of("radius", model, data_record(common, data), record);
-    let (store, held) = match &common.out {
-        None => (None, Vec::new()),
-        Some(dir) => {
-            let (store, held) = Store::open::<RadiusRecord>(dir, &header, inputs, mode(common))?;
-            (Some(store), held)
-        }
-    };
-    interrupt::watch(interrupt::KEPT)?;
-    let jobs = common.jobs.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-    let resumed = held.len();
-    let search = RadiusSearch { balls: &classifier, grid: &grid, settings: &settings, jobs };
-    let (ended, rows) = run_inputs(&search, common, store.as_ref(), held, inputs)?;
-    if let Some(store) = &store {
-        store.sync()?;
-    }
-    if ended == Ended::Cancelled {
-        let _ = writeln!(io::stderr(), "certus: {}", how_to_go_on(common, rows.len(), inputs));
-        return Ok(INTERRUPTED);
-    }
-    let wall = started.elapsed().as_secs_f64();
-    let report = RadiusReport::new(header, &rows, &grid.max(), jobs, wall, resumed)?;
-    if let Some(store) = &store {
-        store.write_json(report.to_json())?;
-    }
-    print(&radius_text(&report, common.out.as_deref(), styled()))?;
-    Ok(DONE)
-}
-
-fn settings(arguments: &Arguments) -> Result<Settings, Failure> {
-    let common = &arguments.common;
-    Ok(Settings {
+    let mut settings = Settings {
         method: arguments.method,
         attack: common.budget.settings(&arguments.attack)?,
         seed: common.seed,
         timeout: common.timeout,
         memory: None,
         lp_tighten: arguments.lp_tighten,
-    })
+    };
+    let grid = grid(arguments)?;
+    let (classifier, model) = load(common)?;
+    let data = classifier.data();
+    settings.attack.image = data.image();
+    let limit = common.limit.map(NonZeroUsize::get);
+    let record = CampaignSettings::radii(&settings, &grid, limit);
+    let mut session = Session::<RadiusRow>::open(common, started, "radius", (model, data), record)?;
+    let inputs = session.inputs;
+    let work = RadiusSearch { classifier: &classifier, inputs, grid: &grid, settings: &settings };
+    let (ended, rows, timing) = session.run(&work, Radii::default())?;
+    if ended == Ended::Cancelled {
+        return Ok(INTERRUPTED);
+    }
+    let report = RadiusReport::radii(session.header, rows, timing, &grid.max())?;
+    if let Some(folder) = &session.folder {
+        folder.write_report(&report)?;
+    }
+    print(&radius_text(&report, common.out.as_deref(), styled()))?;
+    Ok(DONE)
 }
 
 fn grid(arguments: &Arguments) -> Result<Grid, Failure> {
@@ -109,30 +82,4 @@ fn grid(arguments: &Arguments) -> Result<Grid, Failure> {
     let tolerance = arguments.tolerance.clone().unwrap_or_else(hundredth);
     Grid::new(&arguments.max_eps, &tolerance)
         .map_err(|error| Failure::new(USAGE, format!("--max-eps and --tolerance: {error}")))
-}
-
-/// The inputs that `held` lacks, and all rows in the end.
-fn run_inputs(
-    search: &RadiusSearch,
-    common: &CommonArguments,
-    store: Option<&Store>,
-    held: Vec<RadiusRow>,
-    inputs: usize,
-) -> Result<(Ended, Vec<RadiusRow>), Failure> {
-    let done: HashSet<usize> = held.iter().map(|row| row.index).collect();
-    let open: Vec<usize> = (0..inputs).filter(|index| !done.contains(index)).collect();
-    let progress = Progress::<Radii>::new(inputs, &held, common.quiet);
-    let rows = Mutex::new(held);
-    let sink = |found: RadiusFound| -> Result<(), StoreError> {
-        if let Some(store) = store {
-            store.keep(&RadiusRecord::from(&found.row), found.counterexample.as_ref())?;
-        }
-        progress.add(&found.row);
-        rows.lock().unwrap_or_else(PoisonError::into_inner).push(found.row);
-        Ok(())
-    };
-    let ended = search.run(&open, &interrupt::stopped, &sink);
-    progress.finish();
-    let ended = ended.map_err(|error| about_data(common, error.into()))?;
-    Ok((ended, rows.into_inner().unwrap_or_else(PoisonError::into_inner)))
 }

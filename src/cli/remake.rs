@@ -2,9 +2,11 @@
 
 use super::arguments::ReadingArguments;
 use super::exit::{DATA, Failure, USAGE};
+use crate::audit::{Row, VerdictName};
 use crate::load::Dataset;
 use crate::num::{Rational, parse_rational};
-use crate::report::{Campaign, RowRecord, VerdictName};
+use crate::report::Claims;
+use crate::verify::AssuranceLevel;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -22,9 +24,9 @@ impl Remake {
         file: &Path,
         reading: &ReadingArguments,
         dir: &Path,
-        campaign: Option<&Campaign>,
+        campaign: Option<&Claims>,
     ) -> Result<Self, Failure> {
-        let Some(Campaign { file: report, header, .. }) = campaign else {
+        let Some(Claims { file: report, header, .. }) = campaign else {
             let dir = dir.display();
             let message = format!(
                 "{dir}: --data makes the properties of a campaign again, and there is no report.json or journal.jsonl of one beside the proofs"
@@ -55,14 +57,16 @@ impl Remake {
         if now.len() != known.len() {
             return Err(wrong(format!("the data were {} files, now {}", known.len(), now.len())));
         }
-        let exact = &header.settings.epsilon.exact;
+        let epsilon = header.settings.epsilon.as_ref();
+        let epsilon = epsilon.ok_or_else(|| wrong("missing field `epsilon`".to_owned()))?;
+        let exact = &epsilon.exact;
         let eps = parse_rational(exact).map_err(|error| wrong(error.to_string()))?;
-        if header.settings.epsilon != (&eps).into() {
+        if *epsilon != (&eps).into() {
             return Err(wrong(format!(
                 "settings.epsilon is {exact} exactly, and has another value"
             )));
         }
-        let name = format!("{} and ε = {}", file.display(), header.settings.epsilon);
+        let name = format!("{} and ε = {epsilon}", file.display());
         Ok(Self { data, eps, name })
     }
 
@@ -72,7 +76,7 @@ impl Remake {
         index: usize,
         outputs: usize,
         kept: &[u8],
-        row: Option<&RowRecord>,
+        row: Option<&Row>,
     ) -> Result<Vec<u8>, String> {
         if index >= self.data.len() {
             return Err(format!("the data have no input {index}, only {}", self.data.len()));
@@ -104,12 +108,11 @@ fn said(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// What a campaign claims and checking its proofs does not touch, in one line; `None` where there is nothing of that kind.
-pub(super) fn untouched(campaign: &Campaign) -> Option<String> {
-    use crate::report::Level;
+pub(super) fn untouched(campaign: &Claims) -> Option<String> {
     let rows = &campaign.rows;
     let count = |verdict| rows.iter().filter(|row| row.verdict == verdict).count();
     let certified = rows.iter().filter(|row| row.verdict == VerdictName::Certified);
-    let unproved = certified.filter(|row| row.assurance != Some(Level::Proved)).count();
+    let unproved = certified.filter(|row| row.assurance != Some(AssuranceLevel::Proved)).count();
     let mut text = String::new();
     for (number, what) in [
         (unproved, "certified without a proof"),

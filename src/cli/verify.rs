@@ -1,15 +1,17 @@
 //! `certus verify`: one property of one network.
 
 use super::arguments::{BudgetArguments, seconds};
+use super::campaign::relus;
 use super::exit::{
     CANNOT_CREATE, DATA, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, OUTPUT, UNKNOWN, UNPROVED,
 };
 use super::prove::{self, Told};
 use super::{guarded, interrupt, print, styled};
 use crate::attack::{AttackKind, Counterexample};
+use crate::audit::VerdictName;
 use crate::load::{LoadedNetwork, load_network};
 use crate::query::Query;
-use crate::report::{CounterexampleRecord, ProofRecord, QueryReport, VerdictName, query_text};
+use crate::report::{CounterexampleRecord, ProofRecord, QueryReport, query_text};
 use crate::verify::{Method, Outcome, Reason, Settings, Verdict, verify};
 use std::io;
 use std::num::NonZeroUsize;
@@ -278,14 +280,8 @@ fn load(model: &Path, property: &Path, sender: &Sender<Event>) -> Result<Query, 
     let asked = &statement.property;
     let LoadedNetwork { network, notes, .. } = loaded;
     let (inputs, outputs) = (network.inputs(), network.outputs());
-    let loaded = Loaded {
-        sha256,
-        inputs,
-        outputs,
-        relus: network.relus().map(|(relu, _)| network.node(relu).len).sum(),
-        cases: asked.cases(),
-        notes,
-    };
+    let loaded =
+        Loaded { sha256, inputs, outputs, relus: relus(&network), cases: asked.cases(), notes };
     // Nobody listens any more where time is up.
     let _ = sender.send(Event::Loaded(loaded));
     Query::of(network, statement)

@@ -1,10 +1,10 @@
 //! results.csv of a benchmark run: its rows, and their summary.
 
-use super::terminal::{seconds, style};
-use super::{ProofRecord, VerdictName};
-use comfy_table::modifiers::UTF8_ROUND_CORNERS;
+use super::ProofRecord;
+use super::terminal::{bold, right, seconds, table};
+use crate::audit::VerdictName;
+use comfy_table::Cell;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{Attribute, Cell, CellAlignment, Table};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fmt::Write as _;
@@ -147,19 +147,14 @@ impl Answer {
 /// Counts and times per verdict, and every contradiction. `styled` for colours and bold.
 #[must_use]
 pub fn bench_text(rows: &[BenchRow], styled: bool) -> String {
-    let mut table = Table::new();
-    table.load_preset(UTF8_FULL_CONDENSED).apply_modifier(UTF8_ROUND_CORNERS);
-    style(&mut table, styled);
-    table.set_header(
-        ["verdict", "instances", "median time", "total time", "total CPU time"]
-            .map(|name| Cell::new(name).add_attribute(Attribute::Bold)),
-    );
+    let mut table = table(UTF8_FULL_CONDENSED, styled);
+    let header = ["verdict", "instances", "median time", "total time", "total CPU time"];
+    table.set_header(header.map(bold));
     let mut line = |name: &str, rows: &[&BenchRow]| {
-        let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
         let cpu: Option<f64> = rows.iter().map(|row| row.cpu_seconds).sum();
         table.add_row(vec![
             Cell::new(name),
-            right(rows.len().to_string()),
+            right(rows.len()),
             right(median(rows).map_or_else(|| "–".to_owned(), seconds)),
             right(seconds(rows.iter().map(|row| row.seconds).sum())),
             right(cpu.map_or_else(|| "–".to_owned(), seconds)),

@@ -1,18 +1,13 @@
-//! The journal of a campaign: a header line, then one JSON line a finished input, appended as inputs finish.
+//! A journal: a header line, then one JSON line for everything that is finished, appended as it comes.
 //!
 //! A line is written at once, so that a killed process leaves whole lines and at most one torn last one.
 
-use super::RowError;
-use super::row::Record;
+use crate::audit::Line;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::HashSet;
 use thiserror::Error;
 
-/// Fields of the header that a resumed campaign may have otherwise: where the files lie. Their hashes must agree.
-const MAY_DIFFER: [&str; 2] = ["model.file", "data.file"];
-
-/// Why a campaign cannot go on from a journal.
+/// Why work cannot go on from a journal.
 #[derive(Debug, Error)]
 pub enum JournalError {
     /// A line is not what this program writes.
@@ -23,33 +18,20 @@ pub enum JournalError {
         /// What the JSON parser said.
         source: serde_json::Error,
     },
-    /// A row is incomplete.
-    #[error("line {line}: {source}")]
+    /// A line that is incomplete, of an input that is not asked about, or about what another line has already.
+    #[error("line {line}: {what}")]
     Row {
         /// Its number, from 1.
         line: usize,
-        /// What is missing.
-        source: RowError,
-    },
-    /// A field that does not fit the plan.
-    #[error("line {line}: '{field}' is missing or does not fit the plan")]
-    Field {
-        /// Its number, from 1.
-        line: usize,
-        /// The field.
-        field: &'static str,
-    },
-    /// A row of an input that this campaign does not have, or has already.
-    #[error("line {line}: input {index} {what}")]
-    Index {
-        /// Its number, from 1.
-        line: usize,
-        /// The input.
-        index: usize,
         /// What is wrong with it.
-        what: &'static str,
+        what: String,
     },
-    /// The journal is of another campaign.
+    /// It was written by a version of this program that wrote journals otherwise.
+    #[error(
+        "another version of certus wrote it, which alone can go on with it; --overwrite starts afresh"
+    )]
+    Foreign,
+    /// The journal is of other work.
     #[error("it is the journal of another campaign: its '{field}' is {journal}, now it is {now}")]
     Mismatch {
         /// The first field that differs.
@@ -61,65 +43,77 @@ pub enum JournalError {
     },
 }
 
-/// What a journal holds: whole lines only.
-#[derive(Debug)]
-pub(super) struct Journal<Row> {
-    /// Length in bytes of the whole lines; what follows is torn. 0 where not even the header is whole.
-    pub whole: u64,
-    /// The rows.
-    pub rows: Vec<Row>,
+/// What a journal has to be to be gone on with.
+pub(crate) struct Expected<'a, H, L> {
+    /// Its header.
+    pub head: &'a H,
+    /// The fields of the header that may be otherwise, such as where files lie. Their hashes must agree.
+    pub may_differ: fn(&str) -> bool,
+    /// What is wrong with a line beside those before it.
+    pub refuse: &'a mut dyn FnMut(&L) -> Option<String>,
 }
 
-/// Reads a journal back and checks that it belongs to this campaign, whose inputs are `0..inputs`.
-pub(super) fn read<R: Record>(
+/// What a journal holds: whole lines only.
+#[derive(Debug)]
+pub(super) struct Journal<L> {
+    /// Length in bytes of the whole lines; what follows is torn.
+    pub whole: u64,
+    /// The header.
+    pub head: Value,
+    /// The lines behind it.
+    pub lines: Vec<L>,
+}
+
+/// Reads a journal back and checks that it is the expected one. `None` where not even its header is whole.
+pub(super) fn read<H: Serialize, L: Line>(
     bytes: &[u8],
-    header: &impl Serialize,
-    inputs: usize,
-) -> Result<Journal<R::Row>, JournalError> {
+    expected: &mut Expected<H, L>,
+) -> Result<Option<Journal<L>>, JournalError> {
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-    let mut journal = Journal { whole: whole as u64, rows: Vec::new() };
-    let mut lines = bytes[..whole].split_inclusive(|&byte| byte == b'\n').enumerate();
-    let Some((_, first)) = lines.next() else { return Ok(journal) };
-    compare(&parse(1, first)?, header)?;
-    let mut seen = HashSet::new();
-    for (at, line) in lines {
-        let line_number = at + 1;
-        let record: R = parse(line_number, line)?;
-        let index = record.index();
-        let bad = |what| JournalError::Index { line: line_number, index, what };
-        if index >= inputs {
-            return Err(bad("is not in this campaign"));
+    let mut lines = bytes[..whole].split_inclusive(|&byte| byte == b'\n').zip(1..);
+    let Some((first, _)) = lines.next() else { return Ok(None) };
+    let head = parse(1, first)?;
+    compare(&head, expected)?;
+    let mut journal = Journal { whole: whole as u64, head, lines: Vec::new() };
+    for (text, line) in lines {
+        let read: L = parse(line, text)?;
+        let wrong = read.check().err().or_else(|| (expected.refuse)(&read));
+        if let Some(what) = wrong {
+            return Err(JournalError::Row { line, what });
         }
-        if !seen.insert(index) {
-            return Err(bad("has a row already"));
-        }
-        let row = record.into_row();
-        let row = row.map_err(|source| JournalError::Row { line: line_number, source })?;
-        journal.rows.push(row);
+        journal.lines.push(read);
     }
-    Ok(journal)
+    Ok(Some(journal))
 }
 
 fn parse<T: serde::de::DeserializeOwned>(line: usize, text: &[u8]) -> Result<T, JournalError> {
     serde_json::from_slice(text).map_err(|source| JournalError::Line { line, source })
 }
 
-fn compare(journal: &Value, now: &impl Serialize) -> Result<(), JournalError> {
-    let now = serde_json::to_value(now).map_err(|source| JournalError::Line { line: 1, source })?;
-    match difference(String::new(), journal, &now, &|path| MAY_DIFFER.contains(&path)) {
+fn compare<H: Serialize, L>(
+    journal: &Value,
+    expected: &Expected<H, L>,
+) -> Result<(), JournalError> {
+    let now = serde_json::to_value(expected.head)
+        .map_err(|source| JournalError::Line { line: 1, source })?;
+    if journal.is_object() && journal["schema_version"] != now["schema_version"] {
+        return Err(JournalError::Foreign);
+    }
+    match difference(String::new(), journal, &now, expected.may_differ) {
         None => Ok(()),
         Some((field, journal, now)) => Err(JournalError::Mismatch { field, journal, now }),
     }
 }
 
 /// The first field in which two values differ, with both values.
-pub(super) fn difference(
+fn difference(
     path: String,
     old: &Value,
     new: &Value,
-    may_differ: &dyn Fn(&str) -> bool,
+    may_differ: fn(&str) -> bool,
 ) -> Option<(String, String, String)> {
     match (old, new) {
+        _ if may_differ(&path) => None,
         (Value::Object(a), Value::Object(b)) => b.keys().chain(a.keys()).find_map(|key| {
             let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
             let get =
@@ -130,7 +124,7 @@ pub(super) fn difference(
             let mut pairs = a.iter().zip(b).enumerate();
             pairs.find_map(|(i, (a, b))| difference(format!("{path}[{i}]"), a, b, may_differ))
         }
-        _ if old == new || may_differ(&path) => None,
+        _ if old == new => None,
         _ => Some((path, old.to_string(), new.to_string())),
     }
 }
@@ -144,8 +138,7 @@ mod tests {
     fn the_first_different_field_is_named() {
         let old = json!({"model": {"file": "a", "sha256": "1"}, "settings": {"epsilon": [{"exact": "1/10"}]}});
         let new = json!({"model": {"file": "b", "sha256": "1"}, "settings": {"epsilon": [{"exact": "1/5"}]}});
-        let difference =
-            |new| difference(String::new(), &old, new, &|path| MAY_DIFFER.contains(&path));
+        let difference = |new| difference(String::new(), &old, new, |path| path == "model.file");
         let (field, old_value, new_value) = difference(&new).unwrap();
         assert_eq!(field, "settings.epsilon[0].exact");
         assert_eq!((old_value.as_str(), new_value.as_str()), ("\"1/10\"", "\"1/5\""));

@@ -1,10 +1,11 @@
 //! report.json: what was run, what came out, every row, every counterexample's file.
 
-use super::{Level, RowRecord};
 use crate::attack::{AttackSettings, Motion};
-use crate::audit::{Breach, Row, Share, Summary, Task};
-use crate::num::{Rational, to_f64_nearest};
-use crate::verify::Settings;
+use crate::audit::radius::{CENSORING, RadiusSummary};
+use crate::audit::score::ROBUSTNESS_SCORE;
+use crate::audit::{Breach, Exact, Grid, Line, RadiusRow, Row, Summary, Task};
+use crate::num::Rational;
+use crate::verify::{AssuranceLevel, Settings};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -31,30 +32,6 @@ impl Tool {
             name: env!("CARGO_PKG_NAME").to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
-    }
-}
-
-/// An exact number, and the double nearest to it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Decimal {
-    /// The number as a reduced fraction; it alone counts.
-    pub exact: String,
-    /// The double nearest to it.
-    pub value: f64,
-}
-
-impl From<&Rational> for Decimal {
-    fn from(number: &Rational) -> Self {
-        Self { exact: number.to_string(), value: to_f64_nearest(number) }
-    }
-}
-
-impl std::fmt::Display for Decimal {
-    /// A decimal where that is exact, else the fraction: 0.1, 8/255.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let decimal = self.value.to_string();
-        let same = crate::num::parse_rational(&decimal).is_ok_and(|q| q.to_string() == self.exact);
-        f.pad(if same { &decimal } else { &self.exact })
     }
 }
 
@@ -150,11 +127,18 @@ impl From<&AttackSettings> for AttackRecord {
 
 /// Every choice that the results depend on. The number of jobs is none: it is in [`Timing`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SettingsRecord {
+pub struct CampaignSettings {
     /// The norm of the perturbation.
     pub norm: String,
-    /// The radius.
-    pub epsilon: Decimal,
+    /// The radius, where one is asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epsilon: Option<Exact>,
+    /// The largest radius, where radii are searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_epsilon: Option<Exact>,
+    /// Certified radii are whole multiples of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<Exact>,
     /// How many inputs were asked for, from the first; null for all.
     pub limit: Option<usize>,
     /// The certification method; null where none was asked for.
@@ -162,38 +146,57 @@ pub struct SettingsRecord {
     /// How many neurons are tightened by LP.
     #[serde(default)]
     pub lp_tighten: usize,
-    /// Whether proofs were asked for.
-    #[serde(default)]
-    pub proofs: bool,
+    /// Whether proofs were asked for; absent where none can be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proofs: Option<bool>,
     /// The attack.
     pub attack: AttackRecord,
-    /// Time limit an input, in seconds.
+    /// Time limit an input, in seconds, for all its radii.
     pub timeout: Option<f64>,
     /// Seed of everything random.
     pub seed: u64,
 }
 
-impl SettingsRecord {
-    /// The settings of a campaign.
-    #[must_use]
-    pub fn new(task: Task, settings: &Settings, epsilon: &Rational, limit: Option<usize>) -> Self {
+impl CampaignSettings {
+    fn new(settings: &Settings, norm: String, limit: Option<usize>) -> Self {
         Self {
-            norm: "linf".to_owned(),
-            epsilon: epsilon.into(),
+            norm,
+            epsilon: None,
+            max_epsilon: None,
+            step: None,
             limit,
-            method: (task == Task::Certify).then(|| settings.method.to_string()),
+            method: Some(settings.method.to_string()),
             lp_tighten: settings.lp_tighten,
-            proofs: false,
+            proofs: None,
             attack: (&settings.attack).into(),
             timeout: settings.timeout.map(|limit| limit.as_secs_f64()),
             seed: settings.seed,
         }
     }
+
+    /// The settings of a campaign.
+    pub(crate) fn campaign(
+        task: Task,
+        settings: &Settings,
+        (norm, epsilon): (String, &Rational),
+        limit: Option<usize>,
+        proofs: bool,
+    ) -> Self {
+        let all = Self::new(settings, norm, limit);
+        let method = all.method.filter(|_| task == Task::Certify);
+        Self { epsilon: Some(epsilon.into()), method, proofs: Some(proofs), ..all }
+    }
+
+    /// The settings of a search for radii.
+    pub(crate) fn radii(settings: &Settings, grid: &Grid, limit: Option<usize>) -> Self {
+        let (max_epsilon, step) = (Some((&grid.max()).into()), Some(grid.step().into()));
+        Self { max_epsilon, step, ..Self::new(settings, "linf".to_owned(), limit) }
+    }
 }
 
 /// What was run: the head of a report and the first line of its journal. Equal headers give equal reports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Header<S = SettingsRecord> {
+pub struct Header {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
     /// The program.
@@ -207,25 +210,17 @@ pub struct Header<S = SettingsRecord> {
     /// The dataset.
     pub data: DataRecord,
     /// The choices.
-    pub settings: S,
+    pub settings: CampaignSettings,
 }
 
 impl Header {
-    /// The header of a campaign of this program.
-    #[must_use]
-    pub fn new(task: Task, model: ModelRecord, data: DataRecord, settings: SettingsRecord) -> Self {
-        let command = match task {
-            Task::Certify => "certify",
-            Task::Attack => "attack",
-        };
-        Self::of(command, model, data, settings)
-    }
-}
-
-impl<S> Header<S> {
     /// The header of a run of this program.
-    #[must_use]
-    pub fn of(command: &str, model: ModelRecord, data: DataRecord, settings: S) -> Self {
+    pub(crate) fn new(
+        command: &str,
+        model: ModelRecord,
+        data: DataRecord,
+        settings: CampaignSettings,
+    ) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             tool: Tool::this(),
@@ -236,45 +231,6 @@ impl<S> Header<S> {
             settings,
         }
     }
-}
-
-/// A count out of a total.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct ShareRecord {
-    /// The count.
-    pub numerator: usize,
-    /// The total.
-    pub denominator: usize,
-    /// Their quotient; null for 0 / 0.
-    pub value: Option<f64>,
-}
-
-impl From<Share> for ShareRecord {
-    fn from(share: Share) -> Self {
-        Self { numerator: share.count, denominator: share.total, value: share.value() }
-    }
-}
-
-/// The figures.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SummaryRecord {
-    /// Correct / all.
-    pub clean_accuracy: ShareRecord,
-    /// Correct and no counterexample known / all; without an attack that is no more than the clean accuracy.
-    pub adversarial_accuracy: ShareRecord,
-    /// Broken / correct.
-    pub attack_success_rate: ShareRecord,
-    /// The same for each of several attacks that were run side by side; otherwise absent.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub attacks: BTreeMap<String, ShareRecord>,
-    /// Correct and certified / all; null where no certification was asked for.
-    pub certified_accuracy: Option<ShareRecord>,
-    /// Correct, unbroken and not certified / all; null where no certification was asked for.
-    pub undecided: Option<ShareRecord>,
-    /// How many inputs each stage decided.
-    pub stages: BTreeMap<String, usize>,
-    /// How many inputs are unknown for each reason.
-    pub reasons: BTreeMap<String, usize>,
 }
 
 /// How long it took. Varies between runs.
@@ -290,80 +246,112 @@ pub struct Timing {
     pub resumed_rows: usize,
 }
 
+/// What the figures of a search for radii mean.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RadiusDefinitions {
+    /// The rule for radii that are cut off.
+    pub censoring: String,
+    /// The robustness score.
+    pub robustness_score: String,
+}
+
 /// A whole report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Report {
+pub struct Report<R = Row, F = Summary> {
     /// What was run.
     #[serde(flatten)]
     pub header: Header,
-    /// The weakest level among the certified rows; null where none is certified.
-    pub assurance_level: Option<Level>,
+    /// The weakest level among the certificates; null where there is none.
+    pub assurance_level: Option<AssuranceLevel>,
+    /// What the figures mean, where they are of radii.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definitions: Option<RadiusDefinitions>,
     /// The figures.
-    pub summary: SummaryRecord,
-    /// Counterexamples, and proofs with their properties, with their hashes.
-    #[serde(default)]
-    pub files: Vec<FileRecord>,
+    pub summary: F,
+    /// Counterexamples, and proofs with their properties, with their hashes; absent where radii are searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<FileRecord>>,
     /// The fields that may differ between two runs with equal headers.
     pub varies_between_runs: Vec<String>,
     /// How long it took.
     pub timing: Timing,
     /// One row an input, by index.
-    pub rows: Vec<RowRecord>,
+    pub rows: Vec<R>,
 }
 
-impl Report {
-    /// The report of finished rows, in any order.
-    ///
-    /// # Errors
-    /// Where rows contradict each other, or certified ≤ adversarial ≤ clean does not hold.
-    pub fn new(
+/// The report of `certus radius`.
+pub type RadiusReport = Report<RadiusRow, RadiusSummary>;
+
+impl<R: Line + Clone, F: Serialize + Clone> Report<R, F> {
+    /// `of` is a row's level and time.
+    fn new(
         header: Header,
-        rows: &[Row],
-        jobs: usize,
-        wall_seconds: f64,
-        resumed_rows: usize,
-    ) -> Result<Self, Breach> {
-        let summary = Summary::of(rows)?;
-        let certifying = header.settings.method.is_some();
-        let mut rows: Vec<RowRecord> = rows.iter().map(RowRecord::from).collect();
-        rows.sort_by_key(|row| row.index);
-        let input_seconds = rows.iter().map(|row| row.seconds).sum();
-        Ok(Self {
+        summary: F,
+        mut rows: Vec<R>,
+        timing: Timing,
+        of: fn(&R) -> (Option<AssuranceLevel>, f64),
+    ) -> Self {
+        rows.sort_by_key(Line::input);
+        Self {
             header,
-            assurance_level: rows.iter().filter_map(|row| row.assurance).min(),
-            summary: SummaryRecord {
-                clean_accuracy: summary.clean.into(),
-                adversarial_accuracy: summary.adversarial.into(),
-                attack_success_rate: summary.attack_success.into(),
-                attacks: summary
-                    .attacks
-                    .into_iter()
-                    .map(|(kind, share)| (kind.to_string(), share.into()))
-                    .collect(),
-                certified_accuracy: certifying.then(|| summary.certified.into()),
-                undecided: certifying.then(|| summary.undecided.into()),
-                stages: summary.stages,
-                reasons: summary.reasons,
-            },
-            files: Vec::new(),
+            assurance_level: rows.iter().filter_map(|row| of(row).0).min(),
+            definitions: None,
+            summary,
+            files: None,
             varies_between_runs: VARIES.map(str::to_owned).to_vec(),
-            timing: Timing { jobs, wall_seconds, input_seconds, resumed_rows },
+            timing: Timing { input_seconds: rows.iter().map(|row| of(row).1).sum(), ..timing },
             rows,
-        })
+        }
     }
 
     /// The report as JSON text: indented, but a row on one line.
     ///
     /// # Errors
     /// Where the serialiser fails, which it does for no value of this type.
-    pub fn to_json(&self) -> serde_json::Result<String> {
-        let head = serde_json::to_string_pretty(&Self { rows: Vec::new(), ..self.clone() })?;
-        with_rows(&head, &self.rows)
+    pub(crate) fn to_json(&self) -> serde_json::Result<String> {
+        with_rows(&Self { rows: Vec::new(), ..self.clone() }, &self.rows)
     }
 }
 
-/// Puts rows, each on one line, into the empty list that ends a pretty JSON object.
-pub(super) fn with_rows<R: Serialize>(head: &str, rows: &[R]) -> serde_json::Result<String> {
+impl Report {
+    /// The report of a campaign's finished rows, in any order, without its files.
+    ///
+    /// # Errors
+    /// Where rows contradict each other, or certified ≤ adversarial ≤ clean does not hold.
+    pub(crate) fn campaign(header: Header, rows: Vec<Row>, timing: Timing) -> Result<Self, Breach> {
+        let summary = Summary::of(&rows, header.settings.method.is_some())?;
+        let report = Self::new(header, summary, rows, timing, |row| (row.assurance, row.seconds));
+        Ok(Self { files: Some(Vec::new()), ..report })
+    }
+}
+
+impl RadiusReport {
+    /// The report of finished rows, in any order, of radii up to `max`.
+    ///
+    /// # Errors
+    /// Where rows contradict each other, or a certified radius is not below its attacked one.
+    pub(crate) fn radii(
+        header: Header,
+        rows: Vec<RadiusRow>,
+        timing: Timing,
+        max: &Rational,
+    ) -> Result<Self, Breach> {
+        let summary = RadiusSummary::of(&rows, max)?;
+        let definitions = Some(RadiusDefinitions {
+            censoring: CENSORING.to_owned(),
+            robustness_score: ROBUSTNESS_SCORE.to_owned(),
+        });
+        let of = |row: &RadiusRow| (row.bracket.assurance, row.seconds);
+        Ok(Self { definitions, ..Self::new(header, summary, rows, timing, of) })
+    }
+}
+
+/// A report whose list of rows, its last field, is empty, with rows, each on one line.
+pub(super) fn with_rows<R: Serialize>(
+    report: &impl Serialize,
+    rows: &[R],
+) -> serde_json::Result<String> {
+    let head = serde_json::to_string_pretty(report)?;
     let rows = rows.iter().map(serde_json::to_string).collect::<serde_json::Result<Vec<_>>>()?;
     let Some(head) = head.strip_suffix("[]\n}").filter(|_| !rows.is_empty()) else {
         return Ok(format!("{head}\n"));

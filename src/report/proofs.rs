@@ -1,7 +1,11 @@
 //! The folder of a campaign's proofs: index.csv, and a property and a proof for each line of it; and what came of checking them.
 
-use super::{FileRecord, Header, Level, Report, RowRecord, VerdictName};
+use super::campaign::{PROOFS, csv};
+use super::folder::{FolderError, JOURNAL, REPORT, put};
+use super::{FileRecord, Header, Report};
+use crate::audit::{Row, VerdictName};
 use crate::load::sha256_hex;
+use crate::verify::AssuranceLevel;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fs;
@@ -12,9 +16,6 @@ use thiserror::Error;
 const COLUMNS: [&str; 7] =
     ["index", "model", "model_sha256", "property", "property_sha256", "proof", "proof_sha256"];
 const INDEX: &str = "index.csv";
-const PROOFS: &str = "proofs";
-const JOURNAL: &str = "journal.jsonl";
-const REPORT: &str = "report.json";
 
 /// One proof. Paths are relative to the index, or absolute.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -130,18 +131,18 @@ pub struct ProofFolder {
     /// Inputs that the campaign's journal or report calls proved and that have no proof, and which of the two does.
     pub lacking: Vec<(usize, &'static str)>,
     /// The campaign that the folder belongs to.
-    pub campaign: Option<Campaign>,
+    pub campaign: Option<Claims>,
 }
 
 /// What a campaign claims: its report, or its journal where it is not complete.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Campaign {
+pub struct Claims {
     /// The file.
     pub file: PathBuf,
     /// What was run.
     pub header: Header,
     /// What came out.
-    pub rows: Vec<RowRecord>,
+    pub rows: Vec<Row>,
     /// The hashes of its files.
     pub files: Vec<FileRecord>,
 }
@@ -172,7 +173,7 @@ impl ProofFolder {
         let mut lacking = Vec::new();
         for (campaign, name) in [(&journal, "journal"), (&report, "report")] {
             let rows = campaign.iter().flat_map(|campaign| &campaign.rows);
-            for row in rows.filter(|row| row.assurance == Some(Level::Proved)) {
+            for row in rows.filter(|row| row.assurance == Some(AssuranceLevel::Proved)) {
                 if seen.insert(row.index) {
                     lacking.push((row.index, name));
                 }
@@ -198,7 +199,7 @@ impl ProofFolder {
         }
         let row = campaign.rows.iter().find(|row| row.index == index);
         let row = row.ok_or_else(|| format!("the report has no row of input {index}"))?;
-        if (row.verdict, row.assurance) != (VerdictName::Certified, Some(Level::Proved)) {
+        if (row.verdict, row.assurance) != (VerdictName::Certified, Some(AssuranceLevel::Proved)) {
             return Err(format!("the report does not say that input {index} is proved"));
         }
         if campaign.files.is_empty() {
@@ -217,22 +218,17 @@ impl ProofFolder {
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn write(dir: &Path, entries: &[ProofEntry]) -> io::Result<PathBuf> {
-        let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
-        writer.write_record(COLUMNS)?;
-        for entry in entries {
-            writer.serialize(entry)?;
-        }
-        let text = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
-        let (file, unfinished) = (dir.join(INDEX), dir.join("index.csv.unfinished"));
-        fs::write(&unfinished, text)?;
-        fs::rename(&unfinished, &file)?;
-        Ok(file)
+    pub(crate) fn write(dir: &Path, entries: &[ProofEntry]) -> Result<(), FolderError> {
+        let mut text = (COLUMNS.join(",") + "\n").into_bytes();
+        let rows = csv(entries, false)
+            .map_err(|source| FolderError::Write { file: dir.join(INDEX), source })?;
+        text.extend(rows);
+        put(dir, INDEX, &text)
     }
 }
 
 /// The journal and the report of the campaign that a folder of proofs belongs to, where it belongs to one and they are there.
-fn claims(dir: &Path) -> Result<(Option<Campaign>, Option<Campaign>), IndexError> {
+fn claims(dir: &Path) -> Result<(Option<Claims>, Option<Claims>), IndexError> {
     let belongs = dir.file_name().is_some_and(|name| name == PROOFS);
     let Some(parent) = dir.parent().filter(|_| belongs) else { return Ok((None, None)) };
     let read = |name: &str| -> Result<Option<(PathBuf, String)>, IndexError> {
@@ -247,25 +243,14 @@ fn claims(dir: &Path) -> Result<(Option<Campaign>, Option<Campaign>), IndexError
     let journal = read(JOURNAL)?.and_then(|(file, text)| {
         let header = serde_json::from_str(text.lines().next()?).ok()?;
         let rows = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        Some(Campaign { file, header, rows, files: Vec::new() })
+        Some(Claims { file, header, rows, files: Vec::new() })
     });
     let Some((file, text)) = read(REPORT)? else { return Ok((journal, None)) };
     let report: Report = serde_json::from_str(&text)
         .map_err(|error| IndexError::Content { file: file.clone(), what: error.to_string() })?;
     let Report { header, rows, files, .. } = report;
-    Ok((journal, Some(Campaign { file, header, rows, files })))
-}
-
-/// Results as CSV.
-///
-/// # Errors
-/// Where the serialiser fails, which it does for no value of this type.
-pub fn check_csv(rows: &[CheckRow]) -> io::Result<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for row in rows {
-        writer.serialize(row)?;
-    }
-    writer.into_inner().map_err(csv::IntoInnerError::into_error)
+    let files = files.unwrap_or_default();
+    Ok((journal, Some(Claims { file, header, rows, files })))
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! What `certus verify` says: a verdict with its evidence, as JSON, as text, and in the words of the VNN competition.
 
-use super::terminal::{assurance, grouped, seconds};
-use super::{Level, Tool, VerdictName};
+use super::Tool;
+use super::terminal::{Text, assurance, grouped, seconds};
 use crate::attack::Counterexample;
-use crate::verify::{Outcome, Reason, Settings, Verdict};
+use crate::audit::VerdictName;
+use crate::verify::{AssuranceLevel, Outcome, Reason, Settings, Verdict};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
-use std::fmt::Write as _;
 
 /// Points with at most this many inputs are printed.
 const SHORT: usize = 16;
@@ -47,7 +47,7 @@ pub struct QueryReport {
     /// The stage that decided.
     pub stage: Option<String>,
     /// What must be trusted, where certified.
-    pub assurance: Option<Level>,
+    pub assurance: Option<AssuranceLevel>,
     /// The least proven lower bound of a margin; null where none was computed, or where it is −∞.
     pub bound: Option<f64>,
     /// Domains that branch and bound looked at.
@@ -185,7 +185,7 @@ impl QueryReport {
         match &outcome.verdict {
             Verdict::Certified(certificate) => {
                 self.verdict = VerdictName::Certified;
-                self.assurance = Some(certificate.level().into());
+                self.assurance = Some(certificate.level());
             }
             Verdict::Falsified(_) => self.verdict = VerdictName::Falsified,
             Verdict::Unknown(unknown) => self.give_up(unknown.reason),
@@ -218,63 +218,57 @@ impl QueryReport {
 /// A query and its answer. `styled` for bold.
 #[must_use]
 pub fn query_text(report: &QueryReport, styled: bool) -> String {
-    let mut text = String::new();
-    let mut line = |name: &str, value: &str| {
-        let _ = writeln!(text, "{name:<10} {value}");
-    };
-    line("model", &model(report));
+    let mut text = Text::default();
+    text.line("model", model(report));
     let cases = report.cases.map(|cases| format!(" ({})", count(cases, "case", "cases")));
-    line("property", &format!("{}{}", report.property, cases.unwrap_or_default()));
+    text.line("property", format!("{}{}", report.property, cases.unwrap_or_default()));
     let attack = match report.attack.as_str() {
         "none" => "no attack".to_owned(),
         kind => format!("attack {kind}"),
     };
-    line("method", &format!("{attack}, then bounds ({}); seed {}", report.method, report.seed));
+    text.line("method", format!("{attack}, then bounds ({}); seed {}", report.method, report.seed));
     for note in &report.notes {
-        line("note", note);
+        text.line("note", note);
     }
-    let _ = writeln!(text, "\n{}\n", headline(report, styled));
-    let mut line = |name: &str, value: &str| {
-        let _ = writeln!(text, "{name:<10} {value}");
-    };
+    text.block(headline(report, styled));
     if let Some(stage) = &report.stage {
-        line("decided by", stage);
+        text.line("decided by", stage);
     }
     if let Some(bound) = report.bound {
         let what = match report.verdict {
             VerdictName::Certified => "the least margin proved",
             _ => "the best lower bound of the least margin; above 0 would be a proof",
         };
-        line("bound", &format!("{}: {what}", short(bound)));
+        text.line("bound", format!("{}: {what}", short(bound)));
     }
     if report.domains > 0 {
         let open = match report.open_domains {
             0 => String::new(),
             open => format!(", {} still open", grouped(open)),
         };
-        line("search", &format!("{}{open}", count(report.domains, "domain", "domains")));
+        text.line("search", format!("{}{open}", count(report.domains, "domain", "domains")));
     }
     if let Some(level) = report.assurance {
-        line("assurance", assurance(level));
+        text.line("assurance", assurance(level));
     }
     if let Some(proof) = &report.proof {
-        line("proof", &self::proof(proof));
+        text.line("proof", self::proof(proof));
     }
     if let Some(found) = &report.counterexample {
-        line("holds", holds(found));
+        text.line("holds", holds(found));
         if found.input.len() <= SHORT {
             let input: Vec<&str> = found.input.iter().map(|x| x.0.as_str()).collect();
-            line("input", &input.join(", "));
+            text.line("input", input.join(", "));
             let output: Vec<String> = found.output.iter().map(ToString::to_string).collect();
-            line("output", &output.join(", "));
+            text.line("output", output.join(", "));
         }
         if let Some(file) = &found.file {
-            line("evidence", file);
+            text.line("evidence", file);
         }
     }
     let memory = report.peak_mb.map(|peak| format!("; at most {peak:.0} MB of memory"));
-    line("time", &format!("{}{}", seconds(report.seconds), memory.unwrap_or_default()));
-    text
+    text.line("time", format!("{}{}", seconds(report.seconds), memory.unwrap_or_default()));
+    text.0
 }
 
 fn proof(proof: &ProofRecord) -> String {

@@ -286,20 +286,18 @@ fn rendering_again_gives_the_same_bytes() {
 fn contradictions_are_no_report() {
     let bench = finished("--reproducible");
     let journal = bench.text("out/journal.jsonl");
-    let line = journal
-        .lines()
-        .find(|line| {
-            line.contains("\"certify\"")
-                && line.contains("\"verdict\":\"certified\"")
-                && line.contains("\"1/20\"")
-        })
-        .unwrap();
+    // The smallest radius, and the second attack.
+    let certified = |line: &&str| {
+        line.contains("\"certify\":{\"method\":0,\"epsilon\":0}")
+            && line.contains("\"finding\":{\"certified\"")
+    };
+    let line = journal.lines().find(certified).unwrap();
     let index = line.split("\"index\":").nth(1).unwrap().split(',').next().unwrap();
     let survived = format!(
-        "\"index\":{index},\"step\":\"attack\",\"name\":\"pgd\",\"epsilon\":\"1/20\",\"verdict\":\"unknown\",\"reason\":\"survived\""
+        "\"index\":{index},\"step\":{{\"attack\":{{\"attack\":1,\"epsilon\":0}}}},\"found\":{{\"verdict\":{{\"finding\":{{\"unknown\":\"survived\"}}"
     );
     assert!(journal.contains(&survived), "{journal}");
-    let broken = survived.replace("\"unknown\",\"reason\":\"survived\"", "\"falsified\"");
+    let broken = survived.replace("{\"unknown\":\"survived\"}", "\"falsified\"");
     bench.write("out/journal.jsonl", &journal.replace(&survived, &broken));
     std::fs::remove_file(bench.path("out/report.json")).unwrap();
     let ran = bench.run("audit audit.toml --out out --quiet --reproducible").exits(70);
@@ -309,6 +307,31 @@ fn contradictions_are_no_report() {
         ran.stderr
     );
     assert!(!bench.path("out/report.json").exists());
+}
+
+#[test]
+fn journals_that_are_damaged_or_of_another_version_are_refused() {
+    let bench = finished("--reproducible");
+    let good = bench.text("out/journal.jsonl");
+    let (head, first) = (good.lines().next().unwrap(), good.lines().nth(1).unwrap());
+    let older = format!("{{\"setup\":{head}}}\n");
+    let beyond = good.clone() + &first.replacen("\"index\":0", "\"index\":14", 1) + "\n";
+    let nobody = good.clone() + &first.replacen("\"subject\":0", "\"subject\":1", 1) + "\n";
+    let twice = format!("{good}{first}\n");
+    let extra = good.replacen("{\"subject\":", "{\"colour\":1,\"subject\":", 1);
+    let last = format!("line {}", good.lines().count() + 1);
+    for (text, word) in [
+        (older, "another version of certus"),
+        (beyond, last.as_str()),
+        (nobody, &last),
+        (twice, &last),
+        (extra, "line 2"),
+    ] {
+        bench.write("out/journal.jsonl", &text);
+        let ran = bench.run("audit audit.toml --out out --quiet --reproducible").exits(65);
+        assert!(ran.stderr.contains(word), "{word}: {}", ran.stderr);
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    }
 }
 
 #[test]

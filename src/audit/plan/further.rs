@@ -53,7 +53,7 @@ pub(super) fn semantics(root: &Section) -> Result<Vec<SemanticPlan>, PlanError> 
         all.push(SemanticPlan {
             name,
             kind,
-            inputs: section.count("inputs")?.unwrap_or(usize::MAX),
+            inputs: section.count("inputs")?,
             method: section.named("method")?.unwrap_or_default(),
         });
     }
@@ -97,7 +97,7 @@ pub(super) fn radius(root: &Section) -> Result<Option<RadiusPlan>, PlanError> {
         return Err(section.error("steps", "must be at most 65536"));
     }
     Ok(Some(RadiusPlan {
-        inputs: section.count("inputs")?.unwrap_or(usize::MAX),
+        inputs: section.count("inputs")?,
         steps: steps as u64,
         method: section.named("method")?.unwrap_or_default(),
     }))
@@ -107,7 +107,7 @@ pub(super) fn radius(root: &Section) -> Result<Option<RadiusPlan>, PlanError> {
 pub(super) fn proofs(root: &Section) -> Result<Option<ProofPlan>, PlanError> {
     let Some(section) = root.section("proofs")? else { return Ok(None) };
     section.allow(&["inputs", "method"])?;
-    let inputs = section.count("inputs")?.unwrap_or(usize::MAX);
+    let inputs = section.count("inputs")?;
     Ok(Some(ProofPlan { inputs, method: section.named("method")?.unwrap_or(Method::Crown) }))
 }
 

@@ -10,9 +10,11 @@ use super::further::ladder;
 use super::semantic::{Fill, Patch, Perturbation};
 use super::shift::{Corruption, Image};
 use crate::attack::AttackSettings;
+use crate::audit::stored::word;
 use crate::load::{DataSettings, Dataset};
 use crate::num::Rational;
 use crate::verify::Method;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -55,7 +57,7 @@ pub struct Plan {
 }
 
 /// Who asks, what for, and what is taken for granted: texts that the report repeats.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     /// The report's title.
     pub title: String,
@@ -139,12 +141,15 @@ pub struct AttackPlan {
 }
 
 /// A certification method.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MethodPlan {
     /// Its name in the report.
     pub name: String,
     /// The method.
+    #[serde(with = "word")]
     pub method: Method,
+    /// Whether it decides every query, given time.
+    pub complete: bool,
     /// How many neurons are tightened by LP.
     pub lp_tighten: usize,
 }
@@ -156,8 +161,8 @@ pub struct SemanticPlan {
     pub name: String,
     /// What is done to an image.
     pub kind: SemanticKind,
-    /// How many inputs of each dataset are asked about, from the first.
-    pub inputs: usize,
+    /// How many inputs of each dataset are asked about, from the first; `None` for all.
+    pub inputs: Option<usize>,
     /// The certification method.
     pub method: Method,
 }
@@ -193,22 +198,24 @@ impl SemanticKind {
 }
 
 /// How radii are searched.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RadiusPlan {
-    /// How many inputs of each dataset, from the first.
-    pub inputs: usize,
+    /// How many inputs of each dataset, from the first; `None` for all.
+    pub inputs: Option<usize>,
     /// Radii from 0 to the largest in so many steps.
     pub steps: u64,
     /// The certification method.
+    #[serde(with = "word")]
     pub method: Method,
 }
 
 /// How proofs are made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProofPlan {
-    /// For how many inputs of each dataset, from the first; each at the largest radius at which it is certified.
-    pub inputs: usize,
+    /// For how many inputs of each dataset, from the first; each at the largest radius at which it is certified; `None` for all.
+    pub inputs: Option<usize>,
     /// The method that looks for them.
+    #[serde(with = "word")]
     pub method: Method,
 }
 

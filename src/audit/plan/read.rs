@@ -79,37 +79,21 @@ fn about(root: &Section) -> Result<About, PlanError> {
     let Some(report) = root.section("report")? else {
         return Err(root.error("report", "the section [report] with a title is missing"));
     };
-    let known = [
-        "title",
-        "reference",
-        "organisation",
-        "operator",
-        "date",
-        "intended_use",
-        "goal",
-        "knowledge",
-        "capability",
-        "assumptions",
-        "limitations",
-        "out_of_scope",
-    ];
-    report.allow(&known)?;
-    let text = |key: &str| report.text(key).map(Option::unwrap_or_default);
-    let texts = |key: &str| report.texts(key).map(Option::unwrap_or_default);
-    Ok(About {
-        title: report.needed("title")?,
-        reference: text("reference")?,
-        organisation: text("organisation")?,
-        operator: text("operator")?,
-        date: report.date("date")?.unwrap_or_default(),
-        intended_use: text("intended_use")?,
-        goal: text("goal")?,
-        knowledge: text("knowledge")?,
-        capability: text("capability")?,
-        assumptions: texts("assumptions")?,
-        limitations: texts("limitations")?,
-        out_of_scope: texts("out_of_scope")?,
-    })
+    // The keys are the fields, and each is a text or a list of texts as these are.
+    let wrong = |error: serde_json::Error| root.error("report", error.to_string());
+    let mut fields = serde_json::to_value(About::default()).map_err(wrong)?;
+    let known = fields.as_object_mut().into_iter().flatten();
+    let known: Vec<(&String, &mut serde_json::Value)> = known.collect();
+    report.allow(&known.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>())?;
+    report.needed("title")?;
+    for (key, value) in known {
+        *value = match key.as_str() {
+            "date" => report.date(key)?.unwrap_or_default().into(),
+            _ if value.is_array() => report.texts(key)?.unwrap_or_default().into(),
+            _ => report.text(key)?.unwrap_or_default().into(),
+        };
+    }
+    serde_json::from_value(fields).map_err(wrong)
 }
 
 /// The tables of a kind, each with a name of its own.
@@ -311,7 +295,8 @@ fn methods(root: &Section) -> Result<Vec<MethodPlan>, PlanError> {
         let method: Method =
             section.named("kind")?.ok_or_else(|| section.error("kind", "is missing"))?;
         let lp_tighten = section.whole("lp_tighten")?.unwrap_or(0);
-        all.push(MethodPlan { name, method, lp_tighten });
+        let complete = matches!(method, Method::Complete | Method::Milp);
+        all.push(MethodPlan { name, method, complete, lp_tighten });
     }
     Ok(all)
 }

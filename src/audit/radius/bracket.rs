@@ -1,21 +1,25 @@
 //! Two bisections that enclose an input's robust radius: proved below, refuted above.
 
 use super::Grid;
+use crate::audit::stored::exact;
 use crate::num::Rational;
 use crate::verify::AssuranceLevel;
+use serde::{Deserialize, Serialize};
 
 /// What is known about an input's robust radius, the least upper bound of the radii within which the label holds.
 ///
 /// certified ≤ robust radius ≤ attacked, and certified < attacked: the first from a certificate at exactly this radius, the
 /// second the exact distance of a validated counterexample.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bracket {
     /// The largest radius of the grid with a certificate; it covers all smaller ones. `None` where not even the input as it is
     /// could be certified (its margin is lost in rounding).
+    #[serde(with = "exact")]
     pub certified: Option<Rational>,
     /// What must be trusted to believe that certificate.
     pub assurance: Option<AssuranceLevel>,
     /// The distance of the nearest counterexample found, at most the grid's maximum; `None` where none was found up to there.
+    #[serde(with = "exact")]
     pub attacked: Option<Rational>,
     /// Why the next radius of the grid was left undecided; `None` where it is refuted or beyond the maximum.
     pub reason: Option<String>,

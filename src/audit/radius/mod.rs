@@ -4,10 +4,10 @@ mod bracket;
 mod grid;
 mod search;
 mod summary;
+#[cfg(test)]
+pub(super) mod test_data;
 
-pub use bracket::{Ask, Bracket, NoBracket, Reply, bisect};
-pub use grid::{Grid, GridError};
-pub use search::{Balls, RadiusError, RadiusFound, RadiusRow, RadiusSearch};
-pub use summary::{
-    CENSORING, QUANTILES, Quantile, RadiusSummary, Spread, adversarial_accuracy, certified_accuracy,
-};
+pub(crate) use bracket::{Bracket, NoBracket};
+pub(crate) use grid::Grid;
+pub(crate) use search::{RadiusRow, RadiusSearch};
+pub(crate) use summary::{CENSORING, RadiusSummary, Spread};

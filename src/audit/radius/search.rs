@@ -1,161 +1,150 @@
-//! Certified and attacked radius of every input of a dataset, in parallel.
+//! Certified and attacked radius of every input of a dataset.
 
 use super::Grid;
 use super::bracket::{Ask, Bracket, NoBracket, Reply, bisect};
 use crate::attack::{self, Counterexample};
-use crate::audit::campaign::{arg_max, input_seed};
-use crate::audit::pool::{self, Stop};
-use crate::audit::row::was_cancelled;
-use crate::audit::{Breach, Ended};
-use crate::net::{Matrix, Network};
+use crate::audit::finding::{decide, until};
+use crate::audit::prediction::{arg_max, outputs};
+use crate::audit::row::counterexample_file;
+use crate::audit::run::{Finished, RunError, Sink, Stop, Work, input_seed};
+use crate::audit::{Breach, Line};
 use crate::num::Rational;
-use crate::query::{Classifier, Query, QueryError};
+use crate::query::{Classifier, QueryError};
 use crate::spec::Norm;
-use crate::verify::{Settings, Verdict, verify};
+use crate::verify::{Settings, Verdict};
+use num_traits::Zero;
+use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
-use thiserror::Error;
-
-/// A network, labelled inputs, and the balls around them.
-pub trait Balls: Sync {
-    /// The network.
-    fn network(&self) -> &Network;
-    /// The class of an input.
-    fn label(&self, index: usize) -> usize;
-    /// The input, rounded to doubles.
-    fn point(&self, index: usize) -> Vec<f64>;
-    /// Whether the class holds on the ball of a radius around the exact input.
-    ///
-    /// # Errors
-    /// Where there is none.
-    fn query(&self, index: usize, radius: &Rational) -> Result<Query, QueryError>;
-    /// The radius of the smallest ball around the input that contains the point; `None` where none does.
-    fn distance(&self, index: usize, point: &[Rational]) -> Option<Rational>;
-}
-
-impl Balls for Classifier {
-    fn network(&self) -> &Network {
-        self.network()
-    }
-
-    fn label(&self, index: usize) -> usize {
-        self.data().label(index)
-    }
-
-    fn point(&self, index: usize) -> Vec<f64> {
-        self.data().point(index)
-    }
-
-    fn query(&self, index: usize, radius: &Rational) -> Result<Query, QueryError> {
-        self.query(index, Norm::Linf, radius)
-    }
-
-    fn distance(&self, index: usize, point: &[Rational]) -> Option<Rational> {
-        self.data().distance(index, point)
-    }
-}
 
 /// What is known about one input.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RadiusRow {
     /// Position in the dataset.
     pub index: usize,
     /// The class that the dataset gives.
     pub label: usize,
-    /// Arg max at the input as it is; `None` where it is not unique.
+    /// Arg max at the input as it is; `None` where the largest output is not unique or is NaN.
     pub predicted: Option<usize>,
-    /// The bracket; `None` for an input that is not classified as its label, whose radius counts as 0.
-    pub bracket: Option<Bracket>,
-    /// Wall-clock time.
+    /// Whether the input as it is gets its label; if not, its radius counts as 0 and nothing else is known.
+    pub correct: bool,
+    /// What encloses the radius.
+    #[serde(flatten)]
+    pub bracket: Bracket,
+    /// The nearest counterexample's file, relative to the report.
+    pub counterexample: Option<String>,
+    /// Wall-clock time. Varies between runs.
     pub seconds: f64,
 }
 
-/// One finished input: its row, and the nearest counterexample.
-#[derive(Debug)]
-pub struct RadiusFound {
-    /// The row.
-    pub row: RadiusRow,
-    /// The counterexample at the row's attacked radius.
-    pub counterexample: Option<Counterexample>,
+impl RadiusRow {
+    /// The row of an input; without a bracket, of one that is not classified as its label.
+    pub(crate) fn new(
+        index: usize,
+        label: usize,
+        predicted: Option<usize>,
+        bracket: Option<Bracket>,
+    ) -> Self {
+        let correct = bracket.is_some();
+        let bracket = bracket.unwrap_or_default();
+        let counterexample = bracket.attacked.is_some().then(|| counterexample_file(index));
+        Self { index, label, predicted, correct, bracket, counterexample, seconds: 0.0 }
+    }
+
+    /// The certified radius; 0 where there is none.
+    #[must_use]
+    pub fn certified(&self) -> Rational {
+        self.bracket.certified.clone().unwrap_or_else(Rational::zero)
+    }
+
+    /// The distance of the nearest counterexample, 0 for a misclassified input; `None` where none was found.
+    #[must_use]
+    pub fn attacked(&self) -> Option<Rational> {
+        if self.correct { self.bracket.attacked.clone() } else { Some(Rational::zero()) }
+    }
 }
 
-/// Why a search for radii ended early.
-#[derive(Debug, Error)]
-pub enum RadiusError<E> {
-    /// Nothing can be asked about an input.
-    #[error("input {index}: {source}")]
-    Query {
-        /// Position in the dataset.
-        index: usize,
-        /// Why.
-        source: QueryError,
-    },
-    /// A certificate and a counterexample contradict each other.
-    #[error(transparent)]
-    Breach(#[from] Breach),
-    /// The receiver of finished inputs failed.
-    #[error(transparent)]
-    Sink(E),
-    /// The threads could not be started.
-    #[error("cannot start threads: {0}")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
+impl Line for RadiusRow {
+    fn input(&self) -> (usize, usize) {
+        (0, self.index)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.bracket.certified.is_some() == self.bracket.assurance.is_some() {
+            return Ok(());
+        }
+        let index = self.index;
+        Err(format!("the row of input {index} has no usable 'assurance' where one is needed"))
+    }
 }
 
 /// A network, inputs, and the radii to ask about.
 pub struct RadiusSearch<'a> {
-    /// The network and the inputs.
-    pub balls: &'a dyn Balls,
+    /// The network and the dataset.
+    pub classifier: &'a Classifier,
+    /// How many of its inputs are asked about, from the first.
+    pub inputs: usize,
     /// The radii.
     pub grid: &'a Grid,
     /// How each radius is asked about. `timeout` is the time for all radii of an input; `seed` seeds every input by
     /// [`input_seed`].
     pub settings: &'a Settings,
-    /// Inputs handled at once.
-    pub jobs: usize,
+}
+
+impl Work for RadiusSearch<'_> {
+    type Line = RadiusRow;
+
+    fn inputs(&self) -> Vec<(usize, usize)> {
+        (0..self.inputs).map(|index| (0, index)).collect()
+    }
+
+    fn one<E>(
+        &self,
+        (_, index): (usize, usize),
+        held: &[RadiusRow],
+        stop: Stop,
+        sink: Sink<RadiusRow, E>,
+    ) -> Result<(), RunError<E>> {
+        if !held.is_empty() {
+            return Ok(());
+        }
+        match self.enclose(index, stop) {
+            Ok((row, found)) => {
+                let file = row.counterexample.clone();
+                sink(Finished::new(row, file, found.as_ref())).map_err(RunError::Sink)
+            }
+            Err(NoBracket::Stopped) => Ok(()),
+            Err(NoBracket::Failed(source)) => {
+                let file = self.classifier.data().file().to_owned();
+                Err(RunError::Query { file, index, source })
+            }
+            Err(NoBracket::Contradiction { certified, attacked }) => {
+                Err(Breach::Radius { index, certified, attacked }.into())
+            }
+        }
+    }
 }
 
 impl RadiusSearch<'_> {
-    /// Handles the inputs at the given positions and hands each to `sink` as soon as it is finished, as
-    /// [`crate::audit::Campaign::run`] does. Inputs in flight when `cancel` becomes true yield no row.
-    ///
-    /// # Errors
-    /// The first failure of a region or of `sink`, or a contradiction; the others in flight are abandoned.
-    pub fn run<E: Send>(
-        &self,
-        indices: &[usize],
-        cancel: &(dyn Fn() -> bool + Sync),
-        sink: &(dyn Fn(RadiusFound) -> Result<(), E> + Sync),
-    ) -> Result<Ended, RadiusError<E>> {
-        pool::each(self.jobs, indices.len(), cancel, &|at, stop| {
-            let index = indices[at];
-            match self.one(index, stop) {
-                Ok(found) => sink(found).map_err(RadiusError::Sink),
-                Err(NoBracket::Stopped) => Ok(()),
-                Err(NoBracket::Failed(source)) => Err(RadiusError::Query { index, source }),
-                Err(NoBracket::Contradiction { certified, attacked }) => {
-                    Err(Breach::Radius { index, certified, attacked }.into())
-                }
-            }
-        })
-    }
-
-    /// One input.
+    /// An input's row, and the counterexample at its attacked radius.
     ///
     /// # Errors
     /// Where it has no region, `stop` became true, or a certificate and a counterexample contradict each other.
-    pub fn one(&self, index: usize, stop: Stop) -> Result<RadiusFound, NoBracket<QueryError>> {
+    pub(crate) fn enclose(
+        &self,
+        index: usize,
+        stop: Stop,
+    ) -> Result<(RadiusRow, Option<Counterexample>), NoBracket<QueryError>> {
         let started = Instant::now();
-        let (label, point) = (self.balls.label(index), self.balls.point(index));
-        let output = self.balls.network().evaluate(&Matrix::from_vec(point.len(), 1, point));
-        let predicted = arg_max(output.as_slice());
+        let data = self.classifier.data();
+        let label = data.label(index);
+        let predicted = arg_max(&outputs(self.classifier.network(), data.point(index)));
         let mut questions = Questions { search: self, index, stop, started, nearest: None };
-        let bracket = if predicted == Some(label) {
-            Some(bisect(self.grid, &mut |k, how| questions.ask(k, how))?)
-        } else {
-            None
-        };
-        let seconds = started.elapsed().as_secs_f64();
-        let row = RadiusRow { index, label, predicted, bracket, seconds };
-        Ok(RadiusFound { row, counterexample: questions.nearest.map(|nearest| nearest.1) })
+        let correct = predicted == Some(label);
+        let bracket = correct.then(|| bisect(self.grid, &mut |k, how| questions.ask(k, how)));
+        let row = RadiusRow::new(index, label, predicted, bracket.transpose()?);
+        let row = RadiusRow { seconds: started.elapsed().as_secs_f64(), ..row };
+        Ok((row, questions.nearest.map(|nearest| nearest.1)))
     }
 }
 
@@ -171,34 +160,27 @@ struct Questions<'a> {
 
 impl Questions<'_> {
     fn ask(&mut self, k: u64, how: Ask) -> Result<Reply, QueryError> {
-        let &RadiusSearch { balls, grid, settings, .. } = self.search;
+        let &RadiusSearch { classifier, grid, settings, .. } = self.search;
         if (self.stop)() {
             return Ok(Reply::Stopped);
         }
         let Some(left) = self.left() else { return Ok(Reply::Unknown("time limit".to_owned())) };
         let radius = grid.radius(k);
-        let query = balls.query(self.index, &radius)?;
+        let query = classifier.query(self.index, Norm::Linf, &radius)?;
         // A seed of its own for each radius: bad luck with one start does not repeat itself.
         let seed = input_seed(input_seed(settings.seed, self.index), k as usize);
         let found = match how {
             Ask::Attack => {
-                let deadline = left.and_then(|left| Instant::now().checked_add(left));
-                let stop = || (self.stop)() || deadline.is_some_and(|end| Instant::now() >= end);
-                attack::attack_any(&query, &settings.attack, seed, &stop)
+                attack::attack_any(&query, &settings.attack, seed, &until(left, self.stop))
             }
             Ask::Verify => {
                 let settings = Settings { seed, timeout: left, ..settings.clone() };
-                let outcome = verify(&query, &settings, &self.stop);
-                if was_cancelled(&outcome) {
+                let Some(outcome) = decide(&query, &settings, self.stop) else {
                     return Ok(Reply::Stopped);
-                }
+                };
                 match outcome.verdict {
-                    Verdict::Certified(certificate) => {
-                        return Ok(Reply::Certified(certificate.level()));
-                    }
+                    Verdict::Certified(proof) => return Ok(Reply::Certified(proof.level())),
                     Verdict::Falsified(found) => Some(*found),
-                    // A stage that was cut short may have handed on to the next: such an unknown is no result either.
-                    Verdict::Unknown(_) if (self.stop)() => return Ok(Reply::Stopped),
                     Verdict::Unknown(why) => return Ok(Reply::Unknown(why.reason.to_string())),
                 }
             }
@@ -224,7 +206,7 @@ impl Questions<'_> {
 
     /// Keeps a counterexample of the ball of this radius, if it is the nearest; its distance.
     fn keep(&mut self, found: Counterexample, radius: Rational) -> Rational {
-        let distance = self.search.balls.distance(self.index, found.exact_input());
+        let distance = self.search.classifier.data().distance(self.index, found.exact_input());
         let distance = distance.map_or(radius.clone(), |distance| distance.min(radius));
         if self.nearest.as_ref().is_none_or(|(nearest, _)| distance < *nearest) {
             self.nearest = Some((distance.clone(), found));
@@ -236,69 +218,56 @@ impl Questions<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attack::AttackSettings;
-    use crate::net::{LinearMap, NetworkBuilder};
-    use crate::num::{from_f64, parse_rational};
-    use crate::spec::Region;
-    use crate::verify::Method;
-    use num_traits::Signed;
+    use crate::attack::AttackKind;
+    use crate::audit::Ended;
+    use crate::audit::radius::test_data::{classifier, number, settings};
+    use crate::verify::{AssuranceLevel, Method};
     use std::sync::Mutex;
 
-    /// Inputs x of one feature, all of class 1.
-    struct Line(Network, Vec<f64>);
-
-    impl Balls for Line {
-        fn network(&self) -> &Network {
-            &self.0
+    #[test]
+    fn rows_survive_writing_and_reading() {
+        let bracket = Bracket {
+            certified: Some(number("1/255")),
+            assurance: Some(AssuranceLevel::Sound),
+            attacked: Some(number("123456789/4294967296")),
+            reason: Some("bound too weak".to_owned()),
+            questions: 9,
+        };
+        let whole = RadiusRow::new(3, 1, Some(1), Some(bracket));
+        for row in [whole.clone(), RadiusRow::new(3, 1, None, None)] {
+            let line = serde_json::to_string(&row).unwrap();
+            assert_eq!(serde_json::from_str::<RadiusRow>(&line).unwrap(), row);
+            let more = line.replacen('{', "{\"colour\":1,", 1);
+            assert!(serde_json::from_str::<RadiusRow>(&more).is_err(), "{more}");
         }
-
-        fn label(&self, _: usize) -> usize {
-            1
-        }
-
-        fn point(&self, index: usize) -> Vec<f64> {
-            vec![self.1[index]]
-        }
-
-        fn query(&self, index: usize, radius: &Rational) -> Result<Query, QueryError> {
-            let centre = [from_f64(self.1[index]).unwrap()];
-            let region = Region::ball(&centre, std::slice::from_ref(radius), None)?;
-            Query::classification(self.0.clone(), region, 1)
-        }
-
-        fn distance(&self, index: usize, point: &[Rational]) -> Option<Rational> {
-            Some((&point[0] - from_f64(self.1[index])?).abs())
-        }
-    }
-
-    /// Class 0 where x < 0, class 1 where x > 0: the robust radius of x > 0 is x.
-    fn sign() -> Network {
-        let mut builder = NetworkBuilder::new(1, "x").unwrap();
-        let map = LinearMap::from_matrix(Matrix::from_column_slice(2, 1, &[-1.0, 1.0]));
-        let y = builder.linear(0, map, "y").unwrap();
-        builder.finish(y).unwrap()
+        let vague = serde_json::to_string(&whole).unwrap().replace("1/255", "much");
+        assert!(serde_json::from_str::<RadiusRow>(&vague).is_err());
+        let unsure = Bracket { assurance: None, ..whole.bracket.clone() };
+        let error = RadiusRow { bracket: unsure, ..whole }.check().unwrap_err();
+        assert!(error.contains("assurance"));
     }
 
     fn search(timeout: Option<Duration>, jobs: usize) -> Vec<RadiusRow> {
-        let line = Line(sign(), vec![0.3, -0.1, 2.0, 0.001, 0.0]);
-        let quarter = |text| parse_rational(text).unwrap();
-        let grid = Grid::new(&quarter("1"), &quarter("1/16")).unwrap();
-        let attack = AttackSettings::default();
-        let (method, seed) = (Method::Auto, 1);
-        let settings = Settings { method, attack, seed, timeout, memory: None, lp_tighten: 0 };
-        let search = RadiusSearch { balls: &line, grid: &grid, settings: &settings, jobs };
+        // Class 1 where x > 0: the robust radius of x > 0 is x.
+        let points = ["0.3", "-0.1", "2", "0.001", "0"];
+        let classifier = classifier(&points.map(|x| (x, 1)));
+        let grid = Grid::new(&number("1"), &number("1/16")).unwrap();
+        let settings = Settings { timeout, ..settings(Method::Auto, AttackKind::Pgd) };
+        let search =
+            RadiusSearch { classifier: &classifier, inputs: 5, grid: &grid, settings: &settings };
+        for index in 0..5 {
+            let (row, found) = search.enclose(index, &|| false).unwrap();
+            let distance =
+                found.and_then(|found| classifier.data().distance(index, found.exact_input()));
+            assert_eq!(distance, row.bracket.attacked);
+        }
         let rows = Mutex::new(Vec::new());
-        let sink = |found: RadiusFound| -> Result<(), ()> {
-            let attacked = found.row.bracket.as_ref().and_then(|b| b.attacked.clone());
-            assert_eq!(attacked.is_some(), found.counterexample.is_some());
-            if let (Some(attacked), Some(example)) = (attacked, &found.counterexample) {
-                let distance = line.distance(found.row.index, example.exact_input());
-                assert_eq!(distance, Some(attacked));
-            }
-            rows.lock().unwrap().push(RadiusRow { seconds: 0.0, ..found.row });
+        let sink = |found: Finished<RadiusRow>| -> Result<(), ()> {
+            assert_eq!(found.line.counterexample.is_some(), found.files.len() == 1);
+            rows.lock().unwrap().push(RadiusRow { seconds: 0.0, ..found.line });
             Ok(())
         };
-        assert_eq!(search.run(&[0, 1, 2, 3, 4], &|| false, &sink).unwrap(), Ended::Complete);
+        assert_eq!(search.run(jobs, &[], &|| false, &sink).unwrap(), Ended::Complete);
         let mut rows = rows.into_inner().unwrap();
         rows.sort_by_key(|row| row.index);
         rows
@@ -307,39 +276,36 @@ mod tests {
     #[test]
     fn radii_enclose_the_distance_to_the_border() {
         let rows = search(None, 1);
-        let bracket = |index: usize| rows[index].bracket.clone().unwrap();
+        let bracket = |index: usize| rows[index].bracket.clone();
         let sixteenths = |n: i64| Some(Rational::new(n.into(), 16.into()));
         let near = bracket(0);
         assert_eq!(near.certified, sixteenths(4));
         let attacked = near.attacked.unwrap();
-        assert!(attacked >= from_f64(0.3).unwrap() && attacked <= sixteenths(5).unwrap());
-        assert_eq!((&rows[1].bracket, rows[1].predicted), (&None, Some(0)));
+        assert!(attacked >= number("0.3") && attacked <= sixteenths(5).unwrap());
+        assert_eq!((rows[1].correct, rows[1].predicted), (false, Some(0)));
         assert_eq!((bracket(2).certified, bracket(2).attacked), (sixteenths(16), None));
         assert_eq!(bracket(3).certified, sixteenths(0));
         assert!(bracket(3).attacked.unwrap() <= sixteenths(1).unwrap());
-        assert_eq!((&rows[4].bracket, rows[4].predicted), (&None, None));
+        assert_eq!((rows[4].correct, rows[4].predicted), (false, None));
         assert_eq!(rows, search(None, 3));
     }
 
     #[test]
     fn without_time_nothing_is_known() {
-        let rows = search(Some(Duration::ZERO), 1);
-        let bracket = rows[0].bracket.clone().unwrap();
+        let bracket = search(Some(Duration::ZERO), 1).remove(0).bracket;
         assert_eq!((bracket.certified, bracket.attacked), (None, None));
         assert_eq!(bracket.reason.as_deref(), Some("time limit"));
     }
 
     #[test]
     fn stopping_yields_no_row() {
-        let line = Line(sign(), vec![0.3]);
-        let one = parse_rational("1").unwrap();
-        let grid = Grid::new(&one, &one).unwrap();
-        let attack = AttackSettings::default();
-        let (method, timeout) = (Method::Auto, None);
-        let settings = Settings { method, attack, seed: 0, timeout, memory: None, lp_tighten: 0 };
-        let search = RadiusSearch { balls: &line, grid: &grid, settings: &settings, jobs: 1 };
-        assert!(matches!(search.one(0, &|| true), Err(NoBracket::Stopped)));
-        let none = search.run(&[0], &|| true, &|_| -> Result<(), ()> { panic!("no input") });
+        let classifier = classifier(&[("0.3", 1)]);
+        let grid = Grid::new(&number("1"), &number("1")).unwrap();
+        let settings = settings(Method::Auto, AttackKind::Pgd);
+        let search =
+            RadiusSearch { classifier: &classifier, inputs: 1, grid: &grid, settings: &settings };
+        assert!(matches!(search.enclose(0, &|| true), Err(NoBracket::Stopped)));
+        let none = search.run(1, &[], &|| true, &|_| -> Result<(), ()> { panic!("no input") });
         assert_eq!(none.unwrap(), Ended::Cancelled);
     }
 }

@@ -1,9 +1,11 @@
 //! Radii of a dataset in a few figures: means, quantiles, and the accuracy at any radius.
 
 use super::RadiusRow;
+use crate::audit::stored::Exact;
 use crate::audit::{Breach, Share};
 use crate::num::{Rational, to_f64_nearest};
 use num_traits::Zero;
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
 /// The rule for radii that are cut off, as a report may print it.
@@ -15,19 +17,19 @@ one: means are of min(radius, largest), and a quantile there is given as 'at lea
 pub const QUANTILES: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];
 
 /// A quantile of radii.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Quantile {
     /// Its order, between 0 and 1.
     pub order: f64,
     /// Its value, at most the largest radius asked about.
-    pub value: Rational,
+    pub radius: Exact,
     /// Whether the value is cut off: certified up to the largest radius at least, or no counterexample up to there.
     pub censored: bool,
 }
 
-/// One kind of radius over all inputs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Spread {
+/// One kind of radius over all inputs. An audit keeps its quantiles as [order, value].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spread<Q = Quantile> {
     /// The mean of min(radius, largest) over all inputs, misclassified ones counting 0: for certified radii the *average
     /// certified radius* (Zhai et al., *MACER*, ICLR 2020). `None` where there are no inputs.
     pub mean: Option<f64>,
@@ -35,20 +37,23 @@ pub struct Spread {
     pub mean_of_correct: Option<f64>,
     /// Quantiles over all inputs: the least radius r such that at least the share `order` of the inputs has a radius of at
     /// most r. Empty where there are no inputs.
-    pub quantiles: Vec<Quantile>,
+    pub quantiles: Vec<Q>,
     /// Inputs whose radius is cut off.
     pub censored: usize,
 }
 
 /// Radii of a dataset.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RadiusSummary {
     /// Correct / all.
+    #[serde(rename = "clean_accuracy")]
     pub clean: Share,
-    /// Certified radii. The mean over all inputs divided by the largest radius is the robustness score.
+    /// Certified radii.
     pub certified: Spread,
     /// Distances of counterexamples. The mean of the robust radii, cut off alike, lies between both means.
     pub attacked: Spread,
+    /// The mean certified radius over the largest radius; `None` where there are no inputs.
+    pub robustness_score: Option<f64>,
 }
 
 impl RadiusSummary {
@@ -64,14 +69,16 @@ impl RadiusSummary {
             }
             check(row)?;
         }
-        let count = rows.iter().filter(|row| row.correct()).count();
+        let count = rows.iter().filter(|row| row.correct).count();
         let clean = Share { count, total: rows.len() };
         let spread = |radius: fn(&RadiusRow) -> Option<Rational>| {
             Spread::of(rows.iter().map(radius).collect(), clean, max)
         };
+        let certified = spread(|row| Some(row.certified()));
         Ok(Self {
             clean,
-            certified: spread(|row| Some(row.certified())),
+            robustness_score: certified.mean.map(|mean| mean / to_f64_nearest(max)),
+            certified,
             attacked: spread(RadiusRow::attacked),
         })
     }
@@ -90,8 +97,8 @@ impl Spread {
         };
         let quantile = |order: f64| {
             let rank = ((order * radii.len() as f64).ceil() as usize).clamp(1, radii.len());
-            let value = radii[rank - 1].clone();
-            Quantile { order, censored: value == *max, value }
+            let value = &radii[rank - 1];
+            Quantile { order, censored: value == max, radius: value.into() }
         };
         Self {
             mean: mean(radii.len()),
@@ -100,11 +107,17 @@ impl Spread {
             quantiles: if radii.is_empty() { Vec::new() } else { QUANTILES.map(quantile).to_vec() },
         }
     }
+
+    /// The same with quantiles as [order, value].
+    pub(crate) fn pairs(&self) -> Spread<[f64; 2]> {
+        let Self { mean, mean_of_correct, censored, .. } = *self;
+        let quantiles = self.quantiles.iter().map(|q| [q.order, q.radius.value]).collect();
+        Spread { mean, mean_of_correct, quantiles, censored }
+    }
 }
 
 fn check(row: &RadiusRow) -> Result<(), Breach> {
-    let Some(bracket) = &row.bracket else { return Ok(()) };
-    match (&bracket.certified, &bracket.attacked) {
+    match (&row.bracket.certified, &row.bracket.attacked) {
         (Some(certified), Some(attacked)) if certified >= attacked => Err(Breach::Radius {
             index: row.index,
             certified: Box::new(certified.clone()),
@@ -114,75 +127,24 @@ fn check(row: &RadiusRow) -> Result<(), Breach> {
     }
 }
 
-impl RadiusRow {
-    /// Whether the input as it is gets its label.
-    #[must_use]
-    pub fn correct(&self) -> bool {
-        self.bracket.is_some()
-    }
-
-    /// The certified radius; 0 where there is none.
-    #[must_use]
-    pub fn certified(&self) -> Rational {
-        let certified = self.bracket.as_ref().and_then(|bracket| bracket.certified.clone());
-        certified.unwrap_or_else(Rational::zero)
-    }
-
-    /// The distance of the nearest counterexample, 0 for a misclassified input; `None` where none was found.
-    #[must_use]
-    pub fn attacked(&self) -> Option<Rational> {
-        match &self.bracket {
-            None => Some(Rational::zero()),
-            Some(bracket) => bracket.attacked.clone(),
-        }
-    }
-}
-
-/// Inputs that are correct and certified at a radius / all: the certified accuracy there.
-#[must_use]
-pub fn certified_accuracy(rows: &[RadiusRow], radius: &Rational) -> Share {
-    let holds = |row: &&RadiusRow| {
-        let certified = row.bracket.as_ref().and_then(|bracket| bracket.certified.as_ref());
-        certified.is_some_and(|certified| certified >= radius)
-    };
-    Share { count: rows.iter().filter(holds).count(), total: rows.len() }
-}
-
-/// Inputs that are correct and have no counterexample within a radius / all: the adversarial accuracy there.
-#[must_use]
-pub fn adversarial_accuracy(rows: &[RadiusRow], radius: &Rational) -> Share {
-    let holds = |row: &&RadiusRow| row.correct() && row.attacked().is_none_or(|d| d > *radius);
-    Share { count: rows.iter().filter(holds).count(), total: rows.len() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::audit::radius::Bracket;
-    use crate::num::parse_rational;
-
-    fn q(text: &str) -> Rational {
-        parse_rational(text).unwrap()
-    }
+    use crate::audit::radius::test_data::number as q;
 
     fn row(index: usize, certified: Option<&str>, attacked: Option<&str>) -> RadiusRow {
-        let bracket = Bracket {
-            certified: certified.map(q),
-            assurance: None,
-            attacked: attacked.map(q),
-            reason: None,
-            questions: 0,
-        };
-        RadiusRow { index, label: 0, predicted: Some(0), bracket: Some(bracket), seconds: 0.0 }
+        let (certified, attacked) = (certified.map(q), attacked.map(q));
+        let bracket = Bracket { certified, attacked, ..Bracket::default() };
+        RadiusRow::new(index, 0, Some(0), Some(bracket))
     }
 
     fn rows() -> Vec<RadiusRow> {
-        let wrong = RadiusRow { predicted: Some(1), bracket: None, ..row(3, None, None) };
         vec![
             row(0, Some("1/4"), Some("0.3")),
             row(1, Some("1"), None),
             row(2, None, Some("0.5")),
-            wrong,
+            RadiusRow::new(3, 0, Some(1), None),
         ]
     }
 
@@ -195,7 +157,7 @@ mod tests {
         assert_eq!(found.certified.mean_of_correct, Some(to_f64_nearest(&q("1.25/3"))));
         assert_eq!(found.attacked.mean, Some(to_f64_nearest(&q("1.8/4"))));
         let shown = |spread: &Spread| -> Vec<(String, bool)> {
-            spread.quantiles.iter().map(|x| (x.value.to_string(), x.censored)).collect()
+            spread.quantiles.iter().map(|x| (x.radius.exact.clone(), x.censored)).collect()
         };
         let expect = |values: [(&str, bool); 5]| values.map(|(v, c)| (v.to_owned(), c)).to_vec();
         assert_eq!(
@@ -207,18 +169,6 @@ mod tests {
             expect([("0", false), ("0", false), ("3/10", false), ("1/2", false), ("1", true)])
         );
         assert_eq!((found.certified.censored, found.attacked.censored), (1, 1));
-    }
-
-    #[test]
-    fn accuracies_are_read_off_at_any_radius() {
-        let rows = rows();
-        let count = |share: Share| share.count;
-        assert_eq!(count(certified_accuracy(&rows, &q("0"))), 2);
-        assert_eq!(count(certified_accuracy(&rows, &q("1/4"))), 2);
-        assert_eq!(count(certified_accuracy(&rows, &q("0.26"))), 1);
-        assert_eq!(count(adversarial_accuracy(&rows, &q("0"))), 3);
-        assert_eq!(count(adversarial_accuracy(&rows, &q("0.3"))), 2);
-        assert_eq!(count(adversarial_accuracy(&rows, &q("0.5"))), 1);
     }
 
     #[test]

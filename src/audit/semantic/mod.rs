@@ -14,11 +14,12 @@ mod perturbation;
 pub use compose::{SemanticError, SemanticQuery};
 pub use perturbation::{Fill, Patch, Perturbation, PerturbationError, Scene};
 
-use super::row::was_cancelled;
-use super::{Finding, input_seed};
+use super::Finding;
+use super::finding::decide;
+use super::run::input_seed;
 use crate::attack::Counterexample;
 use crate::net::Network;
-use crate::verify::{AssuranceLevel, Settings, Verdict, verify};
+use crate::verify::{AssuranceLevel, Settings, Verdict};
 
 /// What was found about all perturbations together.
 #[derive(Debug)]
@@ -62,11 +63,7 @@ pub fn certify(
     for (at, perturbation) in perturbations.iter().enumerate() {
         let asked = SemanticQuery::new(network, scene, label, perturbation)?;
         let settings = Settings { seed: input_seed(settings.seed, at), ..settings.clone() };
-        let outcome = verify(&asked.query, &settings, cancel);
-        let cut_short = cancel() && matches!(outcome.verdict, Verdict::Unknown(_));
-        if was_cancelled(&outcome) || cut_short {
-            return Ok(None);
-        }
+        let Some(outcome) = decide(&asked.query, &settings, cancel) else { return Ok(None) };
         bound = match (bound, outcome.bound) {
             (Some(least), Some(here)) => Some(least.min(here)),
             (least, here) => least.or(here),

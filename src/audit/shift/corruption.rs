@@ -2,7 +2,7 @@
 
 use super::{Frame, Image};
 use crate::attack::SplitMix64;
-use crate::audit::input_seed;
+use crate::audit::run::input_seed;
 use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;

@@ -9,8 +9,7 @@ mod frame;
 pub use corruption::{Corruption, Severity, UnknownCorruption};
 pub use frame::{Frame, Image};
 
-use super::{Share, predict};
-use crate::net::Network;
+use super::Share;
 
 /// The accuracy under one corruption at one severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,47 +34,6 @@ impl Shifted {
     pub fn relative_drop(&self, clean: Share) -> Option<f64> {
         let clean_value = clean.value().filter(|a| *a > 0.0)?;
         Some(self.absolute_drop(clean)? / clean_value)
-    }
-}
-
-/// A network and the inputs to corrupt.
-pub struct Shift<'a> {
-    /// The network, with normalisation folded in.
-    pub network: &'a Network,
-    /// Label and point of an input.
-    pub sample: &'a (dyn Fn(usize) -> (usize, Vec<f64>) + Sync),
-    /// The inputs are 0..count.
-    pub count: usize,
-    /// What the numbers of an input are.
-    pub frame: &'a Frame,
-    /// Seed of everything random; each input has its own by [`super::input_seed`].
-    pub seed: u64,
-}
-
-impl Shift<'_> {
-    /// The accuracy under one corruption at one severity, in parallel on the current rayon pool. `None` where the corruption
-    /// does not apply to such inputs ([`Corruption::applies_to`]), or `cancel` became true.
-    ///
-    /// # Panics
-    /// Where points do not fit the frame or the network.
-    #[must_use]
-    pub fn accuracy(
-        &self,
-        corruption: Corruption,
-        severity: Severity,
-        cancel: &(dyn Fn() -> bool + Sync),
-    ) -> Option<Shifted> {
-        if !corruption.applies_to(self.frame) {
-            return None;
-        }
-        let corrupted = |index| {
-            let (label, x) = (self.sample)(index);
-            let y = corruption.apply(&x, self.frame, severity, self.seed, index);
-            (label, y.unwrap_or(x))
-        };
-        let predictions = predict(self.network, self.count, &corrupted, cancel)?;
-        let count = predictions.iter().filter(|p| p.correct()).count();
-        Some(Shifted { corruption, severity, accuracy: Share { count, total: self.count } })
     }
 }
 

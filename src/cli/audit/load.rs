@@ -2,14 +2,14 @@
 
 use crate::audit::shift::Frame;
 use crate::audit::{DataPlan, ModelPlan, Place, Plan, Subject};
-use crate::cli::campaign::{classifier, external};
+use crate::cli::campaign::{classifier, data_files, external, relus};
 use crate::cli::exit::{DATA, Failure};
 use crate::load::{Dataset, LoadedNetwork, SourceFile, load_network, load_reference};
 use crate::net::{Matrix, Network};
 use crate::num::to_f64_nearest;
 use crate::prove::Model;
 use crate::query::Classifier;
-use crate::report::{Agreement, AuditData, AuditModel, FileRecord};
+use crate::report::{Agreement, AuditData, AuditModel};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -126,7 +126,7 @@ fn record(model: &ModelPlan, loaded: LoadedNetwork) -> Result<AuditModel, Failur
         input_shape: loaded.input_shape.clone(),
         output_shape: loaded.output_shape.clone(),
         parameters: loaded.layers.iter().map(|layer| layer.parameters).sum(),
-        relus: network.relus().map(|(relu, _)| network.node(relu).len).sum(),
+        relus: relus(network),
         operators,
         notes: loaded.notes,
         agreement,
@@ -176,11 +176,7 @@ fn data_record(
     AuditData {
         name: plan.name.clone(),
         file: plan.file.display().to_string(),
-        files: data
-            .sha256()
-            .into_iter()
-            .map(|(name, sha256)| FileRecord { name, sha256 })
-            .collect(),
+        files: data_files(data),
         overrides: plan.reading_texts.iter().cloned().collect(),
         inputs: data.len(),
         used,

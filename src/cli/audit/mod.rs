@@ -2,22 +2,20 @@
 
 mod host;
 mod load;
-mod progress;
 
+use super::campaign::{drive, jobs};
 use super::exit::{CANNOT_CREATE, DATA, DONE, FALSIFIED, Failure, INTERRUPTED, NO_INPUT, USAGE};
-use super::{interrupt, print, styled};
-use crate::audit::{Audit, Ended, Entry, Evidence, Held, Plan, TEMPLATE, results};
+use super::progress::Subjects;
+use super::{interrupt, print, print_error, styled};
+use crate::audit::{Audit, Ended, Plan, TEMPLATE, results};
 use crate::report::{
-    AuditFolder, AuditReport, FinishedAudit, FolderError, Mode, RunRecord, Setup, audit_text,
-    foreign_renderings, verify_folder,
+    AuditReport, FinishedAudit, Folder, Mode, RunRecord, Setup, audit_text, foreign_renderings,
+    verify_folder,
 };
-use progress::Progress;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::thread::available_parallelism;
 
 /// A robustness audit: models, data, attacks and methods in one file; a report that a reviewer can sign
 ///
@@ -96,8 +94,7 @@ fn init(file: &Path) -> Result<u8, Failure> {
 
 /// Compares a folder with its manifest.
 fn verify(dir: &Path, id: Option<&str>) -> Result<u8, Failure> {
-    let found = verify_folder(dir, id).map_err(FolderError::from)?;
-    let altered = match found {
+    let altered = match verify_folder(dir, id)? {
         Err(altered) => altered,
         Ok(sealed) => {
             let foreign = foreign_renderings(dir)?;
@@ -124,29 +121,29 @@ fn audit(arguments: &Arguments, file: &Path, out: &Path) -> Result<u8, Failure> 
     let (inventory, models, data) = load::Inventory::load(file, &plan)?;
     let subjects = inventory.subjects(&plan);
     let setup = Setup::new(&plan, models, data);
-    let jobs = arguments.jobs.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    let jobs = jobs(arguments.jobs);
     let now = if arguments.reproducible { RunRecord::default() } else { host::run_record(jobs) };
     let mode = if arguments.overwrite { Mode::Overwrite } else { Mode::Resume };
-    let (folder, run, held) = AuditFolder::open(out, &plan, &setup, now, mode)?;
+    let (folder, run, held) = Folder::audit(out, &plan, &setup, now, mode)?;
     if arguments.reproducible && run.started.is_some() {
         let message = "the audit in this folder was begun with times; --reproducible needs --overwrite or another --out";
         return Err(Failure::new(CANNOT_CREATE, format!("{}: {message}", out.display())));
     }
     interrupt::watch(interrupt::KEPT)?;
     let timed = run.started.is_some();
-    let audit = Audit { plan: &plan, subjects: &subjects, jobs, timed };
-    let (ended, mut entries) = steps(&audit, &folder, held, arguments.quiet)?;
+    let audit = Audit { plan: &plan, subjects: &subjects, timed };
+    let tally = Subjects { audit: &audit, last: None };
+    let (ended, mut entries) =
+        drive(&audit, Some(&folder), held, jobs, tally, " inputs", arguments.quiet)?;
     if ended == Ended::Cancelled {
-        let message = format!(
-            "interrupted: {} steps are kept in {}; the same command goes on",
-            entries.len(),
-            out.display()
-        );
-        let _ = writeln!(io::stderr(), "certus: {message}");
+        let (steps, out) = (entries.len(), out.display());
+        print_error(&format!(
+            "interrupted: {steps} steps are kept in {out}; the same command goes on"
+        ));
         return Ok(INTERRUPTED);
     }
     let results = results(&plan, &subjects, &entries)?;
-    let files = folder.close(&setup, &run, &mut entries, &text)?;
+    let files = folder.close(&plan, &setup, &run, &mut entries, &text)?;
     let finished = FinishedAudit {
         plan: &plan,
         subjects: &subjects,
@@ -176,28 +173,4 @@ fn read_plan(file: &Path) -> Result<String, Failure> {
     })?;
     String::from_utf8(bytes)
         .map_err(|error| Failure::new(DATA, format!("{}: {error}", file.display())))
-}
-
-/// The steps that `held` lacks, and all entries in the end.
-fn steps(
-    audit: &Audit,
-    folder: &AuditFolder,
-    held: Vec<Entry>,
-    quiet: bool,
-) -> Result<(Ended, Vec<Entry>), Failure> {
-    let progress = Progress::new(audit, &held, quiet);
-    let mut by_input = Held::new();
-    for entry in &held {
-        by_input.entry((entry.subject, entry.index)).or_default().push(entry.clone());
-    }
-    let entries = Mutex::new(held);
-    let sink = |evidence: Evidence| -> Result<(), FolderError> {
-        folder.append(&evidence)?;
-        progress.add(&evidence.entry);
-        entries.lock().unwrap_or_else(PoisonError::into_inner).push(evidence.entry);
-        Ok(())
-    };
-    let ended = audit.run(&by_input, &interrupt::stopped, &sink);
-    progress.finish();
-    Ok((ended?, entries.into_inner().unwrap_or_else(PoisonError::into_inner)))
 }

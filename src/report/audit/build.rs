@@ -1,20 +1,19 @@
 //! From the verdicts of an audit to its report: counts, intervals, criteria, rows, pictures.
 
-use super::folder::{AuditFolder, FolderError, evidence_at, proof_at};
 use super::further;
 use super::record::{
-    AuditReport, AuditRow, AverageRecord, CellRecord, ClassRecord, ClassificationRecord,
-    CountRecord, CriterionRecord, Evidence, RunRecord, ShownRecord, SubjectRecord, Verdicts,
+    AuditReport, AuditRow, CellRecord, ClassRecord, ClassificationRecord, CountRecord,
+    CriterionRecord, Evidence, RunRecord, ShownRecord, SubjectRecord, Verdicts,
 };
 use super::setup::Setup;
-use crate::audit::classification::Averages;
 use crate::audit::interval::{LEVEL, clopper_pearson};
 use crate::audit::{
     AtRadius, Classification, Entry, Finding, InputResult, Measure, Plan, Prediction, Share, Step,
-    Subject, SubjectResults, score::robustness_score,
+    Subject, SubjectResults, VerdictName, score::robustness_score,
 };
 use crate::num::{Rational, to_f64_nearest};
-use crate::report::{FileRecord, VerdictName};
+use crate::report::folder::{Folder, FolderError};
+use crate::report::{FileRecord, json};
 use std::collections::{BTreeMap, HashMap};
 
 /// The fields of a report that may differ between two runs of the same audit.
@@ -22,15 +21,8 @@ const VARIES: [&str; 2] = ["run", "rows[].seconds"];
 
 impl From<Share> for CountRecord {
     fn from(share: Share) -> Self {
-        let interval =
-            if share.total == 0 { None } else { clopper_pearson(share, LEVEL).map(Into::into) };
+        let interval = if share.total == 0 { None } else { clopper_pearson(share, LEVEL) };
         Self { count: share.count, total: share.total, value: share.value(), interval }
-    }
-}
-
-impl From<Averages> for AverageRecord {
-    fn from(averages: Averages) -> Self {
-        Self { precision: averages.precision, recall: averages.recall, f1: averages.f1 }
     }
 }
 
@@ -57,7 +49,7 @@ impl FinishedAudit<'_> {
     ///
     /// # Errors
     /// Where a counterexample that is to be shown cannot be read.
-    pub fn report(mut self, folder: &AuditFolder) -> Result<AuditReport, FolderError> {
+    pub(crate) fn report(mut self, folder: &Folder) -> Result<AuditReport, FolderError> {
         self.run.seconds = seconds(self.entries);
         let hashes: HashMap<&str, &str> =
             self.files.iter().map(|f| (f.name.as_str(), f.sha256.as_str())).collect();
@@ -73,7 +65,7 @@ impl FinishedAudit<'_> {
         let shown = self.shown(folder)?;
         let criteria = self.criteria();
         Ok(AuditReport {
-            about: (&self.plan.about).into(),
+            about: self.plan.about.clone(),
             criteria,
             subjects,
             shown,
@@ -189,12 +181,7 @@ impl FinishedAudit<'_> {
     ) -> AuditRow {
         let plan = self.plan;
         let (model, data) = plan.subjects()[subject];
-        let (verdict, assurance, reason) = match &known.finding {
-            Finding::Misclassified => (VerdictName::Misclassified, None, None),
-            Finding::Certified(level) => (VerdictName::Certified, Some((*level).into()), None),
-            Finding::Falsified => (VerdictName::Falsified, None, None),
-            Finding::Unknown(reason) => (VerdictName::Unknown, None, Some(reason.clone())),
-        };
+        let verdict = known.finding.name();
         let attacks: Verdicts = plan
             .attacks
             .iter()
@@ -208,17 +195,18 @@ impl FinishedAudit<'_> {
             let word = if proof.is_some() { "certified" } else { "not certified" };
             (plan.name.clone(), word.to_owned())
         });
-        let counterexample = known.evidence.map(|at| evidence_at(plan, subject, input.index, at));
-        let proof = known.checked.and_then(|at| proof_at(plan, subject, input.index, at));
-        let hash = |name: &str| hashes.get(name).map(|&sha256| sha256.to_owned());
-        let evidence = match (counterexample, proof) {
-            (Some(file), _) => hash(&file).map(|sha256| Evidence { file, sha256, property: None }),
-            (None, Some([file, name])) => hash(&file).map(|sha256| {
-                let property = hash(&name).map(|sha256| FileRecord { name, sha256 });
-                Evidence { file, sha256, property }
-            }),
-            (None, None) => None,
-        };
+        let counterexample =
+            known.evidence.map(|at| vec![plan.counterexample(subject, input.index, at)]);
+        let proof = known.checked.map(|epsilon| Step::Proof { epsilon });
+        let proof = proof.map(|step| plan.evidence(subject, input.index, step));
+        let mut files = counterexample.or(proof).into_iter().flatten().map(|name| {
+            let sha256 = hashes.get(name.as_str()).map(|&sha256| sha256.to_owned());
+            sha256.map(|sha256| FileRecord { name, sha256 })
+        });
+        let evidence = files.next().flatten().map(|FileRecord { name: file, sha256 }| {
+            let property = files.next().flatten();
+            Evidence { file, sha256, property }
+        });
         AuditRow {
             model: plan.models[model].name.clone(),
             data: plan.data[data].name.clone(),
@@ -228,8 +216,8 @@ impl FinishedAudit<'_> {
             epsilon: plan.data[data].epsilons[epsilon].to_string(),
             verdict,
             by: known.by.clone(),
-            assurance,
-            reason,
+            assurance: known.finding.assurance(),
+            reason: known.finding.reason().map(str::to_owned),
             margin_bound: known.bound.filter(|bound| bound.is_finite()),
             constant: known.constant,
             certified_radius: input.bracket[0].as_ref().map(to_f64_nearest),
@@ -246,7 +234,7 @@ impl FinishedAudit<'_> {
     }
 
     /// Of each subject the first inputs that were broken, at the smallest radius.
-    fn shown(&self, folder: &AuditFolder) -> Result<Vec<ShownRecord>, FolderError> {
+    fn shown(&self, folder: &Folder) -> Result<Vec<ShownRecord>, FolderError> {
         let mut shown = Vec::new();
         for (at, results) in self.results.iter().enumerate() {
             let mut broken: Vec<(usize, &InputResult)> = results
@@ -259,13 +247,14 @@ impl FinishedAudit<'_> {
                 .collect();
             broken.sort_by_key(|(epsilon, input)| (*epsilon, input.index));
             for (epsilon, input) in broken.into_iter().take(self.plan.shown) {
-                let (perturbed, outputs, file) = folder.evidence(at, input.index, epsilon)?;
+                let file = self.plan.counterexample(at, input.index, epsilon);
+                let (perturbed, outputs) = folder.evidence(&file)?;
                 shown.push(ShownRecord {
                     model: self.plan.models[results.model].name.clone(),
                     data: self.plan.data[results.data].name.clone(),
                     index: input.index,
                     epsilon: self.plan.data[results.data].epsilons[epsilon].to_string(),
-                    file: file.name,
+                    file,
                     label: input.label,
                     class: other_class(&outputs, input.label),
                     outputs: input.outputs.clone(),
@@ -337,8 +326,8 @@ fn classification(classes: usize, predictions: &[Prediction]) -> ClassificationR
     let row = |label| (0..classes).map(|class| found.confusion.count(label, class)).collect();
     ClassificationRecord {
         accuracy: found.confusion.accuracy().into(),
-        macro_average: found.macro_average.map(Into::into),
-        weighted_average: found.weighted_average.map(Into::into),
+        macro_average: found.macro_average,
+        weighted_average: found.weighted_average,
         roc_auc_macro: found.roc_auc.macro_mean,
         roc_auc_weighted: found.roc_auc.weighted_mean,
         classes: (0..classes).map(by_class).collect(),
@@ -389,8 +378,7 @@ impl AuditReport {
     ///
     /// # Errors
     /// Where the serialiser fails, which it does for no value of this type.
-    pub fn to_json(&self) -> serde_json::Result<String> {
-        let head = serde_json::to_string_pretty(&Self { rows: Vec::new(), ..self.clone() })?;
-        crate::report::json::with_rows(&head, &self.rows)
+    pub(crate) fn to_json(&self) -> serde_json::Result<String> {
+        json::with_rows(&Self { rows: Vec::new(), ..self.clone() }, &self.rows)
     }
 }

@@ -1,11 +1,10 @@
 //! The further figures of a subject: shifts, confidence elsewhere, Euclidean attacks, semantic perturbations, radii, masking.
 
 use super::record::{
-    EuclideanRecord, OutsideRecord, RadiiRecord, RadiiSpread, SemanticRecord, ShiftRecord,
-    SignRecord,
+    EuclideanRecord, OutsideRecord, RadiiRecord, SemanticRecord, ShiftRecord, SignRecord,
 };
 use crate::attack::{AttackKind, Gradients, Ladder, Masking};
-use crate::audit::radius::{RadiusRow, RadiusSummary, Spread};
+use crate::audit::radius::{RadiusRow, RadiusSummary};
 use crate::audit::shift::{Severity, Shifted};
 use crate::audit::{
     Finding, InputResult, OutOfDistribution, Plan, Prediction, Share, Subject, SubjectResults,
@@ -51,13 +50,10 @@ pub(super) fn outside(
     let data = plan.data[results.data].outside?;
     let outputs = results.inputs.iter().filter_map(|input| input.outside.clone());
     let outside: Vec<Prediction> = outputs.map(|outputs| Prediction::new(0, outputs)).collect();
-    let found = OutOfDistribution::of(inside, &outside);
     Some(OutsideRecord {
         data: plan.data[data].name.clone(),
         inputs: outside.len(),
-        confidence_inside: found.confidence_inside,
-        confidence_outside: found.confidence_outside,
-        auroc: found.auroc,
+        found: OutOfDistribution::of(inside, &outside),
     })
 }
 
@@ -95,7 +91,7 @@ pub(super) fn euclidean(plan: &Plan, results: &SubjectResults) -> Vec<EuclideanR
 /// Semantic perturbations, over the inputs that were asked about: misclassified ones among them.
 pub(super) fn semantics(plan: &Plan, results: &SubjectResults) -> Vec<SemanticRecord> {
     let record = |(at, semantic): (usize, &crate::audit::SemanticPlan)| {
-        let asked = results.inputs.iter().take(semantic.inputs);
+        let asked = results.inputs.iter().take(semantic.inputs.unwrap_or(usize::MAX));
         let total = asked.len();
         let found: Vec<&Finding> = asked.filter_map(|input| input.semantics[at].as_ref()).collect();
         let count = |holds: fn(&Finding) -> bool| {
@@ -116,38 +112,23 @@ pub(super) fn semantics(plan: &Plan, results: &SubjectResults) -> Vec<SemanticRe
 pub(super) fn radius(plan: &Plan, results: &SubjectResults) -> Option<RadiiRecord> {
     let wish = plan.radius.as_ref()?;
     let up_to = &plan.data[results.data].radius_up_to;
-    let row = |input: &InputResult| RadiusRow {
-        index: input.index,
-        label: input.label,
-        predicted: input.predicted,
-        bracket: input.radius.clone(),
-        seconds: 0.0,
+    let row = |input: &InputResult| {
+        RadiusRow::new(input.index, input.label, input.predicted, input.radius.clone())
     };
-    let rows: Vec<RadiusRow> = results.inputs.iter().take(wish.inputs).map(row).collect();
+    let asked = results.inputs.iter().take(wish.inputs.unwrap_or(usize::MAX));
+    let rows: Vec<RadiusRow> = asked.map(row).collect();
     // Contradictions ended the audit before this.
     let summary = RadiusSummary::of(&rows, up_to).ok()?;
-    let brackets = rows.iter().filter_map(|row| row.bracket.as_ref()).map(|bracket| {
+    let brackets = rows.iter().filter(|row| row.correct).map(|RadiusRow { bracket, .. }| {
         [&bracket.certified, &bracket.attacked].map(|end| end.as_ref().map(to_f64_nearest))
     });
     Some(RadiiRecord {
         inputs: rows.len(),
         up_to: to_f64_nearest(up_to),
-        certified: (&summary.certified).into(),
-        attacked: (&summary.attacked).into(),
+        certified: summary.certified.pairs(),
+        attacked: summary.attacked.pairs(),
         brackets: brackets.collect(),
     })
-}
-
-impl From<&Spread> for RadiiSpread {
-    fn from(spread: &Spread) -> Self {
-        let quantiles = spread.quantiles.iter().map(|q| [q.order, to_f64_nearest(&q.value)]);
-        Self {
-            mean: spread.mean,
-            mean_of_correct: spread.mean_of_correct,
-            quantiles: quantiles.collect(),
-            censored: spread.censored,
-        }
-    }
 }
 
 /// Signs of masked gradients: attacks compared at the radius where they differ most, the ladder, gradients.

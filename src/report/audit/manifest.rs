@@ -12,35 +12,14 @@
 //! the manifest was made anew.
 
 use crate::load::sha256_hex;
+use crate::report::folder::{self, FolderError, REPORT};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write as _;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use thiserror::Error;
+use std::path::Path;
 
 /// The manifest's name.
 pub(super) const MANIFEST: &str = "manifest.sha256";
-/// The report's name.
-pub(super) const REPORT: &str = "report.json";
-
-/// Why a folder cannot be verified.
-#[derive(Debug, Error)]
-pub enum ManifestError {
-    /// A file or folder cannot be read.
-    #[error("{}: cannot be read: {source}", file.display())]
-    Read {
-        /// Which.
-        file: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// There is no manifest.
-    #[error("{}: no such file; a finished audit has one", .0.display())]
-    Missing(PathBuf),
-}
-
 /// A difference between a folder and its manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Alteration {
@@ -80,24 +59,11 @@ pub struct Sealed {
     pub files: usize,
 }
 
-/// Every file below a folder but the manifest, by its path from there with slashes.
-pub(super) fn files(dir: &Path) -> Result<Vec<String>, ManifestError> {
-    let mut found = Vec::new();
-    let mut open = vec![(dir.to_owned(), String::new())];
-    while let Some((folder, prefix)) = open.pop() {
-        let read = |source| ManifestError::Read { file: folder.clone(), source };
-        for entry in fs::read_dir(&folder).map_err(read)? {
-            let entry = entry.map_err(read)?;
-            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-            if entry.file_type().map_err(read)?.is_dir() {
-                open.push((entry.path(), name + "/"));
-            } else if name != MANIFEST {
-                found.push(name);
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
+/// Every file below a folder but the manifest.
+pub(super) fn files(dir: &Path) -> Result<Vec<String>, FolderError> {
+    let mut files = folder::files(dir, |_| true)?;
+    files.retain(|name| name != MANIFEST);
+    Ok(files)
 }
 
 /// The manifest of a folder's files, by their hashes.
@@ -113,27 +79,19 @@ pub(super) fn text(hashes: &BTreeMap<String, String>) -> String {
 }
 
 /// SHA-256 of a file of the folder.
-pub(super) fn hash(dir: &Path, name: &str) -> Result<String, ManifestError> {
-    let file = dir.join(name);
-    let bytes = fs::read(&file).map_err(|source| ManifestError::Read { file, source })?;
-    Ok(sha256_hex(&bytes))
+pub(super) fn hash(dir: &Path, name: &str) -> Result<String, FolderError> {
+    Ok(sha256_hex(&folder::read(&dir.join(name))?))
 }
 
 /// Compares a folder with its manifest, and its report's id with `id` where one is given.
 ///
 /// # Errors
 /// Where there is no manifest or something cannot be read.
-pub fn verify_folder(
+pub(crate) fn verify_folder(
     dir: &Path,
     id: Option<&str>,
-) -> Result<Result<Sealed, Vec<Alteration>>, ManifestError> {
-    let file = dir.join(MANIFEST);
-    let written = match fs::read(&file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(ManifestError::Missing(file));
-        }
-        other => other.map_err(|source| ManifestError::Read { file, source })?,
-    };
+) -> Result<Result<Sealed, Vec<Alteration>>, FolderError> {
+    let written = folder::finished(&dir.join(MANIFEST))?;
     let written = String::from_utf8_lossy(&written).into_owned();
     let mut altered = Vec::new();
     let listed = match parse(&written) {

@@ -1,8 +1,11 @@
 //! report.json of an audit: what was run, what came out, every row.
 
-use super::setup::{AboutRecord, Setup};
-use crate::audit::Interval;
-use crate::report::{FileRecord, Level, VerdictName};
+use super::setup::Setup;
+use crate::audit::classification::Averages;
+use crate::audit::radius::Spread;
+use crate::audit::{About, Interval, OutOfDistribution, VerdictName};
+use crate::report::FileRecord;
+use crate::verify::AssuranceLevel;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -13,7 +16,7 @@ pub struct AuditReport {
     #[serde(flatten)]
     pub setup: Setup,
     /// Who asked and what for.
-    pub about: AboutRecord,
+    pub about: About,
     /// The criteria, and whether they are met.
     pub criteria: Vec<CriterionRecord>,
     /// A model on a dataset: one each.
@@ -65,22 +68,7 @@ pub struct CountRecord {
     /// Their quotient; null for 0 / 0.
     pub value: Option<f64>,
     /// Clopper and Pearson's interval at 95 %; null for 0 / 0.
-    pub interval: Option<IntervalRecord>,
-}
-
-/// An interval of shares.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct IntervalRecord {
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-}
-
-impl From<Interval> for IntervalRecord {
-    fn from(interval: Interval) -> Self {
-        Self { low: interval.low, high: interval.high }
-    }
+    pub interval: Option<Interval>,
 }
 
 /// A criterion, and whether one model meets it.
@@ -153,12 +141,9 @@ pub struct OutsideRecord {
     pub data: String,
     /// How many of its inputs were used.
     pub inputs: usize,
-    /// Mean largest softmax probability on the own inputs.
-    pub confidence_inside: Option<f64>,
-    /// The same on the others.
-    pub confidence_outside: Option<f64>,
-    /// The probability that an own input has the larger one, ties ½.
-    pub auroc: Option<f64>,
+    /// The model's confidence on its own inputs, inside, and on these.
+    #[serde(flatten)]
+    pub found: OutOfDistribution,
 }
 
 /// Euclidean attacks at one radius.
@@ -195,24 +180,11 @@ pub struct RadiiRecord {
     /// The largest radius asked about.
     pub up_to: f64,
     /// Certified radii.
-    pub certified: RadiiSpread,
+    pub certified: Spread<[f64; 2]>,
     /// Distances of counterexamples.
-    pub attacked: RadiiSpread,
+    pub attacked: Spread<[f64; 2]>,
     /// Of every correct input: [certified, attacked], null beyond the largest.
     pub brackets: Vec<[Option<f64>; 2]>,
-}
-
-/// One kind of radius over all inputs; what is beyond the largest radius counts as the largest.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RadiiSpread {
-    /// Mean, misclassified inputs counting 0.
-    pub mean: Option<f64>,
-    /// Mean over the correct inputs.
-    pub mean_of_correct: Option<f64>,
-    /// [order, value] of quantiles.
-    pub quantiles: Vec<[f64; 2]>,
-    /// Inputs beyond the largest radius.
-    pub censored: usize,
 }
 
 /// One sign of masked gradients.
@@ -232,9 +204,9 @@ pub struct ClassificationRecord {
     /// Correct / all.
     pub accuracy: CountRecord,
     /// Unweighted mean over the classes that occur.
-    pub macro_average: Option<AverageRecord>,
+    pub macro_average: Option<Averages>,
     /// Mean weighted by how often classes occur.
-    pub weighted_average: Option<AverageRecord>,
+    pub weighted_average: Option<Averages>,
     /// Mean one-vs-rest area under the ROC curve.
     pub roc_auc_macro: Option<f64>,
     /// The same, weighted.
@@ -245,17 +217,6 @@ pub struct ClassificationRecord {
     pub confusion: Vec<Vec<usize>>,
     /// Inputs of each class whose largest output is not unique.
     pub undecided: Vec<usize>,
-}
-
-/// Precision, recall, F1.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct AverageRecord {
-    /// Precision.
-    pub precision: f64,
-    /// Recall.
-    pub recall: f64,
-    /// F1.
-    pub f1: f64,
 }
 
 /// A class; null for 0 / 0.
@@ -337,7 +298,7 @@ pub struct AuditRow {
     /// The attack or the stage that decided.
     pub by: Option<String>,
     /// What must be trusted, where certified.
-    pub assurance: Option<Level>,
+    pub assurance: Option<AssuranceLevel>,
     /// Why, where unknown.
     pub reason: Option<String>,
     /// The least proven lower bound of a margin; null where none was computed.

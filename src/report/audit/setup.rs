@@ -2,59 +2,11 @@
 
 use crate::audit::semantic::{Fill, Perturbation};
 use crate::audit::{
-    About, AttackPlan, MethodPlan, Plan, ProofPlan, RadiusPlan, SemanticKind, SemanticPlan,
+    AttackPlan, Exact, MethodPlan, Plan, ProofPlan, RadiusPlan, SemanticKind, SemanticPlan,
 };
-use crate::report::{AttackRecord, Decimal, FileRecord, Tool};
+use crate::report::{AttackRecord, FileRecord, Tool};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// The texts of the plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AboutRecord {
-    /// The report's title.
-    pub title: String,
-    /// The organisation's number for it.
-    pub reference: String,
-    /// Who is responsible.
-    pub organisation: String,
-    /// Who ran it.
-    pub operator: String,
-    /// The date that the plan gives; empty where it gives none.
-    pub date: String,
-    /// What the models are for.
-    pub intended_use: String,
-    /// What the adversary wants.
-    pub goal: String,
-    /// What the adversary knows.
-    pub knowledge: String,
-    /// What the adversary can do.
-    pub capability: String,
-    /// Assumptions beyond those of the method.
-    pub assumptions: Vec<String>,
-    /// Limitations beyond those of the method.
-    pub limitations: Vec<String>,
-    /// What the audit does not speak about.
-    pub out_of_scope: Vec<String>,
-}
-
-impl From<&About> for AboutRecord {
-    fn from(about: &About) -> Self {
-        Self {
-            title: about.title.clone(),
-            reference: about.reference.clone(),
-            organisation: about.organisation.clone(),
-            operator: about.operator.clone(),
-            date: about.date.clone(),
-            intended_use: about.intended_use.clone(),
-            goal: about.goal.clone(),
-            knowledge: about.knowledge.clone(),
-            capability: about.capability.clone(),
-            assumptions: about.assumptions.clone(),
-            limitations: about.limitations.clone(),
-            out_of_scope: about.out_of_scope.clone(),
-        }
-    }
-}
 
 /// How far our outputs are from given reference outputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -136,11 +88,11 @@ pub struct AuditData {
     /// Whether ε is scaled feature by feature.
     pub scaled_epsilon: bool,
     /// The radii.
-    pub epsilons: Vec<Decimal>,
+    pub epsilons: Vec<Exact>,
     /// The radii of Euclidean attacks.
-    pub l2_epsilons: Vec<Decimal>,
+    pub l2_epsilons: Vec<Exact>,
     /// The largest radius that bisection asks about.
-    pub radius_up_to: Decimal,
+    pub radius_up_to: Exact,
     /// The dataset whose inputs the models should be unsure about.
     pub outside: Option<String>,
 }
@@ -160,11 +112,10 @@ pub struct SemanticSetup {
 
 impl From<&SemanticPlan> for SemanticSetup {
     fn from(plan: &SemanticPlan) -> Self {
-        let inputs = (plan.inputs != usize::MAX).then_some(plan.inputs);
         Self {
             name: plan.name.clone(),
             what: words(&plan.kind),
-            inputs,
+            inputs: plan.inputs,
             method: plan.method.to_string(),
         }
     }
@@ -172,7 +123,7 @@ impl From<&SemanticPlan> for SemanticSetup {
 
 /// A semantic perturbation in words.
 fn words(kind: &SemanticKind) -> String {
-    let number = |q: &crate::num::Rational| Decimal::from(q).to_string();
+    let number = |q: &crate::num::Rational| Exact::from(q).to_string();
     match kind {
         SemanticKind::One(Perturbation::Brightness { by }) => {
             format!("all values together brighter or darker by at most {}", number(by))
@@ -221,24 +172,6 @@ fn ordinal(stride: usize) -> String {
     if stride == 1 { "single".to_owned() } else { format!("{stride}-th") }
 }
 
-/// How radii are searched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RadiusSetup {
-    /// How many inputs of each dataset are asked about; null for all.
-    pub inputs: Option<usize>,
-    /// Steps from 0 to the largest radius.
-    pub steps: u64,
-    /// The certification method.
-    pub method: String,
-}
-
-impl From<&RadiusPlan> for RadiusSetup {
-    fn from(plan: &RadiusPlan) -> Self {
-        let inputs = (plan.inputs != usize::MAX).then_some(plan.inputs);
-        Self { inputs, steps: plan.steps, method: plan.method.to_string() }
-    }
-}
-
 /// An attack.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttackSetup {
@@ -251,49 +184,6 @@ pub struct AttackSetup {
 impl From<&AttackPlan> for AttackSetup {
     fn from(plan: &AttackPlan) -> Self {
         Self { name: plan.name.clone(), settings: (&plan.settings).into() }
-    }
-}
-
-/// A certification method.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MethodSetup {
-    /// Its name in the plan.
-    pub name: String,
-    /// The method.
-    pub method: String,
-    /// Whether it decides every query, given time.
-    pub complete: bool,
-    /// How many neurons are tightened by LP.
-    pub lp_tighten: usize,
-}
-
-impl From<&MethodPlan> for MethodSetup {
-    fn from(plan: &MethodPlan) -> Self {
-        Self {
-            name: plan.name.clone(),
-            method: plan.method.to_string(),
-            complete: matches!(
-                plan.method,
-                crate::verify::Method::Complete | crate::verify::Method::Milp
-            ),
-            lp_tighten: plan.lp_tighten,
-        }
-    }
-}
-
-/// How proofs are made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProofSetup {
-    /// For how many inputs of each dataset; null for all.
-    pub inputs: Option<usize>,
-    /// The method that looks for them.
-    pub method: String,
-}
-
-impl From<&ProofPlan> for ProofSetup {
-    fn from(plan: &ProofPlan) -> Self {
-        let inputs = (plan.inputs != usize::MAX).then_some(plan.inputs);
-        Self { inputs, method: plan.method.to_string() }
     }
 }
 
@@ -343,15 +233,15 @@ pub struct Setup {
     /// Attacks in the Euclidean norm.
     pub l2_attacks: Vec<AttackSetup>,
     /// The methods.
-    pub methods: Vec<MethodSetup>,
+    pub methods: Vec<MethodPlan>,
     /// Corruptions, by name.
     pub shifts: Vec<String>,
     /// Semantic perturbations.
     pub perturbations: Vec<SemanticSetup>,
     /// How radii are searched; null where they are not.
-    pub radius: Option<RadiusSetup>,
+    pub radius: Option<RadiusPlan>,
     /// How proofs are made; null where they are not.
-    pub proofs: Option<ProofSetup>,
+    pub proofs: Option<ProofPlan>,
     /// On how many inputs of each dataset signs of masked gradients are looked for.
     pub masking: usize,
 }
@@ -371,11 +261,11 @@ impl Setup {
             data,
             attacks: plan.attacks.iter().map(Into::into).collect(),
             l2_attacks: plan.l2_attacks.iter().map(Into::into).collect(),
-            methods: plan.methods.iter().map(Into::into).collect(),
+            methods: plan.methods.clone(),
             shifts: plan.shifts.iter().map(ToString::to_string).collect(),
             perturbations: plan.semantics.iter().map(Into::into).collect(),
-            radius: plan.radius.as_ref().map(Into::into),
-            proofs: plan.proofs.as_ref().map(Into::into),
+            radius: plan.radius.clone(),
+            proofs: plan.proofs.clone(),
             masking: plan.masking,
         }
     }

@@ -1,6 +1,7 @@
 //! Numbers as a reader likes them.
 
-use crate::report::audit::{CountRecord, IntervalRecord};
+use crate::audit::Interval;
+use crate::report::audit::CountRecord;
 use crate::report::terminal::grouped;
 
 /// A share in percent, with one digit.
@@ -14,7 +15,7 @@ pub(super) fn share(count: &CountRecord) -> String {
 }
 
 /// An interval in percent.
-pub(super) fn interval(interval: Option<&IntervalRecord>) -> String {
+pub(super) fn interval(interval: Option<&Interval>) -> String {
     interval.map_or_else(
         || "–".to_owned(),
         |ends| format!("{:.1}–{:.1} %", 100.0 * ends.low, 100.0 * ends.high),

@@ -1,6 +1,7 @@
 //! Attacks and certification methods, and what must be trusted to believe them.
 
 use crate::report::html::Context;
+use crate::verify::Method;
 use maud::{Markup, html};
 
 pub(super) fn content(context: &Context) -> Option<Markup> {
@@ -12,9 +13,9 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
             tbody { @for method in &setup.methods {
                 tr {
                     th { (method.name) }
-                    td { (describe(&method.method)) @if method.lp_tighten > 0 { "; " (method.lp_tighten) " neurons tightened by LP" } }
+                    td { (describe(method.method)) @if method.lp_tighten > 0 { "; " (method.lp_tighten) " neurons tightened by LP" } }
                     td { @if method.complete { "yes, given time" } @else { "no: it may leave an input undecided" } }
-                    td { @if method.method == "milp" { "solver" } @else { "sound" } }
+                    td { @if method.method == Method::Milp { "solver" } @else { "sound" } }
                 }
             } }
         } }
@@ -63,16 +64,17 @@ fn describe_attack(kind: &str) -> &str {
     }
 }
 
-fn describe(method: &str) -> &str {
+fn describe(method: Method) -> &'static str {
     match method {
-        "ibp" => "intervals, layer by layer (IBP)",
-        "crown" => "intervals, then linear bounds backwards through the network (CROWN)",
-        "lp" => "CROWN, optimised slopes, then linear programs whose duals are evaluated soundly",
-        "milp" => "the same, then mixed-integer programs",
-        "complete" => "CROWN, then branch and bound until decided",
-        "auto" => {
+        Method::Ibp => "intervals, layer by layer (IBP)",
+        Method::Crown => "intervals, then linear bounds backwards through the network (CROWN)",
+        Method::Lp => {
+            "CROWN, optimised slopes, then linear programs whose duals are evaluated soundly"
+        }
+        Method::Milp => "the same, then mixed-integer programs",
+        Method::Complete => "CROWN, then branch and bound until decided",
+        Method::Auto => {
             "CROWN, optimised slopes, LP where it can help, then branch and bound up to 256 domains an input"
         }
-        other => other,
     }
 }

@@ -1,13 +1,13 @@
 //! Proofs: how many were checked, by what, and how to check again.
 
-use crate::report::Level;
 use crate::report::html::{Context, text};
+use crate::verify::AssuranceLevel;
 use maud::{Markup, html};
 
 pub(super) fn content(context: &Context) -> Option<Markup> {
     let report = context.report;
     let rows = &report.rows;
-    let at = |level: Level| rows.iter().filter(|row| row.assurance == Some(level)).count();
+    let at = |level: AssuranceLevel| rows.iter().filter(|row| row.assurance == Some(level)).count();
     let certified = rows.iter().filter(|row| row.assurance.is_some()).count();
     let files = |ending: &str| {
         let evidence = report.files.iter().filter(|file| file.name.starts_with("evidence/"));
@@ -17,7 +17,7 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
     let example = report.files.iter().find(|file| file.name.ends_with(".proof"));
     Some(html! {
         dl.pairs {
-            dt { "Certified rows" } dd { (text::counted(certified, "row")) ": " (at(Level::Proved)) " proved, " (at(Level::Sound)) " sound, " (at(Level::Solver)) " solver" }
+            dt { "Certified rows" } dd { (text::counted(certified, "row")) ": " (at(AssuranceLevel::Proved)) " proved, " (at(AssuranceLevel::Sound)) " sound, " (at(AssuranceLevel::Solver)) " solver" }
             dt { "Proofs" } dd {
                 @match &report.setup.proofs {
                     None => "none were asked for: certificates rest on the verifier's own code (level sound)",

@@ -76,7 +76,7 @@ fn elsewhere(report: &AuditReport) -> Markup {
                 @if let Some(found) = &subject.outside {
                     tr {
                         th { (subject.model) } td { (subject.data) } td { (found.data) } td.r { (subject.clean.accuracy.total) " + " (found.inputs) }
-                        td.r { (text::number(found.confidence_inside)) } td.r { (text::number(found.confidence_outside)) } td.r { (text::number(found.auroc)) }
+                        td.r { (text::number(found.found.confidence_inside)) } td.r { (text::number(found.found.confidence_outside)) } td.r { (text::number(found.found.auroc)) }
                     }
                 }
             } }
