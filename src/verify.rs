@@ -4,12 +4,14 @@
 mod proof;
 mod stages;
 
-pub use proof::{ProofWish, verify_with_proof};
+pub use proof::{ProofWish, find_proof, verify_with_proof};
 
 use crate::attack::{self, AttackSettings, Counterexample};
+use crate::bound::Analysis;
 pub use crate::branch::Reason;
-use crate::branch::{self, Answer, Interlude, Limits};
+use crate::branch::{self, Answer, Interlude, Limits, Tree};
 use crate::net::{Network, Node, Op};
+use crate::prove::{Phase, Proof};
 use crate::query::Query;
 use crate::spec::Property;
 use serde::{Deserialize, Serialize};
@@ -225,8 +227,8 @@ pub struct Outcome {
 #[must_use]
 pub fn verify(query: &Query, settings: &Settings, cancel: &(dyn Fn() -> bool + Sync)) -> Outcome {
     let limits = limits(settings, cancel);
-    let found = by_attack(query, settings, &limits);
-    found.unwrap_or_else(|| by_bounds(query, settings, &limits))
+    let bounds = Bounds { query, settings, limits: &limits, recorded: false, watch: &|_| () };
+    by_attack(query, settings, &limits).unwrap_or_else(|| bounds.decide().0)
 }
 
 fn limits<'a>(settings: &Settings, cancel: &'a (dyn Fn() -> bool + Sync)) -> Limits<'a> {
@@ -244,11 +246,6 @@ fn by_attack(query: &Query, settings: &Settings, limits: &Limits) -> Option<Outc
     Some(falsified(Box::new(found), Stage::Attack, Effort::default()))
 }
 
-/// What bounds of a query's region come to. Those of a ball are of the box around it, so that they may be refuted outside of the ball.
-fn by_bounds(query: &Query, settings: &Settings, limits: &Limits) -> Outcome {
-    in_ball(query, in_box(query, settings, limits))
-}
-
 fn in_ball(query: &Query, outcome: Outcome) -> Outcome {
     match (query.ball(), &outcome.verdict) {
         (Some(ball), Verdict::Falsified(found)) if !found.is_in(ball) => {
@@ -258,61 +255,126 @@ fn in_ball(query: &Query, outcome: Outcome) -> Outcome {
     }
 }
 
-fn in_box(query: &Query, settings: &Settings, limits: &Limits) -> Outcome {
-    let (net, property) = (query.network(), query.property());
-    let mut least = f64::INFINITY;
-    let mut stage: Option<Stage> = None;
-    let mut open = Vec::new();
-    let mut reason = Reason::BoundTooWeak;
-    for claim in 0..property.claims.len() {
-        let bounded = Bounding { net, property, claim, settings, limits }.bound();
-        least = least.min(bounded.margin);
-        match bounded.decided {
-            Decided::Proved(by) => stage = stage.max(Some(by)),
-            Decided::Refuted(by, found) => return falsified(found, by, Effort::default()),
-            Decided::Open(reason @ (Reason::TimeLimit | Reason::Cancelled)) => {
-                return undecided(reason, least, Effort::default());
-            }
-            Decided::Open(why) => {
-                reason = why;
-                open.push(claim);
-            }
-        }
-        // Bounding claims one by one serves few of them; search bounds many in batches.
-        if open.len() > FEW_CLAIMS && settings.method.branches() {
-            break;
-        }
-    }
-    if open.is_empty() {
-        return certified(stage, least, Effort::default());
-    }
-    if !settings.method.branches() {
-        return undecided(reason, least, Effort::default());
-    }
-    // Where a short search decides, it is cheaper than a long attack.
-    let found = RefCell::new(None);
-    let attack = || {
-        *found.borrow_mut() = attack_again(query, settings, limits);
-        found.borrow().is_some()
-    };
-    let interlude = Interlude {
-        after: cheaper_than_attack(net, limits),
-        work: ATTACK_BUDGET as f64,
-        attempt: &attack,
-    };
-    let searched = branch::search(net, property, limits, Some(interlude));
-    match found.take() {
-        Some(found) => falsified(Box::new(found), Stage::Attack, Effort::default()),
-        None => concluded(searched, least),
-    }
+/// How a query's region is bounded.
+struct Bounds<'a> {
+    query: &'a Query,
+    settings: &'a Settings,
+    limits: &'a Limits<'a>,
+    /// Whether what is found is recorded for a proof.
+    recorded: bool,
+    /// Told what comes next.
+    watch: &'a (dyn Fn(Phase) + Sync),
 }
 
-fn concluded(searched: branch::Searched, least: f64) -> Outcome {
-    let effort = Effort { visited: searched.visited, open: searched.open };
-    match searched.answer {
-        Answer::Proved => certified(Some(Stage::Branch), searched.bound, effort),
-        Answer::Refuted(found) => falsified(found, Stage::Branch, effort),
-        Answer::Open(reason) => undecided(reason, searched.bound.max(least), effort),
+impl Bounds<'_> {
+    /// What bounds of the region come to, and what proves that, if it is recorded and holds. Those of a ball are of the box around it, so
+    /// that they may be refuted outside of the ball.
+    fn decide(&self) -> (Outcome, Option<Proof>) {
+        let (outcome, trees) = self.in_box();
+        let proof = trees.filter(|_| matches!(outcome.verdict, Verdict::Certified(_)));
+        let (net, statement) = (self.query.network(), self.query.statement());
+        let proof = proof.map(|trees| Proof::new(net, statement, trees));
+        (in_ball(self.query, outcome), proof)
+    }
+
+    fn in_box(&self) -> (Outcome, Option<Vec<Tree>>) {
+        let &Self { query, settings, limits, recorded, .. } = self;
+        let (net, property) = (query.network(), query.property());
+        let claims = property.claims.len();
+        let (mut proved, mut least) = (f64::INFINITY, f64::INFINITY);
+        let mut stage: Option<Stage> = None;
+        let (mut open, mut known) = (Vec::new(), Vec::new());
+        let mut trees = Some(vec![Tree::default(); if recorded { claims } else { 0 }]);
+        let mut reason = Reason::BoundTooWeak;
+        for claim in 0..claims {
+            // Bounding claims one by one serves few of them; search bounds many in batches.
+            if open.len() > FEW_CLAIMS && settings.method.branches() {
+                (open.push(claim), known.push(None));
+                least = f64::NEG_INFINITY;
+                continue;
+            }
+            let bounded = Bounding { net, property, claim, settings, limits, recorded }.bound();
+            match bounded.decided {
+                Decided::Proved(by) => {
+                    (stage, proved) = (stage.max(Some(by)), proved.min(bounded.margin));
+                    match (&mut trees, bounded.tree) {
+                        (Some(trees), Some(tree)) if recorded => trees[claim] = tree,
+                        (_, None) if recorded => trees = None,
+                        _ => {}
+                    }
+                }
+                Decided::Refuted(by, found) => {
+                    return (falsified(found, by, Effort::default()), None);
+                }
+                Decided::Open(why) => {
+                    least = least.min(bounded.margin);
+                    if matches!(why, Reason::TimeLimit | Reason::Cancelled) {
+                        return (undecided(why, proved.min(least), Effort::default()), None);
+                    }
+                    reason = why;
+                    (open.push(claim), known.push(bounded.analysis));
+                }
+            }
+        }
+        let trees = trees.filter(|_| recorded);
+        if open.is_empty() {
+            return (certified(stage, proved, Effort::default()), trees);
+        }
+        if !settings.method.branches() {
+            return (undecided(reason, proved.min(least), Effort::default()), None);
+        }
+        let mut trees = trees.unwrap_or_default();
+        let part = open.iter().map(|&claim| property.claims[claim].clone()).collect();
+        let part = Property { claims: part, uses_inputs: property.uses_inputs };
+        let mut found = vec![Tree::default(); if recorded { open.len() } else { 0 }];
+        let (searched, attacked) = self.search(&part, known, &mut found);
+        if let Some(attacked) = attacked {
+            return (falsified(Box::new(attacked), Stage::Attack, Effort::default()), None);
+        }
+        let effort = Effort { visited: searched.visited, open: searched.open };
+        let outcome = match searched.answer {
+            Answer::Proved => certified(Some(Stage::Branch), proved.min(searched.bound), effort),
+            // Of the whole property, not of its open claims.
+            Answer::Refuted(found) => {
+                match attack::validate(net, property, open[found.claim()], found.input()) {
+                    Some(found) => falsified(Box::new(found), Stage::Branch, effort),
+                    None => undecided(Reason::Resolution, proved.min(least), effort),
+                }
+            }
+            Answer::Open(reason) => {
+                undecided(reason, proved.min(searched.bound.max(least)), effort)
+            }
+        };
+        let kept = trees.len() == claims && !found.iter().any(Tree::is_given_up);
+        for (tree, &claim) in found.into_iter().zip(&open).filter(|_| kept) {
+            trees[claim] = tree;
+        }
+        (outcome, kept.then_some(trees))
+    }
+
+    /// Searches the claims that bounds leave open, of which analyses may be known. Where a short search decides, it is cheaper than a long
+    /// attack, which comes in its midst.
+    fn search(
+        &self,
+        part: &Property,
+        known: Vec<Option<Analysis>>,
+        trees: &mut [Tree],
+    ) -> (branch::Searched, Option<Counterexample>) {
+        let net = self.query.network();
+        let found = RefCell::new(None);
+        let attack = || {
+            (self.watch)(Phase::Attack);
+            *found.borrow_mut() = attack_again(self.query, self.settings, self.limits);
+            (self.watch)(Phase::Search);
+            found.borrow().is_some()
+        };
+        let interlude = Interlude {
+            after: cheaper_than_attack(net, self.limits),
+            work: ATTACK_BUDGET as f64,
+            attempt: &attack,
+        };
+        let searched = branch::search(net, part, self.limits, Some(interlude), (known, trees));
+        (searched, found.into_inner())
     }
 }
 

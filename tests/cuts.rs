@@ -4,7 +4,7 @@ mod common;
 
 use certus::branch::Limits;
 use certus::load::load_statement;
-use certus::prove::{Mode, Plan, Question, prove};
+use certus::prove::{Mode, Question};
 use common::onnx_writer::{Model, ints};
 
 const SIDE: i64 = 16;
@@ -74,8 +74,8 @@ fn cuts_are_proved() {
             let statement = load_statement(&file, net.inputs(), net.outputs()).unwrap();
             let ask = || Question::new(&model.bytes(), text.as_bytes());
             let limits = Limits { domains: 6_000, ..Limits::starting_now(None, &never) };
-            let Ok(found) = prove(&ask, &common::stated(&net, &statement), &Plan::SEARCH, &limits)
-            else {
+            let query = common::stated(&net, &statement);
+            let Ok((found, visited)) = common::proving::prove(&ask, &query, &limits) else {
                 hard = c;
                 return None;
             };
@@ -83,7 +83,7 @@ fn cuts_are_proved() {
             let proof = String::from_utf8(found.proof.to_bytes()).unwrap();
             let sums = proof.matches("\nlet q").count();
             (sums > 0).then(|| {
-                println!("seed {seed}: {c}, {} domains, {sums} cuts", found.visited);
+                println!("seed {seed}: {c}, {visited} domains, {sums} cuts");
                 assert_eq!(found.mended, 0);
                 (ask().unwrap(), proof)
             })

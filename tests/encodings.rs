@@ -8,9 +8,10 @@ use certus::bound::{Analysis, Climb, Goal, Intermediate, Start, climb, default_s
 use certus::branch::{Limits, split_inputs, split_relus};
 use certus::load::{load_network_bytes, load_statement};
 use certus::net::{Boxes, Matrix, Network};
-use certus::prove::{Mode, Plan, Question, prove};
+use certus::prove::{Mode, Question};
 use certus_check::circuit::Circuit;
 use common::onnx_writer::*;
+use common::proving::prove;
 use common::recorded::values;
 
 /// Neurons of a layer.
@@ -287,18 +288,22 @@ fn efforts(bytes: &[u8], net: &Network, threshold: f64) -> [usize; 3] {
     let never = || false;
     let limits = Limits::starting_now(None, &never);
     let few = net.inputs() < 8;
-    let by_inputs =
-        if few { split_inputs(net, &statement.property, &limits, None).visited } else { 0 };
-    let by_relus = split_relus(net, &statement.property, &limits, None).visited;
+    let by_inputs = if few {
+        split_inputs(net, &statement.property, &limits, None, &mut []).visited
+    } else {
+        0
+    };
+    let known = (Vec::new(), &mut [][..]);
+    let by_relus = split_relus(net, &statement.property, &limits, None, known).visited;
     let ask = || Question::new(bytes, text.as_bytes());
-    let proved = prove(&ask, &common::stated(net, &statement), &Plan::SEARCH, &limits);
-    if let Ok(proved) = &proved {
+    let proved = prove(&ask, &common::stated(net, &statement), &limits);
+    if let Ok((proved, _)) = &proved {
         let proof = proved.proof.to_bytes();
         for mode in [Mode::Exact, Mode::Outward] {
             ask().unwrap().check(proof.as_slice(), mode).unwrap();
         }
     }
-    [by_inputs, by_relus, proved.map_or(0, |proved| proved.visited)]
+    [by_inputs, by_relus, proved.map_or(0, |(_, visited)| visited)]
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod common;
 
 use certus::branch::Limits;
 use certus::load::load_statement;
-use certus::prove::{Mode, Plan, Question, prove};
+use certus::prove::{Mode, Question};
 use certus_check::float::{format_hex, parse_hex};
 use common::onnx_writer::Model;
 use std::time::Duration;
@@ -218,8 +218,8 @@ fn no_changed_proof_shows_what_is_false() {
         let never = || false;
         let limits = Limits::starting_now(Some(Duration::from_secs(5)), &never);
         let ask = || Question::new(&bytes, true_one.as_bytes());
-        let Ok(found) = prove(&ask, &common::stated(&network, &statement), &Plan::SEARCH, &limits)
-        else {
+        let query = common::stated(&network, &statement);
+        let Ok((found, _)) = common::proving::prove(&ask, &query, &limits) else {
             continue;
         };
         networks += 1;

@@ -4,8 +4,9 @@ mod common;
 
 use certus::branch::{Answer, Limits};
 use certus::load::load_statement;
-use certus::prove::{NotProved, Plan, Question, prove};
+use certus::prove::{NotProved, Question};
 use common::onnx_writer::Model;
+use common::proving::prove;
 use std::time::Duration;
 
 const INPUTS: i64 = 22;
@@ -58,20 +59,18 @@ fn claims_near_the_truth_are_proved_or_refuted() {
             let statement = load_statement(&file, net.inputs(), net.outputs()).unwrap();
             let ask = || Question::new(&model.bytes(), text.as_bytes());
             let limits = Limits::starting_now(Some(Duration::from_secs(60)), &never);
-            match prove(&ask, &common::stated(&net, &statement), &Plan::SEARCH, &limits) {
-                Ok(found) => {
-                    splits = splits.max(found.visited);
+            match prove(&ask, &common::stated(&net, &statement), &limits) {
+                Ok((_, visited)) => {
+                    splits = splits.max(visited);
                     proved = c;
                 }
-                Err(unproved) => match unproved.why {
-                    NotProved::NotFound(answer) if matches!(*answer, Answer::Refuted(_)) => {
-                        refuted = c;
-                    }
-                    why => {
-                        assert!(refuted - proved < 1e-4, "{seed}: {proved} to {refuted}: {why}");
-                        break;
-                    }
-                },
+                Err(NotProved::NotFound(answer)) if matches!(*answer, Answer::Refuted(_)) => {
+                    refuted = c;
+                }
+                Err(why) => {
+                    assert!(refuted - proved < 1e-4, "{seed}: {proved} to {refuted}: {why}");
+                    break;
+                }
             }
         }
         println!("seed {seed}: {proved} to {refuted}, {splits} domains");

@@ -211,7 +211,8 @@ fn extra_certified_inputs() {
             }
             let start = Instant::now();
             let mut climbed = lows.clone();
-            let promising = prospect(&analysis, &functionals, &mut climbed);
+            let spares = vec![0.0; functionals.len()];
+            let promising = prospect(&analysis, &functionals, &mut climbed, &spares).promising;
             slope_seconds += start.elapsed().as_secs_f64();
             slope_runs += 1.0;
             let proved = functionals.proved_by(&climbed);
@@ -223,7 +224,7 @@ fn extra_certified_inputs() {
             let left = || Some(Duration::MAX);
             let used = raise(&analysis, &functionals, &mut raised, &Clarabel, &left);
             seconds += start.elapsed().as_secs_f64();
-            programs += used.programs as f64;
+            programs += used.multipliers.len() as f64;
             if functionals.proved_by(&raised) {
                 by_lp += 1;
                 wrongly_hopeless += usize::from(!promising);

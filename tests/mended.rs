@@ -1,9 +1,12 @@
 //! Proofs that do not hold, mended: whatever is wrong in one, what the checker rejects is proved anew.
 
-use certus::branch::{Hints, Improve, Lemma, Limits, Reason, Refutation, Step, Tree};
+mod common;
+
+use certus::branch::{End, Hints, Lemma, Limits, Line, Node, Reason, Refutation, Tree};
 use certus::load::{SourceFile, load_network, parse_statement};
-use certus::prove::{Body, Mode, Plan, Proof, Question, Unmended, find, prove};
+use certus::prove::{Mode, Proof, Question, Unmended};
 use certus::query::Query;
+use common::proving;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -42,8 +45,7 @@ fn controller(unsafe_set: &str) -> Asked {
 impl Asked {
     fn found(&self) -> Proof {
         let limits = Limits::starting_now(None, &|| false);
-        let found = find(&self.query, &Plan::SEARCH, &limits).unwrap();
-        let proof = found.proof.unwrap();
+        let proof = proving::found(&self.query, &limits).unwrap();
         self.is_accepted(&proof);
         proof
     }
@@ -103,27 +105,35 @@ fn trees_of_boxes_are_mended() {
         let asked = controller(unsafe_set);
         let proof = asked.found();
         let length = leaves(&proof);
-        for (number, step) in proof.record.steps.iter().enumerate() {
-            let spoilt = |spoil: &dyn Fn(&mut Step)| {
+        let nodes = &proof.sections[0].tree.nodes;
+        for (number, node) in nodes.iter().enumerate() {
+            let spoilt = |spoil: &dyn Fn(&mut Node)| {
                 let mut proof = proof.clone();
-                spoil(&mut proof.record.steps[number]);
+                spoil(&mut proof.sections[0].tree.nodes[number]);
                 usize::from(asked.mended(proof, length).is_some())
             };
-            for clip in 0..step.clips.len() {
-                clips += spoilt(&|step| {
-                    for slab in &mut step.clips[clip].slabs {
+            for line in 0..node.lines.len() {
+                clips += spoilt(&|node| {
+                    let Line::Clip { slabs, .. } = &mut node.lines[line] else { return };
+                    for slab in slabs {
                         slab.at += if slab.upper { -0.0625 } else { 0.0625 };
                     }
                 });
             }
-            parted += usize::from(!step.parted.is_empty());
-            cut += usize::from(step.bare);
-            mended += spoilt(&|step| *step = Step { halves: step.halves, ..Step::default() });
-            mended += spoilt(&|step| *step = Step::default());
-            mended += spoilt(&|step| {
-                let how = step.refuted.iter_mut().chain(&mut step.last).map(|(_, how)| how);
-                how.for_each(|how| *how = Refutation { weights: vec![(0, 1.0)], ..how.clone() });
-                step.parted.iter_mut().for_each(|own| own.clips.clear());
+            let swept =
+                |node: &Node| node.lines.iter().any(|line| matches!(line, Line::Crown { .. }));
+            parted += usize::from(matches!(node.end, End::Part { .. }));
+            if let End::Split { first, .. } = node.end {
+                let sides = &nodes[first as usize..][..2];
+                cut += usize::from(!sides.iter().all(swept));
+            }
+            mended += spoilt(&|node| node.lines.clear());
+            mended += spoilt(&|node| *node = Node::default());
+            mended += spoilt(&|node| {
+                for line in &mut node.lines {
+                    let Line::Refute { how, .. } = line else { continue };
+                    how.weights = [(0, 1.0)].into();
+                }
             });
         }
     }
@@ -137,49 +147,57 @@ fn trees_of_relu_splits_are_mended() {
         std::fs::read_to_string(root().join("proofs/samples/tumour_146.vnnlib")).unwrap();
     let asked = asked(&root().join("models/breast_cancer/mlp_adv.onnx"), &property);
     let found = asked.found();
-    let spoilt = |spoil: &dyn Fn(&mut certus::branch::ClaimRecord)| {
+    let spoilt = |spoil: &dyn Fn(&mut Tree)| {
         let mut proof = found.clone();
-        let Body::Relus(record) = &mut proof.sections[0].body else { panic!("no splits of ReLUs") };
-        spoil(record);
+        spoil(&mut proof.sections[0].tree);
         asked.mended(proof, leaves(&found))
     };
     // Multipliers, splits, sweeps of intermediate bounds: none of them, or others.
     assert!(
-        spoilt(&|record| {
-            for step in record.trees.iter_mut().flat_map(|tree| &mut tree.steps) {
-                step.refuted = step.refuted.as_ref().map(|_| Refutation::default());
+        spoilt(&|tree| {
+            for line in tree.nodes.iter_mut().flat_map(|node| &mut node.lines) {
+                let Line::Refute { how, .. } = line else { continue };
+                *how = Refutation::default();
             }
         })
         .is_some()
     );
-    assert!(spoilt(&|record| record.trees[0] = Tree::new(record.trees[0].polytope)).is_some());
-    assert!(spoilt(&|record| record.lines.clear()).is_some());
+    assert!(spoilt(&|tree| tree.nodes[0].end = End::Leaf).is_some());
+    assert!(spoilt(&|tree| tree.nodes[0].lines.clear()).is_some());
     assert!(
-        spoilt(&|record| {
-            let polytope = record.trees[0].polytope;
-            record.trees.clear();
-            record.refuted.push((polytope, Refutation::default()));
+        spoilt(&|tree| {
+            let (polytopes, how) = ([0].into(), Refutation::default());
+            tree.nodes[0].end = End::Leaf;
+            tree.line(0, Line::Refute { polytopes, how });
         })
         .is_some()
     );
     // An end that the tree does not show is left out, on either side.
     for upper in [true, false] {
-        let places = spoilt(&|record| {
-            let node = record.trees[0].steps[0].split.unwrap().node;
-            let tighten = Improve::Tighten {
-                node,
-                elements: vec![0],
-                upper: Some(upper),
-                hints: Hints::default(),
-            };
-            let mut tree = Tree::new(0);
-            tree.improve(0, tighten);
-            let lemma = Lemma { node, element: 0, upper, at: 0.0, tree };
-            record.lines.push(Improve::Lemma(Box::new(lemma)));
+        let places = spoilt(&|tree| {
+            let node = first_split(tree);
+            let (elements, hints) = ([0].into(), Hints::default());
+            let mut shown = Tree::default();
+            shown.line(0, Line::Tighten { node, elements, upper: Some(upper), hints });
+            behind(tree, Lemma { node, element: 0, upper, at: 0.0, tree: shown });
         });
         // What is always so needs no mending.
         assert!(places.is_none_or(|places| places == 1));
     }
+}
+
+/// The node of the pre-activation that is split first.
+fn first_split(tree: &Tree) -> usize {
+    let End::Split { node, .. } = tree.nodes[0].end else { panic!("no split of a ReLU") };
+    node
+}
+
+/// The tree goes on behind a lemma, which comes after what is done at its root.
+fn behind(tree: &mut Tree, lemma: Lemma) {
+    let mut rest = std::mem::take(tree);
+    tree.lines(0, std::mem::take(&mut rest.nodes[0].lines));
+    let left = tree.lemma(0, lemma);
+    tree.graft(left, rest);
 }
 
 /// What lies beyond an upper end is shown at the end of its section, before the next one begins.
@@ -196,14 +214,11 @@ fn sections_are_mended_one_after_the_other() {
     let mut proof = asked.found();
     let length = leaves(&proof);
     let [first, second] = &mut proof.sections[..] else { panic!("not two sections") };
-    let [Body::Relus(first), Body::Relus(second)] = [&mut first.body, &mut second.body] else {
-        panic!("no splits of ReLUs")
-    };
     // An end that is far away: beyond it nothing lies.
-    let node = first.trees[0].steps[0].split.unwrap().node;
-    let lemma = Lemma { node, element: 0, upper: true, at: 1e6, tree: Tree::new(0) };
-    first.lines.push(Improve::Lemma(Box::new(lemma)));
-    second.trees[0] = Tree::new(second.trees[0].polytope);
+    let node = first_split(&first.tree);
+    let lemma = Lemma { node, element: 0, upper: true, at: 1e6, tree: Tree::default() };
+    behind(&mut first.tree, lemma);
+    second.tree.nodes[0].end = End::Leaf;
     assert!(asked.mended(proof, length).is_some());
 }
 
@@ -214,10 +229,8 @@ fn proofs_are_mended_from_nothing() {
         std::fs::read_to_string(root().join("proofs/samples/tumour_146.vnnlib")).unwrap();
     let tumour = asked(&root().join("models/breast_cancer/mlp_adv.onnx"), &property);
     for asked in [tumour, controller("(and (>= Y_0 0.8) (>= (+ X_0 X_1) 0.2))")] {
-        let mut proof = asked.found();
-        let length = leaves(&proof);
-        proof.sections.iter_mut().for_each(|section| section.body = Body::Bounds);
-        proof.record = certus::branch::Record::default();
+        let length = leaves(&asked.found());
+        let mut proof = Proof::unknown(&asked.query);
         assert!(asked.mended(proof.clone(), length).is_some());
         // Time is up at once: what is not mended is not accepted.
         let up = || true;
@@ -240,7 +253,7 @@ fn clips_are_recorded_as_the_checker_repeats_them() {
     let Asked { query, question } = asked(&model, &property);
     let limits = Limits::starting_now(None, &|| false);
     let ask = || Question::new(&bytes, property.as_bytes());
-    let proved = prove(&ask, &query, &Plan::SEARCH, &limits).unwrap();
+    let (proved, _) = proving::prove(&ask, &query, &limits).unwrap();
     let text = proved.proof.to_bytes();
     assert!(String::from_utf8_lossy(&text).matches("\nclip").count() >= 2);
     assert_eq!(proved.mended, 0);

@@ -1,12 +1,17 @@
 //! Proofs from end to end: found by the search, accepted by the checker from the files alone, worthless when tampered with.
 
+mod common;
+
 use certus::attack::{AttackKind, AttackSettings};
-use certus::branch::{Limits, split_inputs, split_inputs_recorded};
+use certus::branch::{Limits, Tree, split_inputs};
 use certus::load::{DataSettings, Dataset, SourceFile, load_network, load_statement, write_vnnlib};
 use certus::num::parse_rational;
-use certus::prove::{Mode, NotProved, Plan, Proved, Question, certify, find, prove};
+use certus::prove::{Mode, NotProved, Proved, Question, Wish, certify};
 use certus::query::Query;
-use certus::verify::{AssuranceLevel, Method, ProofWish, Settings, Verdict, verify_with_proof};
+use certus::verify::{
+    AssuranceLevel, Method, ProofWish, Settings, Verdict, find_proof, verify_with_proof,
+};
+use common::proving::{prove_by, searching};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,11 +21,12 @@ fn root() -> PathBuf {
 
 /// Finds and checks a proof of files; prints what it took.
 fn proved(model: &Path, property: &Path, seconds: u64) -> Result<Proved, NotProved> {
-    proved_by(&Plan::SEARCH, model, property, seconds)
+    proved_by(&searching(), &Wish::CHECKED, model, property, seconds)
 }
 
 fn proved_by(
-    plan: &Plan,
+    settings: &Settings,
+    wish: &Wish,
     model: &Path,
     property: &Path,
     seconds: u64,
@@ -34,21 +40,20 @@ fn proved_by(
     let never = || false;
     let limits = Limits::starting_now(Some(Duration::from_secs(seconds)), &never);
     let start = Instant::now();
-    let found = find(&query, plan, &limits);
+    let found = find_proof(&query, settings, &limits);
     let searching = start.elapsed();
     drop(found);
     let ask = || Question::new(&bytes(model), &bytes(property));
-    let proved = prove(&ask, &query, plan, &limits).map_err(|unproved| unproved.why)?;
+    let (proved, visited) = prove_by(settings, wish, &ask, &query, &limits)?;
     let text = proved.proof.to_bytes();
     assert_eq!(text.len() as u64, proved.bytes);
     let start = Instant::now();
     question.check(text.as_slice(), Mode::Outward).map_err(NotProved::Rejected)?;
     println!(
-        "{} {}: search {searching:.2?}, check {:.2?}, {} domains, {} bytes, mended {}",
+        "{} {}: search {searching:.2?}, check {:.2?}, {visited} domains, {} bytes, mended {}",
         model.file_stem().unwrap().display(),
         property.file_stem().unwrap().display(),
         start.elapsed(),
-        proved.visited,
         proved.bytes,
         proved.mended
     );
@@ -237,8 +242,9 @@ fn half_spaces_are_combined_in_proofs() {
     let statement = load_statement(&property, inputs, outputs).unwrap();
     let never = || false;
     let limits = Limits::starting_now(None, &never);
-    let plain = split_inputs(&net, &statement.property, &limits, None);
-    let (recorded, _) = split_inputs_recorded(&net, &statement.property, &limits, None);
+    let plain = split_inputs(&net, &statement.property, &limits, None, &mut []);
+    let trees = &mut [Tree::default()];
+    let recorded = split_inputs(&net, &statement.property, &limits, None, trees);
     assert_eq!(plain.visited, recorded.visited);
 }
 
@@ -258,11 +264,11 @@ fn image(folder: &Path, model: &str, index: usize, eps: &str) -> (PathBuf, PathB
 fn images_are_proved_by_splitting_relus() {
     let scratch = tempfile::tempdir().unwrap();
     let file = scratch.path().join("proof.gz");
-    let plan = Plan { keep: Some(&file), ..Plan::SEARCH };
+    let wish = Wish { keep: Some(&file), ..Wish::CHECKED };
     let mut split = 0;
     for index in [0, 1, 2, 4, 5, 7] {
         let (model, property) = image(scratch.path(), "mlp_adv.onnx", index, "0.07");
-        match proved_by(&plan, &model, &property, 20) {
+        match proved_by(&searching(), &wish, &model, &property, 20) {
             Ok(found) => {
                 split += usize::from(found.accepted.leaves() > 2);
                 let bytes = |path| SourceFile::read(path).unwrap().bytes;
@@ -435,12 +441,14 @@ fn bounds_of_linear_programs_are_proved_without_a_split() {
         let scratch = tempfile::tempdir().unwrap();
         let property = scratch.path().join("p.vnnlib");
         std::fs::write(&property, &text).unwrap();
-        let plan = Plan { slopes: true, linear_programs: true, search: false, ..Plan::SEARCH };
-        let found = proved_by(&plan, &file, &property, 60).unwrap();
+        let by = |method| {
+            let settings = Settings { method, ..searching() };
+            proved_by(&settings, &Wish::CHECKED, &file, &property, 60)
+        };
+        let found = by(Method::Lp).unwrap();
         let proof = String::from_utf8(found.proof.to_bytes()).unwrap();
         assert_eq!(found.accepted.leaves(), 1, "no split");
-        let crown = Plan { slopes: false, linear_programs: false, ..plan };
-        if proved_by(&crown, &file, &property, 60).is_err() {
+        if by(Method::Crown).is_err() {
             assert!(proof.contains(" slope "), "{proof}");
             needed += 1;
         }

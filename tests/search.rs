@@ -109,7 +109,7 @@ proptest! {
         let (net, property, points) = intersections(&words);
         let never = || false;
         let limits = Limits { domains: 2_000, ..Limits::starting_now(None, &never) };
-        match split_inputs(&net, &property, &limits, None).answer {
+        match split_inputs(&net, &property, &limits, None, &mut []).answer {
             Answer::Proved => {
                 for x in &points {
                     prop_assert!(!violates(&net, &property, x), "proved, but {x:?} violates");
@@ -129,8 +129,8 @@ proptest! {
         let (net, property, row, points, bound) = query(&words);
         let never = || false;
         let limits = || Limits::starting_now(Some(Duration::from_millis(200)), &never);
-        let inputs = split_inputs(&net, &property, &limits(), None);
-        let relus = split_relus(&net, &property, &limits(), None);
+        let inputs = split_inputs(&net, &property, &limits(), None, &mut []);
+        let relus = split_relus(&net, &property, &limits(), None, (Vec::new(), &mut []));
         check(&inputs, &net, &row, &points, bound)?;
         check(&relus, &net, &row, &points, bound)?;
         let contradiction = matches!(
@@ -215,7 +215,7 @@ fn s_shaped_neurons_are_split() {
         let claims = vec![Claim { region, unsafe_set: vec![vec![half]] }];
         let property = Property { claims, uses_inputs: false };
         let limits = Limits { domains: 3_000, ..Limits::starting_now(None, &never) };
-        let searched = search(&net, &property, &limits, None);
+        let searched = search(&net, &property, &limits, None, (Vec::new(), &mut []));
         split += usize::from(searched.visited > 1);
         proved += usize::from(matches!(searched.answer, Answer::Proved));
         // Sampled outputs are far from the bound, beyond all rounding.
@@ -251,7 +251,7 @@ fn an_interlude_comes_before_splits_of_neurons() {
         };
         let limits = Limits { domains: 3_000, ..Limits::starting_now(None, &never) };
         let interlude = Interlude { after: 0, work, attempt: &attempt };
-        (split_relus(&net, &property, &limits, Some(interlude)), asked.get())
+        (split_relus(&net, &property, &limits, Some(interlude), (Vec::new(), &mut [])), asked.get())
     };
     // Bounds of the whole region suffice.
     let (easy, asked) = run(low - 1.0, 1e9, true);
@@ -291,7 +291,7 @@ proptest! {
         let property = Property { claims, uses_inputs: false };
         let never = || false;
         let limits = Limits { domains: 300, ..Limits::starting_now(None, &never) };
-        match split_relus(&net, &property, &limits, None).answer {
+        match split_relus(&net, &property, &limits, None, (Vec::new(), &mut [])).answer {
             Answer::Proved => prop_assert!(least > bound - 1e-9),
             Answer::Refuted(found) => {
                 let x = Matrix::from_column_slice(net.inputs(), 1, found.input());
@@ -322,7 +322,7 @@ fn an_interlude_comes_once_and_may_end_the_search() {
             let unsafe_set = vec![vec![half.unwrap()]];
             let claims = vec![Claim { region: region.clone(), unsafe_set }];
             let property = Property { claims, uses_inputs: false };
-            let plain = split_inputs(&net, &property, &limits, None);
+            let plain = split_inputs(&net, &property, &limits, None, &mut []);
             let suits = matches!(plain.answer, Answer::Proved) && plain.visited > 2;
             suits.then_some((property, plain))
         })
@@ -338,6 +338,7 @@ fn an_interlude_comes_once_and_may_end_the_search() {
             &property,
             &limits,
             Some(Interlude { after, work: 0.0, attempt: &attempt }),
+            &mut [],
         );
         (searched, asked.get())
     };

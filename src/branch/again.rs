@@ -1,13 +1,12 @@
 //! Boxes of a claim's region that are to be proved again by what a checker has: sweeps of every neuron.
 
-use super::input::{Search, explore, hull};
-use super::leaf::{Bounder, Domain};
-use super::record::Record;
-use super::{Limits, Searched};
-use crate::bound::{Analysis, Charges, Functionals, Intermediate};
+use super::front::Front;
+use super::input::{Search, all_functionals, charges_of_all};
+use super::leaf::Bounder;
+use super::{Answer, Limits, Tree};
+use crate::bound::{Charges, Functionals};
 use crate::net::Network;
 use crate::spec::Property;
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 /// A property whose boxes are proved again.
@@ -22,29 +21,25 @@ impl<'a> Again<'a> {
     /// What all boxes have in common.
     #[must_use]
     pub fn new(net: &'a Network, property: &'a Property) -> Self {
-        let functionals = property.claims.iter().map(|c| Functionals::of(c, net.outputs()));
-        let functionals = functionals.collect();
-        let region = hull(net, property);
-        let charges = Analysis::of_region(net, &region, Intermediate::Interval).charges;
+        let (functionals, charges) =
+            (all_functionals(net, property), charges_of_all(net, property));
         Self { net, property, functionals, charges }
     }
 
-    /// Searches for a proof that a claim holds on a box: the steps below `step`, which is one of the record's, and has nothing of its own
-    /// yet.
+    /// Searches for a proof that a claim holds on a box, as a piece of its tree.
+    #[must_use]
     pub fn prove(
         &self,
-        (claim, step): (usize, u32),
-        lower: &[f64],
-        upper: &[f64],
-        record: &mut Record,
+        claim: usize,
+        (lower, upper): (&[f64], &[f64]),
         limits: &Limits,
-    ) -> Searched {
+    ) -> (Answer, Tree) {
         let charges = self.charges.clone();
         let bounder = Bounder::by_sweeps(self.net, &self.functionals, charges, true);
         let search = Search { net: self.net, property: self.property, bounder: &bounder };
-        let (claim, inherited, bound) = (claim as u32, None, f64::NEG_INFINITY);
-        let (lower, upper) = (lower.into(), upper.into());
-        let domain = Domain { claim, step, inherited, bound, lower, upper };
-        explore(&search, BinaryHeap::from([domain]), limits, &mut None, Some(record))
+        let mut trees = vec![Tree::default(); claim + 1];
+        let mut front = Front::new([search.domain(claim, 0, lower, upper)]);
+        let answer = search.run(&mut front, limits, usize::MAX, &mut trees);
+        (answer.unwrap_or(Answer::Proved), trees.swap_remove(claim))
     }
 }

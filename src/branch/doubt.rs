@@ -4,9 +4,14 @@
 //! where the interval is 0 alone. There, and wherever a bound has little to spare, slopes are written: with the same slopes, tighter
 //! intervals never weaken a bound.
 
-use super::relu::{Hints, Neuron};
-use crate::bound::{Analysis, default_in_doubt, default_slope, upper_slope};
-use crate::net::NodeId;
+use super::tree::{Hints, Line, Refutation};
+use crate::bound::{
+    Analysis, Charges, Functionals, Multipliers, SplitLift, Swept, default_in_doubt, default_slope,
+    upper_slope,
+};
+use crate::net::{Matrix, Network, Node, NodeId, Op};
+use crate::num::UNIT;
+use crate::spec::Region;
 use std::collections::BTreeMap;
 
 /// Bounds, and what follows from them.
@@ -119,6 +124,128 @@ pub fn in_full(hints: Hints, ends: Ends, d: usize, all: bool) -> Hints {
     }
     let slopes = slopes.into_iter().map(|((relu, i), slope)| (relu, i, slope)).collect();
     Hints { slopes, uppers: uppers.into(), lifts: hints.lifts }
+}
+
+/// By how much of the size of its terms a bound must exceed what it has to, that the checker, which rounds elsewhere, finds it
+/// sufficient too, beyond doubt.
+pub(crate) const SLACK: f64 = 1e-8;
+
+/// The size of the terms of aᵀx + c on a box.
+pub(super) fn size(coefficients: &[f64], constant: f64, lower: &[f64], upper: &[f64]) -> f64 {
+    let ends = lower.iter().zip(upper).map(|(l, u)| l.abs().max(u.abs()));
+    coefficients.iter().zip(ends).fold(constant.abs(), |sum, (a, x)| sum + a.abs() * x)
+}
+
+/// A multiple of what rounding may cost a functional of the outputs: the checker charges more for it than we do.
+pub(super) fn rounding(net: &Network, charges: &Charges, functional: &[f64]) -> f64 {
+    rounding_of_terms(terms(net), charges.magnitudes(net.output()), functional)
+}
+
+/// Terms of all sums on one path through a network, about.
+pub(super) fn terms(net: &Network) -> usize {
+    let of = |n: &Node| if let Op::Affine(affine) = &n.op { affine.fan_in() } else { 1 };
+    net.nodes().iter().map(of).sum()
+}
+
+/// [`rounding`], where the terms are counted already.
+pub(super) fn rounding_of_terms(terms: usize, outputs: &[f64], functional: &[f64]) -> f64 {
+    let magnitude: f64 = functional.iter().zip(outputs).map(|(a, m)| a.abs() * m).sum();
+    16.0 * UNIT * terms as f64 * magnitude
+}
+
+/// By how much the bound of functional `column` of a sweep, whose coefficients on the outputs are given, exceeds what it has to where
+/// no checker, which rounds elsewhere, can doubt it. What exceeds it by less is written down with every slope.
+#[must_use]
+pub fn spare(
+    net: &Network,
+    charges: &Charges,
+    region: &Region,
+    swept: &Swept,
+    column: usize,
+    functional: &[f64],
+) -> f64 {
+    let n = net.inputs();
+    let coefficients = &swept.coefficients.as_slice()[column * n..][..n];
+    let size = size(coefficients, swept.constants[column], region.lower(), region.upper());
+    SLACK * size + rounding(net, charges, functional)
+}
+
+/// The neurons of unknown sign of a region: (ReLU's node, pre-activation's node, element).
+pub type Neuron = (NodeId, NodeId, usize);
+
+/// The hints that climbing found for one column; `fixed` neurons have no slope, nor have those whose slope is `default`.
+#[must_use]
+pub fn hints_of(
+    slopes: &[Option<Matrix>],
+    lifts: &[SplitLift],
+    column: usize,
+    neurons: &[Neuron],
+    omitted: impl Fn(&Neuron, f64) -> bool,
+) -> Hints {
+    let slope = |neuron: &Neuron| {
+        let &(relu, _, element) = neuron;
+        let slope = slopes[relu].as_ref()?[(element, column)];
+        (!omitted(neuron, slope)).then_some((relu as u32, element as u32, slope as f32))
+    };
+    let lift = |lift: &SplitLift| {
+        let g = if lift.lower { lift.size } else { -lift.size };
+        (lift.node as u32, lift.element as u32, g)
+    };
+    Hints {
+        slopes: neurons.iter().filter_map(slope).collect(),
+        uppers: Box::default(),
+        lifts: lifts.iter().filter(|l| l.column == column && l.size > 0.0).map(lift).collect(),
+    }
+}
+
+/// The hints of an LP's multipliers, one column; see [`hints_of`].
+#[must_use]
+pub fn hints_of_duals(
+    multipliers: &Multipliers,
+    neurons: &[Neuron],
+    omitted: impl Fn(&Neuron, f64) -> bool,
+) -> Hints {
+    let Multipliers { slopes, lifts } = multipliers;
+    let slopes = if slopes.is_empty() {
+        Hints::default()
+    } else {
+        hints_of(slopes, &[], 0, neurons, omitted)
+    };
+    let lifts = lifts.iter().enumerate().flat_map(|(node, lifts)| {
+        lifts.iter().map(move |lift| (node as u32, lift.element as u32, lift.multiplier))
+    });
+    Hints { lifts: lifts.collect(), ..slopes }
+}
+
+/// The first line of a record: bounds of all pre-activations by sweeps at default slopes.
+#[must_use]
+pub fn crown(analysis: &Analysis) -> Line {
+    Line::Crown { after: None, hints: doubtful(Ends::all(analysis), 0) }
+}
+
+/// How sweeps at default slopes of a region, with these bounds, exclude polytopes: where one exceeds its target by no more than a
+/// checker may doubt, by itself and with every slope.
+#[must_use]
+pub fn refuted_by(
+    analysis: &Analysis,
+    functionals: &Functionals,
+    lows: &[f64],
+    spare: &[f64],
+) -> Vec<(usize, Refutation)> {
+    let sure: Vec<f64> = lows.iter().zip(spare).map(|(low, spare)| low - spare).collect();
+    let unsure = functionals.open_polytopes(&sure);
+    let hints = doubtful(Ends::all(analysis), 0);
+    let of = |index: usize| {
+        let Some(polytope) = unsure.iter().find(|polytope| polytope.index == index) else {
+            let hints = hints.clone();
+            return Some((index, Refutation { hints, ..Refutation::default() }));
+        };
+        let excludes = |&(_, &(column, bound)): &(usize, &(usize, f64))| lows[column] > bound;
+        let (half, _) = polytope.halves.iter().enumerate().find(excludes)?;
+        let hints = in_full(Hints::default(), Ends::all(analysis), 0, true);
+        Some((index, Refutation { weights: [(half, 1.0)].into(), hints }))
+    };
+    (0..functionals.polytopes()).filter_map(of).collect()
 }
 
 #[cfg(test)]

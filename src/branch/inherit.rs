@@ -22,8 +22,8 @@ impl Inherited {
     }
 
     /// Bytes, of which each half bears one half.
-    pub fn size(net: &Network) -> usize {
-        operands(net).map(|z| net.node(z).len).sum::<usize>() * size_of::<[f32; 2]>() + 16
+    pub fn size(&self) -> usize {
+        size_of_val(&*self.0) + 16
     }
 
     /// What is known of each node, one column a domain; nothing of nodes that only affine ones read.

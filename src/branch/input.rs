@@ -1,24 +1,36 @@
 //! Branching on inputs: boxes are bounded in batches, clipped by what their bounds already prove, and halved.
 
 use super::clip::clip;
+use super::front::{Batch, Front, Part};
 use super::inherit::Inherited;
 use super::leaf::{Bounded, Bounder, Domain, Reach, Undecided};
-use super::record::{Chain, Record};
 use super::repeat::repeatable;
 use super::smear::{Subject, smears};
-use super::{Answer, Interlude, Limits, Reason, Searched, free_inputs};
+use super::{Answer, Interlude, Limits, Reason, Searched, Tree, free_inputs};
 use crate::attack::{Counterexample, validate};
-use crate::bound::{Analysis, Functionals, Intermediate};
+use crate::bound::{Analysis, Charges, Functionals, Intermediate};
 use crate::net::{Boxes, Matrix, Network};
 use crate::spec::Property;
-use rayon::prelude::*;
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::sync::Arc;
 
-impl Domain {
-    /// Bytes, with the allocations' own cost.
-    fn size(net: &Network) -> usize {
-        size_of::<Self>() + 2 * (8 * net.inputs() + 16) + Inherited::size(net) / 2
+impl Part for Domain {
+    fn bound(&self) -> f64 {
+        self.bound
+    }
+
+    /// With the allocations' own cost.
+    fn size(&self) -> usize {
+        let inherited = self.inherited.as_ref().map_or(0, Inherited::size);
+        size_of::<Self>() + 2 * (8 * self.lower.len() + 16) + inherited / 2
+    }
+
+    fn place(&self) -> (usize, u32) {
+        (self.claim as usize, self.node)
+    }
+
+    fn moved(self, node: u32) -> Self {
+        Self { node, ..self }
     }
 }
 
@@ -50,27 +62,8 @@ impl PartialEq for Domain {
 
 impl Eq for Domain {}
 
-/// What became of a batch.
-#[derive(Default)]
-struct Batch {
-    /// Halves, in pairs.
-    children: Vec<Domain>,
-    /// What the record needs to know about each pair: what was done, the input halved and where.
-    halved: Vec<(u32, Chain, u32, f64)>,
-    /// What it needs to know about domains proved.
-    closed: Vec<(u32, Chain)>,
-    counterexample: Option<Counterexample>,
-    /// Least margin among the domains proved here.
-    proved: f64,
-    /// Domains that cannot be halved any more.
-    stuck: Vec<Domain>,
-}
-
 /// Domains a batch: enough for the GEMM to run at full speed, few enough to stay in cache and to stop in time.
 const BATCH: usize = 128;
-
-/// Batches bounded in parallel: a constant, so that the search does not depend on the number of threads.
-pub(super) const BATCHES: usize = 4;
 
 /// Entries of the widest coefficient matrix of a batch, about: limits the batch for wide networks.
 const BATCH_ENTRIES: usize = 1 << 21;
@@ -81,153 +74,59 @@ pub(super) const CLIP_ROUNDS: usize = 3;
 /// Weight of an input's remaining width in the choice of the input to split, against its share in the bound's looseness.
 const WIDTH_SHARE: f64 = 0.02;
 
-/// Decides a property by splitting the regions of its claims.
+/// Decides a property by splitting the regions of its claims; what was done stands in `trees`, one a claim, in steps that a proof can
+/// repeat, clipping only where that is worth a line. With no trees, nothing is recorded.
 #[must_use]
 pub fn split_inputs(
     net: &Network,
     property: &Property,
     limits: &Limits,
     interlude: Option<Interlude>,
+    trees: &mut [Tree],
 ) -> Searched {
-    run(net, property, limits, interlude, None)
-}
-
-/// As [`split_inputs`], and records how, in steps that a proof can repeat, clipping only where that is worth a line. A record that would
-/// not fit into the memory limit is given up; the search goes on.
-#[must_use]
-pub fn split_inputs_recorded(
-    net: &Network,
-    property: &Property,
-    limits: &Limits,
-    interlude: Option<Interlude>,
-) -> (Searched, Record) {
-    let mut record = Record::default();
-    let searched = run(net, property, limits, interlude, Some(&mut record));
-    (searched, record)
-}
-
-fn run(
-    net: &Network,
-    property: &Property,
-    limits: &Limits,
-    mut interlude: Option<Interlude>,
-    mut record: Option<&mut Record>,
-) -> Searched {
-    if let Some(record) = &mut record {
-        record.begin(property.claims.len());
-    }
-    let functionals: Vec<Functionals> =
-        property.claims.iter().map(|claim| Functionals::of(claim, net.outputs())).collect();
-    let hull = hull(net, property);
-    // Rounding charges valid on every claim's region.
-    let charges = Analysis::of_region(net, &hull, Intermediate::Interval).charges;
-    let recorded = record.is_some();
+    let functionals = all_functionals(net, property);
+    let charges = charges_of_all(net, property);
+    let recorded = !trees.is_empty();
     let bounder = Bounder::new(net, &functionals, charges, free_inputs(property), recorded);
     let search = Search { net, property, bounder: &bounder };
-    let open: BinaryHeap<Domain> = property
-        .claims
-        .iter()
-        .enumerate()
-        .map(|(c, claim)| Domain {
-            claim: c as u32,
-            step: c as u32,
-            inherited: None,
-            bound: f64::NEG_INFINITY,
-            lower: claim.region.lower().into(),
-            upper: claim.region.upper().into(),
-        })
-        .collect();
-    explore(&search, open, limits, &mut interlude, record)
-}
-
-/// Domains a batch: fewer of wide networks.
-pub(super) fn batch_size(net: &Network) -> usize {
-    let widest = net.nodes().iter().map(|n| n.len).max().unwrap_or(1);
-    (BATCH_ENTRIES / (widest * 32)).clamp(1, BATCH)
-}
-
-/// Bounds open domains and splits them until none is left or a limit is reached.
-pub(super) fn explore(
-    search: &Search,
-    mut open: BinaryHeap<Domain>,
-    limits: &Limits,
-    interlude: &mut Option<Interlude>,
-    mut record: Option<&mut Record>,
-) -> Searched {
-    let net = search.net;
-    let batch = batch_size(net);
-    let mut searched =
-        Searched { answer: Answer::Proved, bound: f64::INFINITY, visited: 0, open: 0 };
-    let mut stuck: Vec<Domain> = Vec::new();
-    while !open.is_empty() {
-        let waiting = open.len() * Domain::size(net);
-        if let Some(noted) = &record
-            && waiting + noted.size() > limits.memory
-            && let Some(record) = record.take()
-        {
-            record.give_up();
-        }
-        let full = (waiting > limits.memory).then_some(Reason::MemoryLimit);
-        let many = (searched.visited >= limits.domains).then_some(Reason::DomainLimit);
-        if let Some(reason) = limits.passed().or(full).or(many) {
-            return conclude(searched, Answer::Open(reason), open.iter().chain(&stuck));
-        }
-        if let Some(due) = interlude.take_if(|due| due.after <= searched.visited)
-            && (due.attempt)()
-        {
-            let open = open.iter().chain(&stuck);
-            return conclude(searched, Answer::Open(Reason::Cancelled), open);
-        }
-        let domains: Vec<Domain> = (0..batch * BATCHES).map_while(|_| open.pop()).collect();
-        searched.visited += domains.len();
-        let chunk = domains.len().div_ceil(BATCHES).max(1);
-        let results: Vec<Batch> =
-            domains.par_chunks(chunk).map(|chunk| search.batch(chunk)).collect();
-        for mut result in results {
-            if let Some(found) = result.counterexample {
-                return conclude(searched, Answer::Refuted(Box::new(found)), open.iter());
+    let whole = |(claim, own): (usize, &crate::spec::Claim)| {
+        search.domain(claim, 0, own.region.lower(), own.region.upper())
+    };
+    let mut front = Front::new(property.claims.iter().enumerate().map(whole));
+    let answer = match interlude {
+        None => search.run(&mut front, limits, usize::MAX, trees),
+        Some(due) => search.run(&mut front, limits, due.after, trees).or_else(|| {
+            if (due.attempt)() {
+                return Some(Answer::Open(Reason::Cancelled));
             }
-            searched.bound = searched.bound.min(result.proved);
-            if let Some(record) = &mut record {
-                for (number, chain) in result.closed {
-                    record.close(number, chain);
-                }
-                let pairs = result.children.chunks_exact_mut(2);
-                for ((number, chain, input, at), pair) in result.halved.into_iter().zip(pairs) {
-                    let left = record.close(number, chain);
-                    let steps = record.halve(left, input, at);
-                    pair.iter_mut().zip(steps).for_each(|(child, step)| child.step = step);
-                }
-            }
-            open.extend(result.children);
-            stuck.extend(result.stuck);
-        }
-    }
-    let answer = if stuck.is_empty() { Answer::Proved } else { Answer::Open(Reason::Resolution) };
-    conclude(searched, answer, stuck.iter())
+            search.run(&mut front, limits, usize::MAX, trees)
+        }),
+    };
+    let answer = answer.unwrap_or(Answer::Open(Reason::DomainLimit));
+    Searched { answer, bound: front.bound(), visited: front.visited, open: front.open() }
 }
 
-fn conclude<'a>(
-    mut searched: Searched,
-    answer: Answer,
-    open: impl Iterator<Item = &'a Domain>,
-) -> Searched {
-    for domain in open {
-        searched.bound = searched.bound.min(domain.bound);
-        searched.open += 1;
-    }
-    Searched { answer, ..searched }
+/// What all boxes of a property's regions have in common.
+pub(super) fn all_functionals<'a>(net: &Network, property: &'a Property) -> Vec<Functionals<'a>> {
+    property.claims.iter().map(|claim| Functionals::of(claim, net.outputs())).collect()
 }
 
-/// The smallest box around the regions of all claims.
-pub(super) fn hull(net: &Network, property: &Property) -> Boxes {
+/// Rounding charges valid on every claim's region.
+pub(super) fn charges_of_all(net: &Network, property: &Property) -> Arc<Charges> {
     let mut lower = vec![f64::INFINITY; net.inputs()];
     let mut upper = vec![f64::NEG_INFINITY; net.inputs()];
     for claim in &property.claims {
         lower.iter_mut().zip(claim.region.lower()).for_each(|(l, &c)| *l = l.min(c));
         upper.iter_mut().zip(claim.region.upper()).for_each(|(u, &c)| *u = u.max(c));
     }
-    Boxes::single(&lower, &upper)
+    let hull = Boxes::single(&lower, &upper);
+    Analysis::of_region(net, &hull, Intermediate::Interval).charges
+}
+
+/// Domains a batch: fewer of wide networks.
+fn batch_size(net: &Network) -> usize {
+    let widest = net.nodes().iter().map(|n| n.len).max().unwrap_or(1);
+    (BATCH_ENTRIES / (widest * 32)).clamp(1, BATCH)
 }
 
 /// What is searched.
@@ -238,11 +137,29 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// A box of a claim's region of which nothing is known.
+    pub fn domain(&self, claim: usize, node: u32, lower: &[f64], upper: &[f64]) -> Domain {
+        let (lower, upper, bound) = (lower.into(), upper.into(), f64::NEG_INFINITY);
+        Domain { claim: claim as u32, node, inherited: None, bound, lower, upper }
+    }
+
+    /// Searches until it is over, a limit is reached or `most` domains have been bounded.
+    pub fn run(
+        &self,
+        front: &mut Front<Domain>,
+        limits: &Limits,
+        most: usize,
+        trees: &mut [Tree],
+    ) -> Option<Answer> {
+        let batch = (most, batch_size(self.net));
+        front.run(limits, 0, batch, trees, |domains| self.batch(domains))
+    }
+
     /// Bounds a batch of domains and splits those that are not proved.
-    fn batch(&self, domains: &[Domain]) -> Batch {
+    fn batch(&self, domains: &[Domain]) -> Batch<Domain> {
         let mut bounded = self.bounder.bound(domains);
-        let closed = std::mem::take(&mut bounded.closed);
-        let mut result = Batch { proved: bounded.proved, closed, ..Batch::default() };
+        let pieces = std::mem::take(&mut bounded.closed);
+        let mut result = Batch { proved: bounded.proved, pieces, ..Batch::default() };
         result.counterexample = self.probe(&bounded.undecided);
         if result.counterexample.is_none() {
             let subjects: Vec<Subject> = bounded.undecided.iter().map(Undecided::subject).collect();
@@ -294,21 +211,24 @@ impl Search<'_> {
     }
 
     /// Clips a domain by the linear bounds of its open polytopes and halves it where that promises most.
-    fn split(&self, bounded: &Bounded, undecided: &Undecided, promise: &[f64], result: &mut Batch) {
-        let Undecided { domain, column, margin, open, step } = undecided;
-        let recorded = self.bounder.recorded;
-        let mut chain = Chain::from(step.clone());
-        let remaining = if recorded {
-            repeatable(bounded, undecided, &mut chain)
-        } else {
-            clipped(domain, open)
+    fn split(
+        &self,
+        bounded: &Bounded,
+        undecided: &Undecided,
+        promise: &[f64],
+        result: &mut Batch<Domain>,
+    ) {
+        let Undecided { domain, column, margin, open, .. } = undecided;
+        let mut piece = self.bounder.recorded.then(|| undecided.piece());
+        let mut tip = 0;
+        let remaining = match &mut piece {
+            Some(piece) => repeatable(bounded, undecided, piece, &mut tip),
+            None => clipped(domain, open),
         };
         let Some((lower, upper)) = remaining else {
             // Nothing is left that any polytope could reach; the margin is no longer that of a bound, but is not below 0.
             result.proved = result.proved.min(0.0);
-            if recorded {
-                result.closed.push((domain.step, chain));
-            }
+            result.piece(domain.place(), piece);
             return;
         };
         let bound = margin.max(domain.bound);
@@ -325,20 +245,18 @@ impl Search<'_> {
         let splittable = |&i: &usize| lower[i] < at(i) && at(i) < upper[i];
         let best =
             (0..lower.len()).filter(splittable).max_by(|&i, &j| score(i).total_cmp(&score(j)));
+        let Some(i) = best else {
+            result.stuck.push(bound);
+            return;
+        };
+        let at = at(i);
+        let [below, above] = piece.as_mut().map_or([0; 2], |piece| piece.split(tip, 0, i, at));
         let (lower, upper) = (lower.into(), upper.into());
-        let whole = Domain { bound, lower, upper, inherited, ..**domain };
-        match best {
-            None => result.stuck.push(whole),
-            Some(i) => {
-                let (mut left, mut right) = (whole.clone(), whole);
-                left.upper[i] = 0.5 * left.lower[i] + 0.5 * left.upper[i];
-                right.lower[i] = left.upper[i];
-                if recorded {
-                    result.halved.push((domain.step, chain, i as u32, left.upper[i]));
-                }
-                result.children.extend([left, right]);
-            }
-        }
+        let mut left = Domain { bound, lower, upper, inherited, node: below, ..**domain };
+        let mut right = Domain { node: above, ..left.clone() };
+        (left.upper[i], right.lower[i]) = (at, at);
+        let piece = result.piece(domain.place(), piece);
+        result.children.extend([(piece, left), (piece, right)]);
     }
 }
 

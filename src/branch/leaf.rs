@@ -4,11 +4,11 @@
 use super::ascend::{Slopes, ascend};
 use super::clip::Cut;
 use super::combine::{Rows, combine};
-use super::doubt::{Ends, Lines, doubtful};
+use super::doubt::{Ends, Lines, SLACK, doubtful, rounding_of_terms, size, terms};
+use super::front::Part;
 use super::inherit::Inherited;
-use super::record::{Chain, SLACK, Step, rounding_of_terms, size, terms};
-use super::relu::{Hints, Refutation};
 use super::smear::Subject;
+use super::tree::{Hints, Line, Refutation, Tree};
 use crate::bound::{
     Analysis, Charges, Costs, Functionals, Intermediate, Multipliers, OpenPolytope, Start, Swept,
 };
@@ -19,8 +19,8 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub(super) struct Domain {
     pub claim: u32,
-    /// Its step in the record, if there is one.
-    pub step: u32,
+    /// Its node in the claim's tree, if there is one.
+    pub node: u32,
     /// Bounds of pre-activations on the box that it is a half of.
     pub inherited: Option<Inherited>,
     /// Margin proved of it or of the box it comes from.
@@ -104,11 +104,18 @@ pub(super) struct Undecided<'a> {
     pub margin: f64,
     /// What it may still reach.
     pub open: Vec<Reach>,
+    /// Slopes that are the default, if in doubt, for the record.
+    pub hints: Hints,
     /// What it was found not to reach, for the record.
-    pub step: Step,
+    refuted: Vec<(usize, Refutation)>,
 }
 
 impl Undecided<'_> {
+    /// What was done with it so far.
+    pub fn piece(&self) -> Tree {
+        piece(&self.hints, Line::refuting(self.refuted.clone(), &self.hints))
+    }
+
     /// Where splitting should help: each open polytope's nearest row, weighted by the inverse of what is missing.
     pub fn subject(&self) -> Subject {
         let weighted = |reach: &Reach| {
@@ -121,6 +128,14 @@ impl Undecided<'_> {
     }
 }
 
+/// A domain's sweeps, and what they exclude.
+fn piece(hints: &Hints, lines: Vec<Line>) -> Tree {
+    let mut piece = Tree::default();
+    piece.line(0, Line::Crown { after: None, hints: hints.clone() });
+    piece.lines(0, lines);
+    piece
+}
+
 /// What bounds of a batch left.
 pub(super) struct Bounded<'a> {
     pub analysis: Analysis<'a>,
@@ -129,8 +144,8 @@ pub(super) struct Bounded<'a> {
     slopes: Vec<Slopes>,
     /// The least margin among the domains proved.
     pub proved: f64,
-    /// Domains that single half-spaces did not prove, with their steps in the record.
-    pub closed: Vec<(u32, Chain)>,
+    /// What was done with domains that are proved, for the record.
+    pub closed: Vec<((usize, u32), Tree)>,
     pub undecided: Vec<Undecided<'a>>,
 }
 
@@ -215,22 +230,27 @@ impl<'a> Bounder<'a> {
             let reach = |polytope: OpenPolytope| Reach::of(polytope, &rows);
             let open: Vec<Reach> =
                 functionals.open_polytopes(&lows).into_iter().map(reach).collect();
-            let mut step = Step::default();
+            let (mut hints, mut refuted) = (Hints::default(), Vec::new());
             if self.recorded {
-                step.hints = doubtful(Ends::all(&bounded.analysis), d);
+                hints = doubtful(Ends::all(&bounded.analysis), d);
                 let sure: Vec<f64> = rows.iter().map(|row| row.low - row.slack[0]).collect();
-                if !(proved && functionals.proved_by(&sure)) {
-                    step.refuted = bounded.refuted(d, functionals, &rows, &sure, &open);
+                if proved && functionals.proved_by(&sure) {
+                    let how = Refutation { hints: hints.clone(), ..Refutation::default() };
+                    let all = Line::Refute { polytopes: Box::default(), how };
+                    bounded.closed.push((domain.place(), piece(&hints, vec![all])));
+                } else {
+                    refuted = bounded.refuted(d, functionals, &rows, &sure, &open);
                 }
             }
+            let undecided = Undecided { domain, column: d, margin, open, hints, refuted };
             if proved {
                 bounded.proved = bounded.proved.min(margin);
-                if step != Step::default() {
-                    bounded.closed.push((domain.step, step.into()));
+                if !undecided.refuted.is_empty() {
+                    bounded.closed.push((domain.place(), undecided.piece()));
                 }
                 continue;
             }
-            bounded.undecided.push(Undecided { domain, column: d, margin, open, step });
+            bounded.undecided.push(undecided);
         }
         self.raise(&mut bounded);
         bounded
@@ -358,7 +378,7 @@ impl Bounded<'_> {
                 closed = closed.min(reach.margin());
                 if let Some(row) = reach.nearest().filter(|_| recorded) {
                     let how = self.refutation(undecided.column, row, !row.is_sure());
-                    undecided.step.refuted.push((reach.index, how));
+                    undecided.refuted.push((reach.index, how));
                 }
             }
             undecided.open.retain(is_open);
@@ -366,7 +386,7 @@ impl Bounded<'_> {
                 // Of the polytopes closed before, the margin is not known here any more; it is not below 0.
                 self.proved = self.proved.min(closed);
                 if recorded {
-                    self.closed.push((undecided.domain.step, undecided.step.into()));
+                    self.closed.push((undecided.domain.place(), undecided.piece()));
                 }
                 continue;
             }

@@ -5,28 +5,28 @@ mod ascend;
 mod clip;
 mod combine;
 mod doubt;
+mod front;
 mod inherit;
 mod input;
 mod leaf;
 mod limits;
-mod record;
 mod relu;
 mod repeat;
 mod smear;
+mod tree;
 
 pub use again::Again;
 pub use clip::{Cut, clip};
-pub use doubt::{Ends, doubtful, in_full, unstable};
-pub use input::{split_inputs, split_inputs_recorded};
-pub use limits::{Limits, Reason};
-pub use record::{Clip, Halves, Parted, Record, Slab, Step};
-pub use relu::{
-    ClaimRecord, Hints, Improve, Lemma, Neuron, Refined, Refutation, ReluSplit, ReluStep, SUM,
-    Split, SumTerm, Tree, crown, hints_of, hints_of_duals, refine_intermediate, refuted_by, spare,
-    split_relus, split_relus_from, split_relus_recorded,
+pub use doubt::{
+    Ends, Neuron, crown, doubtful, hints_of, hints_of_duals, in_full, refuted_by, spare, unstable,
 };
+pub use input::split_inputs;
+pub use limits::{Limits, Reason};
+pub use relu::{Refined, Split, refine_intermediate, split_relus, split_relus_from};
+pub use tree::{End, Hints, Lemma, Line, Node, Refutation, SUM, Slab, SumTerm, Tree};
 
 use crate::attack::Counterexample;
+use crate::bound::Analysis;
 use crate::net::{Network, Op};
 use crate::spec::Property;
 
@@ -69,18 +69,20 @@ pub struct Searched {
 /// 2ⁿ, which beats the number of unstable neurons of all but the smallest networks while n is small.
 const FEW_INPUTS: usize = 20;
 
-/// Decides a property completely, as far as the limits allow, splitting inputs or neurons, whichever suits it.
+/// Decides a property completely, as far as the limits allow, splitting inputs or neurons, whichever suits it. Of some claims' regions an
+/// analysis may be known. What was done stands in `trees`, one a claim; with no trees, nothing is recorded.
 #[must_use]
 pub fn search(
     net: &Network,
     property: &Property,
     limits: &Limits,
     interlude: Option<Interlude>,
+    (known, trees): (Vec<Option<Analysis>>, &mut [Tree]),
 ) -> Searched {
     if suits_inputs(net, property) {
-        split_inputs(net, property, limits, interlude)
+        split_inputs(net, property, limits, interlude, trees)
     } else {
-        split_relus(net, property, limits, interlude)
+        split_relus(net, property, limits, interlude, (known, trees))
     }
 }
 

@@ -18,6 +18,6 @@ pub mod triangle;
 pub use bound::{LpBound, Size, TriangleLp, lower_in_leaf, reached};
 pub use program::Program;
 pub use solver::{Answer, Clarabel, DualSolver, GoodLp, Prepared};
-pub use stage::{Raised, prospect, raise};
+pub use stage::{Prospect, Raised, prospect, raise};
 pub use tighten::{Tightened, tighten};
 pub use triangle::Triangle;

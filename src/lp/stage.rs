@@ -2,15 +2,16 @@
 
 use super::{DualSolver, TriangleLp, reached};
 use crate::bound::{
-    Analysis, Climb, Functionals, Goal, Multipliers, OpenPolytope, Start, climb, default_slopes,
+    Analysis, Climb, Climbed, Functionals, Goal, Multipliers, OpenPolytope, Start, climb,
+    default_slopes,
 };
 use std::time::Duration;
 
 /// What the LP did for a claim.
 #[derive(Debug, Clone, Default)]
 pub struct Raised {
-    /// LPs solved.
-    pub programs: usize,
+    /// The LPs solved: functional, bound, and the multipliers that give it.
+    pub multipliers: Vec<(usize, f64, Multipliers)>,
     /// Inputs where the LPs of the polytope that stayed open have their minimum: candidates for counterexamples.
     pub candidates: Vec<Vec<f64>>,
 }
@@ -49,16 +50,28 @@ pub fn raise(
         let (Some(&(column, _)), Some(time)) = (next, left()) else { return raised };
         let functional: Vec<f64> = functionals.matrix.column(column).iter().copied().collect();
         let result = lp.lower(&functional, Some(time));
-        raised.programs += 1;
         solved[column] = true;
         lows[column] = lows[column].max(result.bound);
         // Candidates matter where the last half-space left its polytope open.
         raised.candidates.clear();
         raised.candidates.extend(result.point);
+        raised.multipliers.push((column, result.bound, result.multipliers));
     }
 }
 
-/// Raises the lower bounds of a claim's functionals by slope optimisation, and says whether LPs could still prove the claim.
+/// What slope optimisation did for a claim.
+#[derive(Debug, Clone)]
+pub struct Prospect {
+    /// The functionals that were open.
+    pub columns: Vec<usize>,
+    /// Their bounds, and what gives these.
+    pub climbed: Climbed,
+    /// Whether LPs could still prove the claim.
+    pub promising: bool,
+}
+
+/// Raises the lower bounds of a claim's functionals by slope optimisation until each exceeds what it has to by its `spares`, and says
+/// whether LPs could still prove the claim.
 ///
 /// They could not where some open polytope holds, half-space by half-space, values that the relaxation attains ([`reached`]):
 /// the LP's minimum is no larger. Slopes optimised to the end reach that same minimum, at a hundredth of an LP's cost
@@ -66,13 +79,18 @@ pub fn raise(
 ///
 /// # Panics
 /// As [`raise`].
-pub fn prospect(analysis: &Analysis, functionals: &Functionals, lows: &mut [f64]) -> bool {
+pub fn prospect(
+    analysis: &Analysis,
+    functionals: &Functionals,
+    lows: &mut [f64],
+    spares: &[f64],
+) -> Prospect {
     let open = functionals.open(lows);
     let rows = functionals.matrix.select_columns(&open);
     let (sweep, at, domains) = (analysis.sweep(), analysis.net.output(), vec![0; open.len()]);
     let mut targets = vec![f64::NEG_INFINITY; functionals.len()];
     for polytope in functionals.open_polytopes(lows) {
-        polytope.halves.iter().for_each(|&(c, b)| targets[c] = targets[c].max(b));
+        polytope.halves.iter().for_each(|&(c, b)| targets[c] = targets[c].max(b + spares[c]));
     }
     let targets: Vec<f64> = open.iter().map(|&c| targets[c]).collect();
     let start = Start::Dense(&rows);
@@ -96,10 +114,11 @@ pub fn prospect(analysis: &Analysis, functionals: &Functionals, lows: &mut [f64]
     for (&c, bound) in open.iter().zip(&climbed.bounds) {
         lows[c] = lows[c].max(*bound);
     }
-    functionals
+    let promising = functionals
         .open_polytopes(lows)
         .iter()
-        .all(|polytope| polytope.halves.iter().any(|&(c, bound)| attained[c] > bound))
+        .all(|polytope| polytope.halves.iter().any(|&(c, bound)| attained[c] > bound));
+    Prospect { columns: open, climbed, promising }
 }
 
 fn nearest_gap(polytope: &OpenPolytope, lows: &[f64]) -> f64 {

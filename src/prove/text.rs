@@ -1,11 +1,11 @@
 //! The lines of a proof (proofs/FORMAT.md).
 
-use crate::branch::{Hints, Improve, Parted, Refutation, SUM, Slab, Step, SumTerm};
+use crate::branch::{End, Hints, Line, Refutation, SUM, SumTerm};
 use crate::net::{Network, NodeId};
 use certus_check::float::format_hex;
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::{Display, Write as _};
+use std::ops::Range;
 
 /// The proof's names of pre-activations: `r<k>`.
 #[derive(Debug, Clone, Default)]
@@ -40,7 +40,7 @@ impl Names {
     }
 
     /// The blocks from the first one on whose pre-activation comes after a node.
-    fn after(&self, node: NodeId) -> Option<std::ops::Range<usize>> {
+    fn after(&self, node: NodeId) -> Option<Range<usize>> {
         let first = self.blocks.iter().filter(|(z, _)| **z > node).map(|(_, k)| *k).min()?;
         Some(first..self.relus.values().max()? + 1)
     }
@@ -80,42 +80,33 @@ impl Text<'_> {
         text
     }
 
-    /// Nothing stands after the last block.
-    pub fn crown(&self, after: Option<NodeId>, hints: &Hints) -> Option<String> {
-        let blocks = match after {
-            None => String::new(),
-            Some(node) => {
-                let blocks = self.names.after(node)?;
-                format!(" {}..{}", blocks.start, blocks.end)
-            }
-        };
-        Some(format!("crown{blocks}{}", self.hints(hints)))
-    }
-
-    pub fn refute(&self, cases: impl Display, how: &Refutation) -> String {
-        format!("refute {cases}{}", self.how(how))
-    }
-
-    pub fn clip(&self, slabs: &[Slab], how: &Refutation) -> String {
-        let mut text = String::from("clip");
-        for slab in slabs {
-            // The slab that is cut off lies above an upper end.
-            let side = if slab.upper { '>' } else { '<' };
-            let _ = write!(text, " {side}x{}:{}", slab.input, short(slab.at));
-        }
-        text + &self.how(how)
-    }
-
-    pub fn split(&self, node: NodeId, element: usize, at: f64) -> String {
-        format!("split {} at {}", self.name(node, element), short(at))
-    }
-
-    /// The line that improves intervals, if there is one: what a tree shows of an end is no single line.
-    pub fn improve(&self, line: &Improve) -> Option<String> {
+    /// A line of a tree about these cases; none where nothing is left to be done.
+    pub fn line(&self, line: &Line, cases: &[usize]) -> Option<String> {
         let (node, elements, upper, hints) = match line {
-            Improve::Crown { after, hints } => return self.crown(*after, hints),
-            Improve::Lemma(_) => return None,
-            Improve::Tighten { node, elements, upper, hints } => (*node, elements, upper, hints),
+            Line::Crown { after: None, hints } => {
+                return Some(format!("crown{}", self.hints(hints)));
+            }
+            Line::Crown { after: Some(node), hints } => {
+                let Range { start, end } = self.names.after(*node)?;
+                return Some(format!("crown {start}..{end}{}", self.hints(hints)));
+            }
+            Line::Refute { polytopes, how } => {
+                let which = match &**polytopes {
+                    [] => "all".to_owned(),
+                    some => chosen(some, cases),
+                };
+                return Some(format!("refute {which}{}", self.how(how)));
+            }
+            Line::Clip { slabs, how } => {
+                let mut text = String::from("clip");
+                for slab in slabs {
+                    // The slab that is cut off lies above an upper end.
+                    let side = if slab.upper { '>' } else { '<' };
+                    let _ = write!(text, " {side}x{}:{}", slab.input, short(slab.at));
+                }
+                return Some(text + &self.how(how));
+            }
+            Line::Tighten { node, elements, upper, hints } => (*node, elements, upper, hints),
         };
         let elements: Vec<usize> = elements.iter().map(|&i| i as usize).collect();
         let name = match node {
@@ -129,6 +120,17 @@ impl Text<'_> {
             Some(false) => " lower",
         };
         Some(format!("tighten {name}{side}{}", self.hints(hints)))
+    }
+
+    /// The line that ends a node.
+    pub fn end(&self, end: &End, cases: &[usize]) -> String {
+        match end {
+            End::Leaf => "leaf".to_owned(),
+            End::Split { node, element, at, .. } => {
+                format!("split {} at {}", self.name(*node, *element as usize), short(*at))
+            }
+            End::Part { polytopes, .. } => format!("part {}", chosen(polytopes, cases)),
+        }
     }
 
     /// Half-spaces and multipliers, as they end a line.
@@ -175,62 +177,9 @@ impl Text<'_> {
     }
 }
 
-/// The lines of a step but for its split.
-pub(super) fn step_lines(step: &Step, cases: &[usize], text: Text) -> Vec<String> {
-    let Step { bare, hints, refuted, clips, parted, last, .. } = step;
-    let mut lines = Vec::new();
-    lines.extend(if *bare { None } else { text.crown(None, hints) });
-    if is_plain(step) {
-        lines.push(text.refute("all", &with_doubtful(&Refutation::default(), hints)));
-    }
-    lines.extend(refuted_lines(refuted, hints, cases, text));
-    lines.extend(clips.iter().map(|clip| text.clip(&clip.slabs, &with_doubtful(&clip.how, hints))));
-    parted.iter().for_each(|own| lines.extend(parted_lines(own, cases, text)));
-    lines.extend(last.iter().map(|(polytope, how)| text.refute(cases[*polytope], how)));
-    lines
-}
-
-/// The lines that exclude one polytope, and leave the others.
-pub(super) fn parted_lines(own: &Parted, cases: &[usize], text: Text) -> Vec<String> {
-    let case = cases[own.polytope];
-    let mut lines = vec![format!("part {case}")];
-    lines.extend(own.clips.iter().map(|clip| text.clip(&clip.slabs, &clip.how)));
-    lines.extend([text.refute(case, &own.last), "leaf".to_owned()]);
-    lines
-}
-
-/// Whether a step's half-spaces proved it one by one.
-pub(super) fn is_plain(step: &Step) -> bool {
-    let Step { refuted, clips, parted, last, halves, .. } = step;
-    let done = refuted.is_empty() && clips.is_empty() && parted.is_empty();
-    done && last.is_none() && halves.is_none()
-}
-
-/// What was done; of a sweep at default slopes, with those that are in doubt.
-pub(super) fn with_doubtful<'a>(how: &'a Refutation, hints: &Hints) -> Cow<'a, Refutation> {
-    if *hints == Hints::default() || *how != Refutation::default() {
-        return Cow::Borrowed(how);
-    }
-    Cow::Owned(Refutation { weights: Vec::new(), hints: hints.clone() })
-}
-
-/// The lines that refute polytopes: those without hints in one line.
-pub(super) fn refuted_lines(
-    refuted: &[(usize, Refutation)],
-    hints: &Hints,
-    cases: &[usize],
-    text: Text,
-) -> Vec<String> {
-    let (plain, hinted): (Vec<_>, Vec<_>) =
-        refuted.iter().partition(|(_, how)| *how == Refutation::default());
-    let mut plain: Vec<usize> = plain.iter().map(|(polytope, _)| cases[*polytope]).collect();
-    plain.sort_unstable();
-    let mut lines = Vec::new();
-    if !plain.is_empty() {
-        lines.push(text.refute(set(&plain), &with_doubtful(&Refutation::default(), hints)));
-    }
-    lines.extend(hinted.iter().map(|(polytope, how)| text.refute(cases[*polytope], how)));
-    lines
+/// The cases of polytopes, as the format has sets.
+fn chosen(polytopes: &[u32], cases: &[usize]) -> String {
+    set(&polytopes.iter().map(|&polytope| cases[polytope as usize]).collect::<Vec<usize>>())
 }
 
 /// The multiple of 2⁻³² that the checker would take instead.

@@ -1,14 +1,11 @@
 //! A query with a proof: the search that is recorded, what becomes of its proof, and what else is tried.
 
 use super::{
-    ATTACK_BUDGET, AssuranceLevel, Certificate, Effort, Method, Outcome, Reason, Settings, Stage,
-    Verdict, attack_again, by_attack, by_bounds, certified, cheaper_than_attack, falsified,
-    in_ball, limits, undecided,
+    AssuranceLevel, Bounds, Certificate, Outcome, Reason, Settings, Stage, Verdict, by_attack,
+    falsified, in_ball, limits,
 };
-use crate::branch::Answer;
-use crate::prove::{
-    self, Ask, Body, Held, Mode, NotProved, Phase, Plan, Proof, Proved, Section, Unproved,
-};
+use crate::branch::{Answer, Limits};
+use crate::prove::{Ask, Mode, NotProved, Phase, Proof, Proved, Wish};
 use crate::query::Query;
 use std::path::Path;
 
@@ -55,7 +52,13 @@ pub fn verify_with_proof(
     wish: ProofWish,
     cancel: &(dyn Fn() -> bool + Sync),
 ) -> (Outcome, Option<Result<Proved, NotProved>>) {
-    let (outcome, proof) = by_proof(ask, query, settings, wish, cancel);
+    let limits = limits(settings, cancel);
+    (wish.watch)(Phase::Search);
+    let (outcome, proof) = match by_attack(query, settings, &limits) {
+        Some(outcome) => (outcome, None),
+        None => by_proof(ask, query, settings, wish, &limits),
+    };
+    (wish.watch)(Phase::Done);
     (in_ball(query, outcome), proof)
 }
 
@@ -64,97 +67,56 @@ fn by_proof(
     query: &Query,
     settings: &Settings,
     wish: ProofWish,
-    cancel: &(dyn Fn() -> bool + Sync),
+    limits: &Limits,
 ) -> (Outcome, Option<Result<Proved, NotProved>>) {
-    let limits = limits(settings, cancel);
-    if let Some(outcome) = by_attack(query, settings, &limits) {
-        return (outcome, None);
-    }
-    let plan = Plan {
-        mode: Mode::Outward,
-        slopes: matches!(settings.method, Method::Auto | Method::Lp | Method::Milp),
-        linear_programs: matches!(settings.method, Method::Lp | Method::Milp),
-        search: settings.method.branches(),
-        short: cheaper_than_attack(query.network(), &limits),
-        work: ATTACK_BUDGET as f64,
-        interlude: &|| attack_again(query, settings, &limits),
-        keep: wish.keep,
-        watch: wish.watch,
-        held: &|found| (wish.held)(&held(found)),
+    let watch = wish.watch;
+    let mut bounds = Bounds { query, settings, limits, recorded: true, watch };
+    let (mut outcome, mut proof) = bounds.decide();
+    let passed = |outcome: &Outcome| {
+        let Verdict::Unknown(unknown) = &outcome.verdict else { return None };
+        matches!(unknown.reason, Reason::TimeLimit | Reason::Cancelled).then_some(unknown.reason)
     };
-    let found = prove::prove(ask, query, &plan, &limits);
-    let Err(unproved) = found else { return told(found, None) };
-    if unproved.held.is_some() {
-        return told(Err(unproved), None);
+    if matches!(outcome.verdict, Verdict::Unknown(_)) && passed(&outcome).is_none() {
+        // A search that is not recorded clips more.
+        bounds.recorded = false;
+        (outcome, _) = bounds.decide();
+        proof = Some(Proof::unknown(query));
     }
-    let outcome = match unproved.why.answer() {
-        Some(Answer::Refuted(found)) => falsified(found.clone(), Stage::Branch, Effort::default()),
-        Some(&Answer::Open(reason @ (Reason::TimeLimit | Reason::Cancelled))) => {
-            undecided(reason, f64::INFINITY, Effort::default())
-        }
-        // A search that is not recorded clips more, and a method may have more to try.
-        _ => by_bounds(query, settings, &limits),
-    };
     match &outcome.verdict {
-        Verdict::Certified(found) if found.level == AssuranceLevel::Sound => {
-            (wish.held)(&outcome);
-            told(prove::prove_anew(ask, query, &plan, &limits), Some(outcome))
+        Verdict::Certified(found) if found.level == AssuranceLevel::Sound => {}
+        Verdict::Certified(_) => {
+            let answer = Answer::Open(Reason::BoundTooWeak);
+            return (outcome, Some(Err(NotProved::NotFound(Box::new(answer)))));
         }
-        _ => (outcome, Some(Err(unproved.why))),
+        Verdict::Falsified(found) => {
+            let answer = Answer::Refuted(found.clone());
+            return (outcome, Some(Err(NotProved::NotFound(Box::new(answer)))));
+        }
+        Verdict::Unknown(unknown) => {
+            let answer = Answer::Open(unknown.reason);
+            return (outcome, Some(Err(NotProved::NotFound(Box::new(answer)))));
+        }
     }
-}
-
-/// What a search for a proof comes to, if `known` is what is known otherwise.
-fn told(
-    found: Result<Proved, Box<Unproved>>,
-    known: Option<Outcome>,
-) -> (Outcome, Option<Result<Proved, NotProved>>) {
-    match found {
+    (wish.held)(&outcome);
+    let Some(proof) = proof else { return (outcome, Some(Err(NotProved::TooLarge))) };
+    let made = Wish { mode: Mode::Outward, keep: wish.keep, watch };
+    match proof.accepted(ask, query, &made, limits) {
         Ok(proved) => {
-            let effort = Effort { visited: proved.visited, open: 0 };
-            let found = || certified(Some(stage_of(&proved.proof)), f64::INFINITY, effort);
-            let outcome = known.unwrap_or_else(found);
             let verdict = Verdict::Certified(Certificate { level: AssuranceLevel::Proved });
-            let bound = outcome.bound.filter(|bound| bound.is_finite());
-            (Outcome { verdict, bound, ..outcome }, Some(Ok(proved)))
+            (Outcome { verdict, ..outcome }, Some(Ok(proved)))
         }
-        Err(unproved) => {
-            let outcome = match (unproved.why.answer(), &unproved.held) {
-                (Some(Answer::Refuted(found)), _) => {
-                    falsified(found.clone(), Stage::Branch, Effort::default())
-                }
-                (_, Some(found)) => known.unwrap_or_else(|| held(found)),
-                (_, None) => undecided(Reason::BoundTooWeak, f64::INFINITY, Effort::default()),
-            };
-            (outcome, Some(Err(unproved.why)))
+        Err(why) => {
+            if let Some(Answer::Refuted(found)) = why.answer() {
+                outcome = falsified(found.clone(), Stage::Branch, outcome.effort);
+            }
+            (outcome, Some(Err(why)))
         }
     }
 }
 
-/// The outcome of a search for a proof, whatever the checker says.
-fn held(found: &Held) -> Outcome {
-    let effort = Effort { visited: found.visited, open: 0 };
-    let stage = Some(found.proof.as_ref().map_or(Stage::Branch, stage_of));
-    Outcome { bound: None, ..certified(stage, f64::INFINITY, effort) }
-}
-
-/// The dearest thing that a proof is made of.
-fn stage_of(proof: &Proof) -> Stage {
-    let of = |section: &Section| match &section.body {
-        Body::Bounds => Stage::CrownIbp,
-        Body::Inputs(root) if proof.record.steps[*root as usize].halves.is_none() => Stage::Crown,
-        Body::Relus(record) if record.lines.is_empty() && !record.splits() => Stage::CrownIbp,
-        Body::Relus(record) if !record.splits() => {
-            let hints = || record.refuted.iter().map(|(_, how)| &how.hints);
-            if hints().any(|hints| !hints.lifts.is_empty()) {
-                Stage::Lp
-            } else if hints().any(|hints| !hints.slopes.is_empty()) {
-                Stage::AlphaCrown
-            } else {
-                Stage::Crown
-            }
-        }
-        Body::Inputs(_) | Body::Relus(_) => Stage::Branch,
-    };
-    proof.sections.iter().map(of).max().unwrap_or(Stage::CrownIbp)
+/// Looks for a proof without an attack before, and without asking the checker about it: the outcome of bounds and search, recorded, and what
+/// proves it, if it holds and that fits into memory.
+#[must_use]
+pub fn find_proof(query: &Query, settings: &Settings, limits: &Limits) -> (Outcome, Option<Proof>) {
+    Bounds { query, settings, limits, recorded: true, watch: &|_| () }.decide()
 }

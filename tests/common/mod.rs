@@ -7,6 +7,7 @@ pub mod exact;
 pub mod nets;
 pub mod onnx_writer;
 pub mod oracle;
+pub mod proving;
 pub mod recorded;
 pub mod seeded;
 

@@ -4,14 +4,15 @@
 mod common;
 mod draw;
 
-use certus::attack::{AttackSettings, SplitMix64};
+use certus::attack::{AttackKind, AttackSettings, SplitMix64};
 use certus::branch::Limits;
 use certus::load::{load_network_bytes, parse_statement};
 use certus::net::Matrix;
-use certus::prove::{Mode, NotProved, Plan, Proved, Question, certify, find};
+use certus::prove::{Mode, NotProved, Proved, Question, certify};
 use certus::query::Query;
 use certus::verify::{
-    AssuranceLevel, Method, Outcome, ProofWish, Settings, Verdict, verify, verify_with_proof,
+    AssuranceLevel, Method, Outcome, ProofWish, Settings, Verdict, find_proof, verify,
+    verify_with_proof,
 };
 use draw::{Drawn, draw};
 use std::ops::Range;
@@ -43,8 +44,10 @@ fn read(drawn: &Drawn, moved: f64) -> Query {
 /// Whether a search of so many domains shows the property: the same on every machine.
 fn is_shown(drawn: &Drawn, moved: f64) -> bool {
     let query = read(drawn, moved);
+    let none = AttackSettings::default().with(&[AttackKind::None]);
+    let searching = Settings { method: Method::Complete, attack: none, ..settings(20) };
     let limits = Limits { domains: 1_000, ..Limits::starting_now(None, &|| false) };
-    find(&query, &Plan::SEARCH, &limits).is_ok()
+    is_certified(&find_proof(&query, &searching, &limits).0)
 }
 
 fn is_certified(outcome: &Outcome) -> bool {

@@ -1,12 +1,12 @@
 //! Bounds of batches of domains, each of one functional out of several, and the children of those that stay undecided.
 
 use super::domain::{Domain, Known, Split, boxes_of, known_nodes, splittable};
-use super::record::SLACK;
-use super::{INNER, Improve, Neuron, ROOT, Refutation, hints_of};
+use super::{INNER, ROOT};
 use crate::bound::{
     Analysis, Climb, Climbed, Goal, SplitLift, Start, climb, default_slope, default_slopes,
 };
-use crate::branch::doubt::{Ends, Lines, doubtful, in_full};
+use crate::branch::doubt::{Ends, Lines, Neuron, SLACK, doubtful, hints_of, in_full};
+use crate::branch::tree::{Line, Refutation};
 use crate::net::{Boxes, Matrix, NodeId, Op};
 use std::sync::Arc;
 
@@ -95,7 +95,7 @@ impl<'a> Goals<'a> {
         Domain {
             bound: f64::NEG_INFINITY,
             goal,
-            step: 0,
+            node: 0,
             splits: Vec::new(),
             lifts: self.seed.sizes.clone(),
             slopes: match &self.seed.slopes {
@@ -126,12 +126,12 @@ impl<'a> Goals<'a> {
     }
 
     /// The lines of a proof that repeat, one by one, what was swept anew for a domain.
-    pub fn anew(&self, ends: Ends, d: usize, domain: &Domain) -> Vec<Improve> {
+    pub fn anew(&self, ends: Ends, d: usize, domain: &Domain) -> Vec<Line> {
         let Some(split) = domain.splits.last().filter(|_| self.sweeps_anew()) else {
             return Vec::new();
         };
         let after = self.unstable.iter().filter(|(_, z, _)| *z > split.node);
-        let line = |part: &[&Neuron]| Improve::Tighten {
+        let line = |part: &[&Neuron]| Line::Tighten {
             node: part[0].1,
             elements: part.iter().map(|(_, _, i)| *i as u32).collect(),
             upper: None,
@@ -222,6 +222,6 @@ impl<'a> Goals<'a> {
             !lines.unstable || (sure && slope == lines.default[0] && !lines.doubtful)
         };
         let hints = hints_of(&climbed.slopes, &climbed.lifts, d, &self.unstable, omitted);
-        Refutation { weights: Vec::new(), hints: in_full(hints, ends, d, !sure) }
+        Refutation { hints: in_full(hints, ends, d, !sure), ..Refutation::default() }
     }
 }

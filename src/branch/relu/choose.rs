@@ -1,10 +1,11 @@
 //! Which neuron to split: a few candidates by how far their lines are from the ReLU, then the one whose children have the
 //! best bounds (filtered smart branching, De Palma et al. 2021).
 
+use super::INNER;
 use super::batch::{Bounded, Goals};
 use super::domain::{Domain, Known, Split, known_of};
-use super::{INNER, Neuron};
 use crate::bound::{Analysis, Climb, Climbed, NodeRelaxation, SplitLift};
+use crate::branch::doubt::Neuron;
 use crate::net::{NodeId, Op};
 use std::sync::Arc;
 
@@ -185,7 +186,7 @@ impl Goals<'_> {
         splits.map(|split| Domain {
             bound: climbed.bounds[d].max(parent.bound),
             goal: parent.goal,
-            step: 0,
+            node: 0,
             splits: [parent.splits.as_slice(), &[split]].concat(),
             lifts: lifts.clone(),
             slopes: slopes.clone(),

@@ -9,10 +9,9 @@
 
 use super::INNER;
 use super::batch::{Goals, Seed};
-use super::record::{SUM, SumTerm};
 use super::refine::{END_SLACK, Short, fitting};
-use super::{Improve, Lemma, Tree};
 use crate::bound::{Analysis, Climbed, Goal, NodeRelaxation, Reduced, Start, Swept, work_of_sweep};
+use crate::branch::tree::{Lemma, SUM, SumTerm, Tree};
 use crate::net::{Affine, Boxes, LinearMap, Matrix, Network, NodeId, Op, Term};
 use rayon::prelude::*;
 
@@ -181,7 +180,7 @@ impl Cuts {
         let lows = lows.iter().flatten();
         for (k, ((&(node, i), found), &low)) in names.iter().zip(found).zip(lows).enumerate() {
             let Some((at, short)) = found else { continue };
-            self.visited += short.visited;
+            self.visited += short.visited();
             // An infinite bound says that the region is empty; the search will find that by itself.
             if !(at > low && at.is_finite()) {
                 continue;
@@ -192,7 +191,7 @@ impl Cuts {
                 let Some(mut tree) = short.tree() else { continue };
                 let number = self.sums.len();
                 let output = small.net.output();
-                tree.rename(&|node, element| match node == output {
+                tree.rename(|node, element| match node == output {
                     true => (SUM, number),
                     false => small.original(node, element),
                 });
@@ -205,22 +204,20 @@ impl Cuts {
         true
     }
 
-    /// A tree that begins with the cuts.
+    /// A tree that begins with the cuts, and its node behind them.
     #[must_use]
-    pub fn tree(&self, polytope: usize) -> Tree {
-        let mut tree = Tree::new(polytope);
+    pub fn tree(&self) -> (Tree, u32) {
+        let mut tree = Tree::default();
         self.sums.iter().for_each(|sum| {
             tree.define(sum.clone());
         });
-        for lemma in &self.lemmas {
-            tree.improve(0, Improve::Lemma(Box::new(lemma.clone())));
-        }
-        tree
+        let tip = self.lemmas.iter().cloned().fold(0, |tip, lemma| tree.lemma(tip, lemma));
+        (tree, tip)
     }
 
     /// Gives the cuts in a tree of the search with them the names of its sums.
     pub fn name(&self, tree: &mut Tree) {
-        tree.rename(&|node, element| match self.good.binary_search(&(node, element)) {
+        tree.rename(|node, element| match self.good.binary_search(&(node, element)) {
             Ok(number) => (SUM, number),
             Err(_) => (node, element),
         });

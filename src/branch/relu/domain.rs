@@ -1,7 +1,8 @@
 //! A part of a region, by signs of pre-activations, and what is known of it.
 
-use super::Neuron;
 use crate::bound::Analysis;
+use crate::branch::doubt::Neuron;
+use crate::branch::front::Part;
 use crate::net::{Boxes, Matrix, Network, NodeId, Op};
 use crate::num::{single_down, single_up};
 use std::cmp::Ordering;
@@ -51,8 +52,8 @@ pub struct Domain {
     pub bound: f64,
     /// Which functional is bounded.
     pub goal: u32,
-    /// Its step in the record, if there is one.
-    pub step: u32,
+    /// Its node in the tree, if there is one.
+    pub node: u32,
     /// Path from the root, and so the identity of the domain.
     pub splits: Vec<Split>,
     /// Multipliers of the cuts and then of the splits.
@@ -63,10 +64,12 @@ pub struct Domain {
     pub known: Known,
 }
 
-impl Domain {
-    /// Bytes, about; what two children share counts half for each.
-    #[must_use]
-    pub fn size(&self) -> usize {
+impl Part for Domain {
+    fn bound(&self) -> f64 {
+        self.bound
+    }
+
+    fn size(&self) -> usize {
         size_of::<Self>()
             + self.splits.len() * size_of::<Split>()
             + self.lifts.len() * 4
@@ -75,6 +78,16 @@ impl Domain {
             + 64
     }
 
+    fn place(&self) -> (usize, u32) {
+        (0, self.node)
+    }
+
+    fn moved(self, node: u32) -> Self {
+        Self { node, ..self }
+    }
+}
+
+impl Domain {
     /// The node and element of the newest split; what depends on it may have better bounds than the parent's.
     #[must_use]
     pub fn newest(&self) -> Option<(NodeId, usize)> {

@@ -3,9 +3,9 @@
 
 use super::batch::{Bounded, Goals};
 use super::domain::Domain;
-use super::{Neuron, Refutation, hints_of_duals};
 use crate::bound::Start;
-use crate::branch::doubt::{Lines, in_full};
+use crate::branch::doubt::{Lines, Neuron, hints_of_duals, in_full};
+use crate::branch::tree::Refutation;
 use crate::lp::{Clarabel, LpBound, lower_in_leaf};
 use crate::net::{Matrix, NodeId};
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl Goals<'_> {
         let stable = |&(_, z, i): &Neuron, _| !Lines::of(bounded.ends(), z, i, d).unstable;
         let hints = hints_of_duals(&multipliers, &self.unstable, stable);
         let hints = in_full(hints, bounded.ends(), d, true);
-        let refutation = Some(Refutation { weights: Vec::new(), hints });
+        let refutation = Some(Refutation { hints, ..Refutation::default() });
         Leaf { bound: swept.bounds[0], point, refutation }
     }
 }

@@ -7,7 +7,6 @@ mod choose;
 mod cut;
 mod domain;
 mod leaf;
-mod record;
 mod refine;
 mod search;
 
@@ -15,12 +14,8 @@ pub use domain::Split;
 pub use refine::{Refined, refine_intermediate};
 pub use search::split_relus_from;
 
-pub use record::{
-    ClaimRecord, Hints, Improve, Lemma, Neuron, Refutation, ReluSplit, ReluStep, SUM, SumTerm,
-    Tree, hints_of, hints_of_duals, spare,
-};
-
-use super::doubt::{Ends, doubtful, in_full};
+use super::doubt::{crown, refuted_by, spare};
+use super::tree::{Hints, Line, Tree};
 use super::{Answer, Interlude, Limits, Reason, Searched};
 use crate::bound::{
     Analysis, Climb, Functionals, Intermediate, OpenPolytope, Reduced, WORTH,
@@ -45,55 +40,40 @@ const ENDS: Climb = Climb { iterations: 10, memory: None, ..ROOT };
 /// Multiplications that optimising the intermediate bounds of one root may take, counted on the whole network: some ten seconds.
 const MOST_WORK: f64 = 2e11;
 
-/// Decides a property by splitting ReLUs, claim by claim, polytope by polytope.
+/// Decides a property by splitting ReLUs, claim by claim, polytope by polytope; of some claims' regions an analysis may be known. What was
+/// done stands in `trees`, one a claim; with no trees, nothing is recorded. Bounds that a checker may doubt are written down with every
+/// slope.
 #[must_use]
 pub fn split_relus(
     net: &Network,
     property: &Property,
     limits: &Limits,
     interlude: Option<Interlude>,
+    (known, trees): (Vec<Option<Analysis>>, &mut [Tree]),
 ) -> Searched {
-    run(net, property, limits, interlude, None)
-}
-
-/// As [`split_relus`], and records how: one record a claim. Bounds that a checker may doubt are written down with every slope.
-#[must_use]
-pub fn split_relus_recorded(
-    net: &Network,
-    property: &Property,
-    limits: &Limits,
-    interlude: Option<Interlude>,
-) -> (Searched, Vec<ClaimRecord>) {
-    let mut records = Vec::new();
-    let searched = run(net, property, limits, interlude, Some(&mut records));
-    (searched, records)
-}
-
-fn run(
-    net: &Network,
-    property: &Property,
-    limits: &Limits,
-    interlude: Option<Interlude>,
-    mut records: Option<&mut Vec<ClaimRecord>>,
-) -> Searched {
-    let recorded = records.is_some();
+    let mut known = known.into_iter();
+    let recorded = !trees.is_empty();
     let tried = &Cell::new(interlude.is_none());
     let mut total = Searched { answer: Answer::Proved, bound: f64::INFINITY, visited: 0, open: 0 };
     for (index, claim) in property.claims.iter().enumerate() {
         let functionals = Functionals::of(claim, net.outputs());
-        let analysis = Analysis::of_region(net, &claim.region.boxes(), Intermediate::Crown);
+        let new = || Analysis::of_region(net, &claim.region.boxes(), Intermediate::Crown);
+        let analysis = known.next().flatten().unwrap_or_else(new);
         let root = Root::new(analysis, functionals, claim, recorded);
-        let job = Job { whole: net, property, index, claim, limits, recorded, interlude, tried };
+        let job = Job { whole: net, property, index, claim, limits, interlude, tried };
         let mut plan = Plan::new(&root, total.visited, limits);
-        let (answer, record) = job.decide(root, &mut plan);
+        let (answer, spine) = job.decide(root, &mut plan);
         total.bound = total.bound.min(plan.bound);
         total.visited = plan.visited;
         total.open += plan.open;
-        if let Some(records) = &mut records {
-            records.push(record);
+        if let (Some(tree), Some(spine)) = (trees.get_mut(index), spine) {
+            *tree = spine.tree;
         }
         if !matches!(answer, Answer::Proved) {
-            return Searched { answer, ..total };
+            // Of the claims that are left, nothing is known.
+            let last = index + 1 == property.claims.len();
+            let bound = if last { total.bound } else { f64::NEG_INFINITY };
+            return Searched { answer, bound, ..total };
         }
     }
     total
@@ -107,8 +87,6 @@ struct Job<'a> {
     index: usize,
     claim: &'a Claim,
     limits: &'a Limits<'a>,
-    /// Whether the search is recorded.
-    recorded: bool,
     interlude: Option<Interlude<'a>>,
     /// Whether the interlude has been.
     tried: &'a Cell<bool>,
@@ -171,26 +149,29 @@ impl Plan {
 impl Job<'_> {
     /// Excludes the open polytopes one by one: root bounds with optimised slopes, then branch and bound; where that takes long,
     /// intermediate bounds by short searches of their own, for as much work again, and branch and bound from there.
-    fn decide(&self, mut root: Root, plan: &mut Plan) -> (Answer, ClaimRecord) {
+    fn decide(&self, mut root: Root, plan: &mut Plan) -> (Answer, Option<Spine>) {
         if !root.open.is_empty()
             && let Some(small) = Reduced::best(&root.analysis)
         {
-            let inner = Root { analysis: small.carry(&root.analysis), lines: Vec::new(), ..root };
-            let (answer, mut record) = self.decide(inner, plan);
-            record.rename(|node, element| small.original(node, element));
-            record.lines.splice(..0, root.lines);
-            return (answer, record);
+            let mut outer = root.spine.take();
+            let spine = outer.as_ref().map(Spine::piece);
+            let inner = Root { analysis: small.carry(&root.analysis), spine, ..root };
+            let (answer, piece) = self.decide(inner, plan);
+            if let (Some(outer), Some(mut piece)) = (&mut outer, piece) {
+                piece.tree.rename(|node, element| small.original(node, element));
+                outer.tree.graft(outer.tip, piece.tree);
+            }
+            return (answer, outer);
         }
         if std::mem::take(&mut plan.optimise) {
             let dear = |interlude: Interlude| root.work() > interlude.work;
             if self.interlude.is_some_and(dear) && self.attempt() {
-                return (Answer::Open(Reason::Cancelled), root.record(Vec::new()));
+                return (Answer::Open(Reason::Cancelled), root.spine);
             }
             root.optimise(self.claim, self.limits);
         }
-        let mut trees = Vec::new();
-        match self.search(&root, plan, &mut trees) {
-            Some(answer) => (answer, root.record(trees)),
+        match self.search(&mut root, plan) {
+            Some(answer) => (answer, root.spine),
             None => {
                 let gain = root.refine(self.claim, self.limits, plan);
                 let longer = plan.short.map(|short| short.saturating_mul(LONGER));
@@ -206,35 +187,46 @@ impl Job<'_> {
     }
 
     /// Branch and bound for the open polytopes; `None` where short searches for intermediate bounds are due.
-    fn search(&self, root: &Root, plan: &mut Plan, trees: &mut Vec<Tree>) -> Option<Answer> {
+    fn search(&self, root: &mut Root, plan: &mut Plan) -> Option<Answer> {
         plan.bound = plan.bound.min(root.proved);
-        for polytope in &root.open {
+        let mut open = std::mem::take(&mut root.open).into_iter();
+        while let Some(polytope) = open.next() {
             if plan.done.contains(&polytope.index) {
                 continue;
             }
-            let mut tree = self.recorded.then(|| Tree::new(polytope.index));
-            let (mut round, mut cuts) = (0, None);
+            let new = || root.spine.iter().map(|_| Tree::default()).collect();
+            let mut trees: Vec<Tree> = new();
+            let (mut round, mut start, mut cuts) = (0, 0, None);
             let answer = loop {
-                match self.explore(root, polytope, plan, cuts.as_ref(), round, tree.as_mut()) {
+                let record = (start, &mut trees[..]);
+                match self.explore(root, &polytope, plan, (cuts.as_ref(), round), record) {
                     Explored::Over(answer) => break answer,
                     Explored::Due => return None,
                     Explored::Cuts(found) => {
                         // The search begins anew, and so does its record.
-                        tree = self.recorded.then(|| found.tree(polytope.index));
+                        if let Some(tree) = trees.first_mut() {
+                            (*tree, start) = found.tree();
+                        }
                         (round, cuts) = (round + 1, Some(found));
                     }
                 }
             };
-            if let (Some(cuts), Some(tree)) = (&cuts, &mut tree) {
-                cuts.name(tree);
-            }
-            trees.extend(tree);
             if !matches!(answer, Answer::Proved) {
+                // Of the polytopes that are left, sweeps of the whole region say what is known.
+                let left = open.filter(|left| !plan.done.contains(&left.index));
+                let margin = |polytope: OpenPolytope| {
+                    let gap = |&(column, target): &(usize, f64)| root.lows[column] - target;
+                    polytope.halves.iter().map(gap).fold(f64::NEG_INFINITY, f64::max)
+                };
+                plan.bound = left.map(margin).fold(plan.bound, f64::min);
                 return Some(answer);
             }
-            if !self.recorded {
-                plan.done.push(polytope.index);
+            if let (Some(spine), Some(mut tree)) = (&mut root.spine, trees.pop()) {
+                cuts.iter().for_each(|cuts| cuts.name(&mut tree));
+                let alone = root.functionals.polytopes() == 1;
+                spine.enter(polytope.index, alone, tree);
             }
+            plan.done.push(polytope.index);
         }
         Some(Answer::Proved)
     }
@@ -245,11 +237,10 @@ impl Job<'_> {
         root: &Root,
         polytope: &OpenPolytope,
         plan: &mut Plan,
-        cuts: Option<&Cuts>,
-        round: u32,
-        mut tree: Option<&mut Tree>,
+        (cuts, round): (Option<&Cuts>, u32),
+        (start, trees): (u32, &mut [Tree]),
     ) -> Explored {
-        let Some(goals) = Search::goals(self, root, polytope) else {
+        let Some(goals) = Search::goals(root, polytope) else {
             return Explored::Over(Answer::Open(Reason::BoundTooWeak));
         };
         let carried = cuts.map(|cuts| cuts.carry(&root.analysis));
@@ -257,11 +248,11 @@ impl Job<'_> {
             (Some(cuts), Some(carried)) => cuts.goals(carried, goals),
             _ => goals,
         };
-        let search = Search::new(self, goals);
-        let mut front = search.front();
+        let search = Search::new(self, goals, polytope.index);
+        let mut front = search.front(start);
         let before = plan.visited;
-        // Short searches' records take memory, too.
-        let noted: usize = root.lines.iter().map(Improve::size).sum();
+        // What has been recorded takes memory, too.
+        let noted = root.spine.as_ref().map_or(0, |spine| spine.tree.size());
         let memory = self.limits.memory.saturating_sub(noted);
         let limits = &Limits { memory, ..*self.limits };
         loop {
@@ -283,7 +274,7 @@ impl Job<'_> {
             } else {
                 refine_due()
             };
-            let answer = search.run(&mut front, limits, before, most, tree.as_deref_mut());
+            let answer = search.run(&mut front, limits, before, most, trees);
             plan.visited = before + front.visited;
             let earlier = plan.reached.filter(|(index, _)| *index == polytope.index);
             let margin = search.margin(&front);
@@ -328,7 +319,7 @@ impl Job<'_> {
             share: CUT_SHARE,
         };
         let stop = || self.limits.passed().is_some();
-        let cuts = Cuts::of(&Search::goals(self, root, polytope)?, effort, &stop)?;
+        let cuts = Cuts::of(&Search::goals(root, polytope)?, effort, &stop)?;
         plan.visited += cuts.visited;
         // Short searches for intermediate bounds would begin anew what cuts have won.
         plan.short = None;
@@ -350,14 +341,12 @@ struct Root<'a> {
     /// Of the network, or of a smaller one that stands for it there.
     analysis: Analysis<'a>,
     functionals: Functionals<'a>,
-    /// Whether the search is recorded.
-    recorded: bool,
-    /// What moved ends of intermediate intervals, in order.
-    lines: Vec<Improve>,
-    /// Polytopes that default slopes do not exclude.
+    /// What has been done, if the search is recorded.
+    spine: Option<Spine>,
+    /// Bounds of the functionals at default slopes.
+    lows: Vec<f64>,
+    /// Polytopes that these do not exclude.
     open: Vec<OpenPolytope>,
-    /// How the others are, if the search is recorded.
-    refuted: Vec<(usize, Refutation)>,
     /// The least margin of those that they exclude.
     proved: f64,
     /// By how much a bound of each functional exceeds its target beyond a checker's doubt, if the search is recorded.
@@ -371,11 +360,13 @@ impl<'a> Root<'a> {
         claim: &Claim,
         recorded: bool,
     ) -> Self {
-        let lines = recorded.then(|| crown(&analysis)).into_iter().collect();
-        let (open, refuted, spare) = (Vec::new(), Vec::new(), Vec::new());
+        let mut spine = recorded.then(Spine::default);
+        if let Some(spine) = &mut spine {
+            spine.tree.line(0, crown(&analysis));
+        }
+        let (lows, open, spare) = (Vec::new(), Vec::new(), Vec::new());
         let proved = f64::INFINITY;
-        let mut root =
-            Self { analysis, functionals, recorded, lines, open, refuted, proved, spare };
+        let mut root = Self { analysis, functionals, spine, lows, open, proved, spare };
         root.bound(claim);
         root
     }
@@ -390,8 +381,8 @@ impl<'a> Root<'a> {
         let stop = || limits.passed().is_some();
         // Short proofs matter more than the last thousandth of a bound, and a search is the same with a record and without.
         let (analysis, ends) = optimise_intermediate(&self.analysis, ENDS, WORTH, &stop);
-        if self.recorded {
-            self.lines.extend(ends.iter().map(Improve::end));
+        if let Some(Spine { tree, tip, .. }) = &mut self.spine {
+            tree.lines(*tip, ends.iter().map(Line::moved));
         }
         self.analysis = analysis;
         self.bound(claim);
@@ -401,8 +392,10 @@ impl<'a> Root<'a> {
     fn refine(&mut self, claim: &Claim, limits: &Limits, plan: &mut Plan) -> f64 {
         let stop = || limits.passed().is_some();
         let most = plan.short.unwrap_or(0);
-        let refined = refine_intermediate(&self.analysis, most, self.recorded, &stop);
-        self.lines.extend(refined.lemmas);
+        let refined = refine_intermediate(&self.analysis, most, self.spine.is_some(), &stop);
+        if let Some(Spine { tree, tip, .. }) = &mut self.spine {
+            *tip = refined.lemmas.into_iter().fold(*tip, |tip, lemma| tree.lemma(tip, lemma));
+        }
         self.analysis = refined.analysis;
         plan.visited += refined.visited;
         self.bound(claim);
@@ -415,50 +408,48 @@ impl<'a> Root<'a> {
         let swept = self.analysis.lower(matrix, &vec![0; self.functionals.len()]);
         self.open = self.functionals.open_polytopes(&swept.bounds);
         self.proved = self.functionals.margin_of_excluded(&swept.bounds);
-        if !self.recorded {
-            return;
-        }
+        self.lows.clone_from(&swept.bounds);
+        let Some(spine) = &mut self.spine else { return };
         let spare = |column: usize| {
             let functional = matrix.column(column);
             let (net, charges) = (self.analysis.net, &self.analysis.charges);
             spare(net, charges, &claim.region, &swept, column, functional.as_slice())
         };
         self.spare = (0..self.functionals.len()).map(spare).collect();
-        self.refuted = refuted_by(&self.analysis, &self.functionals, &swept.bounds, &self.spare);
-    }
-
-    fn record(self, trees: Vec<Tree>) -> ClaimRecord {
-        ClaimRecord { lines: self.lines, refuted: self.refuted, trees }
+        let mut refuted = refuted_by(&self.analysis, &self.functionals, &swept.bounds, &self.spare);
+        refuted.retain(|(polytope, _)| !spine.closed.contains(polytope));
+        spine.closed.extend(refuted.iter().map(|(polytope, _)| polytope));
+        spine.tree.lines(spine.tip, Line::refuting(refuted, &Hints::default()));
     }
 }
 
-/// The first line of a record: bounds of all pre-activations by sweeps at default slopes.
-#[must_use]
-pub fn crown(analysis: &Analysis) -> Improve {
-    Improve::Crown { after: None, hints: doubtful(Ends::all(analysis), 0) }
+/// The record of one claim's search: a tree in which everything is done at one node, in order, but for the polytopes that are excluded
+/// by splits and for ends that splits move, which stand beside it.
+#[derive(Default)]
+struct Spine {
+    tree: Tree,
+    /// Where the tree goes on.
+    tip: u32,
+    /// Polytopes that have been excluded.
+    closed: Vec<usize>,
 }
 
-/// How sweeps at default slopes of a region, with these bounds, exclude polytopes: where one exceeds its target by no more than a
-/// checker may doubt, by itself and with every slope.
-#[must_use]
-pub fn refuted_by(
-    analysis: &Analysis,
-    functionals: &Functionals,
-    lows: &[f64],
-    spare: &[f64],
-) -> Vec<(usize, Refutation)> {
-    let sure: Vec<f64> = lows.iter().zip(spare).map(|(low, spare)| low - spare).collect();
-    let unsure = functionals.open_polytopes(&sure);
-    let hints = doubtful(Ends::all(analysis), 0);
-    let of = |index: usize| {
-        let Some(polytope) = unsure.iter().find(|polytope| polytope.index == index) else {
-            let hints = hints.clone();
-            return Some((index, Refutation { weights: Vec::new(), hints }));
+impl Spine {
+    /// What goes on elsewhere.
+    fn piece(&self) -> Self {
+        Self { closed: self.closed.clone(), ..Self::default() }
+    }
+
+    /// Enters how one polytope, perhaps the only one, is excluded.
+    fn enter(&mut self, polytope: usize, alone: bool, tree: Tree) {
+        let own = if alone {
+            self.tip
+        } else {
+            let [own, others] = self.tree.part(self.tip, &[polytope as u32]);
+            self.tip = others;
+            own
         };
-        let excludes = |&(_, &(column, bound)): &(usize, &(usize, f64))| lows[column] > bound;
-        let (half, _) = polytope.halves.iter().enumerate().find(excludes)?;
-        let hints = in_full(Hints::default(), Ends::all(analysis), 0, true);
-        Some((index, Refutation { weights: vec![(half, 1.0)], hints }))
-    };
-    (0..functionals.polytopes()).filter_map(of).collect()
+        self.tree.graft(own, tree);
+        self.closed.push(polytope);
+    }
 }

@@ -4,14 +4,14 @@
 //! leave it wide where the neurons before it are relaxed themselves; a few splits of those help at a cost that all domains
 //! share. α,β-CROWN does this by integer programs (Zhang et al. 2022); here the same engine serves as for the outputs.
 
+use super::INNER;
 use super::batch::Goals;
 use super::domain::Domain;
-use super::search::enter;
-use super::{INNER, Improve, Lemma, Tree};
 use crate::bound::{Analysis, WORTH, move_end, work_of_intermediate, work_of_sweep};
+use crate::branch::front::{Batch, Front, Part};
+use crate::branch::tree::{Lemma, Line, Tree};
 use crate::net::{Matrix, Network, NodeId};
 use rayon::prelude::*;
-use std::collections::BinaryHeap;
 
 /// Domains that are bounded together: few where there are many neurons, since time limits are looked at between batches.
 fn batch_size(goals: &Goals) -> usize {
@@ -42,7 +42,7 @@ pub struct Refined<'a> {
     /// Domains bounded.
     pub visited: usize,
     /// What moved, and why, if that is recorded.
-    pub lemmas: Vec<Improve>,
+    pub lemmas: Vec<Lemma>,
 }
 
 /// After how many domains of a search it has become `patience` times as much work as short searches of so many domains an end,
@@ -103,7 +103,7 @@ pub fn refine_intermediate<'a>(
             let sample: Vec<(usize, bool)> = pairs.flatten().copied().collect();
             let goals = goals_of(&refined.analysis, id, &sample, recorded);
             let found = Short::run(&goals, domains, stop);
-            refined.visited += found.iter().map(|short| short.visited).sum::<usize>();
+            refined.visited += found.iter().map(Short::visited).sum::<usize>();
             let (mut boxes, mut width, mut off) = (boxes.clone(), 0.0, 0.0);
             for (&(i, upper), short) in sample.iter().zip(&found) {
                 width += (boxes.upper[i] - boxes.lower[i]) / 2.0;
@@ -118,13 +118,12 @@ pub fn refine_intermediate<'a>(
             let goals = goals_of(&refined.analysis, id, ends, recorded);
             let found = Short::run(&goals, domains, stop);
             for ((&(i, upper), short), spare) in ends.iter().zip(found).zip(&goals.targets) {
-                refined.visited += short.visited;
+                refined.visited += short.visited();
                 let moved = move_end(&mut boxes, i, upper, short.bound() - spare, WORTH);
                 off += moved;
                 if let (true, Some(tree)) = (moved > 0.0, short.tree()) {
                     let at = if upper { boxes.upper[i] } else { boxes.lower[i] };
-                    let lemma = Lemma { node: id, element: i, upper, at, tree };
-                    refined.lemmas.push(Improve::Lemma(Box::new(lemma)));
+                    refined.lemmas.push(Lemma { node: id, element: i, upper, at, tree });
                 }
             }
         }
@@ -177,13 +176,10 @@ fn goals_of<'a>(
 
 /// A short search.
 pub struct Short {
-    open: BinaryHeap<Domain>,
-    /// The least bound of the domains that are not open any more.
-    closed: f64,
-    /// Domains bounded.
-    pub visited: usize,
-    tree: Option<Tree>,
-    /// By step of the tree: the bound that was found there.
+    front: Front<Domain>,
+    /// One, if it is recorded.
+    tree: Vec<Tree>,
+    /// By node of the tree: the bound that was found there.
     bounds: Vec<f64>,
 }
 
@@ -193,20 +189,16 @@ impl Short {
         // All share one list of slopes and one of intervals.
         let whole = goals.whole(0);
         let new = |goal| Self {
-            open: BinaryHeap::from([Domain { goal: goal as u32, ..whole.clone() }]),
-            closed: f64::INFINITY,
-            visited: 0,
-            tree: goals.spare.as_ref().map(|_| Tree::new(0)),
+            front: Front::new([Domain { goal: goal as u32, ..whole.clone() }]),
+            tree: goals.spare.as_ref().map(|_| Tree::default()).into_iter().collect(),
             bounds: Vec::new(),
         };
         let batch = batch_size(goals);
         let mut searches: Vec<Self> = (0..goals.targets.len()).map(new).collect();
         while !stop() {
             let mut domains: Vec<Domain> = Vec::new();
-            for search in &mut searches {
-                let take = AT_ONCE.min(most - search.visited).min(search.open.len());
-                domains.extend((0..take).filter_map(|_| search.open.pop()));
-                search.visited += take;
+            for Self { front, .. } in &mut searches {
+                domains.extend(front.take(AT_ONCE.min(most - front.visited)));
             }
             if domains.is_empty() {
                 break;
@@ -217,12 +209,17 @@ impl Short {
                 let Some(visits) = visits else {
                     // Out of time: these stay open.
                     for domain in domains {
-                        searches[domain.goal as usize].reopen(domain.clone());
+                        let front = &mut searches[domain.goal as usize].front;
+                        front.reopen([domain.clone()].into_iter());
                     }
                     continue;
                 };
-                for (domain, visit) in domains.iter().zip(visits) {
-                    searches[domain.goal as usize].enter(domain, visit);
+                for (domain, Visit { own, batch }) in domains.iter().zip(visits) {
+                    let Self { front, tree, bounds } = &mut searches[domain.goal as usize];
+                    let node = domain.node as usize;
+                    bounds.resize(bounds.len().max(node + 1), f64::NEG_INFINITY);
+                    bounds[node] = own;
+                    front.enter(batch, tree);
                 }
             }
         }
@@ -231,50 +228,28 @@ impl Short {
 
     /// The least bound of all domains.
     pub fn bound(&self) -> f64 {
-        self.open.peek().map_or(self.closed, |worst| self.closed.min(worst.bound))
+        self.front.bound()
+    }
+
+    /// Domains bounded.
+    pub fn visited(&self) -> usize {
+        self.front.visited
     }
 
     /// Why the bound holds, if that was recorded: what does not serve it is left out.
-    pub fn tree(self) -> Option<Tree> {
+    pub fn tree(mut self) -> Option<Tree> {
         let bound = self.bound();
-        let done = |step: u32| self.bounds.get(step as usize).is_some_and(|own| *own >= bound);
-        self.tree.map(|tree| tree.pruned(done))
-    }
-
-    fn reopen(&mut self, domain: Domain) {
-        self.visited -= 1;
-        self.open.push(domain);
-    }
-
-    fn enter(&mut self, domain: &Domain, visit: Visit) {
-        if let Some(tree) = &mut self.tree {
-            visit.lines.into_iter().for_each(|line| tree.improve(domain.step, line));
-            let step = domain.step as usize;
-            if self.bounds.len() <= step {
-                self.bounds.resize(step + 1, f64::NEG_INFINITY);
-            }
-            self.bounds[step] = visit.own;
-        }
-        match visit.children {
-            Some(mut pair) => {
-                if let (Some(tree), Some(&split)) = (&mut self.tree, pair[0].splits.last()) {
-                    enter(tree, domain.step, split, &mut pair);
-                }
-                self.open.extend(pair);
-            }
-            None => self.closed = self.closed.min(visit.bound),
-        }
+        let done = |node: u32| self.bounds.get(node as usize).is_some_and(|own| *own >= bound);
+        self.tree.pop().map(|tree| tree.pruned(done))
     }
 }
 
-/// What became of one domain: proved, or with nothing left to split, where it has no children.
+/// What became of one domain.
 struct Visit {
-    /// The bound that was found, and the best one known of the domain.
+    /// The bound that was found.
     own: f64,
-    bound: f64,
-    /// Of the record: the last one repeats the bound.
-    lines: Vec<Improve>,
-    children: Option<[Domain; 2]>,
+    /// The last line of its piece repeats it.
+    batch: Batch<Domain>,
 }
 
 fn bound(goals: &Goals, domains: &[Domain]) -> Vec<Visit> {
@@ -282,23 +257,51 @@ fn bound(goals: &Goals, domains: &[Domain]) -> Vec<Visit> {
     let mut pairs = goals.split(domains, &bounded).into_iter();
     let visit = |(d, domain): (usize, &Domain)| {
         let undecided = bounded.undecided.binary_search(&d).is_ok();
-        let mut lines = Vec::new();
-        if goals.spare.is_some() {
-            let row = goals.rows.column(domain.goal as usize);
-            let element = row.iter().position(|a| *a != 0.0).unwrap_or(0);
-            lines.extend(goals.anew(bounded.ends(), d, domain));
-            lines.push(Improve::Tighten {
-                node: goals.at,
-                elements: vec![element as u32],
-                upper: Some(row[element] < 0.0),
-                hints: goals.refutation(&bounded, d, domain.goal as usize).hints,
-            });
-        }
         let own = if bounded.empty[d] { f64::INFINITY } else { bounded.climbed.bounds[d] };
         let children = if undecided { pairs.next().flatten() } else { None };
-        Visit { own, bound: own.max(domain.bound), lines, children }
+        let mut batch = Batch::default();
+        let piece = goals.spare.as_ref().map(|_| {
+            let row = goals.rows.column(domain.goal as usize);
+            let element = row.iter().position(|a| *a != 0.0).unwrap_or(0);
+            let mut piece = Tree::default();
+            piece.lines(0, goals.anew(bounded.ends(), d, domain));
+            piece.line(
+                0,
+                Line::Tighten {
+                    node: goals.at,
+                    elements: [element as u32].into(),
+                    upper: Some(row[element] < 0.0),
+                    hints: goals.refutation(&bounded, d, domain.goal as usize).hints,
+                },
+            );
+            piece
+        });
+        match children {
+            Some(pair) => enter(&mut batch, domain, piece, pair),
+            None => {
+                batch.proved = own.max(domain.bound);
+                batch.piece(domain.place(), piece);
+            }
+        }
+        Visit { own, batch }
     };
     domains.iter().enumerate().map(visit).collect()
+}
+
+/// Enters the children of a domain, and the split that made them.
+pub fn enter(batch: &mut Batch<Domain>, domain: &Domain, piece: Option<Tree>, pair: [Domain; 2]) {
+    let nodes = piece.map(|mut piece| {
+        let nodes =
+            pair[0].splits.last().map(|split| piece.split(0, split.node, split.element, split.at));
+        batch.piece(domain.place(), Some(piece));
+        nodes.unwrap_or_default()
+    });
+    let number = batch.pieces.len().wrapping_sub(1);
+    let [below, above] = nodes.unwrap_or_default();
+    batch.children.extend(pair.map(|child| {
+        let active = child.splits.last().is_some_and(|split| split.active);
+        (number, child.moved(if active { above } else { below }))
+    }));
 }
 
 #[cfg(test)]

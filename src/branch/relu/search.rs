@@ -2,22 +2,19 @@
 
 use super::batch::{Bounded, Goals};
 use super::domain::{Domain, Split};
-use super::record::spare;
-use super::{Improve, Job, Refutation, Root, Tree};
+use super::refine::enter;
+use super::{Job, Root};
 use crate::attack::{Counterexample, validate};
 use crate::bound::{Analysis, Climbed, Functionals, OpenPolytope};
-use crate::branch::doubt::{Ends, doubtful};
+use crate::branch::doubt::{Ends, doubtful, spare};
+use crate::branch::front::{Batch, Front, Part};
+use crate::branch::tree::{Line, Tree};
 use crate::branch::{Answer, Limits, Reason};
 use crate::net::{Boxes, Matrix, Network};
 use crate::spec::Property;
-use rayon::prelude::*;
-use std::collections::BinaryHeap;
 
 /// Entries of a batch's widest matrices, about.
 const BATCH_ENTRIES: usize = 1 << 22;
-
-/// Batches bounded in parallel: a constant, so that the search does not depend on the number of threads.
-const BATCHES: usize = 4;
 
 /// One functional over one region.
 pub struct Search<'a> {
@@ -26,208 +23,107 @@ pub struct Search<'a> {
     whole: &'a Network,
     property: &'a Property,
     claim: usize,
-}
-
-/// How far a search has come: it can be interrupted and gone on with.
-pub struct Front {
-    /// Domains that are still to be bounded, worst first.
-    open: BinaryHeap<Domain>,
-    /// Bytes that they take, about.
-    memory: usize,
-    /// Domains that are undecided with nothing left to split.
-    stuck: usize,
-    /// The least margin proved over domains that are not open any more.
-    closed: f64,
-    /// Domains bounded.
-    pub visited: usize,
-}
-
-impl Front {
-    /// Domains that are not decided.
-    pub fn open(&self) -> usize {
-        self.open.len() + self.stuck
-    }
-}
-
-/// What became of a batch.
-#[derive(Default)]
-struct Batch {
-    children: Vec<Domain>,
-    counterexample: Option<Counterexample>,
-    proved: f64,
-    /// Of the record: what was done at each step before it was split or refuted, with what the steps were refuted, and where the
-    /// parents of the children were split.
-    lines: Vec<(u32, Improve)>,
-    refuted: Vec<(u32, Refutation)>,
-    split: Vec<(u32, Split)>,
-    /// Undecided although every neuron is fixed: only rounding or a missing counterexample separates these.
-    stuck: usize,
-}
-
-impl Batch {
-    /// Enters into the tree what was done, and into the children where they are in it.
-    fn record(&mut self, tree: &mut Tree) {
-        for (step, line) in self.lines.drain(..) {
-            tree.improve(step, line);
-        }
-        for (step, refutation) in self.refuted.drain(..) {
-            tree.refute(step, refutation);
-        }
-        for ((step, split), pair) in self.split.iter().zip(self.children.chunks_exact_mut(2)) {
-            enter(tree, *step, *split, pair);
-        }
-    }
-}
-
-/// Enters a split into the tree, and into the children where they are in it.
-pub fn enter(tree: &mut Tree, step: u32, split: Split, pair: &mut [Domain]) {
-    let [below, above] = tree.split(step, split.node, split.element, split.at);
-    pair.iter_mut().for_each(|child| {
-        let active = child.splits.last().is_some_and(|split| split.active);
-        child.step = if active { above } else { below };
-    });
+    /// The polytope that the functional excludes.
+    polytope: usize,
 }
 
 impl<'a> Search<'a> {
-    pub fn new(job: &Job<'a>, goals: Goals<'a>) -> Self {
-        Self { goals, whole: job.whole, property: job.property, claim: job.index }
+    pub fn new(job: &Job<'a>, goals: Goals<'a>, polytope: usize) -> Self {
+        let Job { whole, property, index: claim, .. } = *job;
+        Self { goals, whole, property, claim, polytope }
     }
 
     /// What excludes a polytope: its nearest half-space; `None` where it has none, so that no functional can exclude it.
-    pub fn goals<'b>(job: &Job, root: &'b Root<'b>, polytope: &OpenPolytope) -> Option<Goals<'b>> {
+    pub fn goals<'b>(root: &'b Root<'b>, polytope: &OpenPolytope) -> Option<Goals<'b>> {
         let net = root.analysis.net;
         let nearest = polytope.nearest?;
         let target = polytope.halves.iter().find(|half| half.0 == nearest)?.1;
         let functional = root.functionals.matrix.column(nearest);
         let row = Matrix::from_column_slice(net.outputs(), 1, functional.as_slice());
-        let spare = job.recorded.then(|| vec![root.spare[nearest]]);
+        let spare = root.spine.as_ref().map(|_| vec![root.spare[nearest]]);
         Some(Goals::new(&root.analysis, net.output(), row, vec![target], spare))
     }
 
-    /// A search that has not begun.
-    pub fn front(&self) -> Front {
-        self.from(self.goals.whole(0))
-    }
-
-    /// A search of one domain.
-    fn from(&self, domain: Domain) -> Front {
-        let open = BinaryHeap::from([domain]);
-        Front { open, memory: 0, stuck: 0, closed: f64::INFINITY, visited: 0 }
+    /// A search that has not begun; its record begins at a node.
+    pub fn front(&self, node: u32) -> Front<Domain> {
+        Front::new([self.goals.whole(0).moved(node)])
     }
 
     /// The least margin proved over all domains, open ones included.
-    pub fn margin(&self, front: &Front) -> f64 {
-        let worst = front.open.peek().map_or(f64::INFINITY, |worst| worst.bound);
-        front.closed.min(worst - self.goals.targets[0])
+    pub fn margin(&self, front: &Front<Domain>) -> f64 {
+        front.bound() - self.goals.targets[0]
     }
 
     /// Searches until it is over or a limit is reached; `None` where `most` domains have been bounded before that.
     pub fn run(
         &self,
-        front: &mut Front,
+        front: &mut Front<Domain>,
         limits: &Limits,
-        visited_before: usize,
+        before: usize,
         most: usize,
-        mut tree: Option<&mut Tree>,
+        trees: &mut [Tree],
     ) -> Option<Answer> {
-        let batch = batch_size(&self.goals);
-        tree = tree.filter(|tree| !tree.is_given_up());
-        while !front.open.is_empty() {
-            if let Some(recorded) = &tree
-                && front.memory + recorded.size() > limits.memory
-                && let Some(tree) = tree.take()
-            {
-                tree.give_up();
-            }
-            let full = (front.memory > limits.memory).then_some(Reason::MemoryLimit);
-            let many =
-                (visited_before + front.visited >= limits.domains).then_some(Reason::DomainLimit);
-            if let Some(reason) = limits.passed().or(full).or(many) {
-                return Some(Answer::Open(reason));
-            }
-            if front.visited >= most {
-                return None;
-            }
-            let domains: Vec<Domain> =
-                (0..batch * BATCHES).map_while(|_| front.open.pop()).collect();
-            front.memory -= domains.iter().map(Domain::size).sum::<usize>().min(front.memory);
-            front.visited += domains.len();
-            let chunk = domains.len().div_ceil(BATCHES).max(1);
-            let work = |chunk| limits.passed().is_none().then(|| self.batch(chunk, limits));
-            let results: Vec<Option<Batch>> = domains.par_chunks(chunk).map(work).collect();
-            for (chunk, result) in domains.chunks(chunk).zip(results) {
-                let Some(mut result) = result else {
-                    // Out of time: these stay open.
-                    front.visited -= chunk.len();
-                    front.open.extend(chunk.iter().cloned());
-                    continue;
-                };
-                if let Some(found) = result.counterexample {
-                    return Some(Answer::Refuted(Box::new(found)));
-                }
-                front.closed = front.closed.min(result.proved - self.goals.targets[0]);
-                front.stuck += result.stuck;
-                if let Some(tree) = &mut tree {
-                    result.record(tree);
-                }
-                front.memory += result.children.iter().map(Domain::size).sum::<usize>();
-                front.open.extend(result.children);
-            }
-        }
-        let stuck = front.stuck > 0;
-        Some(if stuck { Answer::Open(Reason::Resolution) } else { Answer::Proved })
+        let batch = (most, batch_size(&self.goals));
+        front.run(limits, before, batch, trees, |domains| self.batch(domains, limits))
     }
 
-    fn batch(&self, domains: &[Domain], limits: &Limits) -> Batch {
+    fn batch(&self, domains: &[Domain], limits: &Limits) -> Batch<Domain> {
         let goals = &self.goals;
         let bounded = goals.bound(domains);
-        let mut result = Batch { proved: f64::INFINITY, ..Batch::default() };
-        for (d, domain) in domains.iter().enumerate() {
-            let undecided = bounded.undecided.binary_search(&d).is_ok();
-            if !(undecided || bounded.empty[d]) {
-                result.proved = result.proved.min(bounded.climbed.bounds[d]);
-            }
-            if goals.spare.is_some() {
-                let line = from_split(bounded.ends(), d, domain);
-                result.lines.extend(line.map(|line| (domain.step, line)));
-                if !undecided {
-                    result.refuted.push((domain.step, goals.refutation(&bounded, d, 0)));
-                }
-            }
+        let mut result = Batch {
+            counterexample: self.probe(&bounded.climbed, &bounded.undecided),
+            ..Batch::default()
+        };
+        if result.counterexample.is_some() {
+            return result;
         }
-        result.counterexample = self.probe(&bounded.climbed, &bounded.undecided);
-        if result.counterexample.is_none() {
-            let pairs = goals.split(domains, &bounded);
-            for (&d, pair) in bounded.undecided.iter().zip(pairs) {
-                let Some(pair) = pair else {
-                    self.leaf(&bounded, &domains[d], d, limits, &mut result);
-                    continue;
-                };
-                if let (Some(_), Some(&split)) = (&goals.spare, pair[0].splits.last()) {
-                    result.split.push((domains[d].step, split));
+        let mut pairs = goals.split(domains, &bounded).into_iter();
+        for (d, domain) in domains.iter().enumerate() {
+            let mut piece = goals.spare.as_ref().map(|_| {
+                let mut piece = Tree::default();
+                piece.lines(0, from_split(bounded.ends(), d, domain));
+                piece
+            });
+            if bounded.undecided.binary_search(&d).is_err() {
+                if !bounded.empty[d] {
+                    result.proved = result.proved.min(bounded.climbed.bounds[d]);
                 }
-                result.children.extend(pair);
+                if let Some(piece) = &mut piece {
+                    piece.line(0, self.refute(goals.refutation(&bounded, d, 0)));
+                }
+            } else if let Some(pair) = pairs.next().flatten() {
+                enter(&mut result, domain, piece, pair);
+                continue;
+            } else {
+                self.leaf(&bounded, (domain, d), limits, piece.as_mut(), &mut result);
             }
+            result.piece(domain.place(), piece);
         }
         result
+    }
+
+    fn refute(&self, how: crate::branch::tree::Refutation) -> Line {
+        Line::Refute { polytopes: [self.polytope as u32].into(), how }
     }
 
     /// Decides a domain with nothing left to split, if the LP does.
     fn leaf(
         &self,
         bounded: &Bounded,
-        domain: &Domain,
-        d: usize,
+        (domain, d): (&Domain, usize),
         limits: &Limits,
-        result: &mut Batch,
+        piece: Option<&mut Tree>,
+        result: &mut Batch<Domain>,
     ) {
         let leaf = self.goals.leaf(bounded, domain, d, limits.left());
         if leaf.bound > self.goals.targets[0] {
             result.proved = result.proved.min(leaf.bound);
-            result.refuted.extend(leaf.refutation.map(|how| (domain.step, how)));
+            if let (Some(piece), Some(how)) = (piece, leaf.refutation) {
+                piece.line(0, self.refute(how));
+            }
             return;
         }
-        result.stuck += 1;
+        result.stuck.push(leaf.bound.max(bounded.climbed.bounds[d]).max(domain.bound));
         if let (Some(x), None) = (leaf.point, &result.counterexample) {
             let input = &self.goals.root.layers.boxes[0];
             let inside = |(i, x): (usize, &f64)| x.clamp(input.lower[i], input.upper[i]);
@@ -278,16 +174,18 @@ impl<'a> Search<'a> {
 }
 
 /// Splits ReLUs until a polytope of a claim is excluded from a part of its region, of which `known` are bounds (those of the inputs among
-/// them), and which lies on these sides of splits; how, below `step` of the tree. Each half-space is tried, the nearest first.
+/// them), and which lies on these sides of splits; what was done is a piece of the claim's tree. Each half-space is tried, the nearest
+/// first.
+#[must_use]
 pub fn split_relus_from(
     net: &Network,
     property: &Property,
     (claim, polytope): (usize, usize),
     (known, splits): (&[Option<Boxes>], &[Split]),
-    (tree, step): (&mut Tree, u32),
     limits: &Limits,
-) -> Answer {
-    let Some(Some(input)) = known.first() else { return Answer::Open(Reason::BoundTooWeak) };
+) -> (Answer, Tree) {
+    let none = (Answer::Open(Reason::BoundTooWeak), Tree::default());
+    let Some(Some(input)) = known.first() else { return none };
     let analysis = Analysis::of_boxes(net, |id, layers| {
         let mut boxes = net.enclose_node(id, input, &layers.boxes);
         known[id].iter().for_each(|known| boxes.intersect(known));
@@ -300,26 +198,27 @@ pub fn split_relus_from(
     let mut halves = all.into_iter().nth(polytope).map_or(Vec::new(), |polytope| polytope.halves);
     let gap = |&(column, bound): &(usize, f64)| swept.bounds[column] - bound;
     halves.sort_by(|a, b| gap(b).total_cmp(&gap(a)));
-    let mut answer = Answer::Open(Reason::BoundTooWeak);
+    let mut found = none;
     for (column, bound) in halves {
         let functional = functionals.matrix.column(column);
         let row = Matrix::from_column_slice(net.outputs(), 1, functional.as_slice());
         let charges = &analysis.charges;
         let spare = spare(net, charges, &asked.region, &swept, column, functional.as_slice());
         let goals = Goals::new(&analysis, net.output(), row, vec![bound], Some(vec![spare]));
-        let search = Search { goals, whole: net, property, claim };
+        let search = Search { goals, whole: net, property, claim, polytope };
         let whole = search.goals.whole(0);
         let lifts = vec![0.0; splits.len()];
-        let mut front = search.from(Domain { step, splits: splits.to_vec(), lifts, ..whole });
-        let end = tree.steps.len();
-        let ended = search.run(&mut front, limits, 0, usize::MAX, Some(&mut *tree));
-        answer = ended.unwrap_or(Answer::Proved);
-        match answer {
-            Answer::Open(Reason::Resolution | Reason::BoundTooWeak) => tree.reopen(step, end),
-            _ => break,
+        let mut front = Front::new([Domain { splits: splits.to_vec(), lifts, ..whole }]);
+        let mut trees = [Tree::default()];
+        let answer = search.run(&mut front, limits, 0, usize::MAX, &mut trees);
+        let [tree] = trees;
+        found = (answer.unwrap_or(Answer::Proved), tree);
+        if !matches!(found.0, Answer::Open(Reason::Resolution | Reason::BoundTooWeak)) {
+            return found;
         }
     }
-    answer
+    // What was tried for no avail is not kept.
+    (found.0, Tree::default())
 }
 
 /// Domains a batch: few where the matrices of one domain's intermediate sweeps are large already.
@@ -330,17 +229,17 @@ fn batch_size(goals: &Goals) -> usize {
 }
 
 /// The line of a proof that repeats what was swept anew for a domain.
-fn from_split(ends: Ends, d: usize, domain: &Domain) -> Option<Improve> {
+fn from_split(ends: Ends, d: usize, domain: &Domain) -> Option<Line> {
     let after = domain.splits.last()?.node;
-    Some(Improve::Crown { after: Some(after), hints: doubtful(ends, d) })
+    Some(Line::Crown { after: Some(after), hints: doubtful(ends, d) })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::ReluStep;
     use super::super::cut::tests::{network, numbers};
     use super::*;
     use crate::bound::{Analysis, Intermediate};
+    use crate::branch::tree::{End, Node};
     use crate::net::{Boxes, LinearMap, NetworkBuilder, Term};
     use crate::num::from_f64;
     use crate::spec::{Claim, HalfSpace, Region};
@@ -363,19 +262,19 @@ mod tests {
         let property = Property { claims: Vec::new(), uses_inputs: false };
         let search = || {
             let goals = Goals::new(&root, net.output(), row.clone(), vec![target], None);
-            Search { goals, whole: &net, property: &property, claim: 0 }
+            Search { goals, whole: &net, property: &property, claim: 0, polytope: 0 }
         };
         let limits = Limits::starting_now(None, &|| false);
         let (whole, parts) = (search(), search());
-        let (mut at_once, mut in_parts) = (whole.front(), parts.front());
-        let answer = whole.run(&mut at_once, &limits, 0, usize::MAX, None);
+        let (mut at_once, mut in_parts) = (whole.front(0), parts.front(0));
+        let answer = whole.run(&mut at_once, &limits, 0, usize::MAX, &mut []);
         assert!(matches!(answer, Some(Answer::Proved)), "{}", at_once.visited);
         assert!(at_once.visited > 20, "{}", at_once.visited);
         let mut interruptions = 0;
         let mut margins = vec![f64::NEG_INFINITY];
         loop {
             let most = in_parts.visited + 1;
-            if parts.run(&mut in_parts, &limits, 0, most, None).is_some() {
+            if parts.run(&mut in_parts, &limits, 0, most, &mut []).is_some() {
                 break;
             }
             interruptions += 1;
@@ -423,26 +322,29 @@ mod tests {
             for target in [low - 0.05, low - 1e-6, low + 1e-6] {
                 let property = Property { claims: vec![claim(target)], uses_inputs: false };
                 for spare in [None, Some(vec![0.0])] {
-                    let mut tree = spare.as_ref().map(|_| Tree::new(0));
+                    let mut trees: Vec<Tree> = spare.iter().map(|_| Tree::default()).collect();
                     let goals = Goals::new(&root, net.output(), row.clone(), vec![target], spare);
-                    let search = Search { goals, whole: &net, property: &property, claim: 0 };
+                    let search =
+                        Search { goals, whole: &net, property: &property, claim: 0, polytope: 0 };
                     let limits = Limits { domains: 5_000, ..Limits::starting_now(None, &|| false) };
-                    let mut front = search.front();
-                    let answer = search.run(&mut front, &limits, 0, usize::MAX, tree.as_mut());
+                    let mut front = search.front(0);
+                    let answer = search.run(&mut front, &limits, 0, usize::MAX, &mut trees);
                     match answer {
                         Some(Answer::Proved) => {
                             leaves += 1;
                             assert!(target < low);
-                            let open =
-                                |step: &ReluStep| step.split.is_none() && step.refuted.is_none();
-                            assert!(!tree.is_some_and(|tree| tree.steps.iter().any(open)));
+                            let refuted = |line: &Line| matches!(line, Line::Refute { .. });
+                            let open = |node: &Node| {
+                                node.end == End::Leaf && !node.lines.iter().any(refuted)
+                            };
+                            assert!(!trees.iter().flat_map(|tree| &tree.nodes).any(open));
                         }
                         Some(Answer::Refuted(found)) => {
                             refuted += 1;
                             let x = Matrix::from_column_slice(3, 1, found.input());
                             assert!(net.evaluate(&x)[0] <= target + 1e-12);
                         }
-                        _ => panic!("seed {seed}, {target}: {} stuck", front.stuck),
+                        _ => panic!("seed {seed}, {target}: {} stuck", front.open()),
                     }
                 }
             }
