@@ -10,7 +10,7 @@ use crate::attack::{self, AttackSettings, Counterexample};
 use crate::bound::Analysis;
 pub use crate::branch::Reason;
 use crate::branch::{self, Answer, Interlude, Limits, Tree};
-use crate::net::{Network, Node, Op};
+use crate::net::{Affine, Network, Node};
 use crate::prove::{Phase, Proof};
 use crate::query::Query;
 use crate::spec::Property;
@@ -413,10 +413,7 @@ fn cheaper_than_attack(net: &Network, limits: &Limits) -> usize {
 
 /// Multiplications of one evaluation, about.
 fn multiplications(net: &Network) -> usize {
-    let size = |node: &Node| match &node.op {
-        Op::Affine(affine) => affine.fan_in() * node.len,
-        _ => node.len,
-    };
+    let size = |node: &Node| node.op.affine().map_or(1, Affine::fan_in) * node.len;
     net.nodes().iter().map(size).sum()
 }
 

@@ -174,3 +174,62 @@ fn what_is_stored_says_so_where_it_is_defined() {
         assert!(json || !writes.iter().any(|word| code.contains(word)), "{name} writes JSON");
     }
 }
+
+/// The code of a file of src without its tests, which come last.
+fn without_tests(file: &Path) -> String {
+    let code = code(&read(file));
+    code.split("#[cfg(test)]").next().unwrap_or_default().to_owned()
+}
+
+/// Files of src that are no tests and not the operators' own.
+fn files_beside_operators() -> impl Iterator<Item = PathBuf> {
+    let own = root().join("src/net/op");
+    let is_test = |file: &Path| file.components().any(|part| part.as_os_str() == "tests");
+    files(&root().join("src")).into_iter().filter(move |file| {
+        !file.starts_with(&own) && !file.ends_with("tests.rs") && !is_test(file)
+    })
+}
+
+/// Whoever reads a file names the functions it makes nodes of; who walks through a network asks them.
+#[test]
+fn one_elementwise_function_is_told_from_another_in_its_room() {
+    let makers = ["src/load/onnx/elementwise.rs", "src/net/graph.rs"];
+    for file in files_beside_operators() {
+        let code = without_tests(&file);
+        let makes = makers.iter().any(|maker| file.ends_with(maker));
+        for name in code.split("Function::").skip(1).filter(|name| !name.starts_with("ONNX")) {
+            let after = name.trim_start_matches(|c: char| c.is_ascii_alphanumeric()).trim_start();
+            let told_apart = after.starts_with("=>") || after.starts_with('|');
+            assert!(makes && !told_apart, "{} names {name:.20}", file.display());
+        }
+    }
+}
+
+#[test]
+fn no_kind_of_node_is_passed_over_in_silence() {
+    let mut matches = 0;
+    for file in files_beside_operators() {
+        // For every open brace: whether it has an arm for a kind of node, and one for whatever is left.
+        let mut open = vec![[false; 2]];
+        for line in without_tests(&file).lines() {
+            let arm = line.trim_start();
+            if let Some(block) = open.last_mut() {
+                block[0] |= arm.starts_with("Op::") || arm.starts_with("(Op::");
+                block[1] |= arm.starts_with("_ =>") || arm.starts_with("_ if");
+            }
+            for brace in arm.chars().filter(|c| "{}".contains(*c)) {
+                if brace == '{' {
+                    open.push([false; 2]);
+                } else if let Some([kind, rest]) = open.pop() {
+                    matches += usize::from(kind);
+                    assert!(
+                        !(kind && rest),
+                        "{} has `_` beside a kind of node: {arm}",
+                        file.display()
+                    );
+                }
+            }
+        }
+    }
+    assert!(matches > 8, "only {matches} matches on kinds of nodes were found");
+}

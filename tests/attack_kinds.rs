@@ -7,7 +7,7 @@ use certus::attack::{
     probe_gradients, validate_in,
 };
 use certus::load::{DataSettings, Dataset, load_network};
-use certus::net::{Curve, LinearMap, Matrix, Network, NetworkBuilder, NodeId, Term};
+use certus::net::{Function, LinearMap, Matrix, Network, NetworkBuilder, NodeId, Term};
 use certus::num::{Rational, parse_rational};
 use certus::query::Query;
 use certus::spec::{Ball, Norm, Property, Region};
@@ -79,8 +79,8 @@ impl Layers {
         self
     }
 
-    fn curve(mut self, curve: Curve) -> Self {
-        self.last = self.builder.curve(curve, self.last, "curve").unwrap();
+    fn curve(mut self, curve: Function) -> Self {
+        self.last = self.builder.elementwise(curve, &[self.last], "curve").unwrap();
         self
     }
 
@@ -100,7 +100,7 @@ fn staircase(inputs: usize) -> Network {
     let zeros = vec![0.0; inputs];
     Layers::new(inputs)
         .affine(&rows, &zeros)
-        .curve(Curve::Sigmoid)
+        .curve(Function::Sigmoid)
         .affine(&[&zeros, &ones], &[0.5 * inputs as f64, 0.0])
         .finish()
 }

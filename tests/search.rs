@@ -9,7 +9,7 @@ use certus::branch::{
     split_relus,
 };
 use certus::load::load_network;
-use certus::net::{Boxes, Curve, LinearMap, Matrix, Network, NetworkBuilder, Term};
+use certus::net::{Boxes, Function, LinearMap, Matrix, Network, NetworkBuilder, Term};
 use certus::num::{Rational, from_f64};
 use certus::spec::{Claim, HalfSpace, Property, Region};
 use common::exact::{dot, evaluate, exact};
@@ -183,9 +183,9 @@ fn curved(seed: u64) -> Network {
         let bias = (0..to).map(|_| 0.3 * noise()).collect();
         last = builder.affine(vec![Term { source: last, map }], bias, 0, "z").unwrap();
         last = match layer {
-            0 => builder.curve(Curve::Tanh, last, "tanh").unwrap(),
+            0 => builder.elementwise(Function::Tanh, &[last], "tanh").unwrap(),
             1 => builder.relu(last, "relu").unwrap(),
-            2 => builder.curve(Curve::Sigmoid, last, "sigmoid").unwrap(),
+            2 => builder.elementwise(Function::Sigmoid, &[last], "sigmoid").unwrap(),
             _ => last,
         };
     }

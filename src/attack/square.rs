@@ -4,7 +4,7 @@ use super::objective::Objective;
 use super::problem::{Findings, Problem, column, column_mut};
 use super::random::SplitMix64;
 use super::{AttackSettings, Counterexample};
-use crate::net::{LinearMap, Matrix, Network, Op};
+use crate::net::{LinearMap, Matrix, Network};
 use crate::spec::Norm;
 
 /// Share of the features that the first changes cover.
@@ -55,7 +55,7 @@ fn image(net: &Network, settings: &AttackSettings) -> Option<[usize; 3]> {
         let mut layout = vec![false; net.nodes().len()];
         layout[0] = true;
         for (id, node) in net.nodes().iter().enumerate().skip(1) {
-            let Op::Affine(affine) = &node.op else { continue };
+            let Some(affine) = node.op.affine() else { continue };
             let mut same = affine.terms.iter().filter(|term| layout[term.source]);
             let conv = same.clone().find_map(|term| match &term.map {
                 LinearMap::Conv(conv) => Some(conv.geometry().input),

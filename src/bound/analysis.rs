@@ -209,7 +209,7 @@ fn layers(
                 boxes
             }
         };
-        let affine = matches!(net.node(id).op, Op::Affine(_));
+        let affine = net.node(id).op.affine().is_some();
         if let Some(linear) = forward.as_mut().filter(|_| affine).and_then(|f| f.push(id, &layers))
         {
             boxes.intersect(&linear);
@@ -228,11 +228,8 @@ fn layers(
 /// elements of unknown sign are swept: the others' relaxation is exact. (And those that are stable by next to nothing: an end of 0 is
 /// common, and may be a little more or less for who checks a proof.) Only those (element, domain) that are `wanted` are looked at.
 fn tighten(sweep: Sweep, id: NodeId, boxes: &mut Boxes, wanted: impl Fn(usize, usize) -> bool) {
-    let only_relus = sweep
-        .net
-        .nodes()
-        .iter()
-        .all(|n| !n.op.operands().contains(&id) || matches!(n.op, Op::Relu(_)));
+    let only_relus =
+        sweep.net.nodes().iter().all(|n| !n.op.operands().contains(&id) || n.op.relu().is_some());
     let of_unknown_sign = |l: f64, u: f64| l < u / 1024.0 && u > l / 1024.0;
     // Upper bounds first: a neuron that they show inactive needs no lower bound.
     for negated in [true, false] {
@@ -263,17 +260,13 @@ fn tighten(sweep: Sweep, id: NodeId, boxes: &mut Boxes, wanted: impl Fn(usize, u
 /// Whether a node stands for several of another network ([`super::Reduced`]). Interval arithmetic on it may be tighter than intervals
 /// and sweeps there, so that bounds which others are to repeat on that network do without.
 pub(super) fn is_folded(net: &Network, id: NodeId) -> bool {
-    matches!(&net.node(id).op, Op::Affine(affine) if !affine.slack.is_empty())
+    net.node(id).op.affine().is_some_and(|affine| !affine.slack.is_empty())
 }
 
 /// Whether a sweep can improve a node's interval, and something depends on it: affine operands of nonlinear nodes, unless the
 /// interval is already exact. (Of a nonlinear node the interval follows from its operand's.)
 pub(super) fn gains_by_sweep(net: &Network, id: NodeId) -> bool {
-    let relaxed = |node: &crate::net::Node| {
-        !matches!(node.op, Op::Affine(_) | Op::Input) && node.op.operands().contains(&id)
-    };
-    let affine = matches!(net.node(id).op, Op::Affine(_));
-    affine && net.nodes()[id..].iter().any(relaxed) && !interval_is_exact(net, id)
+    net.node(id).op.affine().is_some() && net.is_relaxed(id) && !interval_is_exact(net, id)
 }
 
 /// Whether the interval rule gives a node's exact range: elements are affine functions, each of independent inputs.
@@ -285,7 +278,7 @@ fn interval_is_exact(net: &Network, id: NodeId) -> bool {
             [term] => is_scaled_input(net, term.source),
             _ => false,
         },
-        _ => false,
+        Op::Elementwise(..) => false,
     }
 }
 
@@ -304,6 +297,6 @@ fn is_scaled_input(net: &Network, id: NodeId) -> bool {
             }
             _ => false,
         },
-        _ => false,
+        Op::Elementwise(..) => false,
     }
 }

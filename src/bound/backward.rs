@@ -8,9 +8,9 @@
 
 use super::charge::Charges;
 use super::eliminate::State;
-use super::relax::{ProductLines, Relaxation};
-use crate::net::{Boxes, Matrix, Network, NodeId, Op};
+use crate::net::{Boxes, Function, Matrix, Network, NodeId, Op, Relaxation, column};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 /// The bounds and relaxations of a network's nodes over a batch of domains, as far as they are known.
@@ -19,18 +19,7 @@ pub struct Layers {
     /// Boxes of the nodes, one column a domain.
     pub boxes: Vec<Boxes>,
     /// Lines of the nonlinear nodes over these boxes, drawn when first needed.
-    relaxations: Vec<OnceLock<NodeRelaxation>>,
-}
-
-/// The relaxation of one node.
-#[derive(Debug, Clone)]
-pub enum NodeRelaxation {
-    /// Input and affine nodes need none.
-    None,
-    /// Lines of a unary node.
-    Unary(Relaxation),
-    /// Planes of a product.
-    Product(ProductLines),
+    relaxations: Vec<OnceLock<Relaxation>>,
 }
 
 impl Layers {
@@ -40,19 +29,32 @@ impl Layers {
         self.relaxations.push(OnceLock::new());
     }
 
-    /// The relaxation of a node over the boxes of its operands.
+    /// The relaxation of an elementwise node over the boxes of its operands. `None` of other nodes, which need none, and of one whose own
+    /// boxes are not known yet, where a sweep may start.
     #[must_use]
-    pub fn relaxation(&self, net: &Network, id: NodeId) -> &NodeRelaxation {
-        // A sweep may start at a node whose own boxes are not known yet: there is no relaxation to keep.
-        let Some(relaxation) = self.relaxations.get(id) else { return &NodeRelaxation::None };
-        relaxation.get_or_init(|| match net.node(id).op {
-            Op::Product(x, y) => {
-                NodeRelaxation::Product(ProductLines::new(&self.boxes[x], &self.boxes[y]))
-            }
-            _ => Relaxation::of(net, id, &self.boxes)
-                .map_or(NodeRelaxation::None, NodeRelaxation::Unary),
-        })
+    pub fn relaxation(&self, net: &Network, id: NodeId) -> Option<&Relaxation> {
+        let Op::Elementwise(function, operands) = &net.node(id).op else { return None };
+        let boxes = || operands.iter().map(|&x| &self.boxes[x]).collect::<Vec<_>>();
+        Some(self.relaxations.get(id)?.get_or_init(|| function.relax(&boxes())))
     }
+}
+
+/// Slopes and intercepts of the lines below a function that one functional meets on domain `d`: those of the relaxation or, where lines
+/// are not through the origin, those of the slopes chosen.
+pub(super) fn lines_below<'a>(
+    function: Function,
+    lines: &'a Relaxation,
+    chosen: Option<&[f64]>,
+    boxes: &Boxes,
+    d: usize,
+) -> [Cow<'a, [f64]>; 2] {
+    let own = [&lines.lower.slopes[0], &lines.lower.intercept];
+    let mut below = own.map(|own| Cow::Borrowed(column(own, d)));
+    if let Some(chosen) = chosen.filter(|_| !lines.through_origin) {
+        let ends = [column(&boxes.lower, d), column(&boxes.upper, d)];
+        function.tangents(chosen, ends, below.each_mut().map(Cow::to_mut).map(Vec::as_mut_slice));
+    }
+    below
 }
 
 /// Where a sweep starts: k functionals of one node's values, one a column.
@@ -196,7 +198,7 @@ impl Sweep<'_> {
         for id in (1..first).rev() {
             state.lift(id);
             if let Some(a) = state.take(id) {
-                if stop_at_nonlinear && !matches!(self.net.node(id).op, Op::Affine(_)) {
+                if stop_at_nonlinear && self.net.node(id).op.is_elementwise() {
                     state.minimise(id, &a);
                 } else {
                     state.eliminate(id, &a);

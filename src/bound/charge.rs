@@ -1,6 +1,6 @@
 //! What rounding can cost: per node, the vectors that turn coefficients into an error bound; and the running totals of a sweep.
 
-use crate::net::{Affine, Boxes, Matrix, Network, Op, Term};
+use crate::net::{Affine, Boxes, Matrix, Network, Term};
 use crate::num::{TINY, ample, gamma};
 use std::sync::OnceLock;
 
@@ -99,7 +99,7 @@ impl Charges {
     /// what is no sum, its magnitudes.
     #[must_use]
     pub fn sizes(&self, net: &Network, id: usize) -> &[f64] {
-        let Op::Affine(affine) = &net.node(id).op else { return self.magnitudes(id) };
+        let Some(affine) = net.node(id).op.affine() else { return self.magnitudes(id) };
         self.sizes[id].get_or_init(|| {
             let mut sizes: Vec<f64> = affine.bias.iter().map(|b| b.abs()).collect();
             for term in &affine.terms {

@@ -41,7 +41,7 @@ impl<'a> Cone<'a> {
             let out = out.get_or_insert_with(|| Matrix::zeros(len, self.tips.len()));
             match op {
                 Op::Affine(affine) => affine.terms[k].map.add_apply_abs(inside, out),
-                _ => *out += inside,
+                Op::Input | Op::Elementwise(..) => *out += inside,
             }
         }
         // Only what is not zero matters; sizes must not overflow on the way.

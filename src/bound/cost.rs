@@ -19,12 +19,8 @@ impl Costs {
     #[must_use]
     pub fn of(net: &Network, free_inputs: usize) -> Self {
         let nodes = net.nodes();
-        let read = |id: NodeId| {
-            nodes.iter().any(|n| {
-                !matches!(n.op, Op::Affine(_) | Op::Input) && n.op.operands().contains(&id)
-            })
-        };
-        let sweep = (0..nodes.len()).map(|id| if read(id) { sweep_cost(net, id) } else { 0 });
+        let cost = |id: NodeId| if net.is_relaxed(id) { sweep_cost(net, id) } else { 0 };
+        let sweep = (0..nodes.len()).map(cost);
         let evaluation: usize =
             (0..nodes.len()).map(|id| entries(net, id) + ELEMENT * net.node(id).len).sum();
         Self { sweep: sweep.collect(), forward: 2 * (free_inputs + 1) * evaluation }
@@ -55,7 +51,7 @@ const ELEMENT: usize = 4;
 
 /// Entries of the matrices of an affine node.
 fn entries(net: &Network, id: NodeId) -> usize {
-    let Op::Affine(affine) = &net.node(id).op else { return 0 };
+    let Some(affine) = net.node(id).op.affine() else { return 0 };
     affine.terms.iter().map(|term| term.map.fan_in() * net.node(id).len).sum()
 }
 
@@ -86,7 +82,8 @@ fn sweep_cost(net: &Network, at: NodeId) -> usize {
                     add(term.source, back);
                 }
             }
-            op => op.operands().into_iter().for_each(|operand| add(operand, a.clone())),
+            Op::Input => {}
+            Op::Elementwise(_, operands) => operands.iter().for_each(|&x| add(x, a.clone())),
         }
     }
     cost

@@ -5,11 +5,10 @@
 //! are there already, a product by a slope, a sum of intercepts or biases. So a functional pays along every path that it
 //! takes through a graph, however long or often walked. docs/soundness.md lists the charges and their tests.
 
-use super::backward::{Lift, Multipliers, NodeRelaxation, Start, Sweep, Swept};
+use super::backward::{Lift, Multipliers, Start, Sweep, Swept, lines_below};
 use super::charge::Ledger;
-use super::relax::{ProductLines, Relaxation};
 use crate::net::kernel::{Slopes, abs_dot, corner, dot, relax};
-use crate::net::{Affine, Matrix, NodeId, Op, column, columns};
+use crate::net::{Affine, Function, Matrix, NodeId, Op, column, column_mut, columns};
 use crate::num::{UNIT, add_down, ample, gamma, mul_down, sub_down};
 
 /// A sweep under way.
@@ -134,22 +133,13 @@ impl<'a> State<'a> {
         }
     }
 
-    /// Rewrites functionals a of a node's values.
+    /// Rewrites functionals a of the values of a node behind the input.
     pub fn eliminate(&mut self, id: NodeId, a: &Matrix) {
         let net = self.sweep.net;
-        match (&net.node(id).op, self.sweep.layers.relaxation(net, id)) {
-            (Op::Affine(affine), _) => self.eliminate_affine(id, affine, a),
-            (
-                Op::Relu(z) | Op::Curve(_, z) | Op::Reciprocal(z),
-                NodeRelaxation::Unary(relaxation),
-            ) => {
-                self.eliminate_unary(id, *z, relaxation, a);
-            }
-            (Op::Product(x, y), NodeRelaxation::Product(lines)) => {
-                self.eliminate_product(*x, *y, lines, a)
-            }
-            // Nothing is known about the node: the bound is vacuous.
-            _ => self.constants.fill(f64::NEG_INFINITY),
+        match &net.node(id).op {
+            Op::Input => self.coefficients[id] = Some(a.clone()),
+            Op::Affine(affine) => self.eliminate_affine(id, affine, a),
+            Op::Elementwise(function, operands) => self.relax(id, *function, operands, a),
         }
     }
 
@@ -170,64 +160,48 @@ impl<'a> State<'a> {
         }
     }
 
-    fn eliminate_unary(&mut self, id: NodeId, z: NodeId, relaxation: &Relaxation, a: &Matrix) {
-        let mut out = Matrix::zeros(a.nrows(), a.ncols());
-        let m = self.sweep.charges.magnitudes(z);
-        // Only ReLU has lower lines through the origin for every slope in [0, 1].
-        let is_relu = matches!(self.sweep.net.node(id).op, Op::Relu(_));
-        let slopes = self.multipliers.slopes(id).filter(|_| is_relu);
-        let boxes = &self.sweep.layers.boxes[z];
+    /// Replaces an elementwise node by its lines: those below where a > 0, those above where a < 0.
+    fn relax(&mut self, id: NodeId, function: Function, operands: &[NodeId], a: &Matrix) {
+        let Some(lines) = self.sweep.layers.relaxation(self.sweep.net, id) else {
+            // Nothing is known about the node: the bound is vacuous.
+            return self.constants.fill(f64::NEG_INFINITY);
+        };
+        let chosen = self.multipliers.slopes(id).filter(|_| function.has_free_slopes());
+        let boxes = &self.sweep.layers.boxes[operands[0]];
+        let mut outs = vec![Matrix::zeros(a.nrows(), a.ncols()); operands.len()];
         let g = gamma(a.nrows());
         let mut costs = Vec::with_capacity(a.ncols());
-        for (c, (a, out)) in
-            columns(a).zip(out.as_mut_slice().chunks_exact_mut(a.nrows())).enumerate()
-        {
+        for (c, a) in columns(a).enumerate() {
             let d = self.domains[c];
-            let lines = Slopes {
-                lower: column(&relaxation.lower_slope, d),
-                upper: column(&relaxation.upper_slope, d),
-                intercept: column(&relaxation.upper_intercept, d),
-            };
-            let (mut sum, moved) = relax(a, lines, m, out);
+            let chosen = chosen.map(|slopes| column(slopes, c));
+            let [slopes, intercepts] = lines_below(function, lines, chosen, boxes, d);
+            let above = column(&lines.upper.intercept, d);
+            let (mut sum, mut moved) = (0.0, 0.0);
+            for (k, (&z, out)) in operands.iter().zip(&mut outs).enumerate() {
+                let of_operand = Slopes {
+                    lower: if k == 0 { &slopes } else { column(&lines.lower.slopes[k], d) },
+                    upper: column(&lines.upper.slopes[k], d),
+                    intercept: above,
+                };
+                let m = self.sweep.charges.magnitudes(z);
+                let (least, reach) = relax(a, of_operand, m, column_mut(out, c));
+                sum = least;
+                moved += reach;
+            }
             // With intercepts of upper lines only, every term is ≤ 0 and the reach is the sum itself.
             let mut reach = -sum;
-            if let Some(intercepts) = &relaxation.lower_intercept {
-                (sum, reach) = intercept_sums(a, column(intercepts, d), lines.intercept);
-            }
-            if let Some(slopes) = slopes {
-                override_slopes(
-                    a,
-                    column(slopes, c),
-                    column(&boxes.lower, d),
-                    column(&boxes.upper, d),
-                    out,
-                );
+            if !lines.through_origin {
+                (sum, reach) = intercept_sums(a, &intercepts, above);
+            } else if let Some(chosen) = chosen {
+                let (l, u) = (column(&boxes.lower, d), column(&boxes.upper, d));
+                override_slopes(a, chosen, l, u, column_mut(&mut outs[0], c));
             }
             self.constants[c] = add_down(self.constants[c], sum);
             // The sum of intercepts is a dot product with the given reach; each coefficient was rounded once.
             costs.push(g * reach + UNIT * moved);
         }
         self.charges.add(costs);
-        self.charge_underflow(z);
-        self.accumulate(z, out);
-    }
-
-    fn eliminate_product(&mut self, x: NodeId, y: NodeId, lines: &ProductLines, a: &Matrix) {
-        let mut outs = [Matrix::zeros(a.nrows(), a.ncols()), Matrix::zeros(a.nrows(), a.ncols())];
-        for (c, a) in columns(a).enumerate() {
-            let d = self.domains[c];
-            for (i, &a) in a.iter().enumerate().filter(|(_, a)| **a != 0.0) {
-                let plane = if a > 0.0 { &lines.lower } else { &lines.upper };
-                outs[0][(i, c)] = a * plane[0][(i, d)];
-                outs[1][(i, c)] = a * plane[1][(i, d)];
-            }
-            let intercepts = [&lines.lower[2], &lines.upper[2]].map(|t| column(t, d));
-            let (sum, reach) = intercept_sums(a, intercepts[0], intercepts[1]);
-            self.constants[c] = add_down(self.constants[c], sum);
-            self.charges.add_one(c, gamma(a.len()) * reach);
-        }
-        for (to, out) in [x, y].into_iter().zip(outs) {
-            self.charge_rounded(to, &out);
+        for (&to, out) in operands.iter().zip(outs) {
             self.charge_underflow(to);
             self.accumulate(to, out);
         }

@@ -16,9 +16,8 @@
 //! through lines of slopes a, s and intercepts b, t at most 16 u ((|a| + |s|) Σ (|M| + |R|) + |b| + |t|), of which less than 5 u
 //! is needed (docs/soundness.md).
 
-use super::backward::{Layers, NodeRelaxation};
-use super::relax::Relaxation;
-use crate::net::{Affine, Boxes, Matrix, Network, NodeId, Op, around};
+use super::backward::Layers;
+use crate::net::{Affine, Boxes, Lines, Matrix, Network, NodeId, Op, Relaxation, around};
 use crate::num::{TINY, UNIT, ample, gamma, mul_up, nan_to};
 
 /// Affine functions of ε around the elements of a node: column d·(k + 1) holds the constants of domain d, the k columns after
@@ -75,21 +74,12 @@ impl<'a> Forward<'a> {
         let forms = match &self.net.node(id).op {
             Op::Input => None,
             Op::Affine(affine) => self.affine(affine),
-            Op::Relu(z) | Op::Curve(_, z) | Op::Reciprocal(z) => {
-                match layers.relaxation(self.net, id) {
-                    NodeRelaxation::Unary(lines) => self.unary(*z, lines),
-                    _ => None,
-                }
+            Op::Elementwise(_, operands) => {
+                layers.relaxation(self.net, id).and_then(|lines| self.elementwise(operands, lines))
             }
-            Op::Product(x, y) => match layers.relaxation(self.net, id) {
-                NodeRelaxation::Product(planes) => {
-                    self.product([*x, *y], [&planes.lower, &planes.upper])
-                }
-                _ => None,
-            },
         };
-        let affine = matches!(self.net.node(id).op, Op::Affine(_));
-        let boxes = forms.as_ref().filter(|_| affine).map(|forms| self.boxes(forms));
+        let affine = self.net.node(id).op.affine();
+        let boxes = forms.as_ref().filter(|_| affine.is_some()).map(|forms| self.boxes(forms));
         self.forms.push(forms);
         // What nobody reads any more need not be kept.
         for operand in self.net.node(id).op.operands() {
@@ -153,39 +143,44 @@ impl<'a> Forward<'a> {
         reach
     }
 
-    fn unary(&self, z: NodeId, lines: &Relaxation) -> Option<Forms> {
-        let Forms { middle, radius } = self.forms[z].as_ref()?;
-        let reach = self.reach(middle, radius);
-        let (mut new_middle, mut new_radius) = (middle.clone(), radius.clone());
+    /// Between the lines at the nearer ends of their operands.
+    fn elementwise(&self, operands: &[NodeId], lines: &Relaxation) -> Option<Forms> {
+        let forms: Vec<&Forms> =
+            operands.iter().map(|&x| self.forms[x].as_ref()).collect::<Option<_>>()?;
+        let reaches: Vec<Matrix> = forms.iter().map(|f| self.reach(&f.middle, &f.radius)).collect();
+        let Forms { mut middle, mut radius } = forms[0].clone();
         for d in 0..self.domains {
             for j in 0..middle.nrows() {
-                let (a, s) = (lines.lower_slope[(j, d)], lines.upper_slope[(j, d)]);
-                let b = lines.lower_intercept.as_ref().map_or(0.0, |b| b[(j, d)]);
-                let t = lines.upper_intercept[(j, d)];
-                if a == 1.0 && s == 1.0 && b == 0.0 && t == 0.0 {
+                if is_identity(lines, (j, d)) {
                     continue;
                 }
-                let flat = a == 0.0 && s == 0.0;
                 for e in 0..self.width {
                     let at = (j, d * self.width + e);
-                    let (low, high) = if flat {
-                        (0.0, 0.0)
-                    } else {
-                        let (m, r) = (middle[at], radius[at]);
-                        let end = |slope: f64, up: bool| {
-                            slope * if up == (slope >= 0.0) { m + r } else { m - r }
-                        };
-                        (end(a, false), end(s, true))
+                    let value = |lines: &Lines, up: bool| {
+                        let mut sum = 0.0;
+                        for (form, slopes) in forms.iter().zip(&lines.slopes) {
+                            let (slope, m, r) = (slopes[(j, d)], form.middle[at], form.radius[at]);
+                            // An absent operand adds nothing, however wide it is.
+                            if slope != 0.0 {
+                                sum += slope * if up == (slope >= 0.0) { m + r } else { m - r };
+                            }
+                        }
+                        if e == 0 { sum + lines.intercept[(j, d)] } else { sum }
                     };
-                    let (low, high) = if e == 0 { (low + b, high + t) } else { (low, high) };
-                    new_middle[at] = 0.5 * (high + low);
-                    new_radius[at] = 0.5 * (high - low);
+                    let (low, high) = (value(&lines.lower, false), value(&lines.upper, true));
+                    middle[at] = 0.5 * (high + low);
+                    radius[at] = 0.5 * (high - low);
                 }
-                let sizes = if flat { 0.0 } else { (a.abs() + s.abs()) * reach[(j, d)] };
-                self.charge(&mut new_radius, j, d, sizes + b.abs() + t.abs());
+                let size = |lines: &Lines| {
+                    let parts = lines.slopes.iter().zip(&reaches);
+                    let parts = parts.filter(|(slopes, _)| slopes[(j, d)] != 0.0);
+                    let sum = parts.map(|(s, r)| s[(j, d)].abs() * r[(j, d)]).sum::<f64>();
+                    sum + lines.intercept[(j, d)].abs()
+                };
+                self.charge(&mut radius, j, d, size(&lines.lower) + size(&lines.upper));
             }
         }
-        Some(Forms { middle: new_middle, radius: new_radius })
+        Some(Forms { middle, radius })
     }
 
     /// Adds what computing one element's coefficients cost, their terms having magnitudes of the given sum, to its radius,
@@ -194,44 +189,6 @@ impl<'a> Forward<'a> {
         let constant = &mut radius[(j, d * self.width)];
         // Where it is no number, neither are the sizes finite.
         *constant = constant.max(0.0) + (16.0 * UNIT * sizes + TINY);
-    }
-
-    /// Planes (slope of x, slope of y, intercept) below and above a product.
-    fn product(&self, operands: [NodeId; 2], planes: [&[Matrix; 3]; 2]) -> Option<Forms> {
-        let forms = [self.forms[operands[0]].as_ref()?, self.forms[operands[1]].as_ref()?];
-        let reaches = forms.map(|f| self.reach(&f.middle, &f.radius));
-        let rows = forms[0].middle.nrows();
-        let mut middle = Matrix::zeros(rows, self.width * self.domains);
-        let mut radius = middle.clone();
-        for d in 0..self.domains {
-            for j in 0..rows {
-                for e in 0..self.width {
-                    let at = (j, d * self.width + e);
-                    let value = |plane: &[Matrix; 3], up: bool| {
-                        let part = |x: usize| {
-                            let (slope, form) = (plane[x][(j, d)], forms[x]);
-                            let (m, r) = (form.middle[at], form.radius[at]);
-                            // An absent operand adds nothing, however wide it is.
-                            if slope == 0.0 {
-                                0.0
-                            } else {
-                                slope * if up == (slope >= 0.0) { m + r } else { m - r }
-                            }
-                        };
-                        part(0) + part(1) + if e == 0 { plane[2][(j, d)] } else { 0.0 }
-                    };
-                    let (low, high) = (value(planes[0], false), value(planes[1], true));
-                    middle[at] = 0.5 * (high + low);
-                    radius[at] = 0.5 * (high - low);
-                }
-                let size = |plane: &[Matrix; 3]| {
-                    let part = |x: usize| plane[x][(j, d)].abs() * reaches[x][(j, d)];
-                    part(0) + part(1) + plane[2][(j, d)].abs()
-                };
-                self.charge(&mut radius, j, d, size(planes[0]) + size(planes[1]));
-            }
-        }
-        Some(Forms { middle, radius })
     }
 
     /// Ranges of M ± R over all ε.
@@ -264,6 +221,12 @@ impl<'a> Forward<'a> {
         }
         Boxes { lower, upper }
     }
+}
+
+/// Whether both lines of an element are its operand itself.
+fn is_identity(lines: &Relaxation, at: (usize, usize)) -> bool {
+    let of = |l: &Lines| l.slopes.len() == 1 && l.slopes[0][at] == 1.0 && l.intercept[at] == 0.0;
+    of(&lines.lower) && of(&lines.upper)
 }
 
 /// The inputs that have positive width in a box of a batch.

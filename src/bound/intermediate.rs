@@ -3,8 +3,7 @@
 use super::analysis::{Analysis, gains_by_sweep, is_folded};
 use super::backward::{Layers, Multipliers, Start, Sweep};
 use super::optimise::{Climb, Goal, climb, default_slopes};
-use super::relax::{default_in_doubt, default_slope};
-use crate::net::{Boxes, Matrix, Network, NodeId, Op};
+use crate::net::{Boxes, Matrix, Network, NodeId, default_in_doubt, default_slope};
 use rayon::prelude::*;
 
 /// An end of a neuron's interval that slopes improved.
@@ -114,8 +113,8 @@ pub fn move_end(boxes: &mut Boxes, i: usize, upper: bool, bound: f64, worth: f64
 fn slopes_of(sweep: &Sweep, raised: &Raised, column: usize) -> Vec<(NodeId, usize, f64)> {
     let mut found = Vec::new();
     for (relu, slopes) in raised.slopes.iter().enumerate() {
-        let (Some(slopes), Op::Relu(z)) = (slopes, &sweep.net.node(relu).op) else { continue };
-        let boxes = &sweep.layers.boxes[*z];
+        let (Some(slopes), Some(z)) = (slopes, sweep.net.node(relu).op.relu()) else { continue };
+        let boxes = &sweep.layers.boxes[z];
         found.extend(boxes.of_unknown_sign().filter_map(|i| {
             let (l, u) = (boxes.lower[i], boxes.upper[i]);
             let slope = slopes[(i, column)];

@@ -5,7 +5,7 @@
 //! its own and ascends by Adam steps projected onto the valid range; the best bound of all iterations is kept, together
 //! with the multipliers that give it. Floating point decides nothing here: bounds come from [`Sweep::run`] alone.
 
-use super::backward::{Lift, Multipliers, NodeRelaxation, Start, Sweep, Swept};
+use super::backward::{Lift, Multipliers, Start, Sweep, Swept};
 use super::kernel::{self, Adam, Neurons};
 use super::primal::primal;
 use crate::net::{Matrix, NodeId, Op, column, column_mut};
@@ -129,11 +129,10 @@ impl Climbed {
 #[must_use]
 pub fn default_slopes(sweep: &Sweep, at: NodeId, domains: &[usize]) -> Vec<Option<Matrix>> {
     (0..at)
-        .map(|id| match (&sweep.net.node(id).op, sweep.layers.relaxation(sweep.net, id)) {
-            (Op::Relu(_), NodeRelaxation::Unary(relaxation)) => {
-                Some(relaxation.lower_slope.select_columns(domains))
-            }
-            _ => None,
+        .map(|id| {
+            let function = sweep.net.node(id).op.function()?;
+            let lines = sweep.layers.relaxation(sweep.net, id)?;
+            function.has_free_slopes().then(|| lines.lower.slopes[0].select_columns(domains))
         })
         .collect()
 }
@@ -292,15 +291,19 @@ impl Front {
     ) {
         let correction = correction(iteration);
         for (id, slopes) in self.multipliers.slopes.iter_mut().enumerate() {
-            let (Some(slopes), Some(moments), Op::Relu(z)) =
+            let (Some(slopes), Some(moments), Op::Elementwise(function, operands)) =
                 (slopes, &mut self.slope_moments[id], &sweep.net.node(id).op)
             else {
                 continue;
             };
-            let (Some(a), Some(values)) = (&swept.trace[id], &primal[*z]) else { continue };
-            let boxes = &sweep.layers.boxes[*z];
+            let z = operands[0];
+            let (Some(a), Some(values)) = (&swept.trace[id], &primal[z]) else { continue };
+            let boxes = &sweep.layers.boxes[z];
+            let through_origin =
+                sweep.layers.relaxation(sweep.net, id).is_some_and(|lines| lines.through_origin);
             let adam = Adam { b1: B1, b2: B2, correction, step: slope_step };
             for (c, &d) in self.domains.iter().enumerate() {
+                let slopes = column_mut(slopes, c);
                 let neurons = Neurons {
                     a: column(a, c),
                     z: column(values, c),
@@ -308,7 +311,18 @@ impl Front {
                     upper: column(&boxes.upper, d),
                 };
                 let moments = [&mut moments.first, &mut moments.second].map(|m| column_mut(m, c));
-                kernel::step(neurons, adam, moments, column_mut(slopes, c));
+                if through_origin {
+                    kernel::step(neurons, adam, moments, slopes);
+                } else {
+                    // Seen from where its line touches, a curve is what a ReLU is from its kink.
+                    let touching = function.touching(slopes);
+                    let less = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x - y).collect();
+                    let z: Vec<f64> = less(neurons.z, &touching);
+                    let lower: Vec<f64> = less(neurons.lower, neurons.upper);
+                    let upper: Vec<f64> = less(neurons.upper, neurons.lower);
+                    let neurons = Neurons { z: &z, lower: &lower, upper: &upper, ..neurons };
+                    kernel::step(neurons, adam, moments, slopes);
+                }
             }
         }
         for (i, lift) in self.lifts.iter_mut().enumerate() {

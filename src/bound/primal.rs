@@ -1,9 +1,8 @@
 //! The minimiser of a swept bound, followed forwards: where derivatives by slopes and multipliers are read off, and candidates found.
 
-use super::backward::{Multipliers, NodeRelaxation, Sweep, Swept};
+use super::backward::{Multipliers, Sweep, Swept, lines_below};
 use super::kernel::{self, Lines};
-use super::relax::Relaxation;
-use crate::net::{Matrix, NodeId, Op, column, column_mut};
+use crate::net::{Function, Matrix, NodeId, Op, column, column_mut};
 
 /// The minimiser of each column's linear bound, followed forwards through the lines that the sweep chose: the value of every
 /// node that the sweep met, (elements × columns). Rounded to nearest; a search direction, not a bound.
@@ -24,8 +23,9 @@ pub fn primal(
     }));
     for id in 1..at {
         let Some(a) = swept.trace.get(id).and_then(Option::as_ref) else { continue };
-        let value = match (&net.node(id).op, layers.relaxation(net, id)) {
-            (Op::Affine(affine), _) => {
+        values[id] = match &net.node(id).op {
+            Op::Input => None,
+            Op::Affine(affine) => {
                 let mut y = Matrix::from_fn(net.node(id).len, domains.len(), |i, _| affine.bias[i]);
                 let known = affine.terms.iter().all(|term| {
                     values[term.source].as_ref().is_some_and(|x| {
@@ -35,56 +35,54 @@ pub fn primal(
                 });
                 known.then_some(y)
             }
-            (Op::Relu(z) | Op::Curve(_, z) | Op::Reciprocal(z), NodeRelaxation::Unary(lines)) => {
-                let slopes = multipliers.slopes.get(id).and_then(Option::as_ref);
-                let intercepts = lines.lower_intercept.as_ref();
-                values[*z].as_ref().map(|z_values| match intercepts {
-                    None => follow(a, z_values, lines, slopes, domains),
-                    Some(intercepts) => Matrix::from_fn(a.nrows(), a.ncols(), |i, c| {
-                        let (d, z) = (domains[c], z_values[(i, c)]);
-                        if a[(i, c)] < 0.0 {
-                            lines.upper_slope[(i, d)] * z + lines.upper_intercept[(i, d)]
-                        } else {
-                            lines.lower_slope[(i, d)] * z + intercepts[(i, d)]
-                        }
-                    }),
-                })
+            Op::Elementwise(function, operands) => {
+                let x: Option<Vec<&Matrix>> =
+                    operands.iter().map(|&x| values[x].as_ref()).collect();
+                let slopes = multipliers.slopes(id);
+                x.and_then(|x| follow(sweep, id, *function, a, &x, slopes, domains))
             }
-            (Op::Product(x, y), NodeRelaxation::Product(planes)) => {
-                match (&values[*x], &values[*y]) {
-                    (Some(x), Some(y)) => Some(Matrix::from_fn(a.nrows(), a.ncols(), |i, c| {
-                        let plane = if a[(i, c)] < 0.0 { &planes.upper } else { &planes.lower };
-                        let at = (i, domains[c]);
-                        plane[0][at] * x[(i, c)] + plane[1][at] * y[(i, c)] + plane[2][at]
-                    })),
-                    _ => None,
-                }
-            }
-            _ => None,
         };
-        values[id] = value;
     }
     values
 }
 
-/// The values of ReLUs' lines.
+/// The values of an elementwise node's lines: of those below where a ≥ 0, of those above where a < 0.
 fn follow(
+    sweep: &Sweep,
+    id: NodeId,
+    function: Function,
     a: &Matrix,
-    z: &Matrix,
-    lines: &Relaxation,
+    x: &[&Matrix],
     slopes: Option<&Matrix>,
     domains: &[usize],
-) -> Matrix {
+) -> Option<Matrix> {
+    let lines = sweep.layers.relaxation(sweep.net, id)?;
+    let boxes = &sweep.layers.boxes[sweep.net.node(id).op.operands()[0]];
     let mut y = Matrix::zeros(a.nrows(), a.ncols());
     for (c, &d) in domains.iter().enumerate() {
-        let lower = column(&lines.lower_slope, d);
-        let lines = Lines {
-            lower,
-            slopes: slopes.map_or(lower, |slopes| column(slopes, c)),
-            upper: column(&lines.upper_slope, d),
-            intercept: column(&lines.upper_intercept, d),
-        };
-        kernel::follow(column(a, c), column(z, c), lines, column_mut(&mut y, c));
+        let chosen = slopes.filter(|_| function.has_free_slopes()).map(|s| column(s, c));
+        let [lower, intercepts] = lines_below(function, lines, chosen, boxes, d);
+        let upper = column(&lines.upper.slopes[0], d);
+        let above = column(&lines.upper.intercept, d);
+        let (a, z, y) = (column(a, c), column(x[0], c), column_mut(&mut y, c));
+        if lines.through_origin {
+            let slopes = chosen.unwrap_or(&lower);
+            let lines = Lines { lower: &lower, slopes, upper, intercept: above };
+            kernel::follow(a, z, lines, y);
+            continue;
+        }
+        for (i, y) in y.iter_mut().enumerate() {
+            let (side, slope, intercept) = if a[i] < 0.0 {
+                (&lines.upper, upper[i], above[i])
+            } else {
+                (&lines.lower, lower[i], intercepts[i])
+            };
+            *y = slope * z[i];
+            for (x, slopes) in x.iter().zip(&side.slopes).skip(1) {
+                *y += slopes[(i, d)] * x[(i, c)];
+            }
+            *y += intercept;
+        }
     }
-    y
+    Some(y)
 }

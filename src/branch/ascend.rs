@@ -4,8 +4,8 @@
 //! bound: at the minimising input, followed forwards through the lines chosen, a slope's derivative is a·z. Columns leave as
 //! soon as they exceed their target. Only sweeps decide; every one of them is kept, so the best needs no repetition.
 
-use crate::bound::{Analysis, Multipliers, NodeRelaxation, Start, Swept, primal};
-use crate::net::{Matrix, Op};
+use crate::bound::{Analysis, Multipliers, Start, Swept, default_slopes, primal};
+use crate::net::Matrix;
 
 /// (sweep, column of it).
 pub(super) type At = (usize, usize);
@@ -37,7 +37,7 @@ pub(super) fn ascend(
     let at = analysis.net.output();
     let mut sweeps: Vec<(Swept, Slopes)> = Vec::new();
     let mut best: Vec<Option<(f64, At)>> = vec![None; domains.len()];
-    let slopes = default_slopes(analysis, domains);
+    let slopes = default_slopes(&analysis.sweep(), at, domains);
     let mut state = State {
         columns: (0..domains.len()).collect(),
         functionals: functionals.clone(),
@@ -80,18 +80,6 @@ pub(super) fn ascend(
     (sweeps, best)
 }
 
-/// Slopes of the default relaxation, one column a functional.
-fn default_slopes(analysis: &Analysis, domains: &[usize]) -> Slopes {
-    let net = analysis.net;
-    let slopes = |id: usize| match (&net.node(id).op, analysis.layers.relaxation(net, id)) {
-        (Op::Relu(_), NodeRelaxation::Unary(lines)) => {
-            Some(lines.lower_slope.select_columns(domains))
-        }
-        _ => None,
-    };
-    (0..net.output()).map(slopes).collect()
-}
-
 fn zeros(like: &Matrix) -> Matrix {
     Matrix::zeros(like.nrows(), like.ncols())
 }
@@ -131,13 +119,13 @@ impl State {
         let [b1, b2] = MOMENTS;
         let [c1, c2] = MOMENTS.map(|b| 1.0 / (1.0 - b.powi(count)));
         for (id, (slopes, moments)) in self.slopes.iter_mut().zip(&mut self.moments).enumerate() {
-            let (Some(slopes), Some([first, second]), Op::Relu(z)) =
-                (slopes, moments, &analysis.net.node(id).op)
+            let (Some(slopes), Some([first, second]), Some(z)) =
+                (slopes, moments, analysis.net.node(id).op.relu())
             else {
                 continue;
             };
-            let (Some(a), Some(values)) = (&swept.trace[id], &values[*z]) else { continue };
-            let boxes = &analysis.layers.boxes[*z];
+            let (Some(a), Some(values)) = (&swept.trace[id], &values[z]) else { continue };
+            let boxes = &analysis.layers.boxes[z];
             let len = boxes.lower.nrows();
             for (c, &domain) in self.domains.iter().enumerate() {
                 for i in 0..len {

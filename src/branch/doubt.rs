@@ -9,7 +9,7 @@ use crate::bound::{
     Analysis, Charges, Functionals, Multipliers, SplitLift, Swept, default_in_doubt, default_slope,
     upper_slope,
 };
-use crate::net::{Matrix, Network, Node, NodeId, Op};
+use crate::net::{Affine, Matrix, Network, Node, NodeId};
 use crate::num::UNIT;
 use crate::spec::Region;
 use std::collections::BTreeMap;
@@ -143,7 +143,7 @@ pub(super) fn rounding(net: &Network, charges: &Charges, functional: &[f64]) -> 
 
 /// Terms of all sums on one path through a network, about.
 pub(super) fn terms(net: &Network) -> usize {
-    let of = |n: &Node| if let Op::Affine(affine) = &n.op { affine.fan_in() } else { 1 };
+    let of = |n: &Node| n.op.affine().map_or(1, Affine::fan_in);
     net.nodes().iter().map(of).sum()
 }
 

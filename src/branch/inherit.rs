@@ -1,7 +1,7 @@
 //! Bounds of pre-activations that a half inherits from the box it was cut from.
 
 use crate::bound::Analysis;
-use crate::net::{Boxes, Matrix, Network, Op};
+use crate::net::{Boxes, Matrix, Network};
 use crate::num::{single_down, single_up};
 use std::sync::Arc;
 
@@ -53,12 +53,7 @@ impl Inherited {
 
 /// The operands of nonlinear nodes, each once.
 fn operands(net: &Network) -> impl Iterator<Item = usize> + '_ {
-    let read = |z: &usize| {
-        net.nodes()[*z..].iter().any(|node| {
-            !matches!(node.op, Op::Input | Op::Affine(_)) && node.op.operands().contains(z)
-        })
-    };
-    (1..net.nodes().len()).filter(read)
+    (1..net.nodes().len()).filter(|&z| net.is_relaxed(z))
 }
 
 #[cfg(test)]

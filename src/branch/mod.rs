@@ -27,7 +27,7 @@ pub use tree::{End, Hints, Lemma, Line, Node, Refutation, SUM, Slab, SumTerm, Tr
 
 use crate::attack::Counterexample;
 use crate::bound::Analysis;
-use crate::net::{Network, Op};
+use crate::net::{Network, Splits};
 use crate::spec::Property;
 
 /// How a search ended.
@@ -95,8 +95,8 @@ pub fn prefers_forward(net: &Network, property: &Property) -> bool {
 /// Whether [`search`] splits inputs.
 #[must_use]
 pub fn suits_inputs(net: &Network, property: &Property) -> bool {
-    let splits = |op: &Op| matches!(op, Op::Input | Op::Affine(_) | Op::Relu(_) | Op::Curve(..));
-    free_inputs(property) <= FEW_INPUTS || !net.nodes().iter().all(|node| splits(&node.op))
+    let mut functions = net.nodes().iter().filter_map(|node| node.op.function());
+    free_inputs(property) <= FEW_INPUTS || functions.any(|f| f.splits() == Splits::Never)
 }
 
 /// The most inputs that are not fixed in any claim's region.

@@ -57,8 +57,8 @@ pub fn smears(analysis: &Analysis, sweeps: &[Swept], subjects: &[Subject]) -> Ma
                 }
                 y
             }
-            Op::Relu(z) | Op::Curve(_, z) | Op::Reciprocal(z) => {
-                let is_relu = matches!(node.op, Op::Relu(_));
+            Op::Elementwise(_, operands) if operands.len() == 1 => {
+                let (z, is_relu) = (&operands[0], node.op.relu().is_some());
                 let mut x = moved(*z, &moves);
                 for (s, subject) in subjects.iter().enumerate() {
                     let costs = costs(sweeps, id, subject, node.len);
@@ -93,7 +93,8 @@ pub fn smears(analysis: &Analysis, sweeps: &[Swept], subjects: &[Subject]) -> Ma
                 }
                 x
             }
-            Op::Product(a, b) => {
+            Op::Elementwise(_, operands) => {
+                let (a, b) = (&operands[0], &operands[1]);
                 let (mut x, y) = (moved(*a, &moves), moved(*b, &moves));
                 for (s, subject) in subjects.iter().enumerate() {
                     let middle = |z: usize, j: usize| {

@@ -4,7 +4,7 @@ use super::duals::{assemble, hints};
 use super::triangle::{Encoding, Prefix, Triangle, relax};
 use super::{Answer, DualSolver, Prepared};
 use crate::bound::{Multipliers, Start, Sweep, Swept};
-use crate::net::{Matrix, NodeId, Op};
+use crate::net::{Matrix, NodeId, value};
 use std::time::Duration;
 
 /// The LP of functionals of one node over one domain: the model is built once, the objective changes.
@@ -160,39 +160,27 @@ pub fn reached(
     domains: &[usize],
 ) -> Vec<f64> {
     let (net, layers, k) = (sweep.net, sweep.layers, domains.len());
+    let boxes = &layers.boxes[0];
+    let input = Matrix::from_fn(net.inputs(), k, |i, c| {
+        let ends = if swept.coefficients[(i, c)] >= 0.0 { &boxes.lower } else { &boxes.upper };
+        ends[(i, domains[c])]
+    });
     let mut values: Vec<Matrix> = Vec::with_capacity(at + 1);
     for id in 0..=at {
-        let value = match &net.node(id).op {
-            Op::Input => Matrix::from_fn(net.inputs(), k, |i, c| {
-                let boxes = &layers.boxes[0];
-                let ends =
-                    if swept.coefficients[(i, c)] >= 0.0 { &boxes.lower } else { &boxes.upper };
-                ends[(i, domains[c])]
-            }),
-            Op::Affine(affine) => {
-                let mut y = Matrix::from_fn(net.node(id).len, k, |i, _| affine.bias[i]);
-                affine.terms.iter().for_each(|t| t.map.add_apply(&values[t.source], &mut y));
-                y
-            }
-            Op::Relu(z) => {
-                let trace = swept.trace.get(id).and_then(Option::as_ref);
-                let boxes = &layers.boxes[*z];
-                Matrix::from_fn(net.node(id).len, k, |i, c| {
-                    let (l, u) = (boxes.lower[(i, domains[c])], boxes.upper[(i, domains[c])]);
-                    let z = values[*z][(i, c)];
-                    let raised = trace.is_some_and(|a| a[(i, c)] < 0.0);
-                    if raised && l < 0.0 && u > 0.0 && l.is_finite() && u.is_finite() {
-                        (u * (z - l) / (u - l)).max(z).max(0.0)
-                    } else {
-                        z.max(0.0)
+        let mut y = value(net.node(id), &input, &values);
+        let trace = swept.trace.get(id).and_then(Option::as_ref);
+        if let (Some(z), Some(a)) = (net.node(id).op.relu(), trace) {
+            let boxes = &layers.boxes[z];
+            for (c, &d) in domains.iter().enumerate() {
+                for i in (0..y.nrows()).filter(|&i| a[(i, c)] < 0.0) {
+                    let (l, u, z) = (boxes.lower[(i, d)], boxes.upper[(i, d)], values[z][(i, c)]);
+                    if l < 0.0 && u > 0.0 && l.is_finite() && u.is_finite() {
+                        y[(i, c)] = (u * (z - l) / (u - l)).max(z).max(0.0);
                     }
-                })
+                }
             }
-            Op::Curve(curve, z) => values[*z].map(|z| curve.value(z)),
-            Op::Product(x, y) => values[*x].component_mul(&values[*y]),
-            Op::Reciprocal(z) => values[*z].map(|z| 1.0 / z),
-        };
-        values.push(value);
+        }
+        values.push(y);
     }
     (0..k).map(|c| functionals.column(c).dot(&values[at].column(c))).collect()
 }

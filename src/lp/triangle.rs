@@ -12,8 +12,8 @@
 //! that does not come from relaxations, such as a split's, has rows of its own.
 
 use super::Program;
-use crate::bound::{Layers, NodeRelaxation};
-use crate::net::{Affine, Boxes, Matrix, Network, NodeId, Op};
+use crate::bound::Layers;
+use crate::net::{Affine, Boxes, Network, NodeId, Op};
 
 /// What is to be relaxed: a network up to a node, over one domain.
 #[derive(Debug, Clone, Copy)]
@@ -118,7 +118,7 @@ impl Triangle {
             }
         };
         for (i, &a) in functional.iter().enumerate().filter(|(_, a)| **a != 0.0) {
-            if let Op::Affine(affine) = &net.node(self.at).op {
+            if let Some(affine) = net.node(self.at).op.affine() {
                 add(Element::constant(affine.bias[i]), a);
                 for term in &affine.terms {
                     let source = &self.elements[term.source];
@@ -153,7 +153,7 @@ pub fn relax(prefix: &Prefix, wanted: &[bool], encoding: Encoding) -> (Program, 
         ends: Vec::new(),
         sums: Vec::new(),
     };
-    let last_is_affine = matches!(prefix.net.node(prefix.at).op, Op::Affine(_));
+    let last_is_affine = prefix.net.node(prefix.at).op.affine().is_some();
     for (id, needed) in needed.iter().enumerate() {
         // Functionals are expanded over the last node's rows where it has some.
         let built = needed.iter().enumerate().filter(|_| id < prefix.at || !last_is_affine);
@@ -192,15 +192,13 @@ fn needed(prefix: &Prefix, wanted: &[bool]) -> Vec<Vec<bool>> {
                     }
                 }
             }
-            Op::Relu(z) => {
-                let upper = prefix.layers.boxes[*z].upper.column(prefix.domain);
-                elements.filter(|&i| upper[i] > 0.0).for_each(|i| earlier[*z][i] = true);
+            Op::Elementwise(_, operands) => {
+                let upper = prefix.layers.boxes[operands[0]].upper.column(prefix.domain);
+                let is_relu = net.node(id).op.relu().is_some();
+                for i in elements.filter(|&i| !is_relu || upper[i] > 0.0) {
+                    operands.iter().for_each(|&x| earlier[x][i] = true);
+                }
             }
-            Op::Curve(_, z) | Op::Reciprocal(z) => elements.for_each(|i| earlier[*z][i] = true),
-            Op::Product(x, y) => elements.for_each(|i| {
-                earlier[*x][i] = true;
-                earlier[*y][i] = true;
-            }),
         }
     }
     needed
@@ -235,8 +233,10 @@ impl Builder<'_> {
                 }
             }
             Op::Affine(affine) => self.affine(id, affine, i),
-            Op::Relu(z) => self.relu(id, *z, i),
-            _ => self.between_lines(id, i),
+            Op::Elementwise(_, operands) => match net.node(id).op.relu() {
+                Some(z) => self.relu(id, z, i),
+                None => self.between_lines(id, operands, i),
+            },
         }
     }
 
@@ -289,13 +289,10 @@ impl Builder<'_> {
         if z.variable.is_none() {
             return Element::constant(z.offset.max(0.0));
         }
-        let (s, t) = match self.prefix.layers.relaxation(self.prefix.net, id) {
-            NodeRelaxation::Unary(lines) => {
-                let at = (i, self.prefix.domain);
-                (lines.upper_slope[at], lines.upper_intercept[at])
-            }
-            _ => (0.0, f64::INFINITY),
-        };
+        let lines = self.prefix.layers.relaxation(self.prefix.net, id).map(|lines| &lines.upper);
+        let at = (i, self.prefix.domain);
+        let (s, t) =
+            lines.map_or((0.0, f64::INFINITY), |lines| (lines.slopes[0][at], lines.intercept[at]));
         let program = &mut self.program;
         let y = program.variable(f64::NEG_INFINITY, f64::INFINITY);
         let zero = program.row([(y, -1.0)], 0.0, false);
@@ -322,31 +319,17 @@ impl Builder<'_> {
     }
 
     /// A node between the lines of the sweep's own relaxation.
-    fn between_lines(&mut self, id: NodeId, i: usize) -> Element {
+    fn between_lines(&mut self, id: NodeId, operands: &[NodeId], i: usize) -> Element {
         let y = self.program.variable(f64::NEG_INFINITY, f64::INFINITY);
         let at = (i, self.prefix.domain);
-        let operands = self.prefix.net.node(id).op.operands();
-        let lines: Vec<(bool, Vec<f64>, f64)> =
-            match self.prefix.layers.relaxation(self.prefix.net, id) {
-                NodeRelaxation::Unary(lines) => {
-                    let intercept = |m: &Option<Matrix>| m.as_ref().map_or(0.0, |m| m[at]);
-                    vec![
-                        (false, vec![lines.lower_slope[at]], intercept(&lines.lower_intercept)),
-                        (true, vec![lines.upper_slope[at]], lines.upper_intercept[at]),
-                    ]
-                }
-                NodeRelaxation::Product(planes) => [(false, &planes.lower), (true, &planes.upper)]
-                    .map(|(above, plane)| (above, vec![plane[0][at], plane[1][at]], plane[2][at]))
-                    .to_vec(),
-                NodeRelaxation::None => Vec::new(),
-            };
-        for (above, slopes, intercept) in lines.into_iter().filter(|line| line.2.is_finite()) {
+        let lines = self.prefix.layers.relaxation(self.prefix.net, id);
+        let lines = lines.into_iter().flat_map(|l| [(-1.0, &l.lower), (1.0, &l.upper)]);
+        for (sign, lines) in lines.filter(|(_, lines)| lines.intercept[at].is_finite()) {
             // y ≤ Σ k z + c above, −y ≤ −Σ k z − c below.
-            let sign = if above { 1.0 } else { -1.0 };
-            let mut right = sign * intercept;
+            let mut right = sign * lines.intercept[at];
             let mut entries = vec![(y, sign)];
-            for (&operand, k) in operands.iter().zip(slopes) {
-                let z = self.elements[operand][i];
+            for (&operand, slopes) in operands.iter().zip(&lines.slopes) {
+                let (z, k) = (self.elements[operand][i], slopes[at]);
                 right += sign * k * z.offset;
                 if let Some((v, a)) = z.entry(-sign * k) {
                     match entries.iter_mut().find(|entry| entry.0 == v) {

@@ -4,8 +4,8 @@
 //! [`super::Affine::roundings`], and γ these and the dot products.
 
 use super::evaluate::broadcast;
-use super::{Affine, Matrix, Network, Op, recip_interval};
-use crate::num::{gamma, inflate, mul_down, mul_up, sub_up};
+use super::{Affine, Matrix, Network, Op};
+use crate::num::{gamma, inflate, mul_up, sub_up};
 
 /// A batch of boxes: column c is the box [lower, upper] of domain c.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,10 +111,10 @@ impl Network {
                 input.clone()
             }
             Op::Affine(affine) => enclose_affine(affine, earlier, input.domains()),
-            Op::Relu(z) => earlier[*z].map(|l, u| (l.max(0.0), u.max(0.0))),
-            Op::Curve(curve, z) => earlier[*z].map(|l, u| (curve.value_down(l), curve.value_up(u))),
-            Op::Product(a, b) => product(&earlier[*a], &earlier[*b]),
-            Op::Reciprocal(z) => earlier[*z].map(recip_interval),
+            Op::Elementwise(function, operands) => {
+                let operands: Vec<&Boxes> = operands.iter().map(|&z| &earlier[z]).collect();
+                function.enclose(&operands)
+            }
         }
     }
 }
@@ -158,28 +158,12 @@ pub(crate) fn around(l: f64, u: f64) -> (f64, f64) {
     (c, if exact { 0.0 } else { sub_up(u, c).max(sub_up(c, l)).max(0.0) })
 }
 
-fn product(a: &Boxes, b: &Boxes) -> Boxes {
-    let mut out = a.clone();
-    for i in 0..a.lower.len() {
-        let ends = [
-            (a.lower[i], b.lower[i]),
-            (a.lower[i], b.upper[i]),
-            (a.upper[i], b.lower[i]),
-            (a.upper[i], b.upper[i]),
-        ];
-        out.lower[i] = ends.iter().map(|&(x, y)| mul_down(x, y)).fold(f64::INFINITY, f64::min);
-        out.upper[i] = ends.iter().map(|&(x, y)| mul_up(x, y)).fold(f64::NEG_INFINITY, f64::max);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::net::{LinearMap, NetworkBuilder, Term};
     use crate::num::hostile::{exact, near, piled};
     use crate::num::{Rational, UNIT};
-    use num_traits::Zero;
     use proptest::prelude::*;
 
     /// The box of bias + W x for a box of inputs.
@@ -303,24 +287,6 @@ mod tests {
             let found = boxes(&row(&[w]), b * UNIT, 0, 0.0, [&[x], &[x]]);
             let value = value(&[w], b * UNIT, &[x]);
             prop_assert!(exact(found.lower[0]) <= value && value <= exact(found.upper[0]));
-        }
-
-        #[test]
-        fn products_of_intervals_are_rounded_outward(x in [near(), near()], y in [near(), near()]) {
-            let interval = |x: [f64; 2]| Boxes::single(&[x[0].min(x[1])], &[x[0].max(x[1])]);
-            let found = product(&interval(x), &interval(y));
-            for (x, y) in x.iter().flat_map(|&x| y.map(|y| (x, y))) {
-                let value = exact(x) * exact(y);
-                prop_assert!(exact(found.lower[0]) <= value && value <= exact(found.upper[0]));
-            }
-        }
-
-        #[test]
-        fn reciprocals_are_rounded_outward(x in near(), scale in 0.1f64..10.0) {
-            let x = x * scale;
-            let (low, high) = recip_interval(x, x);
-            prop_assert!(exact(low) <= exact(x).recip() && exact(x).recip() <= exact(high));
-            prop_assert!(!exact(x).is_zero());
         }
     }
 }

@@ -95,7 +95,6 @@ impl Network {
                 let len = self.node(to).len;
                 add(gradients[to].get_or_insert_with(|| Matrix::zeros(len, points)));
             };
-            let x = |id: usize| &values.0[id];
             match &node.op {
                 Op::Input => {}
                 Op::Affine(affine) => {
@@ -103,21 +102,12 @@ impl Network {
                         add(term.source, &mut |to| term.map.add_apply_transposed(&g, to));
                     }
                 }
-                Op::Relu(z) => add(*z, &mut |to| {
-                    to.zip_zip_apply(&g, x(*z), |to, g, z| {
-                        *to += if z > 0.0 { g } else { leak * g }
-                    });
-                }),
-                Op::Curve(curve, z) => add(*z, &mut |to| {
-                    to.zip_zip_apply(&g, x(*z), |to, g, z| *to += g * curve.derivative(z));
-                }),
-                Op::Product(a, b) => {
-                    add(*a, &mut |to| to.zip_zip_apply(&g, x(*b), |to, g, b| *to += g * b));
-                    add(*b, &mut |to| to.zip_zip_apply(&g, x(*a), |to, g, a| *to += g * a));
+                Op::Elementwise(function, operands) => {
+                    let x: Vec<&Matrix> = operands.iter().map(|&x| &values.0[x]).collect();
+                    for (k, &operand) in operands.iter().enumerate() {
+                        add(operand, &mut |to| function.add_chain(k, &x, &g, leak, to));
+                    }
                 }
-                Op::Reciprocal(z) => add(*z, &mut |to| {
-                    to.zip_zip_apply(&g, x(*z), |to, g, z| *to -= g / (z * z));
-                }),
             }
         }
         gradients[0].take().unwrap_or_else(|| Matrix::zeros(self.inputs(), points))
@@ -137,8 +127,6 @@ impl Network {
         );
         let mut values: Vec<Vec<f32>> = Vec::with_capacity(self.nodes().len());
         for node in self.nodes() {
-            let unary =
-                |z: usize, f: &dyn Fn(f32) -> f32| values[z].iter().map(|&z| f(z)).collect();
             let value = match &node.op {
                 Op::Input => x.to_vec(),
                 Op::Affine(affine) => {
@@ -151,12 +139,10 @@ impl Network {
                     }
                     y.iter().zip(&affine.bias).map(|(y, &b)| y + b as f32).collect()
                 }
-                Op::Relu(z) => unary(*z, &|z| z.max(0.0)),
-                Op::Curve(curve, z) => unary(*z, &|z| curve.value(f64::from(z)) as f32),
-                Op::Product(a, b) => {
-                    values[*a].iter().zip(&values[*b]).map(|(a, b)| a * b).collect()
+                Op::Elementwise(function, operands) => {
+                    let x: Vec<&[f32]> = operands.iter().map(|&x| values[x].as_slice()).collect();
+                    function.values_f32(&x)
                 }
-                Op::Reciprocal(z) => unary(*z, &|z| 1.0 / z),
             };
             values.push(value);
         }
@@ -164,7 +150,8 @@ impl Network {
     }
 }
 
-fn value(node: &Node, x: &Matrix, values: &[Matrix]) -> Matrix {
+/// The value of a node at each column of `x`, given those of the nodes before it.
+pub(crate) fn value(node: &Node, x: &Matrix, values: &[Matrix]) -> Matrix {
     match &node.op {
         Op::Input => {
             assert_eq!(
@@ -181,10 +168,10 @@ fn value(node: &Node, x: &Matrix, values: &[Matrix]) -> Matrix {
             }
             y
         }
-        Op::Relu(z) => values[*z].map(|z| z.max(0.0)),
-        Op::Curve(curve, z) => values[*z].map(|z| curve.value(z)),
-        Op::Product(a, b) => values[*a].component_mul(&values[*b]),
-        Op::Reciprocal(z) => values[*z].map(f64::recip),
+        Op::Elementwise(function, operands) => {
+            let x: Vec<&Matrix> = operands.iter().map(|&x| &values[x]).collect();
+            function.values(&x)
+        }
     }
 }
 
@@ -197,10 +184,10 @@ pub(super) fn broadcast(vector: &[f64], columns: usize) -> Matrix {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Curve, LinearMap, NetworkBuilder, NodeId, Term};
+    use super::super::{Function, LinearMap, NetworkBuilder, NodeId, Term};
     use super::*;
 
-    /// y = tanh(W relu(V x + b)) · sigmoid(U x) + 1/(3 + x₀²), every operator at once.
+    /// y = tanh(W relu(V x + b)) · sigmoid(softplus(U x)) + 1/(3 + x₀²), every operator at once.
     fn everything() -> Network {
         let matrix = |r, c, seed: usize| {
             LinearMap::from_matrix(Matrix::from_fn(r, c, |i, j| {
@@ -212,17 +199,18 @@ mod tests {
         let v = b.affine(term(0, matrix(4, 3, 1)), vec![0.1, -0.2, 0.3, 0.0], 0, "v").unwrap();
         let r = b.relu(v, "r").unwrap();
         let w = b.linear(r, matrix(2, 4, 2), "w").unwrap();
-        let t = b.curve(Curve::Tanh, w, "t").unwrap();
+        let t = b.elementwise(Function::Tanh, &[w], "t").unwrap();
         let u = b.linear(0, matrix(2, 3, 3), "u").unwrap();
-        let s = b.curve(Curve::Sigmoid, u, "s").unwrap();
-        let p = b.product(t, s, "p").unwrap();
+        let soft = b.elementwise(Function::Softplus, &[u], "soft").unwrap();
+        let s = b.elementwise(Function::Sigmoid, &[soft], "s").unwrap();
+        let p = b.elementwise(Function::Product, &[t, s], "p").unwrap();
         let first =
             LinearMap::from_matrix(Matrix::from_fn(2, 3, |_, j| if j == 0 { 1.0 } else { 0.0 }));
         let x0 = b.linear(0, first, "x0").unwrap();
-        let square = b.product(x0, x0, "sq").unwrap();
+        let square = b.elementwise(Function::Product, &[x0, x0], "sq").unwrap();
         let shifted =
             b.affine(term(square, LinearMap::Identity(2)), vec![3.0; 2], 0, "3+").unwrap();
-        let q = b.reciprocal(shifted, "q").unwrap();
+        let q = b.elementwise(Function::Reciprocal, &[shifted], "q").unwrap();
         let sum = vec![
             Term { source: p, map: LinearMap::Identity(2) },
             Term { source: q, map: LinearMap::Identity(2) },

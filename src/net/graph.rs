@@ -1,6 +1,6 @@
 //! The network as a graph: immutable, topologically ordered, sizes checked when it is built, holding no bounds.
 
-use super::{Curve, LinearMap, Network};
+use super::{Function, LinearMap, Network, Op};
 use thiserror::Error;
 
 /// Index of a node; the operands of a node always have smaller indices.
@@ -36,45 +36,6 @@ impl Affine {
     #[must_use]
     pub fn fan_in(&self) -> usize {
         self.terms.iter().map(|t| t.map.fan_in()).sum::<usize>() + 1
-    }
-}
-
-/// What a node computes, elementwise where it is no affine map.
-#[derive(Debug, Clone)]
-pub enum Op {
-    /// The network's only input.
-    Input,
-    /// b + Σ Wₖ xₖ.
-    Affine(Affine),
-    /// max(x, 0): the only piecewise-linear operator; all others are lowered to it exactly.
-    Relu(NodeId),
-    /// An S-shaped activation.
-    Curve(Curve, NodeId),
-    /// x · y of two nodes.
-    Product(NodeId, NodeId),
-    /// 1 / x.
-    Reciprocal(NodeId),
-}
-
-impl Op {
-    /// The nodes this one reads.
-    #[must_use]
-    pub fn operands(&self) -> Vec<NodeId> {
-        match self {
-            Self::Input => Vec::new(),
-            Self::Affine(affine) => affine.terms.iter().map(|t| t.source).collect(),
-            Self::Relu(x) | Self::Curve(_, x) | Self::Reciprocal(x) => vec![*x],
-            Self::Product(x, y) => vec![*x, *y],
-        }
-    }
-
-    pub(super) fn renumber(&mut self, to: &[NodeId]) {
-        match self {
-            Self::Input => {}
-            Self::Affine(affine) => affine.terms.iter_mut().for_each(|t| t.source = to[t.source]),
-            Self::Relu(x) | Self::Curve(_, x) | Self::Reciprocal(x) => *x = to[*x],
-            Self::Product(x, y) => (*x, *y) = (to[*x], to[*y]),
-        }
     }
 }
 
@@ -179,10 +140,10 @@ impl NetworkBuilder {
     pub fn within(&mut self, id: NodeId, slack: Vec<f64>) -> Result<(), BuildError> {
         check_size("the slack", slack.len(), self.len(id)?)?;
         check_finite("slack", &slack)?;
-        match &mut self.nodes[id].op {
-            Op::Affine(affine) => affine.slack = slack,
-            _ => return Err(BuildError::UnknownOperand(id)),
-        }
+        let Op::Affine(affine) = &mut self.nodes[id].op else {
+            return Err(BuildError::UnknownOperand(id));
+        };
+        affine.slack = slack;
         Ok(())
     }
 
@@ -205,46 +166,25 @@ impl NetworkBuilder {
     /// # Errors
     /// Where x does not exist.
     pub fn relu(&mut self, x: NodeId, name: impl Into<String>) -> Result<NodeId, BuildError> {
-        let len = self.len(x)?;
-        self.push(Op::Relu(x), len, name.into())
+        self.elementwise(Function::Relu, &[x], name)
     }
 
-    /// Adds an S-shaped activation.
+    /// Adds an elementwise function of nodes of equal size.
     ///
     /// # Errors
-    /// Where x does not exist.
-    pub fn curve(
+    /// Where a node does not exist, sizes differ, or the function has another number of operands.
+    pub fn elementwise(
         &mut self,
-        curve: Curve,
-        x: NodeId,
+        function: Function,
+        operands: &[NodeId],
         name: impl Into<String>,
     ) -> Result<NodeId, BuildError> {
-        let len = self.len(x)?;
-        self.push(Op::Curve(curve, x), len, name.into())
-    }
-
-    /// Adds the elementwise product of two nodes of equal size.
-    ///
-    /// # Errors
-    /// Where a node does not exist or sizes differ.
-    pub fn product(
-        &mut self,
-        x: NodeId,
-        y: NodeId,
-        name: impl Into<String>,
-    ) -> Result<NodeId, BuildError> {
-        let (len, other) = (self.len(x)?, self.len(y)?);
-        check_size("the second factor", other, len)?;
-        self.push(Op::Product(x, y), len, name.into())
-    }
-
-    /// Adds 1 / x.
-    ///
-    /// # Errors
-    /// Where x does not exist.
-    pub fn reciprocal(&mut self, x: NodeId, name: impl Into<String>) -> Result<NodeId, BuildError> {
-        let len = self.len(x)?;
-        self.push(Op::Reciprocal(x), len, name.into())
+        check_size("the list of operands", operands.len(), function.operands())?;
+        let len = self.len(operands[0])?;
+        for &operand in operands {
+            check_size("the second operand", self.len(operand)?, len)?;
+        }
+        self.push(Op::Elementwise(function, operands.to_vec()), len, name.into())
     }
 
     fn push(&mut self, op: Op, len: usize, name: String) -> Result<NodeId, BuildError> {

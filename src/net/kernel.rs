@@ -116,7 +116,7 @@ pub fn relax(a: &[f64], slopes: Slopes, m: &[f64], out: &mut [f64]) -> (f64, f64
         for lane in 0..LANES {
             let i = start + lane;
             let (positive, negative) = parts(a[i]);
-            let value = positive * al[i] + negative * au[i];
+            let value = if a[i] > 0.0 { positive * al[i] } else { negative * au[i] };
             out[i] = value;
             intercepts[lane] += negative * t[i];
             reaches[lane] += value.abs() * m[i];
@@ -125,7 +125,7 @@ pub fn relax(a: &[f64], slopes: Slopes, m: &[f64], out: &mut [f64]) -> (f64, f64
     let (mut intercept, mut reach) = (0.0, 0.0);
     for i in blocks..n {
         let (positive, negative) = parts(a[i]);
-        let value = positive * al[i] + negative * au[i];
+        let value = if a[i] > 0.0 { positive * al[i] } else { negative * au[i] };
         out[i] = value;
         intercept += negative * t[i];
         reach += value.abs() * m[i];

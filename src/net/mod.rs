@@ -9,7 +9,7 @@ mod graph;
 pub mod kernel;
 mod linear;
 mod network;
-mod scalar;
+mod op;
 mod sparse;
 
 pub use conv::{Conv, ConvGeometry};
@@ -17,10 +17,14 @@ pub use dense::Dense;
 pub(crate) use enclosure::around;
 pub use enclosure::{Boxes, Enclosure};
 pub use evaluate::Values;
-pub use graph::{Affine, BuildError, NetworkBuilder, Node, NodeId, Op, Term};
+pub(crate) use evaluate::value;
+pub use graph::{Affine, BuildError, NetworkBuilder, Node, NodeId, Term};
 pub use linear::LinearMap;
 pub use network::{FinalOperator, Network};
-pub use scalar::{Curve, recip_interval, sigmoid, tanh};
+pub use op::{
+    Function, Line, Lines, OnnxFunction, Op, Operator, Relaxation, Splits, default_in_doubt,
+    default_slope, upper_slope,
+};
 pub use sparse::Sparse;
 pub(crate) use sparse::{column, column_mut, columns};
 

@@ -1,6 +1,6 @@
 //! Networks: graphs from one input vector to one output vector, and networks made of others.
 
-use super::graph::{Affine, BuildError, NetworkBuilder, Node, NodeId, Op, Term, check_size};
+use super::graph::{Affine, BuildError, NetworkBuilder, Node, NodeId, Term, check_size};
 use super::{LinearMap, Sparse};
 use std::fmt;
 
@@ -91,10 +91,14 @@ impl Network {
 
     /// ReLU nodes in order: (the ReLU, its pre-activation). Position k is block k of a proof.
     pub fn relus(&self) -> impl Iterator<Item = (NodeId, NodeId)> + '_ {
-        self.nodes.iter().enumerate().filter_map(|(id, node)| match node.op {
-            Op::Relu(x) => Some((id, x)),
-            _ => None,
-        })
+        self.nodes.iter().enumerate().filter_map(|(id, node)| Some((id, node.op.relu()?)))
+    }
+
+    /// Whether an elementwise function reads a node.
+    #[must_use]
+    pub fn is_relaxed(&self, id: NodeId) -> bool {
+        let reads = |node: &Node| node.op.is_elementwise() && node.op.operands().contains(&id);
+        self.nodes[id..].iter().any(reads)
     }
 
     /// Number of stored parameters, convolution kernels counted once.
@@ -103,10 +107,7 @@ impl Network {
         let count = |affine: &Affine| {
             affine.terms.iter().map(|t| t.map.parameters()).sum::<usize>() + affine.bias.len()
         };
-        self.nodes
-            .iter()
-            .map(|node| if let Op::Affine(affine) = &node.op { count(affine) } else { 0 })
-            .sum()
+        self.nodes.iter().filter_map(|node| node.op.affine()).map(count).sum()
     }
 
     /// The same network with affine nodes that nothing reads, right before its output; the other nodes keep their numbers.

@@ -1,6 +1,6 @@
 //! Exact arithmetic on whole multiples of powers of two: what doubles, their sums and their products are, without fractions to cancel.
 
-use certus::net::{Network, Op};
+use certus::net::{Function, Network, Op};
 use num_bigint::{BigInt, Sign};
 use std::cmp::Ordering;
 use std::ops::{Add, Mul, Neg};
@@ -141,9 +141,11 @@ pub fn evaluate(net: &Network, x: &[f64]) -> Vec<Vec<Dyadic>> {
                 }
                 y
             }
-            Op::Relu(z) => values[*z].iter().map(Dyadic::relu).collect(),
-            Op::Product(a, b) => values[*a].iter().zip(&values[*b]).map(|(a, b)| a * b).collect(),
-            Op::Reciprocal(_) | Op::Curve(..) => unreachable!("no dyadic value"),
+            Op::Elementwise(Function::Relu, z) => values[z[0]].iter().map(Dyadic::relu).collect(),
+            Op::Elementwise(Function::Product, z) => {
+                values[z[0]].iter().zip(&values[z[1]]).map(|(a, b)| a * b).collect()
+            }
+            Op::Elementwise(..) => unreachable!("no dyadic value"),
         };
         values.push(value);
     }

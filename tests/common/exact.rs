@@ -1,8 +1,8 @@
 //! The network as what it is, a function over the rationals: the oracle for every bound.
 
-use certus::net::{Network, Op};
+use certus::net::{Function, Network, Op};
 use certus::num::{Rational, from_f64};
-use num_traits::{Signed, Zero};
+use num_traits::Zero;
 
 /// The exact value of every node at an exact point. Only for networks without S-shaped activations and with exact
 /// weights (no charged roundings).
@@ -22,13 +22,17 @@ pub fn evaluate(net: &Network, x: &[Rational]) -> Vec<Vec<Rational>> {
                 }
                 y
             }
-            Op::Relu(z) => values[*z]
-                .iter()
-                .map(|z| if z.is_positive() { z.clone() } else { Rational::zero() })
-                .collect(),
-            Op::Product(a, b) => values[*a].iter().zip(&values[*b]).map(|(a, b)| a * b).collect(),
-            Op::Reciprocal(z) => values[*z].iter().map(Rational::recip).collect(),
-            Op::Curve(..) => unreachable!("no exact value"),
+            Op::Elementwise(function, z) => {
+                let x = |k: usize| &values[z[k]];
+                match function {
+                    Function::Relu => {
+                        x(0).iter().map(|z| z.clone().max(Rational::zero())).collect()
+                    }
+                    Function::Product => x(0).iter().zip(x(1)).map(|(a, b)| a * b).collect(),
+                    Function::Reciprocal => x(0).iter().map(Rational::recip).collect(),
+                    _ => unreachable!("no exact value"),
+                }
+            }
         };
         values.push(value);
     }

@@ -1,7 +1,7 @@
 //! Random small networks, boxes and points.
 
 use certus::net::{
-    Conv, ConvGeometry, LinearMap, Matrix, Network, NetworkBuilder, NodeId, Sparse, Term,
+    Conv, ConvGeometry, Function, LinearMap, Matrix, Network, NetworkBuilder, NodeId, Sparse, Term,
 };
 use proptest::prelude::*;
 
@@ -14,7 +14,7 @@ pub enum Kind {
     Hostile,
     /// Products and reciprocals (of 1 + x²) too.
     Rational,
-    /// Sigmoid and tanh too.
+    /// Sigmoid, tanh and softplus too.
     Curves,
 }
 
@@ -123,14 +123,14 @@ fn affine(b: &mut NetworkBuilder, source: NodeId, choices: &mut Choices, kind: K
 }
 
 fn nonlinear(b: &mut NetworkBuilder, z: NodeId, choices: &mut Choices, kind: Kind) -> NodeId {
-    use certus::net::Curve;
     match (kind, choices.below(4)) {
-        (Kind::Curves, 0) => b.curve(Curve::Sigmoid, z, "sigmoid").unwrap(),
-        (Kind::Curves, 1) => b.curve(Curve::Tanh, z, "tanh").unwrap(),
-        (Kind::Rational, 0) => b.product(z, z, "square").unwrap(),
+        (Kind::Curves, 0) => b.elementwise(Function::Sigmoid, &[z], "sigmoid").unwrap(),
+        (Kind::Curves, 1) => b.elementwise(Function::Tanh, &[z], "tanh").unwrap(),
+        (Kind::Curves, 2) => b.elementwise(Function::Softplus, &[z], "softplus").unwrap(),
+        (Kind::Rational, 0) => b.elementwise(Function::Product, &[z, z], "square").unwrap(),
         (Kind::Rational, 1) => {
             let n = b.len(z).unwrap();
-            let square = b.product(z, z, "square").unwrap();
+            let square = b.elementwise(Function::Product, &[z, z], "square").unwrap();
             let shifted = b
                 .affine(
                     vec![Term { source: square, map: LinearMap::Identity(n) }],
@@ -139,7 +139,7 @@ fn nonlinear(b: &mut NetworkBuilder, z: NodeId, choices: &mut Choices, kind: Kin
                     "1 + x²",
                 )
                 .unwrap();
-            b.reciprocal(shifted, "1 / (1 + x²)").unwrap()
+            b.elementwise(Function::Reciprocal, &[shifted], "1 / (1 + x²)").unwrap()
         }
         _ => b.relu(z, "relu").unwrap(),
     }

@@ -98,8 +98,9 @@ fn explore(
                     }
                     e
                 }
-                Op::Relu(z) => {
-                    let z = values[*z][i].clone();
+                Op::Elementwise(..) => {
+                    let z = node.op.relu().expect("the oracle knows affine nodes and ReLUs");
+                    let z = values[z][i].clone();
                     let negated = z.scaled(&-Rational::one());
                     let Some(low) = part.minimise(&z) else { return };
                     let high = -part.minimise(&negated).unwrap();
@@ -118,7 +119,6 @@ fn explore(
                         return;
                     }
                 }
-                _ => unreachable!("the oracle knows affine nodes and ReLUs"),
             };
             values[id].push(value);
         }

@@ -6,7 +6,7 @@
 use super::exact::{evaluate, exact};
 use certus::load::{NetworkError, NodeProblem, load_network_bytes};
 use certus::net::FinalOperator;
-use certus::net::{Matrix, Network, Op};
+use certus::net::{Function, Matrix, Network, Op};
 use certus::num::Rational;
 use certus_check::circuit::{Circuit, Node};
 use certus_check::map::Scratch;
@@ -157,8 +157,8 @@ fn compare(
 fn network_exactly(network: &Network, x: &[Rational]) -> Option<Vec<Rational>> {
     let plain = |node: &certus::net::Node| match &node.op {
         Op::Affine(affine) => affine.roundings == 0,
-        Op::Curve(..) | Op::Reciprocal(_) => false,
-        _ => true,
+        Op::Elementwise(function, _) => matches!(function, Function::Relu | Function::Product),
+        Op::Input => true,
     };
     network.nodes().iter().all(plain).then(|| evaluate(network, x).swap_remove(network.output()))
 }

@@ -218,7 +218,7 @@ def rounds(node, inputs, outputs):
     if not floats or not outputs[0].is_float:
         return False
     op, own = node.op_type, 20 if any(v.type == np.float32 for v in floats + outputs) else 44
-    if op in ("Sigmoid", "Tanh", "Softmax", "LogSoftmax"):
+    if op in ("Sigmoid", "Tanh", "Softplus", "Softmax", "LogSoftmax"):
         return True
     if op == "Div":
         return not powers_of_two(floats[1].arrays[0]) or width(floats[:1]) > own

@@ -155,7 +155,6 @@ fn cut(
 mod tests {
     use super::*;
     use crate::audit::shift::Image;
-    use crate::net::Op;
 
     /// The roundings that the affine nodes in front of a network are charged with: the image's, and those of the cuts.
     fn roundings(
@@ -168,8 +167,8 @@ mod tests {
         let image = Image { channels: 1, height: 1, width: 1 };
         let scene = Scene { image, values: &[value], domain: Some(&[domain]) };
         let front = front(&perturbation.family(&scene).unwrap(), &scene).unwrap();
-        let of = |op: &Op| if let Op::Affine(affine) = op { Some(affine.roundings) } else { None };
-        front.nodes().iter().filter_map(|node| of(&node.op)).collect()
+        let affine = front.nodes().iter().filter_map(|node| node.op.affine());
+        affine.map(|affine| affine.roundings).collect()
     }
 
     #[test]

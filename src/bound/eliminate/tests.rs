@@ -50,12 +50,18 @@ impl Known {
                     }
                     y
                 }
-                Op::Relu(z) => values[*z].iter().map(|z| z.clone().max(Rational::zero())).collect(),
-                Op::Reciprocal(z) => values[*z].iter().map(Rational::recip).collect(),
-                Op::Product(x, y) => {
-                    values[*x].iter().zip(&values[*y]).map(|(x, y)| x * y).collect()
+                Op::Input => unreachable!("the first node alone"),
+                Op::Elementwise(function, z) => {
+                    let x = |k: usize| &values[z[k]];
+                    match function {
+                        Function::Relu => {
+                            x(0).iter().map(|z| z.clone().max(Rational::zero())).collect()
+                        }
+                        Function::Reciprocal => x(0).iter().map(Rational::recip).collect(),
+                        Function::Product => x(0).iter().zip(x(1)).map(|(x, y)| x * y).collect(),
+                        _ => unreachable!("no exact value"),
+                    }
                 }
-                _ => unreachable!("no exact value"),
             };
             values.push(value);
         }

@@ -1,7 +1,7 @@
 //! Each step of forward bounds against exact arithmetic: whatever is between the forms before is between those after.
 
 use super::*;
-use crate::net::{LinearMap, NetworkBuilder, Sparse, Term};
+use crate::net::{Function, LinearMap, NetworkBuilder, Sparse, Term};
 use crate::num::Rational;
 use crate::num::hostile::{exact, near, piled};
 use num_traits::Zero;
@@ -187,7 +187,9 @@ proptest! {
         let row = |x: [f64; 3]| Matrix::from_row_slice(1, 3, &x.map(|x| scale * x));
         let forms = Forms { middle: row(middle), radius: row(radius) };
         let (l, u) = ([-1.0, -2f64.powi(-20), -1.0][how], u.abs());
-        let (a, s, t) = crate::bound::relax::relu_lines(l, u);
+        let lines = Function::Relu.relax(&[&Boxes::single(&[l], &[u])]);
+        let (a, s) = (lines.lower.slopes[0][0], lines.upper.slopes[0][0]);
+        let t = lines.upper.intercept[0];
         let out = after(&net, forms.clone(), &[l], &[u]);
         for signs in [[false, false], [false, true], [true, false], [true, true]] {
             let [low, high] = ends(&forms, 0, &signs);
@@ -208,7 +210,7 @@ proptest! {
             b.linear(0, LinearMap::Sparse(Sparse::gather(2, [i])), "factor").unwrap()
         };
         let (first, second) = (pick(&mut b, 0), pick(&mut b, 1));
-        let product = b.product(first, second, "product").unwrap();
+        let product = b.elementwise(Function::Product, &[first, second], "product").unwrap();
         let net = b.finish(product).unwrap();
         let mut lower = ends_of.map(|x| -x.abs());
         let mut upper = [1.0, 1.0];
@@ -227,15 +229,16 @@ proptest! {
         let mut forward = Forward { width: 2, forms: all, ..Forward::new(&net, &input) };
         let _ = forward.push(3, &layers);
         let out = forward.forms[3].as_ref().unwrap();
-        let NodeRelaxation::Product(planes) = layers.relaxation(&net, 3) else { unreachable!() };
+        let planes = layers.relaxation(&net, 3).unwrap();
         for negative in [false, true] {
             let (x, y) = (ends(&x, 0, &[negative]), ends(&y, 0, &[negative]));
             let [low, high] = ends(out, 0, &[negative]);
-            let value = |plane: &[Matrix; 3], up: bool| {
+            let value = |plane: &Lines, up: bool| {
                 let part = |slope: f64, ends: &[Rational; 2]| {
                     exact(slope) * &ends[usize::from(up == (slope >= 0.0))]
                 };
-                part(plane[0][0], &x) + part(plane[1][0], &y) + exact(plane[2][0])
+                let [first, second] = [0, 1].map(|k| plane.slopes[k][0]);
+                part(first, &x) + part(second, &y) + exact(plane.intercept[0])
             };
             prop_assert!(low <= value(&planes.lower, false) && value(&planes.upper, true) <= high);
         }
@@ -250,7 +253,8 @@ fn planes_that_underflow_are_charged() {
     let known = |x: f64| Some(Forms { middle: one(x), radius: one(0.0) });
     let forms = vec![known(0.0), known(0.5), known(f64::from_bits(1))];
     let forward = Forward { forms, ..Forward::new(&net, &Boxes::single(&[0.0], &[0.0])) };
-    let plane = [one(0.0), one(0.5), one(0.0)];
-    let out = forward.product([1, 2], [&plane, &plane]).unwrap();
+    let plane = Lines { slopes: vec![one(0.0), one(0.5)], intercept: one(0.0) };
+    let planes = Relaxation { lower: plane.clone(), upper: plane, through_origin: false };
+    let out = forward.elementwise(&[1, 2], &planes).unwrap();
     holds(&out, &(exact(0.5) * exact(f64::from_bits(1))));
 }

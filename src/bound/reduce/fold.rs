@@ -45,8 +45,7 @@ pub fn fold(analysis: &Analysis) -> Option<Reduced> {
         let form = match &node.op {
             Op::Input => builder.input(),
             Op::Affine(affine) => builder.affine(affine),
-            Op::Relu(z) => builder.relu(id, *z)?,
-            _ => return None,
+            Op::Elementwise(..) => builder.relu(id, node.op.relu()?)?,
         };
         builder.forms.push(form);
     }
@@ -59,14 +58,12 @@ pub fn cost(analysis: &Analysis) -> Option<usize> {
     let net = analysis.net;
     let (mut cost, mut entries, mut sources) = (0, 0, net.inputs());
     for node in net.nodes() {
-        match &node.op {
-            Op::Affine(_) => entries = entries.max(node.len * sources),
-            Op::Relu(z) => {
-                let unstable = analysis.layers.boxes[*z].of_unknown_sign().count();
-                cost += unstable * sources;
-                sources += unstable;
-            }
-            _ => {}
+        if node.op.affine().is_some() {
+            entries = entries.max(node.len * sources);
+        } else if let Some(z) = node.op.relu() {
+            let unstable = analysis.layers.boxes[z].of_unknown_sign().count();
+            cost += unstable * sources;
+            sources += unstable;
         }
     }
     (entries <= MOST_ENTRIES).then_some(cost + net.outputs() * sources)

@@ -48,17 +48,17 @@ impl Needed {
         for (id, node) in net.nodes().iter().enumerate().take(from + 1).rev() {
             match &node.op {
                 Op::Input => {}
-                Op::Relu(z) if matches!(net.node(*z).op, Op::Affine(_)) => {
-                    let boxes = &analysis.layers.boxes[*z];
+                Op::Affine(affine) => needed.read(analysis, id, affine),
+                Op::Elementwise(..) => {
+                    let z = node.op.relu().filter(|&z| net.node(z).op.affine().is_some())?;
+                    let boxes = &analysis.layers.boxes[z];
                     for i in 0..node.len {
                         let is_read = needed.values[id][i];
                         let is_active = boxes.lower[i] >= 0.0;
-                        needed.values[*z][i] |= is_read && is_active;
-                        needed.unstable[*z][i] |= is_read && !is_active && boxes.upper[i] > 0.0;
+                        needed.values[z][i] |= is_read && is_active;
+                        needed.unstable[z][i] |= is_read && !is_active && boxes.upper[i] > 0.0;
                     }
                 }
-                Op::Affine(affine) => needed.read(analysis, id, affine),
-                _ => return None,
             }
         }
         Some(needed)
@@ -67,10 +67,8 @@ impl Needed {
     /// Marks and counts what the needed elements of an affine node read.
     fn read(&mut self, analysis: &Analysis, id: NodeId, affine: &Affine) {
         for Term { source, map } in &affine.terms {
-            let operand = match analysis.net.node(*source).op {
-                Op::Relu(z) => Some(&analysis.layers.boxes[z].upper),
-                _ => None,
-            };
+            let operand = analysis.net.node(*source).op.relu();
+            let operand = operand.map(|z| &analysis.layers.boxes[z].upper);
             let is_zero = |i: usize| operand.is_some_and(|upper| upper[i] <= 0.0);
             for row in 0..affine.bias.len() {
                 let times = usize::from(self.values[id][row]) + usize::from(self.unstable[id][row]);
@@ -133,16 +131,16 @@ pub fn prune(analysis: &Analysis, needed: &Needed, output: NodeId) -> Option<Red
                     place.unstable = Some((new, unstable));
                 }
             }
-            Op::Relu(z) => {
-                let boxes = &analysis.layers.boxes[*z];
-                if let Some((new, unstable)) = &places[*z].unstable {
+            Op::Elementwise(..) => {
+                let z = node.op.relu()?;
+                let boxes = &analysis.layers.boxes[z];
+                if let Some((new, unstable)) = &places[z].unstable {
                     put(network.relu(*new, "").ok()?, 0, unstable);
                     origins.push(Some((id, unstable.clone())));
                 }
                 let active = (0..node.len).filter(|&i| boxes.lower[i] >= 0.0);
-                active.for_each(|i| place.values[i] = places[*z].values[i]);
+                active.for_each(|i| place.values[i] = places[z].values[i]);
             }
-            _ => return None,
         }
         places.push(place);
     }

@@ -2,9 +2,7 @@
 
 use super::domain::{Domain, Known, Split, boxes_of, known_nodes, splittable};
 use super::{INNER, ROOT};
-use crate::bound::{
-    Analysis, Climb, Climbed, Goal, SplitLift, Start, climb, default_slope, default_slopes,
-};
+use crate::bound::{Analysis, Climb, Climbed, Goal, SplitLift, Start, climb, default_slopes};
 use crate::branch::doubt::{Ends, Lines, Neuron, SLACK, doubtful, hints_of, in_full};
 use crate::branch::tree::{Line, Refutation};
 use crate::net::{Boxes, Matrix, NodeId, Op};
@@ -71,8 +69,9 @@ impl<'a> Goals<'a> {
     ) -> Self {
         let mut unstable = Vec::new();
         for (id, node) in root.net.nodes().iter().enumerate().take(at) {
-            if let Op::Relu(z) | Op::Curve(_, z) = node.op {
-                let elements = splittable(&node.op, &root.layers.boxes[z]);
+            if let Op::Elementwise(function, operands) = &node.op {
+                let z = operands[0];
+                let elements = splittable(function.splits(), &root.layers.boxes[z]);
                 unstable.extend(elements.into_iter().map(|i| (id, z, i)));
             }
         }
@@ -87,11 +86,8 @@ impl<'a> Goals<'a> {
 
     /// The whole region, for one of the functionals.
     pub fn whole(&self, goal: u32) -> Domain {
-        let slope = |&(relu, _, i): &Neuron| {
-            let Op::Relu(z) = self.root.net.node(relu).op else { return 0.0 };
-            let boxes = &self.root.layers.boxes[z];
-            default_slope(boxes.lower[i], boxes.upper[i]) as f32
-        };
+        let defaults = default_slopes(&self.root.sweep(), self.at, &[0]);
+        let slope = |&(id, _, i): &Neuron| defaults[id].as_ref().map_or(0.0, |s| s[i] as f32);
         Domain {
             bound: f64::NEG_INFINITY,
             goal,

@@ -4,9 +4,9 @@
 use super::INNER;
 use super::batch::{Bounded, Goals};
 use super::domain::{Domain, Known, Split, known_of};
-use crate::bound::{Analysis, Climb, Climbed, NodeRelaxation, SplitLift};
+use crate::bound::{Analysis, Climb, Climbed, SplitLift};
 use crate::branch::doubt::Neuron;
-use crate::net::{NodeId, Op};
+use crate::net::{Lines, NodeId};
 use std::sync::Arc;
 
 /// Candidates whose children are bounded before one is chosen: many near the root, where a good choice pays most.
@@ -26,21 +26,6 @@ impl Place {
         let &Self { node, element, at } = self;
         Split { node, element, at, active }
     }
-}
-
-/// Where to split a neuron with pre-activations in [l, u]: at the kink of a ReLU; in the middle of a curve's part or, if that is well
-/// off the middle, where it turns from convex to concave. Intervals shorter than this share of their ends are not split.
-fn points(op: &Op, (l, u): (f64, f64)) -> [Option<f64>; 2] {
-    const SHORTEST: f64 = 1e-6;
-    let inside = |at: f64| Some(at).filter(|at| l < *at && *at < u);
-    if matches!(op, Op::Relu(_)) {
-        return [inside(0.0), None];
-    }
-    let middle = 0.5 * l + 0.5 * u;
-    if u - l < SHORTEST * l.abs().max(u.abs()) {
-        return [None, None];
-    }
-    [inside(middle), inside(0.0).filter(|_| middle.abs() > 0.1 * (u - l))]
 }
 
 impl Goals<'_> {
@@ -100,17 +85,19 @@ impl Goals<'_> {
             };
             let (a, y, z) = (a[(i, d)], y[(i, d)], z[(i, d)]);
             let op = &analysis.net.node(id).op;
-            let (value, height) = match (op, analysis.layers.relaxation(analysis.net, id)) {
-                (Op::Relu(_), _) if l < 0.0 && u > 0.0 => (z.max(0.0), (-l) * u / (u - l)),
-                (Op::Curve(curve, _), NodeRelaxation::Unary(lines)) if l < u => {
-                    let middle = 0.5 * l + 0.5 * u;
-                    let low = lines.lower_intercept.as_ref().map_or(0.0, |b| b[(i, d)]);
-                    let low = lines.lower_slope[(i, d)] * middle + low;
-                    let high = lines.upper_slope[(i, d)] * middle + lines.upper_intercept[(i, d)];
-                    (curve.value(z), high - low)
-                }
-                _ => return 0.0,
+            let lines = analysis.layers.relaxation(analysis.net, id);
+            let (Some(function), Some(lines)) = (op.function(), lines) else { return 0.0 };
+            if !function.splits().divide(l, u) {
+                return 0.0;
+            }
+            let height = if op.relu().is_some() {
+                (-l) * u / (u - l)
+            } else {
+                let middle = 0.5 * l + 0.5 * u;
+                let at = |l: &Lines| l.slopes[0][(i, d)] * middle + l.intercept[(i, d)];
+                at(&lines.upper) - at(&lines.lower)
             };
+            let value = function.at(&[z]);
             (a * (y - value)).abs() + 0.1 * a.abs() * height + f64::MIN_POSITIVE
         };
         let best = |&d: &usize| {
@@ -120,9 +107,10 @@ impl Goals<'_> {
             let most = candidates_at(domains[d].splits.len());
             let places = |&(id, node, element): &Neuron| {
                 let boxes = &analysis.layers.boxes[node];
-                let ends = (boxes.lower[(element, d)], boxes.upper[(element, d)]);
-                let places = points(&analysis.net.node(id).op, ends).into_iter().flatten();
-                places.map(move |at| Place { node, element, at })
+                let (l, u) = (boxes.lower[(element, d)], boxes.upper[(element, d)]);
+                let function = analysis.net.node(id).op.function();
+                let places = function.into_iter().flat_map(move |f| f.splits().points(l, u));
+                places.flatten().map(move |at| Place { node, element, at })
             };
             scored.into_iter().take(most).flat_map(|s| places(s.1)).collect()
         };

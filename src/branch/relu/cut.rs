@@ -10,9 +10,9 @@
 use super::INNER;
 use super::batch::{Goals, Seed};
 use super::refine::{END_SLACK, Short, fitting};
-use crate::bound::{Analysis, Climbed, Goal, NodeRelaxation, Reduced, Start, Swept, work_of_sweep};
+use crate::bound::{Analysis, Climbed, Goal, Reduced, Start, Swept, work_of_sweep};
 use crate::branch::tree::{Lemma, SUM, SumTerm, Tree};
-use crate::net::{Affine, Boxes, LinearMap, Matrix, Network, NodeId, Op, Term};
+use crate::net::{Affine, Boxes, LinearMap, Matrix, Network, NodeId, Term};
 use rayon::prelude::*;
 
 /// Neurons of a group, at most, and domains of the short search for its cut: in the first round, and how many more, or times more, in
@@ -259,10 +259,7 @@ fn sums(net: &Network, nodes: &[Affine]) -> Vec<Vec<SumTerm>> {
     let of = |node: &Affine, row: usize| {
         let mut sum = Vec::new();
         for Term { source, map } in &node.terms {
-            let operand = match net.node(*source).op {
-                Op::Relu(z) => Some(z),
-                _ => None,
-            };
+            let operand = net.node(*source).op.relu();
             map.for_each_in_row(row, |element, coefficient| {
                 let (node, relu) = (operand.unwrap_or(*source), operand.is_some());
                 if coefficient != 0.0 {
@@ -303,9 +300,7 @@ fn layer(
 ) -> Layer {
     let mut layer = Layer::default();
     let net = analysis.net;
-    let (Some(c), NodeRelaxation::Unary(lines)) =
-        (&swept.trace[relu], analysis.layers.relaxation(net, relu))
-    else {
+    let (Some(c), Some(lines)) = (&swept.trace[relu], analysis.layers.relaxation(net, relu)) else {
         return layer;
     };
     let rows: Vec<Vec<((NodeId, usize), f64)>> =
@@ -329,10 +324,10 @@ fn layer(
             free[k] = false;
             let i = lost[k].1;
             let slope = if c[i] < 0.0 {
-                low += c[i] * lines.upper_intercept[i];
-                lines.upper_slope[i]
+                low += c[i] * lines.upper.intercept[i];
+                lines.upper.slopes[0][i]
             } else {
-                climbed.slopes[relu].as_ref().map_or(lines.lower_slope[i], |slopes| slopes[i])
+                climbed.slopes[relu].as_ref().map_or(lines.lower.slopes[0][i], |slopes| slopes[i])
             };
             relus.push((i, c[i]));
             operands.push((i, -c[i] * slope));
@@ -348,7 +343,7 @@ fn layer(
 /// nodes that only pick, and of norm 1.
 fn reads(analysis: &Analysis, mut node: NodeId, mut element: usize) -> Vec<((NodeId, usize), f64)> {
     let mut row: Vec<((NodeId, usize), f64)> = Vec::new();
-    while let Op::Affine(affine) = &analysis.net.node(node).op {
+    while let Some(affine) = analysis.net.node(node).op.affine() {
         row.clear();
         for Term { source, map } in &affine.terms {
             let boxes = &analysis.layers.boxes[*source];

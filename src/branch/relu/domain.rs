@@ -3,7 +3,7 @@
 use crate::bound::Analysis;
 use crate::branch::doubt::Neuron;
 use crate::branch::front::Part;
-use crate::net::{Boxes, Matrix, Network, NodeId, Op};
+use crate::net::{Boxes, Matrix, Network, Node, NodeId, Op, Splits};
 use crate::num::{single_down, single_up};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -133,23 +133,17 @@ pub fn known_nodes(net: &Network) -> Vec<NodeId> {
     let nodes = net.nodes();
     let is_kept = |&z: &NodeId| {
         let mut readers = nodes.iter().filter(|node| node.op.operands().contains(&z));
-        let is_affine = |op: &Op| matches!(op, Op::Affine(_));
+        let is_affine = |op: &Op| op.affine().is_some();
         let last = is_affine(&nodes[z].op) && readers.clone().all(|node| is_affine(&node.op));
-        last || readers.any(|node| matches!(node.op, Op::Relu(_) | Op::Curve(..)))
+        let splits = |node: &Node| node.op.function().is_some_and(|f| f.splits() != Splits::Never);
+        last || readers.any(splits)
     };
     (0..nodes.len()).filter(is_kept).collect()
 }
 
-/// The elements of one pre-activation of a region that can be split: those of unknown sign where a ReLU reads it, all that are not
-/// constant where a sigmoid or tanh does.
-pub fn splittable(op: &Op, boxes: &Boxes) -> Vec<usize> {
-    match op {
-        Op::Relu(_) => boxes.of_unknown_sign().collect(),
-        Op::Curve(..) => {
-            (0..boxes.lower.nrows()).filter(|&i| boxes.lower[i] < boxes.upper[i]).collect()
-        }
-        _ => Vec::new(),
-    }
+/// The elements of one pre-activation of a region that can be split.
+pub fn splittable(splits: Splits, boxes: &Boxes) -> Vec<usize> {
+    (0..boxes.lower.nrows()).filter(|&i| splits.divide(boxes.lower[i], boxes.upper[i])).collect()
 }
 
 /// What is known of some nodes of domains, one column each: the root's bounds, those kept with the domain, and the signs of its
@@ -192,7 +186,7 @@ pub fn boxes_of<'a>(
 mod tests {
     use super::*;
     use crate::bound::Intermediate;
-    use crate::net::{Curve, LinearMap, NetworkBuilder, Term};
+    use crate::net::{Function, LinearMap, NetworkBuilder, Term};
 
     #[test]
     fn the_sides_of_a_split_meet_at_its_value() {
@@ -200,14 +194,14 @@ mod tests {
         let map = LinearMap::from_matrix(Matrix::from_row_slice(2, 2, &[1.0, 2.0, -1.0, 1.0]));
         let terms = vec![Term { source: 0, map }];
         let z = builder.affine(terms.clone(), vec![0.0; 2], 0, "z").unwrap();
-        let y = builder.curve(Curve::Tanh, z, "y").unwrap();
+        let y = builder.elementwise(Function::Tanh, &[z], "y").unwrap();
         let terms = vec![Term { source: y, ..terms[0].clone() }];
         let last = builder.affine(terms, vec![0.0; 2], 0, "last").unwrap();
         let net = builder.finish(last).unwrap();
         let input = Boxes::single(&[-1.0; 2], &[1.0; 2]);
         let root = Analysis::of_region(&net, &input, Intermediate::Crown);
         assert_eq!(known_nodes(&net), [z, last]);
-        let elements = splittable(&net.node(y).op, &root.layers.boxes[z]);
+        let elements = splittable(Splits::Anywhere, &root.layers.boxes[z]);
         assert_eq!(elements, [0, 1]);
         let unstable: Vec<Neuron> = elements.iter().map(|&i| (y, z, i)).collect();
         let known = known_of(&root, &unstable, 0);

@@ -7,7 +7,7 @@ use super::fold;
 use super::lower::{Lowering, Pending, Value, Variable};
 use super::shape::{Problem, broadcast_indices};
 use crate::load::NodeProblem;
-use crate::net::{Curve, LinearMap, Sparse, Term};
+use crate::net::{Function, LinearMap, Sparse, Term};
 
 /// x + y.
 pub fn add<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
@@ -93,7 +93,7 @@ pub fn mul<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
         }
         (Value::Variable(x), Value::Variable(y)) => {
             let (x, y) = (expand(low, x, &shape)?, expand(low, y, &shape)?);
-            Ok(low.product(&x, &y)?.into())
+            Ok(low.elementwise(Function::Product, &[&x, &y])?.into())
         }
         (Value::Condition(condition), x) | (x, Value::Condition(condition)) => {
             masked(low, condition, x)
@@ -115,13 +115,13 @@ pub fn div<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
         }
         (Value::Constant(c), Value::Variable(y)) => {
             let factors = spread(c, &shape)?;
-            let y = low.reciprocal(y)?;
+            let y = low.elementwise(Function::Reciprocal, &[y])?;
             Ok(scale(low, &y, &factors, 0, shape)?.into())
         }
         (Value::Variable(x), Value::Variable(y)) => {
-            let y = low.reciprocal(y)?;
+            let y = low.elementwise(Function::Reciprocal, &[y])?;
             let (x, y) = (expand(low, x, &shape)?, expand(low, &y, &shape)?);
-            Ok(low.product(&x, &y)?.into())
+            Ok(low.elementwise(Function::Product, &[&x, &y])?.into())
         }
         (Value::Condition(_), _) | (_, Value::Condition(_)) => Err(JUMPS),
     }
@@ -143,16 +143,14 @@ pub fn normal(value: f64) -> Problem<f64> {
     Ok(value)
 }
 
-/// 1 / (1 + e^−x).
-pub fn sigmoid<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+/// A smooth function of one operand.
+pub fn smooth<'m>(
+    low: &mut Lowering,
+    call: &Call<'_, 'm>,
+    function: Function,
+) -> Problem<Value<'m>> {
     let x = call.variable(low, 0)?;
-    Ok(low.curve(Curve::Sigmoid, &x)?.into())
-}
-
-/// The hyperbolic tangent.
-pub fn tanh<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
-    let x = call.variable(low, 0)?;
-    Ok(low.curve(Curve::Tanh, &x)?.into())
+    Ok(low.elementwise(function, &[&x])?.into())
 }
 
 /// The constant's elements, broadcast to a shape.

@@ -8,7 +8,7 @@ use super::shape::{Problem, broadcast, count_entries};
 use crate::load::NodeProblem;
 use crate::load::budget::{Budget, Exceeded};
 use crate::net::{
-    BuildError, Curve, FinalOperator, LinearMap, Network, NetworkBuilder, NodeId, Sparse, Term,
+    BuildError, FinalOperator, Function, LinearMap, Network, NetworkBuilder, NodeId, Sparse, Term,
 };
 use crate::num::two_sum;
 use std::rc::Rc;
@@ -366,25 +366,11 @@ impl<'b> Lowering<'b> {
         Ok(self.push(State::Node(id), self.len(x), x.shape.clone()))
     }
 
-    /// An S-shaped activation.
-    pub fn curve(&mut self, curve: Curve, x: &Variable) -> Problem<Variable> {
-        let z = self.node(x)?;
-        let id = self.builder.curve(curve, z, self.origin.name.clone())?;
-        Ok(self.push(State::Node(id), self.len(x), x.shape.clone()))
-    }
-
-    /// x · y of equal shapes.
-    pub fn product(&mut self, x: &Variable, y: &Variable) -> Problem<Variable> {
-        let (a, b) = (self.node(x)?, self.node(y)?);
-        let id = self.builder.product(a, b, self.origin.name.clone())?;
-        Ok(self.push(State::Node(id), self.len(x), x.shape.clone()))
-    }
-
-    /// 1 / x.
-    pub fn reciprocal(&mut self, x: &Variable) -> Problem<Variable> {
-        let z = self.node(x)?;
-        let id = self.builder.reciprocal(z, self.origin.name.clone())?;
-        Ok(self.push(State::Node(id), self.len(x), x.shape.clone()))
+    /// An elementwise function of operands of equal shapes.
+    pub fn elementwise(&mut self, function: Function, x: &[&Variable]) -> Problem<Variable> {
+        let operands = x.iter().map(|x| self.node(x)).collect::<Problem<Vec<_>>>()?;
+        let id = self.builder.elementwise(function, &operands, self.origin.name.clone())?;
+        Ok(self.push(State::Node(id), self.len(x[0]), x[0].shape.clone()))
     }
 
     /// The tensor of the given shape whose elements are those with the given indices.

@@ -9,7 +9,8 @@ use super::{
     alias, choice, conv, elementwise, fold, last, legacy, matmul, piecewise, place, reduce, select,
 };
 use crate::load::NodeProblem;
-use crate::net::FinalOperator;
+use crate::net::{FinalOperator, Function};
+use std::sync::LazyLock;
 
 type One = for<'m> fn(&mut Lowering, &Call<'_, 'm>) -> Problem<Value<'m>>;
 type Many = for<'m> fn(&mut Lowering, &Call<'_, 'm>) -> Problem<Vec<Value<'m>>>;
@@ -19,6 +20,7 @@ type Many = for<'m> fn(&mut Lowering, &Call<'_, 'm>) -> Problem<Vec<Value<'m>>>;
 enum Rule {
     One(One),
     Many(Many),
+    Smooth(Function),
 }
 
 /// An operator from an operator set on: its name, that set, how it is read, its operands and its attributes.
@@ -30,7 +32,7 @@ type Row = (&'static str, i64, Rule, &'static str, &'static str);
 const POOL: &str = "auto_pad ceil_mode dilations kernel_shape pads storage_order strides";
 const AVERAGE: &str = "auto_pad ceil_mode count_include_pad kernel_shape pads strides";
 
-/// Sorted by name and operator set.
+/// Sorted by name and operator set; smooth functions are listed where they are defined ([`Function::ONNX`]).
 const OPERATORS: &[Row] = {
     use Rule::{Many, One};
     &[
@@ -172,8 +174,6 @@ const OPERATORS: &[Row] = {
         ("Reshape", 14, One(alias::reshape), "T I", "allowzero"),
         ("Shape", 1, One(fold::shape), "T", ""),
         ("Shape", 15, One(fold::shape), "T", "end start"),
-        ("Sigmoid", 1, One(elementwise::sigmoid), "R", "consumed_inputs"),
-        ("Sigmoid", 6, One(elementwise::sigmoid), "R", ""),
         ("Size", 1, One(fold::size), "T", ""),
         ("Slice", 1, One(select::slice), "T", "axes ends starts"),
         ("Slice", 10, One(select::slice), "T J J J? J?", ""),
@@ -189,8 +189,6 @@ const OPERATORS: &[Row] = {
         ("Sum", 1, One(legacy::sum), "R*", "consumed_inputs"),
         ("Sum", 6, One(legacy::sum), "R*", ""),
         ("Sum", 8, One(elementwise::sum), "R*", ""),
-        ("Tanh", 1, One(elementwise::tanh), "R", "consumed_inputs"),
-        ("Tanh", 6, One(elementwise::tanh), "R", ""),
         ("Transpose", 1, One(select::transpose), "T", "perm"),
         ("Unsqueeze", 1, One(alias::unsqueeze), "T", "axes"),
         ("Unsqueeze", 13, One(alias::unsqueeze), "T I", ""),
@@ -207,19 +205,29 @@ pub fn run<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Vec<Value<'m>
     match rule {
         Rule::One(rule) => Ok(vec![rule(low, call)?]),
         Rule::Many(rule) => rule(low, call),
+        Rule::Smooth(function) => Ok(vec![elementwise::smooth(low, call, function)?]),
     }
 }
+
+/// All operators, sorted by name and operator set.
+static ALL: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let smooth =
+        |&(name, since, f, attributes): &_| (name, since, Rule::Smooth(f), "R", attributes);
+    let mut rows = [OPERATORS, &Function::ONNX.iter().map(smooth).collect::<Vec<_>>()].concat();
+    rows.sort_by_key(|row| (row.0, row.1));
+    rows
+});
 
 /// The row that holds in the file's operator set.
 fn find(call: &Call) -> Problem<&'static Row> {
     let (op, opset) = (call.node.op, call.opset);
     let known = super::model::is_standard_domain(call.node.domain);
-    let of_name = OPERATORS.iter().filter(|row| known && row.0 == op);
+    let of_name = ALL.iter().filter(|row| known && row.0 == op);
     match (of_name.clone().rfind(|row| row.1 <= opset), of_name.map(|row| row.1).min()) {
         (Some(row), _) => Ok(row),
         (None, Some(since)) => Err(NodeProblem::OperatorSet { opset, since }),
         (None, None) => {
-            let mut names: Vec<&str> = OPERATORS.iter().map(|row| row.0).collect();
+            let mut names: Vec<&str> = ALL.iter().map(|row| row.0).collect();
             names.dedup();
             let last = |name: &&str| !last::NAMES.contains(name);
             names.retain(last);
@@ -302,7 +310,8 @@ mod tests {
     #[test]
     fn the_table_is_sorted_and_spelled_right() {
         assert!(OPERATORS.is_sorted_by(|a, b| (a.0, a.1) < (b.0, b.1)));
-        for (name, _, _, operands, attributes) in OPERATORS {
+        assert!(ALL.is_sorted_by(|a, b| (a.0, a.1) < (b.0, b.1)));
+        for (name, _, _, operands, attributes) in &*ALL {
             let letters = |token: &str| {
                 "TNRFIJB".contains(&token[..1]) && matches!(&token[1..], "" | "?" | "*")
             };

@@ -33,7 +33,7 @@ fn a_sum_of_intercepts_pays_for_its_additions() {
 #[test]
 fn a_sum_of_intercepts_below_pays_for_its_additions() {
     let mut b = NetworkBuilder::new(300, "x").unwrap();
-    let y = b.reciprocal(0, "y").unwrap();
+    let y = b.elementwise(Function::Reciprocal, &[0], "y").unwrap();
     let known = Known::new(b.finish(y).unwrap(), &[-1.0; 300], &[-1.0; 300]);
     let values = known.at(&[-1.0; 300]);
     let before = Before { more: exact_dot_of(&piled(300), &values[1]), ..Before::default() };
@@ -48,7 +48,7 @@ fn a_sum_of_intercepts_of_planes_pays_for_its_additions() {
     let mut b = NetworkBuilder::new(1, "x").unwrap();
     let all = || LinearMap::Sparse(Sparse::gather(1, [0; 300]));
     let (x, y) = (b.linear(0, all(), "x").unwrap(), b.linear(0, all(), "y").unwrap());
-    let product = b.product(x, y, "product").unwrap();
+    let product = b.elementwise(Function::Product, &[x, y], "product").unwrap();
     let net = b.finish(product).unwrap();
     let ones = |n: usize| Boxes::single(&vec![1.0; n], &vec![1.0; n]);
     let known = Known::within(net, [1, 300, 300, 300].map(ones).into());
@@ -71,13 +71,13 @@ pub(super) fn product_loss(
         b.linear(0, LinearMap::Sparse(Sparse::gather(2, [i])), "factor").unwrap()
     };
     let (first, second) = (pick(&mut b, 0), pick(&mut b, 1));
-    let product = b.product(first, second, "product").unwrap();
+    let product = b.elementwise(Function::Product, &[first, second], "product").unwrap();
     let factor = |ends: [f64; 2]| Boxes::single(&ends[..1], &ends[1..]);
     let both = Boxes::single(&[x[0], y[0]], &[x[1], y[1]]);
     let value = factor([0.0, 0.0]);
     let known = Known::within(b.finish(product).unwrap(), vec![both, factor(x), factor(y), value]);
-    let lines = ProductLines::new(&known.layers.boxes[1], &known.layers.boxes[2]);
-    let constant = constant(if a > 0.0 { &lines.lower } else { &lines.upper }[2][0]);
+    let lines = known.layers.relaxation(&known.net, 3).unwrap();
+    let constant = constant(if a > 0.0 { &lines.lower } else { &lines.upper }.intercept[0]);
     let corners = x.iter().flat_map(|&x| y.map(|y| [x, y]));
     corners
         .map(|corner| {

@@ -41,7 +41,7 @@ impl Chain {
 fn folded(net: &Network, l: f64, u: f64) -> [f64; 3] {
     let analysis = Analysis::of_region(net, &Boxes::single(&[l], &[u]), Intermediate::Interval);
     let reduced = Reduced::fold(&analysis).unwrap();
-    let Op::Affine(affine) = &reduced.net.node(reduced.net.output()).op else { panic!() };
+    let affine = reduced.net.node(reduced.net.output()).op.affine().unwrap();
     assert_eq!(reduced.net.nodes().len(), 2, "all ReLUs are active");
     let mut weight = 0.0;
     affine.terms[0].map.for_each_in_row(0, |_, w| weight = w);

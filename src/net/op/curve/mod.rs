@@ -1,8 +1,12 @@
-//! Scalar nonlinearities other than ReLU, with rigorous enclosures of their values.
+//! S-shaped activations: increasing, convex below 0, concave above, with rigorous enclosures of their values.
 //!
 //! The exponential comes from `libm` (the same code on every platform), whose results are within one unit in the last
 //! place; sigmoid and tanh built on it are within [`ROUNDINGS`] relative roundings, which every enclosure charges.
 
+mod lines;
+
+use super::unary::Unary;
+use super::{Line, Splits};
 use crate::num::{TINY, UNIT};
 
 /// Relative roundings charged for a computed sigmoid or tanh, and for adding that: at most six occur.
@@ -17,26 +21,38 @@ pub enum Curve {
     Tanh,
 }
 
-impl Curve {
-    /// The function's value, rounded.
-    #[must_use]
-    pub fn value(self, x: f64) -> f64 {
+impl Unary for Curve {
+    const SPLITS: Splits = Splits::Anywhere;
+
+    fn value(&self, x: f64) -> f64 {
         match self {
             Self::Sigmoid => sigmoid(x),
-            Self::Tanh => tanh(x),
+            Self::Tanh => libm::tanh(x),
         }
     }
 
+    fn chain(&self, x: f64, g: f64, _leak: f64) -> f64 {
+        g * self.derivative(x)
+    }
+
+    fn range(&self, l: f64, u: f64) -> (f64, f64) {
+        (self.value_down(l), self.value_up(u))
+    }
+
+    fn lines(&self, l: f64, u: f64) -> [Line; 2] {
+        [lines::lower(*self, l, u), lines::upper(*self, l, u)]
+    }
+}
+
+impl Curve {
     /// The derivative, within 16 relative roundings (and less than the smallest normal number) everywhere, far out too: with e = e^−|x|
     /// (e^−2|x|) it is e / (1 + e)² (4 e / (1 + e)²).
-    #[must_use]
     pub fn derivative(self, x: f64) -> f64 {
         self.with_derivative(x).1
     }
 
     /// Value and derivative from one exponential; of the value, which may be less accurate than [`Self::value`], nothing may depend
     /// that must be sound.
-    #[must_use]
     pub fn with_derivative(self, x: f64) -> (f64, f64) {
         match self {
             Self::Sigmoid => {
@@ -53,7 +69,6 @@ impl Curve {
     }
 
     /// The second derivative from value and first derivative, rounded.
-    #[must_use]
     pub fn second_derivative(self, value: f64, derivative: f64) -> f64 {
         match self {
             Self::Sigmoid => derivative * (1.0 - 2.0 * value),
@@ -62,7 +77,6 @@ impl Curve {
     }
 
     /// The x ≤ 0 where the derivative is k, about; −∞ for k ≤ 0, 0 where no derivative is as large.
-    #[must_use]
     pub fn where_derivative_is(self, k: f64) -> f64 {
         if k <= 0.0 {
             return f64::NEG_INFINITY;
@@ -77,8 +91,7 @@ impl Curve {
     }
 
     /// Infimum and supremum.
-    #[must_use]
-    pub fn range(self) -> (f64, f64) {
+    pub fn limits(self) -> (f64, f64) {
         match self {
             Self::Sigmoid => (0.0, 1.0),
             Self::Tanh => (-1.0, 1.0),
@@ -86,44 +99,25 @@ impl Curve {
     }
 
     /// A float ≤ the exact value at x.
-    #[must_use]
     pub fn value_down(self, x: f64) -> f64 {
         let v = self.value(x);
-        (v - (ROUNDINGS * UNIT * v.abs() + TINY)).max(self.range().0)
+        (v - (ROUNDINGS * UNIT * v.abs() + TINY)).max(self.limits().0)
     }
 
     /// A float ≥ the exact value at x.
-    #[must_use]
     pub fn value_up(self, x: f64) -> f64 {
         let v = self.value(x);
-        (v + (ROUNDINGS * UNIT * v.abs() + TINY)).min(self.range().1)
+        (v + (ROUNDINGS * UNIT * v.abs() + TINY)).min(self.limits().1)
     }
 }
 
 /// 1 / (1 + e^−x), rounded.
-#[must_use]
 pub fn sigmoid(x: f64) -> f64 {
     if x >= 0.0 {
         1.0 / (1.0 + libm::exp(-x))
     } else {
         let e = libm::exp(x);
         e / (1.0 + e)
-    }
-}
-
-/// The hyperbolic tangent, rounded.
-#[must_use]
-pub fn tanh(x: f64) -> f64 {
-    libm::tanh(x)
-}
-
-/// An enclosure of { 1/x : x ∈ [lower, upper] }; everything where the interval holds 0.
-#[must_use]
-pub fn recip_interval(lower: f64, upper: f64) -> (f64, f64) {
-    if lower > 0.0 || upper < 0.0 {
-        ((1.0 / upper).next_down(), (1.0 / lower).next_up())
-    } else {
-        (f64::NEG_INFINITY, f64::INFINITY)
     }
 }
 
@@ -208,12 +202,5 @@ mod tests {
             assert_eq!(curve.where_derivative_is(2.0), 0.0);
             assert_eq!(curve.where_derivative_is(0.0), f64::NEG_INFINITY);
         }
-    }
-
-    #[test]
-    fn reciprocals_enclose() {
-        let (lo, hi) = recip_interval(3.0, 7.0);
-        assert!(lo * 7.0 <= 1.0 && hi * 3.0 >= 1.0 && hi - lo < 0.2);
-        assert_eq!(recip_interval(-1.0, 1.0), (f64::NEG_INFINITY, f64::INFINITY));
     }
 }

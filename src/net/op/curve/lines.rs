@@ -1,7 +1,7 @@
 //! Linear bounds of S-shaped activations: any slope, with an intercept that is proved for it.
 
-use super::relax::Line;
-use crate::net::Curve;
+use super::{Curve, Line};
+use crate::net::op::unary::Unary;
 use crate::num::{TINY, UNIT, sub_down};
 
 /// Steps of Newton's method for tangent points, at most, and how near to one it stops; the slope need not be exact, only near the best
@@ -11,8 +11,8 @@ const NEAR: f64 = 1e-6;
 
 /// A line below f on [l, u]. The slope is that of CROWN for S-shaped functions (Zhang et al. 2018, §3.3): a chord where f
 /// is concave, a tangent where it is convex, the tangent through (u, f(u)) in between.
-pub fn lower_line(curve: Curve, l: f64, u: f64) -> Line {
-    let floor = Line { slope: 0.0, intercept: curve.value_down(l) };
+pub fn lower(curve: Curve, l: f64, u: f64) -> Line {
+    let floor = Line::constant(curve.value_down(l));
     if !(l < u && l.is_finite() && u.is_finite()) {
         return floor;
     }
@@ -30,9 +30,9 @@ pub fn lower_line(curve: Curve, l: f64, u: f64) -> Line {
 }
 
 /// A line above f on [l, u], by the symmetry f(−z) = C − f(z) with C = 1 for the sigmoid and 0 for tanh.
-pub fn upper_line(curve: Curve, l: f64, u: f64) -> Line {
-    let Line { slope, intercept } = lower_line(curve, -u, -l);
-    let total = curve.range().0 + curve.range().1;
+pub fn upper(curve: Curve, l: f64, u: f64) -> Line {
+    let Line { slope, intercept } = lower(curve, -u, -l);
+    let total = curve.limits().0 + curve.limits().1;
     Line { slope, intercept: -sub_down(intercept, total) }
 }
 
@@ -121,7 +121,7 @@ mod tests {
             // A slope as large as the derivative is somewhere in the interval.
             let slope = curve.derivative(l + k * width);
             let own = Line { slope, intercept: lower_intercept(curve, slope, l, u) };
-            let (low, high) = (lower_line(curve, l, u), upper_line(curve, l, u));
+            let (low, high) = (lower(curve, l, u), upper(curve, l, u));
             let touches = [own, low, high].map(|line| curve.where_derivative_is(line.slope));
             let [first, second, third] = touches;
             for z in [l, u, first, second, -third, l + t * width] {
@@ -131,7 +131,7 @@ mod tests {
                 prop_assert!(at(low) <= value && at(own) <= value && value <= at(high));
             }
             // A point has a constant below it.
-            prop_assert!(exact(lower_line(curve, l, l).intercept) <= exactly(curve, l).0);
+            prop_assert!(exact(lower(curve, l, l).intercept) <= exactly(curve, l).0);
         }
 
         /// Lines and tangents anywhere, wherever they would be of use.
@@ -189,7 +189,7 @@ mod tests {
         fn lines_enclose_and_touch(l in -12.0f64..12.0, width in 1e-9f64..20.0, t in 0.0f64..1.0, tanh: bool) {
             let curve = if tanh { Curve::Tanh } else { Curve::Sigmoid };
             let u = l + width;
-            let (low, high) = (lower_line(curve, l, u), upper_line(curve, l, u));
+            let (low, high) = (lower(curve, l, u), upper(curve, l, u));
             let z = l + t * (u - l);
             // Values to 1e-15; the lines themselves are evaluated with rounding here.
             prop_assert!(low.slope * z + low.intercept <= curve.value(z) + 1e-13);
@@ -208,7 +208,7 @@ mod tests {
             let l = -36.0 + 0.007 * f64::from(i);
             for width in [0.01, 0.5, 2.0, 7.0, 11.0, 16.0, 25.0] {
                 let u = l + width;
-                let line = lower_line(Curve::Tanh, l, u);
+                let line = lower(Curve::Tanh, l, u);
                 for t in 0..=64 {
                     let z = (l + width * f64::from(t) / 64.0).min(u);
                     if z > -3.0 {
@@ -226,8 +226,8 @@ mod tests {
 
     #[test]
     fn degenerate_intervals_give_constants() {
-        let line = lower_line(Curve::Sigmoid, 0.5, 0.5);
-        assert!(line.slope == 0.0 && line.intercept <= crate::net::sigmoid(0.5));
-        assert_eq!(upper_line(Curve::Tanh, f64::NEG_INFINITY, 3.0).slope, 0.0);
+        let line = lower(Curve::Sigmoid, 0.5, 0.5);
+        assert!(line.slope == 0.0 && line.intercept <= Curve::Sigmoid.value(0.5));
+        assert_eq!(upper(Curve::Tanh, f64::NEG_INFINITY, 3.0).slope, 0.0);
     }
 }

@@ -1,0 +1,104 @@
+//! Functions of one variable: what one says about numbers, an operator says about batches.
+
+use super::{Line, Operator, Relaxation, Splits};
+use crate::net::{Boxes, Matrix};
+
+/// A function f of one variable. Loops over elements call it without a detour: [`Operator`] is written for each once.
+pub trait Unary: Sync {
+    /// Where its operand may be split.
+    const SPLITS: Splits = Splits::Never;
+    /// Whether every slope of [0, 1] has a line below ([`Self::tangent`]), so that slopes may be optimised.
+    const FREE: bool = false;
+    /// Whether the lines below all go through the origin.
+    const THROUGH_ORIGIN: bool = false;
+
+    /// f(x), rounded.
+    fn value(&self, x: f64) -> f64;
+
+    /// f(x) in single precision.
+    fn value_f32(&self, x: f32) -> f32 {
+        self.value(f64::from(x)) as f32
+    }
+
+    /// g f'(x), rounded; `leak` is the slope of a ReLU that is off.
+    fn chain(&self, x: f64, g: f64, leak: f64) -> f64;
+
+    /// { f(x) : l ≤ x ≤ u }, rounded outward.
+    fn range(&self, l: f64, u: f64) -> (f64, f64);
+
+    /// A line below and one above f on [l, u].
+    fn lines(&self, l: f64, u: f64) -> [Line; 2];
+
+    /// Where slopes are [free](Self::FREE): a line below f everywhere, of a slope of [0, 1].
+    fn tangent(&self, slope: f64) -> Line {
+        Line { slope, intercept: 0.0 }
+    }
+
+    /// Where that line touches f, about.
+    fn touches(&self, _slope: f64) -> f64 {
+        0.0
+    }
+}
+
+impl<F: Unary> Operator for F {
+    fn operands(&self) -> usize {
+        1
+    }
+
+    fn at(&self, x: &[f64]) -> f64 {
+        self.value(x[0])
+    }
+
+    fn values(&self, x: &[&Matrix]) -> Matrix {
+        x[0].map(|x| self.value(x))
+    }
+
+    fn values_f32(&self, x: &[&[f32]]) -> Vec<f32> {
+        x[0].iter().map(|&x| self.value_f32(x)).collect()
+    }
+
+    fn add_chain(&self, _k: usize, x: &[&Matrix], g: &Matrix, leak: f64, to: &mut Matrix) {
+        to.zip_zip_apply(g, x[0], |to, g, x| *to += self.chain(x, g, leak));
+    }
+
+    fn enclose(&self, x: &[&Boxes]) -> Boxes {
+        x[0].map(|l, u| self.range(l, u))
+    }
+
+    fn relax(&self, x: &[&Boxes]) -> Relaxation {
+        let mut out = Relaxation::zeros(1, x[0].lower.shape());
+        out.through_origin = F::THROUGH_ORIGIN;
+        let Relaxation { lower, upper, .. } = &mut out;
+        let ends = x[0].lower.iter().zip(x[0].upper.iter());
+        let low = lower.slopes[0].iter_mut().zip(lower.intercept.iter_mut());
+        let high = upper.slopes[0].iter_mut().zip(upper.intercept.iter_mut());
+        for (((&l, &u), low), high) in ends.zip(low).zip(high) {
+            for ((slope, intercept), line) in [low, high].into_iter().zip(self.lines(l, u)) {
+                (*slope, *intercept) = (line.slope, line.intercept);
+            }
+        }
+        out
+    }
+
+    fn splits(&self) -> Splits {
+        F::SPLITS
+    }
+
+    fn has_free_slopes(&self) -> bool {
+        F::FREE
+    }
+
+    fn tangents(&self, chosen: &[f64], [l, u]: [&[f64]; 2], lines: [&mut [f64]; 2]) {
+        let [slopes, intercepts] = lines;
+        for i in 0..chosen.len() {
+            if l[i] < u[i] && !chosen[i].is_nan() {
+                let line = self.tangent(chosen[i].clamp(0.0, 1.0));
+                (slopes[i], intercepts[i]) = (line.slope, line.intercept);
+            }
+        }
+    }
+
+    fn touching(&self, slopes: &[f64]) -> Vec<f64> {
+        slopes.iter().map(|&slope| self.touches(slope)).collect()
+    }
+}
