@@ -23,10 +23,18 @@
 //! [`num`] → [`net`] → [`spec`] → [`load`] → [`query`] → [`attack`] → [`bound`] → [`lp`] → [`branch`] → [`prove`] → [`verify`] →
 //! [`audit`] → [`report`] → [`cli`]
 //!
+//! # Features
+//!
+//! All are on unless `default-features = false`. `cli`: the program, audits and reports, which are most of the packages. `solvers`: linear and
+//! mixed-integer programs; without them the methods `lp` and `milp` prove what the stages before them do. `npz`: data in NumPy's archives.
+//! `tables`: data in CSV files, and settings in a file beside the data.
+//!
 //! # From outside
 //!
 //! A [`Query`] is what is asked; [`verify`], [`verify_with_proof`], [`attack`] and [`bounds`] answer it. What else the modules hold is
 //! public for the command, the tests and the curious, is not shown here, and may change at any time.
+
+#![forbid(unsafe_code)]
 
 #[doc(hidden)]
 pub mod num;
@@ -61,12 +69,15 @@ pub mod prove;
 #[doc(hidden)]
 pub mod verify;
 
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod audit;
 
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod report;
 
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
 

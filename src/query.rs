@@ -253,6 +253,7 @@ fn check_half_space(half: &HalfSpace) -> Result<(), &'static str> {
 ///
 /// ```
 /// use certus::{AttackSettings, Classifier, DataSettings, Dataset, Norm, attack, load_network, parse_rational};
+/// # if !cfg!(feature = "tables") { return Ok(()) }
 /// let loaded = load_network("models/breast_cancer/mlp_plain.onnx".as_ref())?;
 /// let data = Dataset::load("models/breast_cancer/test.csv".as_ref(), &DataSettings::default())?;
 /// let classifier = Classifier::new(loaded.network, &loaded.input_shape, data)?;

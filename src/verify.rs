@@ -14,7 +14,6 @@ use crate::net::{Affine, Network, Node};
 use crate::prove::{Phase, Proof};
 use crate::query::Query;
 use crate::spec::Property;
-use serde::{Deserialize, Serialize};
 use stages::{Bounding, Decided};
 use std::cell::RefCell;
 use std::fmt;
@@ -121,8 +120,9 @@ impl Stage {
 }
 
 /// What must be trusted to believe a certificate (docs/soundness.md).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "cli", serde(rename_all = "snake_case"))]
 pub enum AssuranceLevel {
     /// An external floating-point solver's word.
     Solver,

@@ -2,9 +2,8 @@
 //!
 //! The benchmark set lies beside the repository; without it the test says that it skipped.
 
-use certus::load::load_network;
+use certus::load::{load_network, load_reference};
 use certus::net::Matrix;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// Relative to the largest output of a network.
@@ -12,14 +11,6 @@ const TOLERANCE: f64 = 1e-4;
 
 fn bench() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/bench")
-}
-
-/// An array of an npz file as doubles, with its shape.
-fn array(path: &Path, name: &str) -> (Vec<usize>, Vec<f64>) {
-    let mut archive = npyz::npz::NpzArchive::new(File::open(path).unwrap()).unwrap();
-    let npy = archive.by_name(name).unwrap().unwrap();
-    let shape = npy.shape().iter().map(|&d| usize::try_from(d).unwrap()).collect();
-    (shape, npy.into_vec::<f32>().unwrap().into_iter().map(f64::from).collect())
 }
 
 /// The network of `<benchmark>__<name>.npz`.
@@ -43,20 +34,18 @@ fn networks_agree_with_the_reference_outputs() {
     let mut disagreeing = Vec::new();
     for golden in &files {
         let loaded = load_network(&network_of(golden)).unwrap();
-        let (x_shape, x) = array(golden, "x");
-        let (y_shape, y) = array(golden, "y");
-        assert_eq!(x_shape[0], y_shape[0]);
-        assert_eq!(loaded.network.inputs(), x.len() / x_shape[0]);
-        assert_eq!(loaded.network.outputs(), y.len() / y_shape[0]);
+        let (inputs, outputs) = (loaded.network.inputs(), loaded.network.outputs());
+        let pairs = load_reference(golden, inputs, outputs).unwrap().pairs;
+        let (x, y): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+        let (x, y) = (x.concat(), y.concat());
         // Rows of the file are points, and points are columns here: the same order in memory.
-        let points = Matrix::from_column_slice(loaded.network.inputs(), x_shape[0], &x);
+        let points = Matrix::from_column_slice(inputs, x.len() / inputs, &x);
         let computed = loaded.network.evaluate(&points);
         let largest = y.iter().fold(0.0f64, |m, v| m.max(v.abs()));
         let error =
             computed.iter().zip(&y).fold(0.0f64, |m, (a, b)| m.max((a - b).abs())) / largest;
-        let single = loaded.network.evaluate_f32(
-            &x[..loaded.network.inputs()].iter().map(|&v| v as f32).collect::<Vec<_>>(),
-        );
+        let single =
+            loaded.network.evaluate_f32(&x[..inputs].iter().map(|&v| v as f32).collect::<Vec<_>>());
         let single_error =
             single.iter().zip(&y).fold(0.0f64, |m, (&a, b)| m.max((f64::from(a) - b).abs()))
                 / largest;

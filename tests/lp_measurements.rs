@@ -3,7 +3,7 @@
 use certus::attack::{AttackSettings, attack_any};
 use certus::bound::{Analysis, Functionals, Intermediate};
 use certus::load::{DataSettings, Dataset, load_network, load_property};
-use certus::lp::{Clarabel, DualSolver, GoodLp, TriangleLp, prospect, raise, tighten};
+use certus::lp::{Clarabel, DualSolver, TriangleLp, prospect, raise, tighten};
 use certus::net::{Matrix, Network};
 use certus::num::parse_rational;
 use certus::query::Query;
@@ -138,7 +138,6 @@ fn duals_recover_the_optimum_on_mnist_fc() {
         let path = folder.join(format!("onnx/mnist-net_{depth}.onnx"));
         let net = load_network(&path).unwrap().network;
         let mut direct = Recovery::default();
-        let [mut through, mut same] = [Recovery::default(), Recovery::default()];
         for instance in 0..16 {
             let file = folder.join(format!("vnnlib/prop_{instance}_0.03.vnnlib"));
             if !file.exists() {
@@ -146,14 +145,8 @@ fn duals_recover_the_optimum_on_mnist_fc() {
             }
             let property = load_property(&file, net.inputs(), net.outputs()).unwrap();
             direct.add(&net, &property.claims[0], &Clarabel);
-            if through.inputs < 2 {
-                through.add(&net, &property.claims[0], &GoodLp::Clarabel);
-                same.add(&net, &property.claims[0], &Clarabel);
-            }
         }
         direct.print(&format!("mnist_fc {depth}, 0.03"));
-        through.print(&format!("mnist_fc {depth}, 0.03, through good_lp"));
-        same.print(&format!("mnist_fc {depth}, 0.03, the same through the solver's own interface"));
     }
 }
 

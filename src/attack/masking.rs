@@ -5,11 +5,11 @@ use super::problem::{column, column_mut};
 use super::{AttackKind, Loss};
 use crate::net::{Matrix, Network};
 use crate::spec::Property;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How many gradients at which points vanish.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize))]
 pub struct Gradients {
     /// Points looked at.
     pub points: usize,

@@ -1,6 +1,6 @@
 //! Inner loops of slope optimisation over the neurons of one column, without branches, compiled as those of [`crate::net::kernel`].
 
-use multiversion::multiversion;
+use crate::net::kernel::vectorised;
 
 /// Adam's decays, the correction of the iteration and the size of its step.
 #[derive(Clone, Copy)]
@@ -33,25 +33,29 @@ const SHORT: f64 = (1u64 << 28) as f64;
 
 /// One projected Adam step of the slopes of unstable neurons; the derivative is a·z where a > 0. One that is not finite moves nothing.
 /// Slopes become multiples of 2⁻²⁴: what a proof says of them is what was used.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 pub fn step(neurons: Neurons, adam: Adam, moments: [&mut [f64]; 2], slopes: &mut [f64]) {
-    let n = slopes.len();
-    let [first, second] = moments;
-    let (first, second) = (&mut first[..n], &mut second[..n]);
-    let (a, z) = (&neurons.a[..n], &neurons.z[..n]);
-    let (lower, upper) = (&neurons.lower[..n], &neurons.upper[..n]);
-    let Adam { b1, b2, correction, step } = adam;
-    for i in 0..n {
-        let gradient = if a[i] > 0.0 { a[i] * z[i] } else { 0.0 };
-        let moves = (lower[i] < 0.0) & (upper[i] > 0.0) & (gradient.abs() < f64::INFINITY);
-        let m = b1 * first[i] + (1.0 - b1) * gradient;
-        let v = b2 * second[i] + (1.0 - b2) * gradient * gradient;
-        let direction = if v > 0.0 { correction * m / v.sqrt() } else { 0.0 };
-        let slope = (slopes[i] + step * direction).clamp(0.0, 1.0) + SHORT - SHORT;
-        first[i] = if moves { m } else { first[i] };
-        second[i] = if moves { v } else { second[i] };
-        slopes[i] = if moves { slope } else { slopes[i] };
-    }
+    vectorised(
+        #[inline(always)]
+        || {
+            let n = slopes.len();
+            let [first, second] = moments;
+            let (first, second) = (&mut first[..n], &mut second[..n]);
+            let (a, z) = (&neurons.a[..n], &neurons.z[..n]);
+            let (lower, upper) = (&neurons.lower[..n], &neurons.upper[..n]);
+            let Adam { b1, b2, correction, step } = adam;
+            for i in 0..n {
+                let gradient = if a[i] > 0.0 { a[i] * z[i] } else { 0.0 };
+                let moves = (lower[i] < 0.0) & (upper[i] > 0.0) & (gradient.abs() < f64::INFINITY);
+                let m = b1 * first[i] + (1.0 - b1) * gradient;
+                let v = b2 * second[i] + (1.0 - b2) * gradient * gradient;
+                let direction = if v > 0.0 { correction * m / v.sqrt() } else { 0.0 };
+                let slope = (slopes[i] + step * direction).clamp(0.0, 1.0) + SHORT - SHORT;
+                first[i] = if moves { m } else { first[i] };
+                second[i] = if moves { v } else { second[i] };
+                slopes[i] = if moves { slope } else { slopes[i] };
+            }
+        },
+    )
 }
 
 /// The lines of ReLUs.
@@ -68,16 +72,20 @@ pub struct Lines<'a> {
 }
 
 /// The values of the lines that a sweep chose, by the signs of coefficients a, at pre-activations z.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 pub fn follow(a: &[f64], z: &[f64], lines: Lines, y: &mut [f64]) {
-    let n = y.len();
-    let (a, z, lower, slopes) = (&a[..n], &z[..n], &lines.lower[..n], &lines.slopes[..n]);
-    let (upper, intercept) = (&lines.upper[..n], &lines.intercept[..n]);
-    for i in 0..n {
-        let slope = if intercept[i] == 0.0 { lower[i] } else { slopes[i] };
-        let above = upper[i] * z[i] + intercept[i];
-        y[i] = if a[i] < 0.0 { above } else { z[i] * slope };
-    }
+    vectorised(
+        #[inline(always)]
+        || {
+            let n = y.len();
+            let (a, z, lower, slopes) = (&a[..n], &z[..n], &lines.lower[..n], &lines.slopes[..n]);
+            let (upper, intercept) = (&lines.upper[..n], &lines.intercept[..n]);
+            for i in 0..n {
+                let slope = if intercept[i] == 0.0 { lower[i] } else { slopes[i] };
+                let above = upper[i] * z[i] + intercept[i];
+                y[i] = if a[i] < 0.0 { above } else { z[i] * slope };
+            }
+        },
+    )
 }
 
 #[cfg(test)]

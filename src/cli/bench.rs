@@ -11,7 +11,7 @@ use crate::load::SourceFile;
 use crate::report::{
     BenchRow, BenchVerdict, IndexError, ProofEntry, ProofFolder, bench_text, csv, red,
 };
-use regex::Regex;
+use regex_lite::Regex;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::num::NonZeroUsize;

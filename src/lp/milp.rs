@@ -2,16 +2,13 @@
 //!
 //! Whether a polytope of outputs is reachable is asked as: is there an x of the region, with N(x) in the polytope? The
 //! answer is a floating-point solver's. "Infeasible" is therefore believed at the assurance level `solver` only, and a
-//! solution counts as a candidate that must be validated. A minimum that a solver returns is the value of the best point
-//! that it met, never a lower bound.
+//! solution counts as a candidate that must be validated. The optimum that a solver reports is used as nothing. Without the
+//! feature `solvers` nothing is ever decided.
 
 use super::Program;
-use super::solver::{Model, model};
 use super::triangle::{Encoding, Prefix, relax};
 use crate::bound::Sweep;
 use crate::net::{Matrix, NodeId};
-use good_lp::solvers::{SolutionStatus, WithTimeLimit};
-use good_lp::{ResolutionError, Solution, SolverModel};
 use std::time::Duration;
 
 /// A solver of mixed-integer programs, through good_lp.
@@ -66,46 +63,10 @@ pub fn reachable(
     }
     let q = first.unwrap_or_else(|| vec![0.0; program.variables()]);
     match solve(&program, &q, solver, time) {
-        Err(ResolutionError::Infeasible) => MilpAnswer::Unreachable,
-        Err(_) => MilpAnswer::Undecided,
-        Ok((_, values)) => MilpAnswer::Candidate(triangle.input(&values)),
+        Solved::Infeasible => MilpAnswer::Unreachable,
+        Solved::Failed => MilpAnswer::Undecided,
+        Solved::Point(values) => MilpAnswer::Candidate(triangle.input(&values)),
     }
-}
-
-/// A minimum as a solver sees it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Incumbent {
-    /// The input.
-    pub input: Vec<f64>,
-    /// The functional's value there, as the solver sees it: an upper bound of the minimum if anything, never a lower one.
-    pub value: f64,
-    /// Whether the solver says that nothing is smaller.
-    pub optimal: bool,
-}
-
-/// Minimises a functional of node `at`.
-///
-/// # Errors
-/// What the solver says where it found no point.
-///
-/// # Panics
-/// Where the functional is not one of node `at`.
-pub fn minimise(
-    sweep: &Sweep,
-    at: NodeId,
-    functional: &[f64],
-    solver: MilpSolver,
-    time: Duration,
-) -> Result<Incumbent, String> {
-    let column = Matrix::from_column_slice(functional.len(), 1, functional);
-    let (program, triangle) = exact(sweep, at, &column);
-    let (q, constant) = triangle.objective(sweep.net, functional);
-    let (status, values) = solve(&program, &q, solver, time).map_err(|e| e.to_string())?;
-    Ok(Incumbent {
-        input: triangle.input(&values),
-        value: constant + q.iter().zip(&values).map(|(q, v)| q * v).sum::<f64>(),
-        optimal: matches!(status, SolutionStatus::Optimal),
-    })
 }
 
 fn exact(sweep: &Sweep, at: NodeId, functionals: &Matrix) -> (Program, super::Triangle) {
@@ -115,27 +76,104 @@ fn exact(sweep: &Sweep, at: NodeId, functionals: &Matrix) -> (Program, super::Tr
     relax(&prefix, &wanted, Encoding::BigM)
 }
 
-fn solve(
-    program: &Program,
-    q: &[f64],
-    solver: MilpSolver,
-    time: Duration,
-) -> Result<(SolutionStatus, Vec<f64>), ResolutionError> {
-    let Model { variables, columns, objective, constraints } = model(program, q);
-    let problem = variables.minimise(objective);
-    let seconds = time.as_secs_f64();
-    let read = |solution: &dyn Solution| {
-        (solution.status(), columns.iter().map(|&v| solution.value(v)).collect())
+/// What a solver says about a program.
+#[cfg_attr(not(feature = "solvers"), expect(dead_code))]
+enum Solved {
+    /// It has no solution.
+    Infeasible,
+    /// Nothing: time ran out, numerical trouble, or there is no solver.
+    Failed,
+    /// The best point that it met.
+    Point(Vec<f64>),
+}
+
+#[cfg(not(feature = "solvers"))]
+fn solve(_: &Program, _: &[f64], _: MilpSolver, _: Duration) -> Solved {
+    Solved::Failed
+}
+
+#[cfg(feature = "solvers")]
+use good::solve;
+
+/// Programs in good_lp's hands.
+#[cfg(feature = "solvers")]
+mod good {
+    use super::{MilpSolver, Program, Solved};
+    use good_lp::solvers::WithTimeLimit;
+    use good_lp::{
+        Constraint, Expression, ProblemVariables, ResolutionError, Solution, SolverModel, Variable,
+        constraint, variable,
     };
-    match solver {
-        MilpSolver::Microlp => {
-            let model = problem.using(good_lp::microlp).with_time_limit(seconds);
-            model.with_all(constraints).solve().map(|solution| read(&solution))
+    use std::time::Duration;
+
+    pub(super) fn solve(
+        program: &Program,
+        q: &[f64],
+        solver: MilpSolver,
+        time: Duration,
+    ) -> Solved {
+        let Model { variables, columns, objective, constraints } = model(program, q);
+        let problem = variables.minimise(objective);
+        let seconds = time.as_secs_f64();
+        let read = |solution: &dyn Solution| columns.iter().map(|&v| solution.value(v)).collect();
+        let solved = match solver {
+            MilpSolver::Microlp => {
+                let model = problem.using(good_lp::microlp).with_time_limit(seconds);
+                model.with_all(constraints).solve().map(|solution| read(&solution))
+            }
+            #[cfg(feature = "highs")]
+            MilpSolver::Highs => {
+                let model = problem.using(good_lp::highs).with_time_limit(seconds);
+                model.with_all(constraints).solve().map(|solution| read(&solution))
+            }
+        };
+        match solved {
+            Ok(values) => Solved::Point(values),
+            Err(ResolutionError::Infeasible) => Solved::Infeasible,
+            Err(_) => Solved::Failed,
         }
-        #[cfg(feature = "highs")]
-        MilpSolver::Highs => {
-            let model = problem.using(good_lp::highs).with_time_limit(seconds);
-            model.with_all(constraints).solve().map(|solution| read(&solution))
-        }
+    }
+
+    /// A program as good_lp writes it.
+    struct Model {
+        variables: ProblemVariables,
+        columns: Vec<Variable>,
+        objective: Expression,
+        constraints: Vec<Constraint>,
+    }
+
+    fn model(program: &Program, q: &[f64]) -> Model {
+        let mut variables = ProblemVariables::new();
+        let mut binary = program.binaries().iter().peekable();
+        let columns: Vec<Variable> = (0..program.variables())
+            .map(|v| {
+                if binary.next_if_eq(&&v).is_some() {
+                    return variables.add(variable().binary());
+                }
+                let (l, u) = program.ends(v);
+                let mut definition = variable();
+                if l.is_finite() {
+                    definition = definition.min(l);
+                }
+                if u.is_finite() {
+                    definition = definition.max(u);
+                }
+                variables.add(definition)
+            })
+            .collect();
+        let sum = |entries: &mut dyn Iterator<Item = (usize, f64)>| {
+            let mut expression = Expression::default();
+            entries.for_each(|(v, a)| expression.add_mul(a, columns[v]));
+            expression
+        };
+        let objective = sum(&mut q.iter().copied().enumerate().filter(|q| q.1 != 0.0));
+        let constraints = (0..program.rows())
+            .map(|row| {
+                let (right, equal) = program.right(row);
+                let left = sum(&mut program.entries_of(row));
+                if equal { constraint!(left == right) } else { constraint!(left <= right) }
+            })
+            .collect();
+        Model { variables, columns, objective, constraints }
     }
 }

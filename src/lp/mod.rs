@@ -7,6 +7,8 @@
 //! relaxation barrier", NeurIPS 2019).
 
 mod bound;
+#[cfg(feature = "solvers")]
+mod clarabel;
 pub mod duals;
 pub mod milp;
 mod program;
@@ -17,7 +19,7 @@ pub mod triangle;
 
 pub use bound::{LpBound, Size, TriangleLp, lower_in_leaf, reached};
 pub use program::Program;
-pub use solver::{Answer, Clarabel, DualSolver, GoodLp, Prepared};
+pub use solver::{Answer, Clarabel, DualSolver, Prepared};
 pub use stage::{Prospect, Raised, prospect, raise};
 pub use tighten::{Tightened, tighten};
 pub use triangle::Triangle;

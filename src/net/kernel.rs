@@ -3,9 +3,15 @@
 //! Sums are taken in interleaved parts, in an order that depends on the processor; the a-priori charges of `num` hold for
 //! every order.
 
-use multiversion::multiversion;
+use pulp::Arch;
 
 const LANES: usize = 16;
+
+/// Runs an inner loop as it was compiled for the best instructions that this processor has.
+#[inline(always)]
+pub(crate) fn vectorised<R>(inner: impl FnOnce() -> R) -> R {
+    Arch::new().dispatch(inner)
+}
 
 /// A sum over two slices in interleaved parts, which the compiler can vectorise.
 #[inline(always)]
@@ -26,46 +32,54 @@ fn lanes(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
 }
 
 /// Σ |aᵢ| bᵢ.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 pub fn abs_dot(a: &[f64], b: &[f64]) -> f64 {
-    lanes(a, b, |a, b| a.abs() * b)
+    vectorised(
+        #[inline(always)]
+        || lanes(a, b, |a, b| a.abs() * b),
+    )
 }
 
 /// Σ aᵢ bᵢ and Σ |aᵢ bᵢ|, in the same order: where parts of the first overflow, so does the second.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 pub fn dot(a: &[f64], b: &[f64]) -> (f64, f64) {
-    (lanes(a, b, |a, b| a * b), lanes(a, b, |a, b| (a * b).abs()))
+    vectorised(
+        #[inline(always)]
+        || (lanes(a, b, |a, b| a * b), lanes(a, b, |a, b| (a * b).abs())),
+    )
 }
 
 /// Σ min(aᵢ lᵢ, aᵢ uᵢ) and the sum of the magnitudes; not a number where a coefficient is none.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 pub fn corner(a: &[f64], l: &[f64], u: &[f64]) -> (f64, f64) {
-    let n = a.len();
-    let (l, u) = (&l[..n], &u[..n]);
-    let least = |i: usize| {
-        let (positive, negative) = parts(a[i]);
-        positive * l[i] + negative * u[i]
-    };
-    let (mut sums, mut reaches) = ([0.0; LANES], [0.0; LANES]);
-    let blocks = n / LANES * LANES;
-    for start in (0..blocks).step_by(LANES) {
-        for lane in 0..LANES {
-            let value = least(start + lane);
-            sums[lane] += value;
-            reaches[lane] += value.abs();
-        }
-    }
-    let (mut sum, mut reach) = (0.0, 0.0);
-    for i in blocks..n {
-        let value = least(i);
-        sum += value;
-        reach += value.abs();
-    }
-    for lane in 0..LANES {
-        sum += sums[lane];
-        reach += reaches[lane];
-    }
-    (sum, reach)
+    vectorised(
+        #[inline(always)]
+        || {
+            let n = a.len();
+            let (l, u) = (&l[..n], &u[..n]);
+            let least = |i: usize| {
+                let (positive, negative) = parts(a[i]);
+                positive * l[i] + negative * u[i]
+            };
+            let (mut sums, mut reaches) = ([0.0; LANES], [0.0; LANES]);
+            let blocks = n / LANES * LANES;
+            for start in (0..blocks).step_by(LANES) {
+                for lane in 0..LANES {
+                    let value = least(start + lane);
+                    sums[lane] += value;
+                    reaches[lane] += value.abs();
+                }
+            }
+            let (mut sum, mut reach) = (0.0, 0.0);
+            for i in blocks..n {
+                let value = least(i);
+                sum += value;
+                reach += value.abs();
+            }
+            for lane in 0..LANES {
+                sum += sums[lane];
+                reach += reaches[lane];
+            }
+            (sum, reach)
+        },
+    )
 }
 
 /// max(a, 0) and min(a, 0); the latter is not a number where a is none or infinite, so that no such coefficient is lost.
@@ -76,20 +90,28 @@ fn parts(a: f64) -> (f64, f64) {
 }
 
 /// y += w x and r += |w| s, in one pass over w.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 pub fn add_scaled(w: &[f64], x: f64, y: &mut [f64], s: f64, r: &mut [f64]) {
-    for ((w, y), r) in w.iter().zip(y).zip(r) {
-        *y += w * x;
-        *r += w.abs() * s;
-    }
+    vectorised(
+        #[inline(always)]
+        || {
+            for ((w, y), r) in w.iter().zip(y).zip(r) {
+                *y += w * x;
+                *r += w.abs() * s;
+            }
+        },
+    )
 }
 
 /// y += |w| s.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 pub fn add_abs_scaled(w: &[f64], s: f64, y: &mut [f64]) {
-    for (w, y) in w.iter().zip(y) {
-        *y += w.abs() * s;
-    }
+    vectorised(
+        #[inline(always)]
+        || {
+            for (w, y) in w.iter().zip(y) {
+                *y += w.abs() * s;
+            }
+        },
+    )
 }
 
 /// The lines of one node over one domain, elementwise.
@@ -105,36 +127,45 @@ pub struct Slopes<'a> {
 
 /// outᵢ = aᵢ · (lower slope where aᵢ ≥ 0, else upper slope); returns Σ min(aᵢ, 0) tᵢ and Σ |outᵢ| mᵢ. An aᵢ that is infinite or no
 /// number leaves outᵢ, and so the second sum, infinite or no number.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 pub fn relax(a: &[f64], slopes: Slopes, m: &[f64], out: &mut [f64]) -> (f64, f64) {
-    let n = a.len();
-    let (al, au, t, m, out) =
-        (&slopes.lower[..n], &slopes.upper[..n], &slopes.intercept[..n], &m[..n], &mut out[..n]);
-    let (mut intercepts, mut reaches) = ([0.0; LANES], [0.0; LANES]);
-    let blocks = n / LANES * LANES;
-    for start in (0..blocks).step_by(LANES) {
-        for lane in 0..LANES {
-            let i = start + lane;
-            let (positive, negative) = parts(a[i]);
-            let value = if a[i] > 0.0 { positive * al[i] } else { negative * au[i] };
-            out[i] = value;
-            intercepts[lane] += negative * t[i];
-            reaches[lane] += value.abs() * m[i];
-        }
-    }
-    let (mut intercept, mut reach) = (0.0, 0.0);
-    for i in blocks..n {
-        let (positive, negative) = parts(a[i]);
-        let value = if a[i] > 0.0 { positive * al[i] } else { negative * au[i] };
-        out[i] = value;
-        intercept += negative * t[i];
-        reach += value.abs() * m[i];
-    }
-    for lane in 0..LANES {
-        intercept += intercepts[lane];
-        reach += reaches[lane];
-    }
-    (intercept, reach)
+    vectorised(
+        #[inline(always)]
+        || {
+            let n = a.len();
+            let (al, au, t, m, out) = (
+                &slopes.lower[..n],
+                &slopes.upper[..n],
+                &slopes.intercept[..n],
+                &m[..n],
+                &mut out[..n],
+            );
+            let (mut intercepts, mut reaches) = ([0.0; LANES], [0.0; LANES]);
+            let blocks = n / LANES * LANES;
+            for start in (0..blocks).step_by(LANES) {
+                for lane in 0..LANES {
+                    let i = start + lane;
+                    let (positive, negative) = parts(a[i]);
+                    let value = if a[i] > 0.0 { positive * al[i] } else { negative * au[i] };
+                    out[i] = value;
+                    intercepts[lane] += negative * t[i];
+                    reaches[lane] += value.abs() * m[i];
+                }
+            }
+            let (mut intercept, mut reach) = (0.0, 0.0);
+            for i in blocks..n {
+                let (positive, negative) = parts(a[i]);
+                let value = if a[i] > 0.0 { positive * al[i] } else { negative * au[i] };
+                out[i] = value;
+                intercept += negative * t[i];
+                reach += value.abs() * m[i];
+            }
+            for lane in 0..LANES {
+                intercept += intercepts[lane];
+                reach += reaches[lane];
+            }
+            (intercept, reach)
+        },
+    )
 }
 
 /// Columns that sparse products treat together.
@@ -152,40 +183,49 @@ pub struct Rows<'a> {
 }
 
 /// y += W x for several columns abreast.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 pub fn add_gathered(w: Rows, x: &[[f64; ABREAST]], y: &mut [[f64; ABREAST]]) {
-    for (range, y) in w.starts.windows(2).zip(y) {
-        let columns = w.columns[range[0]..range[1]].chunks_exact(2);
-        let weights = w.weights[range[0]..range[1]].chunks_exact(2);
-        let (mut even, mut odd) = (*y, [0.0; ABREAST]);
-        if let (&[c], &[w]) = (columns.remainder(), weights.remainder()) {
-            let x = &x[c as usize];
-            (0..ABREAST).for_each(|k| odd[k] += w * x[k]);
-        }
-        for (c, w) in columns.zip(weights) {
-            let (a, b) = (&x[c[0] as usize], &x[c[1] as usize]);
-            for k in 0..ABREAST {
-                even[k] += w[0] * a[k];
-                odd[k] += w[1] * b[k];
+    vectorised(
+        #[inline(always)]
+        || {
+            for (range, y) in w.starts.windows(2).zip(y) {
+                let columns = w.columns[range[0]..range[1]].chunks_exact(2);
+                let weights = w.weights[range[0]..range[1]].chunks_exact(2);
+                let (mut even, mut odd) = (*y, [0.0; ABREAST]);
+                if let (&[c], &[w]) = (columns.remainder(), weights.remainder()) {
+                    let x = &x[c as usize];
+                    (0..ABREAST).for_each(|k| odd[k] += w * x[k]);
+                }
+                for (c, w) in columns.zip(weights) {
+                    let (a, b) = (&x[c[0] as usize], &x[c[1] as usize]);
+                    for k in 0..ABREAST {
+                        even[k] += w[0] * a[k];
+                        odd[k] += w[1] * b[k];
+                    }
+                }
+                (0..ABREAST).for_each(|k| y[k] = even[k] + odd[k]);
             }
-        }
-        (0..ABREAST).for_each(|k| y[k] = even[k] + odd[k]);
-    }
+        },
+    )
 }
 
 /// x += Wᵀ a for several columns abreast.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 pub fn add_scattered(w: Rows, a: &[[f64; ABREAST]], x: &mut [[f64; ABREAST]]) {
-    for (range, a) in w.starts.windows(2).zip(a) {
-        if *a == [0.0; ABREAST] {
-            continue;
-        }
-        let (columns, weights) = (&w.columns[range[0]..range[1]], &w.weights[range[0]..range[1]]);
-        for (&c, &w) in columns.iter().zip(weights) {
-            let x = &mut x[c as usize];
-            (0..ABREAST).for_each(|k| x[k] += w * a[k]);
-        }
-    }
+    vectorised(
+        #[inline(always)]
+        || {
+            for (range, a) in w.starts.windows(2).zip(a) {
+                if *a == [0.0; ABREAST] {
+                    continue;
+                }
+                let (columns, weights) =
+                    (&w.columns[range[0]..range[1]], &w.weights[range[0]..range[1]]);
+                for (&c, &w) in columns.iter().zip(weights) {
+                    let x = &mut x[c as usize];
+                    (0..ABREAST).for_each(|k| x[k] += w * a[k]);
+                }
+            }
+        },
+    )
 }
 
 /// One group of a convolution, as its inner loops need it.
@@ -225,85 +265,94 @@ impl ConvGroup<'_> {
 }
 
 /// y += W x of a convolution for several columns abreast.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 pub fn add_convolved(w: ConvGroup, x: &[[f64; ABREAST]], y: &mut [[f64; ABREAST]]) {
-    let [channels, height, width] = w.input;
-    let [outputs, rows, cols] = w.output;
-    let (taps, [kernel_rows, kernel_cols], step) = (w.taps(), w.kernel, w.dilation[1]);
-    for oy in 0..rows {
-        let (ky_first, ky_end, iy) = w.inside(0, oy);
-        for ox in 0..cols {
-            let (kx_first, kx_end, ix) = w.inside(1, ox);
-            if kx_first == kx_end {
-                continue;
-            }
-            for (block, weights) in w.weights.chunks_exact(taps).enumerate() {
-                let mut sums = [[0.0; ABREAST]; ABREAST];
-                for c in 0..channels {
-                    for ky in ky_first..ky_end {
-                        let row = c * height + iy + (ky - ky_first) * w.dilation[0];
-                        let x = x[row * width..][..width][ix..].iter().step_by(step);
-                        let first = (c * kernel_rows + ky) * kernel_cols;
-                        for (x, w) in x.zip(&weights[first + kx_first..first + kx_end]) {
-                            let x = *x;
-                            sums = std::array::from_fn(|o| {
-                                std::array::from_fn(|k| sums[o][k] + w[o] * x[k])
-                            });
+    vectorised(
+        #[inline(always)]
+        || {
+            let [channels, height, width] = w.input;
+            let [outputs, rows, cols] = w.output;
+            let (taps, [kernel_rows, kernel_cols], step) = (w.taps(), w.kernel, w.dilation[1]);
+            for oy in 0..rows {
+                let (ky_first, ky_end, iy) = w.inside(0, oy);
+                for ox in 0..cols {
+                    let (kx_first, kx_end, ix) = w.inside(1, ox);
+                    if kx_first == kx_end {
+                        continue;
+                    }
+                    for (block, weights) in w.weights.chunks_exact(taps).enumerate() {
+                        let mut sums = [[0.0; ABREAST]; ABREAST];
+                        for c in 0..channels {
+                            for ky in ky_first..ky_end {
+                                let row = c * height + iy + (ky - ky_first) * w.dilation[0];
+                                let x = x[row * width..][..width][ix..].iter().step_by(step);
+                                let first = (c * kernel_rows + ky) * kernel_cols;
+                                for (x, w) in x.zip(&weights[first + kx_first..first + kx_end]) {
+                                    let x = *x;
+                                    sums = std::array::from_fn(|o| {
+                                        std::array::from_fn(|k| sums[o][k] + w[o] * x[k])
+                                    });
+                                }
+                            }
+                        }
+                        let here = ABREAST.min(outputs - block * ABREAST);
+                        for (o, sums) in sums[..here].iter().enumerate() {
+                            let y = &mut y[((block * ABREAST + o) * rows + oy) * cols + ox];
+                            (0..ABREAST).for_each(|k| y[k] += sums[k]);
                         }
                     }
                 }
-                let here = ABREAST.min(outputs - block * ABREAST);
-                for (o, sums) in sums[..here].iter().enumerate() {
-                    let y = &mut y[((block * ABREAST + o) * rows + oy) * cols + ox];
-                    (0..ABREAST).for_each(|k| y[k] += sums[k]);
-                }
             }
-        }
-    }
+        },
+    )
 }
 
 /// x += Wᵀ a of a convolution for several columns abreast; positions where all are 0 are passed over.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 pub fn add_convolved_back(w: ConvGroup, a: &[[f64; ABREAST]], x: &mut [[f64; ABREAST]]) {
-    let [channels, height, width] = w.input;
-    let [outputs, rows, cols] = w.output;
-    let (taps, [kernel_rows, kernel_cols], step) = (w.taps(), w.kernel, w.dilation[1]);
-    for oy in 0..rows {
-        let (ky_first, ky_end, iy) = w.inside(0, oy);
-        for ox in 0..cols {
-            let (kx_first, kx_end, ix) = w.inside(1, ox);
-            if kx_first == kx_end {
-                continue;
-            }
-            for (block, weights) in w.weights.chunks_exact(taps).enumerate() {
-                let mut here = [[0.0; ABREAST]; ABREAST];
-                let mut any = 0.0;
-                for o in 0..ABREAST.min(outputs - block * ABREAST) {
-                    here[o] = a[((block * ABREAST + o) * rows + oy) * cols + ox];
-                    (0..ABREAST).for_each(|k| any += f64::from(u8::from(here[o][k] != 0.0)));
-                }
-                if any == 0.0 {
-                    continue;
-                }
-                for c in 0..channels {
-                    for ky in ky_first..ky_end {
-                        let row = c * height + iy + (ky - ky_first) * w.dilation[0];
-                        let x = x[row * width..][..width][ix..].iter_mut().step_by(step);
-                        let first = (c * kernel_rows + ky) * kernel_cols;
-                        for (x, w) in x.zip(&weights[first + kx_first..first + kx_end]) {
-                            let mut sum = *x;
-                            for o in 0..ABREAST {
-                                for k in 0..ABREAST {
-                                    sum[k] += w[o] * here[o][k];
+    vectorised(
+        #[inline(always)]
+        || {
+            let [channels, height, width] = w.input;
+            let [outputs, rows, cols] = w.output;
+            let (taps, [kernel_rows, kernel_cols], step) = (w.taps(), w.kernel, w.dilation[1]);
+            for oy in 0..rows {
+                let (ky_first, ky_end, iy) = w.inside(0, oy);
+                for ox in 0..cols {
+                    let (kx_first, kx_end, ix) = w.inside(1, ox);
+                    if kx_first == kx_end {
+                        continue;
+                    }
+                    for (block, weights) in w.weights.chunks_exact(taps).enumerate() {
+                        let mut here = [[0.0; ABREAST]; ABREAST];
+                        let mut any = 0.0;
+                        for o in 0..ABREAST.min(outputs - block * ABREAST) {
+                            here[o] = a[((block * ABREAST + o) * rows + oy) * cols + ox];
+                            (0..ABREAST)
+                                .for_each(|k| any += f64::from(u8::from(here[o][k] != 0.0)));
+                        }
+                        if any == 0.0 {
+                            continue;
+                        }
+                        for c in 0..channels {
+                            for ky in ky_first..ky_end {
+                                let row = c * height + iy + (ky - ky_first) * w.dilation[0];
+                                let x = x[row * width..][..width][ix..].iter_mut().step_by(step);
+                                let first = (c * kernel_rows + ky) * kernel_cols;
+                                for (x, w) in x.zip(&weights[first + kx_first..first + kx_end]) {
+                                    let mut sum = *x;
+                                    for o in 0..ABREAST {
+                                        for k in 0..ABREAST {
+                                            sum[k] += w[o] * here[o][k];
+                                        }
+                                    }
+                                    *x = sum;
                                 }
                             }
-                            *x = sum;
                         }
                     }
                 }
             }
-        }
-    }
+        },
+    )
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use certus_check::circuit::{Circuit, Node};
 use certus_check::map::Scratch;
 use certus_check::onnx::Problem;
 use num_traits::{Signed as _, Zero};
-use regex::Regex;
+use regex_lite::Regex;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::ops::{AddAssign, Mul};

@@ -36,6 +36,7 @@ impl Stored {
 
 /// The values of an array in row-major order.
 #[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "tables"), expect(dead_code))]
 pub(super) enum Values {
     /// Stored numbers, little-endian.
     Stored(Stored, Vec<u8>),

@@ -26,6 +26,9 @@ pub enum DatasetError {
     /// A type of elements that is not read.
     #[error("{}: elements of type {found}; {accepted} are read", file.display())]
     ElementType { file: PathBuf, found: String, accepted: &'static str },
+    /// A format that this build of the library leaves out.
+    #[error("{}: this build does not read such files; the feature '{feature}' does", file.display())]
+    NotBuilt { file: PathBuf, feature: &'static str },
     /// A damaged zip archive.
     #[error("{}: damaged archive: {problem}", file.display())]
     Archive { file: PathBuf, problem: String },

@@ -1,15 +1,22 @@
 //! Datasets: inputs and labels from npz, npy, IDX and CSV files, exact, with what their numbers mean.
 
 mod array;
+#[cfg(feature = "tables")]
 mod csv;
 mod error;
 mod idx;
 mod layout;
 mod npy;
+#[cfg(feature = "npz")]
+mod npz;
 mod property;
 mod reference;
 mod settings;
+#[cfg(feature = "tables")]
+mod settings_file;
 mod sidecar;
+#[cfg(not(all(feature = "npz", feature = "tables")))]
+mod without;
 
 pub use error::DatasetError;
 pub use layout::Layout;
@@ -23,6 +30,8 @@ use crate::spec::{Ball, Norm, Region, RegionError};
 use array::{Array, Values, too_much};
 use num_traits::{One, Signed, Zero};
 use std::path::{Path, PathBuf};
+#[cfg(not(all(feature = "npz", feature = "tables")))]
+use without::*;
 
 /// Labelled inputs.
 #[derive(Debug, Clone)]
@@ -415,7 +424,7 @@ fn read_inputs(
         Format::Npz => {
             let named = settings.inputs_array.as_deref();
             let names = named.map_or(vec!["x", "images", "x_test"], |name| vec![name]);
-            npy::from_archive(&source.path, &source.bytes, &names, budget)
+            npz::from_archive(&source.path, &source.bytes, &names, budget)
         }
         Format::Npy => {
             budget.spend(source.bytes.len()).map_err(too_much(&source.path))?;
@@ -438,7 +447,7 @@ fn read_labels(
     let path = match (&settings.labels_file, format) {
         (Some(path), _) => path.clone(),
         (None, Format::Npz) => {
-            let array = npy::from_archive(&source.path, &source.bytes, &names, budget)?;
+            let array = npz::from_archive(&source.path, &source.bytes, &names, budget)?;
             return array.into_labels(&source.path, budget);
         }
         (None, Format::Idx) => idx::labels_beside(&source.path)
@@ -449,7 +458,7 @@ fn read_labels(
     hashes.push(hash(&file));
     let budget = file.budget();
     let array = match detect(&path, &file.bytes)? {
-        Format::Npz => npy::from_archive(&path, &file.bytes, &names, &budget)?,
+        Format::Npz => npz::from_archive(&path, &file.bytes, &names, &budget)?,
         Format::Npy => npy::parse(&path, file.bytes, &budget)?,
         Format::Idx => idx::parse(&path, &file.bytes, &budget)?,
         Format::Csv => return Err(DatasetError::UnknownFormat(path)),

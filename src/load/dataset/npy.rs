@@ -1,11 +1,8 @@
-//! NumPy's .npy and .npz files.
+//! NumPy's .npy files.
 
 use super::DatasetError;
 use super::array::{Array, Stored, Values, check_size, too_much};
 use crate::load::budget::Budget;
-use crate::load::file::read_all;
-use npyz::npz::NpzArchive;
-use std::io::Cursor;
 use std::path::Path;
 
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
@@ -109,27 +106,4 @@ fn reorder(bytes: &[u8], width: usize, shape: &[usize]) -> Vec<u8> {
         }
     }
     reordered
-}
-
-/// Reads from an archive the first array there is among `names`.
-pub(super) fn from_archive(
-    file: &Path,
-    bytes: &[u8],
-    names: &[&str],
-    budget: &Budget,
-) -> Result<Array, DatasetError> {
-    let damaged = |problem: String| DatasetError::Archive { file: file.to_owned(), problem };
-    let mut archive = NpzArchive::new(Cursor::new(bytes)).map_err(|e| damaged(e.to_string()))?;
-    let mut available: Vec<String> = archive.array_names().map(str::to_owned).collect();
-    available.sort();
-    let Some(name) = names.iter().find(|name| available.iter().any(|a| a == *name)) else {
-        let (wanted, available) = (names.join(" or "), available.join(", "));
-        return Err(DatasetError::MissingArray { file: file.to_owned(), wanted, available });
-    };
-    let mut member = archive
-        .zip_archive()
-        .by_name(&npyz::npz::file_name_from_array_name(name))
-        .map_err(|e| damaged(e.to_string()))?;
-    let content = read_all(&mut member, budget).map_err(|e| damaged(e.to_string()))?;
-    parse(&file.join(name), content.map_err(too_much(file))?, budget)
 }

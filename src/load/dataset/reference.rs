@@ -1,7 +1,7 @@
 //! Reference outputs: inputs of a network with the outputs that another implementation gave for them.
 
 use super::array::{Array, too_much};
-use super::{DatasetError, npy};
+use super::{DatasetError, npz};
 use crate::load::SourceFile;
 use crate::num::to_f64_nearest;
 use std::path::Path;
@@ -28,7 +28,7 @@ pub fn load_reference(
     let source = SourceFile::read(path)?;
     let budget = source.budget();
     let rows = |names: &[&str], what, width: usize, expected| {
-        let array = npy::from_archive(path, &source.bytes, names, &budget)?;
+        let array = npz::from_archive(path, &source.bytes, names, &budget)?;
         budget.spend_values::<f64>(array.values.len()).map_err(too_much(path))?;
         rows(array, width).map_err(|shape| {
             let file = path.to_owned();

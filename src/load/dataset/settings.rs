@@ -1,6 +1,7 @@
 //! What the numbers of a dataset mean: scale, normalisation, domain, labels.
 
-use super::sidecar::{self, Value};
+use super::settings_file;
+use super::sidecar::Value;
 use super::{DatasetError, Layout};
 use crate::load::SourceFile;
 use crate::num::{Rational, parse_rational};
@@ -61,7 +62,7 @@ impl DataSettings {
     pub fn from_sidecar(file: &SourceFile) -> Result<Self, DatasetError> {
         let mut settings = Self::default();
         let origin = file.path.display().to_string();
-        for (field, value) in sidecar::read(file)? {
+        for (field, value) in settings_file::read(file)? {
             settings.put(&origin, &field, &value)?;
         }
         if let Some(labels_file) = &mut settings.labels_file {
