@@ -42,7 +42,7 @@ pub(crate) use plan::{
 };
 pub use prediction::Prediction;
 pub(crate) use radius::{Grid, RadiusRow, RadiusSearch};
-pub(crate) use results::{AtRadius, Clash, InputResult, SubjectResults, results};
+pub(crate) use results::{AuditRow, Clash, Evidence, InputResult, SubjectResults, results};
 pub use row::{AttackResult, Row, VerdictName};
-pub(crate) use run::{Ended, Finished, Line, RunError, Work};
-pub(crate) use stored::Exact;
+pub(crate) use run::{Ended, Finished, Line, RunError, Work, each};
+pub(crate) use stored::{Exact, FileRecord};

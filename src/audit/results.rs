@@ -6,47 +6,90 @@
 use super::metrics::unproved;
 use super::prediction::arg_max;
 use super::radius::Bracket;
-use super::{Entry, Finding, Found, Plan, Step, Subject};
+use super::{
+    AttackResult, Entry, FileRecord, Finding, Found, Line as _, Plan, Step, Subject, VerdictName,
+};
 use crate::attack::Gradients;
-use crate::num::Rational;
+use crate::num::{Rational, to_f64_nearest};
 use crate::verify::AssuranceLevel;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use thiserror::Error;
 
-/// A certificate at one radius.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Proof {
-    /// What must be trusted.
-    pub level: AssuranceLevel,
-    /// The stage that decided.
-    pub stage: Option<String>,
-    /// The least proven margin at `epsilon`.
-    pub bound: Option<f64>,
-    /// Position of the radius that it was found at: this one, or a larger one.
-    pub epsilon: usize,
+/// A file that shows a verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The file, relative to the report.
+    pub file: String,
+    /// SHA-256 of it.
+    pub sha256: String,
+    /// Of a proof, the property that it proves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub property: Option<FileRecord>,
 }
 
-/// What is known of an input at one radius: about the claim that the predicted class is constant on the region.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AtRadius {
-    /// For each attack, whether it found a counterexample at this radius; `None` where it was not run.
-    pub attacks: Vec<Option<bool>>,
-    /// For each method, its certificate.
-    pub methods: Vec<Option<Proof>>,
-    /// The verdict: misclassified where the prediction is wrong to begin with.
-    pub finding: Finding,
-    /// What decided: the attack, or the stage of the cheapest method that certified.
+/// What is known of an input at one radius: a row of an audit's report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditRow {
+    /// The model's name.
+    pub model: String,
+    /// The dataset's name.
+    pub data: String,
+    /// Position in the dataset.
+    pub index: usize,
+    /// The dataset's class.
+    pub label: usize,
+    /// The network's class; `None` where the largest output is not unique or is NaN.
+    pub predicted: Option<usize>,
+    /// The radius, exact.
+    pub epsilon: String,
+    /// The verdict: all attacks and methods taken together; misclassified where the prediction is wrong to begin with.
+    pub verdict: VerdictName,
+    /// The attack that decided, or the stage of the cheapest method that certified.
     pub by: Option<String>,
+    /// What must be trusted, where certified.
+    pub assurance: Option<AssuranceLevel>,
+    /// Why, where unknown.
+    pub reason: Option<String>,
     /// The least proven margin; where nothing is certified, the best bound known.
-    pub bound: Option<f64>,
-    /// Position of the radius whose counterexample is kept as evidence: this one, or a smaller one.
-    pub evidence: Option<usize>,
-    /// Position of the radius whose proof was checked and is kept: this one, or a larger one.
-    pub checked: Option<usize>,
+    pub margin_bound: Option<f64>,
     /// Whether the predicted class, right or wrong, is constant on the region; `None` where that is open.
     pub constant: Option<bool>,
-    /// Time of the steps at this radius.
+    /// The largest radius with a certificate, by any step; `None` where there is none.
+    pub certified_radius: Option<f64>,
+    /// The smallest radius with a counterexample; `None` where there is none.
+    pub attacked_radius: Option<f64>,
+    /// For each attack that was run, what it achieved at this radius.
+    pub attacks: BTreeMap<String, AttackResult>,
+    /// For each method: `certified` or `not certified`.
+    pub methods: BTreeMap<String, String>,
+    /// The counterexample, where falsified; the proof, where one was checked.
+    pub evidence: Option<Evidence>,
+    /// Time of the steps at this radius. Varies between runs.
     pub seconds: Option<f64>,
+    /// The files that the evidence is made of.
+    #[serde(skip)]
+    pub files: Vec<String>,
 }
+
+impl AuditRow {
+    /// Whether the input as it is gets its label.
+    pub(crate) fn correct(&self) -> bool {
+        self.verdict != VerdictName::Misclassified
+    }
+
+    /// Whether an attack found a counterexample at this radius.
+    pub(crate) fn broken_by(&self, attack: &str) -> bool {
+        self.attacks.get(attack) == Some(&AttackResult::Broken)
+    }
+
+    /// Whether a method certifies the input at this radius.
+    pub(crate) fn certified_by(&self, method: &str) -> bool {
+        self.methods.get(method).is_some_and(|word| word == CERTIFIED)
+    }
+}
+
+const CERTIFIED: &str = "certified";
 
 /// What is known of one input.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +103,7 @@ pub struct InputResult {
     /// The network's outputs in double precision.
     pub outputs: Vec<f64>,
     /// One for each radius of the dataset.
-    pub radii: Vec<AtRadius>,
+    pub rows: Vec<AuditRow>,
     /// The outputs at the input of the same position in the outside dataset.
     pub outside: Option<Vec<f64>>,
     /// The predicted class under each corruption and severity.
@@ -73,8 +116,13 @@ pub struct InputResult {
     pub radius: Option<Bracket>,
     /// The gradient at the input, and whether it was broken at each radius of the ladder.
     pub gradients: Option<(Gradients, Vec<bool>)>,
-    /// The robust radius lies between: the largest certified radius, by any step, and the smallest broken one.
-    pub bracket: [Option<Rational>; 2],
+}
+
+impl InputResult {
+    /// Whether the input as it is gets its label.
+    pub(crate) fn correct(&self) -> bool {
+        self.predicted == Some(self.label)
+    }
 }
 
 /// What is known of a model on a dataset.
@@ -114,11 +162,12 @@ pub fn results(
     let mut sorted: Vec<Vec<Vec<&Entry>>> =
         subjects.iter().map(|subject| vec![Vec::new(); subject.inputs]).collect();
     for entry in entries {
-        if let Some(place) = sorted.get_mut(entry.subject).and_then(|s| s.get_mut(entry.index)) {
+        let (subject, index) = entry.input();
+        if let Some(place) = sorted.get_mut(subject).and_then(|s| s.get_mut(index)) {
             place.push(entry);
         }
     }
-    let each = subjects.iter().zip(&sorted).map(|(subject, sorted)| {
+    let each = subjects.iter().zip(&sorted).enumerate().map(|(at, (subject, sorted))| {
         let inputs = sorted.iter().enumerate().map(|(index, entries)| {
             let clash = |what: String| Clash {
                 model: plan.models[subject.model].name.clone(),
@@ -126,7 +175,7 @@ pub fn results(
                 index,
                 what,
             };
-            input(plan, subject, index, entries).map_err(clash)
+            Steps { plan, at, subject, index, entries }.input().map_err(clash)
         });
         let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
         Ok(SubjectResults { model: subject.model, data: subject.data, inputs })
@@ -134,75 +183,20 @@ pub fn results(
     each.collect()
 }
 
-fn input(
-    plan: &Plan,
-    subject: &Subject,
-    index: usize,
-    entries: &[&Entry],
-) -> Result<InputResult, String> {
-    let find = |step: Step| entries.iter().find(|entry| entry.step == step);
-    let Some(Entry { found: Found::Outputs(outputs), .. }) = find(Step::Clean).copied() else {
-        return Err("its outputs are missing".to_owned());
-    };
-    let label = subject.dataset().label(index);
-    let predicted = arg_max(outputs);
-    let count = plan.data[subject.data].epsilons.len();
-    let steps = Steps { plan, entries };
-    let radii = (0..count)
-        .map(|epsilon| steps.at(epsilon, count, predicted == Some(label)))
-        .collect::<Result<Vec<_>, _>>()?;
-    let radius = find(Step::Radius).and_then(|entry| match &entry.found {
-        Found::Radius(bracket) => Some(bracket.clone()),
-        _ => None,
-    });
-    let correct = predicted == Some(label);
-    let epsilons = &plan.data[subject.data].epsilons;
-    let bracket =
-        if correct { bracket(epsilons, &radii, radius.as_ref())? } else { [const { None }; 2] };
-    Ok(InputResult {
-        index,
-        label,
-        predicted,
-        outputs: outputs.clone(),
-        outside: find(Step::Outside).and_then(|entry| match &entry.found {
-            Found::Outputs(outputs) => Some(outputs.clone()),
-            _ => None,
-        }),
-        shifted: find(Step::Shifts).and_then(|entry| match &entry.found {
-            Found::Classes(classes) => Some(classes.clone()),
-            _ => None,
-        }),
-        euclidean: steps.euclidean(plan.data[subject.data].l2_epsilons.len()),
-        semantics: (0..plan.semantics.len())
-            .map(|semantic| steps.verdict(Step::Semantic { semantic }).map(|v| v.0.clone()))
-            .collect(),
-        gradients: find(Step::Masking).and_then(|entry| match &entry.found {
-            Found::Gradients { gradients, broken } => Some((*gradients, broken.clone())),
-            _ => None,
-        }),
-        radius,
-        radii,
-        bracket,
-    })
-}
-
 /// The largest radius with a certificate and the smallest with a counterexample, by all steps together.
 fn bracket(
     epsilons: &[Rational],
-    radii: &[AtRadius],
+    rows: &[AuditRow],
     search: Option<&Bracket>,
 ) -> Result<[Option<Rational>; 2], String> {
-    let at = epsilons.iter().zip(radii);
-    let certified = at.clone().filter(|(_, known)| matches!(known.finding, Finding::Certified(_)));
-    let broken = at.filter(|(_, known)| known.finding == Finding::Falsified);
-    let certified = certified
-        .map(|(epsilon, _)| epsilon.clone())
-        .chain(search.and_then(|bracket| bracket.certified.clone()))
-        .max();
-    let broken = broken
-        .map(|(epsilon, _)| epsilon.clone())
-        .chain(search.and_then(|bracket| bracket.attacked.clone()))
-        .min();
+    let with = |verdict| {
+        let at = epsilons.iter().zip(rows);
+        at.filter(move |(_, row)| row.verdict == verdict).map(|(epsilon, _)| epsilon.clone())
+    };
+    let certified = search.and_then(|bracket| bracket.certified.clone());
+    let certified = with(VerdictName::Certified).chain(certified).max();
+    let broken = search.and_then(|bracket| bracket.attacked.clone());
+    let broken = with(VerdictName::Falsified).chain(broken).min();
     match (&certified, &broken) {
         (Some(low), Some(high)) if low >= high => {
             Err(format!("it is certified up to {low} and broken at {high}"))
@@ -211,16 +205,75 @@ fn bracket(
     }
 }
 
+/// The least proven margin of a certificate, and what must be trusted.
+type Proof<'a> = (AssuranceLevel, Option<&'a String>, Option<f64>);
+
 /// The steps on one input.
 struct Steps<'a> {
     plan: &'a Plan,
+    /// Position of the subject.
+    at: usize,
+    subject: &'a Subject<'a>,
+    index: usize,
     entries: &'a [&'a Entry],
 }
 
 impl Steps<'_> {
+    fn input(&self) -> Result<InputResult, String> {
+        let &Self { plan, subject, index, .. } = self;
+        let Some(Found::Outputs(outputs)) = self.found(Step::Clean) else {
+            return Err("its outputs are missing".to_owned());
+        };
+        let label = subject.dataset().label(index);
+        let predicted = arg_max(outputs);
+        let correct = predicted == Some(label);
+        let data = &plan.data[subject.data];
+        let mut rows = (0..data.epsilons.len())
+            .map(|epsilon| self.row(epsilon, label, predicted))
+            .collect::<Result<Vec<_>, _>>()?;
+        let radius = match self.found(Step::Radius) {
+            Some(Found::Radius(bracket)) => Some(bracket.clone()),
+            _ => None,
+        };
+        if correct {
+            let [low, high] = bracket(&data.epsilons, &rows, radius.as_ref())?;
+            for row in &mut rows {
+                row.certified_radius = low.as_ref().map(to_f64_nearest);
+                row.attacked_radius = high.as_ref().map(to_f64_nearest);
+            }
+        }
+        Ok(InputResult {
+            index,
+            label,
+            predicted,
+            outputs: outputs.clone(),
+            outside: match self.found(Step::Outside) {
+                Some(Found::Outputs(outputs)) => Some(outputs.clone()),
+                _ => None,
+            },
+            shifted: match self.found(Step::Shifts) {
+                Some(Found::Classes(classes)) => Some(classes.clone()),
+                _ => None,
+            },
+            euclidean: self.euclidean(data.l2_epsilons.len()),
+            semantics: (0..plan.semantics.len())
+                .map(|semantic| self.verdict(Step::Semantic { semantic }).map(|v| v.0.clone()))
+                .collect(),
+            gradients: match self.found(Step::Masking) {
+                Some(Found::Gradients { gradients, broken }) => Some((*gradients, broken.clone())),
+                _ => None,
+            },
+            radius,
+            rows,
+        })
+    }
+
+    fn found(&self, step: Step) -> Option<&Found> {
+        self.entries.iter().find(|entry| entry.step == step).map(|entry| &entry.found)
+    }
+
     fn verdict(&self, step: Step) -> Option<(&Finding, Option<&String>, Option<f64>)> {
-        let entry = self.entries.iter().find(|entry| entry.step == step)?;
-        match &entry.found {
+        match self.found(step)? {
             Found::Verdict { finding, stage, bound } => Some((finding, stage.as_ref(), *bound)),
             _ => None,
         }
@@ -249,15 +302,19 @@ impl Steps<'_> {
     }
 
     /// The certificate of a method at a radius: found there, or at a larger one.
-    fn proof(&self, method: usize, epsilon: usize, count: usize) -> Result<Option<Proof>, String> {
+    fn proof(
+        &self,
+        method: usize,
+        epsilon: usize,
+        count: usize,
+    ) -> Result<Option<Proof<'_>>, String> {
         for at in epsilon..count {
             let verdict = self.verdict(Step::Certify { method, epsilon: at });
             if let Some((Finding::Certified(level), stage, bound)) = verdict {
                 if unproved(bound, stage.map(String::as_str)) {
                     return Err("it is certified with a margin that is not positive".to_owned());
                 }
-                let stage = stage.cloned();
-                return Ok(Some(Proof { level: *level, stage, bound, epsilon: at }));
+                return Ok(Some((*level, stage, bound)));
             }
         }
         Ok(None)
@@ -280,30 +337,45 @@ impl Steps<'_> {
         })
     }
 
-    fn at(&self, epsilon: usize, count: usize, correct: bool) -> Result<AtRadius, String> {
-        let attacks = (0..self.plan.attacks.len()).map(|attack| {
-            let verdict = self.verdict(Step::Attack { attack, epsilon });
-            verdict.map(|(finding, _, _)| *finding == Finding::Falsified)
-        });
-        let attacks: Vec<Option<bool>> = attacks.collect();
-        if correct && attacks.contains(&None) {
-            return Err("an attack is missing".to_owned());
+    /// The row at a radius, but for what the radii together say.
+    fn row(
+        &self,
+        epsilon: usize,
+        label: usize,
+        predicted: Option<usize>,
+    ) -> Result<AuditRow, String> {
+        let &Self { plan, at, subject, index, .. } = self;
+        let data = &plan.data[subject.data];
+        let count = data.epsilons.len();
+        let correct = predicted == Some(label);
+        let mut attacks = BTreeMap::new();
+        for (attack, named) in plan.attacks.iter().enumerate() {
+            let result = match self.verdict(Step::Attack { attack, epsilon }) {
+                Some((Finding::Falsified, _, _)) => AttackResult::Broken,
+                Some(_) => AttackResult::Survived,
+                None if correct => return Err("an attack is missing".to_owned()),
+                None => continue,
+            };
+            attacks.insert(named.name.clone(), result);
         }
-        let methods = (0..self.plan.methods.len())
+        let proofs = (0..plan.methods.len())
             .map(|method| self.proof(method, epsilon, count))
             .collect::<Result<Vec<_>, _>>()?;
+        let methods = plan.methods.iter().zip(&proofs).filter(|_| correct).map(|(named, proof)| {
+            let word = if proof.is_some() { CERTIFIED } else { "not certified" };
+            (named.name.clone(), word.to_owned())
+        });
         let broken = self.broken(epsilon);
-        let proof = methods.iter().flatten().next().cloned();
-        let checked = self.checked(epsilon, count).filter(|_| correct);
-        let (finding, by, bound) = match (&broken, &proof) {
-            (Some((name, _)), Some(proof)) => {
-                let stage = proof.stage.as_deref().unwrap_or("a method");
+        let checked = self.checked(epsilon, count);
+        let (finding, by, bound) = match (&broken, proofs.iter().flatten().next()) {
+            (Some((name, _)), Some((_, stage, _))) => {
+                let stage = stage.map_or("a method", String::as_str);
                 return Err(format!("it is certified by {stage} and broken by {name}"));
             }
             (Some((name, _)), None) => (Finding::Falsified, Some(name.clone()), None),
-            (None, Some(proof)) => {
-                let level = if checked.is_some() { AssuranceLevel::Proved } else { proof.level };
-                (Finding::Certified(level), proof.stage.clone(), proof.bound)
+            (None, Some(&(level, stage, bound))) => {
+                let level = if checked.is_some() { AssuranceLevel::Proved } else { level };
+                (Finding::Certified(level), stage.cloned(), bound)
             }
             (None, None) => {
                 let (reason, bound) = self.why(epsilon);
@@ -315,12 +387,36 @@ impl Steps<'_> {
             Finding::Falsified => Some(false),
             _ => None,
         };
-        let evidence = broken.map(|(_, at)| at).filter(|_| correct);
+        let files = match (&broken, checked) {
+            _ if !correct => Vec::new(),
+            (Some((_, epsilon)), _) => vec![plan.counterexample(at, index, *epsilon)],
+            (None, Some(epsilon)) => plan.evidence(at, index, Step::Proof { epsilon }),
+            (None, None) => Vec::new(),
+        };
         let (finding, by, bound) =
             if correct { (finding, by, bound) } else { (Finding::Misclassified, None, None) };
         let here = self.entries.iter().filter(|entry| entry.step.epsilon() == Some(epsilon));
-        let seconds = here.filter_map(|entry| entry.seconds).reduce(|a, b| a + b);
-        Ok(AtRadius { attacks, methods, finding, by, bound, evidence, checked, constant, seconds })
+        Ok(AuditRow {
+            model: plan.models[subject.model].name.clone(),
+            data: data.name.clone(),
+            index,
+            label,
+            predicted,
+            epsilon: data.epsilons[epsilon].to_string(),
+            verdict: finding.name(),
+            by,
+            assurance: finding.assurance(),
+            reason: finding.reason().map(str::to_owned),
+            margin_bound: bound.filter(|bound| bound.is_finite()),
+            constant,
+            certified_radius: None,
+            attacked_radius: None,
+            attacks,
+            methods: methods.collect(),
+            evidence: None,
+            seconds: here.filter_map(|entry| entry.seconds).reduce(|a, b| a + b),
+            files,
+        })
     }
 
     /// Why an input is undecided at a radius, and its best bound there.

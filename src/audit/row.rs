@@ -18,6 +18,16 @@ pub enum AttackResult {
     NotRun,
 }
 
+impl std::fmt::Display for AttackResult {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Broken => "broken",
+            Self::Survived => "survived",
+            Self::NotRun => "not run",
+        })
+    }
+}
+
 /// The verdict's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

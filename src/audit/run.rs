@@ -142,15 +142,22 @@ pub enum Ended {
     Cancelled,
 }
 
+/// Stack of a thread: checking a proof takes more than the system gives.
+const STACK: usize = 64 << 20;
+
 /// Hands 0 .. `count` to `one`, in order, `jobs` at a time. The first failure stops the others, as `cancel` does: `one` is
 /// told through its second argument.
-fn each<E: Send>(
+///
+/// # Errors
+/// The first failure; or where threads cannot be started, which `E` is made of.
+pub(crate) fn each<E: Send + From<rayon::ThreadPoolBuildError>>(
     jobs: usize,
     count: usize,
     cancel: Stop,
-    one: &(dyn Fn(usize, Stop) -> Result<(), RunError<E>> + Sync),
-) -> Result<Ended, RunError<E>> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.max(1)).build()?;
+    one: &(dyn Fn(usize, Stop) -> Result<(), E> + Sync),
+) -> Result<Ended, E> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.max(1)).stack_size(STACK);
+    let pool = pool.build()?;
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
     let failure = Mutex::new(None);

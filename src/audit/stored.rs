@@ -34,6 +34,15 @@ impl std::fmt::Display for Exact {
     }
 }
 
+/// A file that was read or written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+}
+
 /// A number as [`Exact`], or none.
 pub(crate) mod exact {
     use super::{Exact, Rational, parse_rational};

@@ -6,6 +6,7 @@ use super::exit::{
 };
 use super::instance::{self, Instance, Ran};
 use super::progress::Bar;
+use crate::audit::each;
 use super::{interrupt, print, styled};
 use crate::load::SourceFile;
 use crate::report::{
@@ -16,7 +17,6 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -91,36 +91,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let jobs = arguments.jobs.get().min(open.len().max(1));
     let cores = available_parallelism().map_or(1, NonZeroUsize::get);
     let folder = arguments.instances.parent().unwrap_or(Path::new(""));
-    let next = AtomicUsize::new(0);
-    let work = || -> Result<(), Failure> {
-        while let Some(listed) = open.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let instance = Instance {
-                model: &folder.join(&listed.onnx),
-                property: &folder.join(&listed.vnnlib),
-                timeout: listed.timeout,
-                memory: arguments.memory.map(NonZeroUsize::get),
-                threads: (cores / jobs).max(1),
-                proof: arguments
-                    .proofs
-                    .as_ref()
-                    .map(|dir| dir.join(ProofEntry::proof_of(listed.index))),
-            };
-            let stopped = interrupt::stopped();
-            let Some(ran) = (!stopped).then(|| instance::run(&program, &instance)).flatten() else {
-                break;
-            };
-            let entered = index.add(listed, &instance, &ran);
-            if let Err(failure) = entered.and_then(|()| results.add(listed, ran)) {
-                next.store(open.len(), Ordering::Relaxed);
-                return Err(failure);
-            }
-        }
-        Ok(())
-    };
-    std::thread::scope(|scope| -> Result<(), Failure> {
-        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
-        let lost = |_| Err(Failure::new(INTERNAL, "internal error: a worker is gone"));
-        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(lost))
+    each(jobs, open.len(), &interrupt::stopped, &|at, _| -> Result<(), Failure> {
+        let listed = open[at];
+        let proof = |dir: &PathBuf| dir.join(ProofEntry::proof_of(listed.index));
+        let instance = Instance {
+            model: &folder.join(&listed.onnx),
+            property: &folder.join(&listed.vnnlib),
+            timeout: listed.timeout,
+            memory: arguments.memory.map(NonZeroUsize::get),
+            threads: (cores / jobs).max(1),
+            proof: arguments.proofs.as_ref().map(proof),
+        };
+        let Some(ran) = instance::run(&program, &instance) else { return Ok(()) };
+        index.add(listed, &instance, &ran)?;
+        results.add(listed, ran)
     })?;
     let rows = results.close();
     print(&bench_text(&rows, styled()))?;
@@ -391,19 +375,7 @@ mod tests {
         let row = |name: &str| BenchRow {
             onnx: name.to_owned(),
             vnnlib: "p".to_owned(),
-            expected: String::new(),
-            verdict: BenchVerdict::Unknown,
-            seconds: 1.0,
-            cpu_seconds: None,
-            stage: None,
-            domains: None,
-            bound: None,
-            peak_mb: None,
-            proof_bytes: None,
-            search_cpu_seconds: None,
-            read_cpu_seconds: None,
-            write_cpu_seconds: None,
-            check_cpu_seconds: None,
+            ..BenchRow::default()
         };
         let all = [listed("a"), listed("b"), listed("a"), listed("c")];
         let mut held = vec![row("a"), row("z"), row("b"), row("b")];

@@ -4,13 +4,14 @@ use super::arguments::CommonArguments;
 use super::exit::{DATA, Failure};
 use super::progress::{Bar, Tally};
 use super::{interrupt, print_error};
-use crate::audit::{Ended, Finished, Line, Work};
-use crate::load::{Dataset, LoadedNetwork, load_network};
+use crate::audit::{Ended, FileRecord, Finished, Line, Work};
+use crate::load::{Dataset, LayerInfo, LoadedNetwork, load_network};
 use crate::net::Network;
 use crate::query::{Classifier, ClassifierError};
 use crate::report::{
-    CampaignSettings, DataRecord, FileRecord, Folder, Header, Mode, ModelRecord, Timing,
+    CampaignSettings, DataRecord, Folder, Header, Mode, ModelRecord, Timing,
 };
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -149,6 +150,15 @@ pub(super) fn classifier(
 /// Number of ReLU neurons.
 pub(super) fn relus(network: &Network) -> usize {
     network.relus().map(|(relu, _)| network.node(relu).len).sum()
+}
+
+/// How often each operator occurs in the file.
+pub(super) fn operators(layers: &[LayerInfo]) -> BTreeMap<String, usize> {
+    let mut operators = BTreeMap::new();
+    for layer in layers {
+        *operators.entry(layer.op.clone()).or_default() += 1;
+    }
+    operators
 }
 
 /// The files that hold weights outside the model file.

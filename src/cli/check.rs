@@ -4,13 +4,13 @@ use super::arguments::ReadingArguments;
 use super::campaign::jobs;
 use super::clock::thread_seconds;
 use super::exit::{
-    CANNOT_CREATE, DATA, DONE, Failure, INTERNAL, INTERRUPTED, NO_INPUT, REJECTED, USAGE,
+    CANNOT_CREATE, DATA, DONE, Failure, INTERRUPTED, REJECTED, USAGE,
 };
 use super::progress::Bar;
 use super::remake::{Remake, untouched};
 use super::{interrupt, print};
-use crate::audit::VerdictName;
-use crate::load::{FileError, SourceFile, load_network, sha256_hex};
+use crate::audit::{VerdictName, each};
+use crate::load::{SourceFile, load_network, sha256_hex};
 use crate::prove::{Mode, Model};
 use crate::report::{CheckRow, ProofEntry, ProofFolder, csv};
 use std::collections::HashMap;
@@ -19,12 +19,8 @@ use std::fs;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-/// Stack of a checking thread.
-const STACK: usize = 64 << 20;
 
 /// Check all proofs of a folder again
 ///
@@ -89,25 +85,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let started = Instant::now();
     let jobs = jobs(arguments.jobs).min(folder.entries.len().max(1));
     let bar = Bar::new(folder.entries.len(), 0, "", arguments.quiet);
-    let (next, rows) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let work = || {
-        while let Some(entry) = folder.entries.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if interrupt::stopped() {
-                break;
-            }
-            let row = one(arguments, &folder, entry, &models, remake.as_ref());
-            let mut rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
-            rows.push((entry.index, row));
-            let rejected = rows.iter().filter(|(_, row)| !row.accepted).count();
-            bar.add(format!("{rejected} rejected"));
-        }
-    };
-    std::thread::scope(|scope| -> Result<(), Failure> {
-        let lost = |_| Failure::new(INTERNAL, "internal error: a worker is gone");
-        let start = |_| std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
-        let workers = (0..jobs).map(start).collect::<io::Result<Vec<_>>>();
-        let workers = workers.map_err(|error| Failure::new(INTERNAL, error.to_string()))?;
-        workers.into_iter().try_for_each(|worker| worker.join().map_err(lost))
+    let rows = Mutex::new(Vec::new());
+    each(jobs, folder.entries.len(), &interrupt::stopped, &|at, _| -> Result<(), Failure> {
+        let entry = &folder.entries[at];
+        let row = one(arguments, &folder, entry, &models, remake.as_ref());
+        let mut rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.push((entry.index, row));
+        let rejected = rows.iter().filter(|(_, row)| !row.accepted).count();
+        bar.add(format!("{rejected} rejected"));
+        Ok(())
     })?;
     drop(bar);
     let mut rows = rows.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -214,13 +200,9 @@ fn models(arguments: &Arguments, folder: &ProofFolder) -> Result<Models, Failure
         }
         let file = arguments.model.clone().unwrap_or_else(|| folder.dir.join(&entry.model));
         let source = SourceFile::read(&file).map_err(|error| {
-            let code = if matches!(error, FileError::Gzip { .. } | FileError::Memory { .. }) {
-                DATA
-            } else {
-                NO_INPUT
-            };
             let advice = if arguments.model.is_some() { "" } else { "; --model says where it is" };
-            Failure::new(code, format!("{error}{advice}"))
+            let failure = Failure::from(error);
+            Failure::new(failure.code, failure.message + advice)
         })?;
         let same = |sha256: &str| sha256 == entry.model_sha256;
         // The hash of a network whose weights lie in other files covers these.

@@ -138,11 +138,17 @@ impl From<RunError<Self>> for Failure {
             RunError::Sink(failure) => failure,
             RunError::Clash(clash) => clash.into(),
             RunError::Breach(breach) => breach.into(),
+            RunError::Threads(error) => error.into(),
             RunError::Query { .. } | RunError::Semantic { .. } => {
                 Self::new(DATA, error.to_string())
             }
-            RunError::Threads(_) => Self::new(INTERNAL, error.to_string()),
         }
+    }
+}
+
+impl From<rayon::ThreadPoolBuildError> for Failure {
+    fn from(error: rayon::ThreadPoolBuildError) -> Self {
+        Self::new(INTERNAL, format!("cannot start threads: {error}"))
     }
 }
 

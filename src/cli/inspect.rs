@@ -1,11 +1,10 @@
 //! `certus inspect`: what a network file holds.
 
-use super::campaign::relus;
+use super::campaign::{operators, relus};
 use super::exit::{Failure, INTERNAL};
 use super::{print, styled};
 use crate::load::load_network;
-use crate::report::{Inspection, Layer, SCHEMA_VERSION, Tool, inspection_text};
-use std::collections::BTreeMap;
+use crate::report::{Inspection, SCHEMA_VERSION, Tool, inspection_text};
 use std::path::PathBuf;
 
 /// Layers, shapes, parameters, ReLUs, operators and hash of a network
@@ -23,10 +22,6 @@ pub(super) struct Arguments {
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let loaded = load_network(&arguments.model)?;
-    let mut operators = BTreeMap::new();
-    for layer in &loaded.layers {
-        *operators.entry(layer.op.clone()).or_default() += 1;
-    }
     let (network, sha256) = (&loaded.network, loaded.identity());
     let inspection = Inspection {
         schema_version: SCHEMA_VERSION,
@@ -34,17 +29,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         file: arguments.model.display().to_string(),
         parameters: loaded.layers.iter().map(|layer| layer.parameters).sum(),
         relus: relus(network),
-        operators,
-        layers: loaded
-            .layers
-            .into_iter()
-            .map(|layer| Layer {
-                name: layer.name,
-                operator: layer.op,
-                shape: layer.shape,
-                parameters: layer.parameters,
-            })
-            .collect(),
+        operators: operators(&loaded.layers),
+        layers: loaded.layers,
         sha256,
         input_shape: loaded.input_shape,
         output_shape: loaded.output_shape,

@@ -2,7 +2,7 @@
 
 use super::clock::children_seconds;
 use super::interrupt;
-use crate::report::{Answer, BenchVerdict};
+use crate::report::{BenchVerdict, QueryReport};
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ pub(super) struct Instance<'a> {
 pub(super) struct Ran {
     pub verdict: BenchVerdict,
     /// What it said, if it came to that.
-    pub answer: Option<Answer>,
+    pub answer: Option<QueryReport>,
     /// What went wrong, in one sentence.
     pub problem: Option<String>,
     pub seconds: f64,
@@ -83,9 +83,9 @@ pub(super) fn run(program: &Path, instance: &Instance) -> Option<Ran> {
     let (status, cpu_seconds) = reap(&mut child);
     let seconds = started.elapsed().as_secs_f64();
     let (text, said) = reader.join().unwrap_or_default();
-    let answer = Answer::parse(&text);
+    let answer: Option<QueryReport> = serde_json::from_str(&text).ok();
     let verdict = match &answer {
-        Some(answer) => answer.verdict(),
+        Some(answer) => BenchVerdict::of(answer),
         None if overrun => BenchVerdict::Timeout,
         None => BenchVerdict::Error,
     };

@@ -11,7 +11,7 @@ use crate::attack::{AttackKind, Counterexample};
 use crate::audit::VerdictName;
 use crate::load::{LoadedNetwork, load_network};
 use crate::query::Query;
-use crate::report::{CounterexampleRecord, ProofRecord, QueryReport, query_text};
+use crate::report::{BenchVerdict, CounterexampleRecord, ProofRecord, QueryReport, query_text};
 use crate::verify::{Method, Outcome, Reason, Settings, Verdict, verify};
 use std::io;
 use std::num::NonZeroUsize;
@@ -298,7 +298,7 @@ fn tell(
     let file = arguments.counterexample.as_deref();
     let competition = match found {
         Some(found) => found.write_vnncomp(),
-        None => format!("{}\n", report.competition_word()),
+        None => format!("{}\n", BenchVerdict::of(report)),
     };
     if let Some(file) = file.filter(|_| arguments.vnncomp || found.is_some()) {
         std::fs::write(file, &competition).map_err(|error| {

@@ -5,6 +5,7 @@ use super::network_error::NetworkError;
 use super::{PropertyError, SourceFile, Statement, load_statement, nnet, onnx};
 use crate::net::{FinalOperator, Network};
 use crate::num::Rational;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// A network read from a file, with what a report says about it.
@@ -66,11 +67,12 @@ impl LoadedNetwork {
 }
 
 /// One operator of the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LayerInfo {
     /// Its name in the file.
     pub name: String,
     /// The operator.
+    #[serde(rename = "operator")]
     pub op: String,
     /// Shape of its first output.
     pub shape: Vec<usize>,

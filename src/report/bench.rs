@@ -1,6 +1,6 @@
 //! results.csv of a benchmark run: its rows, and their summary.
 
-use super::ProofRecord;
+use super::QueryReport;
 use super::terminal::{bold, right, seconds, table};
 use crate::audit::VerdictName;
 use comfy_table::Cell;
@@ -10,7 +10,7 @@ use std::fmt;
 use std::fmt::Write as _;
 
 /// What became of an instance, in the competition's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BenchVerdict {
     /// The property holds: no counterexample.
@@ -18,6 +18,7 @@ pub enum BenchVerdict {
     /// There is a counterexample.
     Sat,
     /// No verdict.
+    #[default]
     Unknown,
     /// No verdict in time.
     Timeout,
@@ -42,7 +43,7 @@ impl fmt::Display for BenchVerdict {
 }
 
 /// One instance.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct BenchRow {
     /// The network, as the instances' file has it.
     pub onnx: String,
@@ -104,42 +105,14 @@ impl BenchRow {
     }
 }
 
-/// What a benchmark run needs of `certus verify --json`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Answer {
-    /// The verdict.
-    verdict: VerdictName,
-    /// Whether the time limit is why there is none.
-    timed_out: bool,
-    /// The stage that decided.
-    pub stage: Option<String>,
-    /// The least proven lower bound of a margin.
-    pub bound: Option<f64>,
-    /// Domains that branch and bound looked at.
-    pub domains: usize,
-    /// Most memory that the process ever held, in 10⁶ bytes.
-    pub peak_mb: Option<f64>,
-    /// SHA-256 of the network's file.
-    pub model_sha256: Option<String>,
-    /// The proof, where one was asked for.
-    pub proof: Option<ProofRecord>,
-}
-
-impl Answer {
-    /// What `certus verify --json` printed; `None` where it is something else.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok()
-    }
-
-    /// The verdict in the competition's words.
-    #[must_use]
-    pub fn verdict(&self) -> BenchVerdict {
-        match self.verdict {
-            VerdictName::Certified => BenchVerdict::Unsat,
-            VerdictName::Falsified | VerdictName::Misclassified => BenchVerdict::Sat,
-            VerdictName::Unknown if self.timed_out => BenchVerdict::Timeout,
-            VerdictName::Unknown => BenchVerdict::Unknown,
+impl BenchVerdict {
+    /// The verdict of `certus verify`.
+    pub(crate) fn of(report: &QueryReport) -> Self {
+        match report.verdict {
+            VerdictName::Certified => Self::Unsat,
+            VerdictName::Falsified | VerdictName::Misclassified => Self::Sat,
+            VerdictName::Unknown if report.timed_out => Self::Timeout,
+            VerdictName::Unknown => Self::Unknown,
         }
     }
 }
@@ -242,15 +215,7 @@ mod tests {
             verdict,
             seconds,
             cpu_seconds: Some(seconds),
-            stage: None,
-            domains: None,
-            bound: None,
-            peak_mb: None,
-            proof_bytes: None,
-            search_cpu_seconds: None,
-            read_cpu_seconds: None,
-            write_cpu_seconds: None,
-            check_cpu_seconds: None,
+            ..BenchRow::default()
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::folder::{Folder, FolderError, JOURNAL, Mode, REPORT, UNFINISHED, create_dir, read};
 use super::journal::Expected;
-use super::{FileRecord, Header, Report};
-use crate::audit::{Line, Row};
+use super::{Header, Report};
+use crate::audit::{FileRecord, Line, Row};
 use crate::load::sha256_hex;
 use serde::Serialize;
 use std::collections::HashSet;

@@ -1,24 +1,12 @@
 //! What `certus inspect` says of a network.
 
 use super::Tool;
-use serde::{Deserialize, Serialize};
+use crate::load::LayerInfo;
+use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// A layer as the file has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Layer {
-    /// Its name.
-    pub name: String,
-    /// Its operator.
-    pub operator: String,
-    /// Shape of its output.
-    pub shape: Vec<usize>,
-    /// Its parameters.
-    pub parameters: usize,
-}
-
 /// A network, layer by layer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub struct Inspection {
     /// Version of the format.
     pub schema_version: u32,
@@ -39,7 +27,7 @@ pub struct Inspection {
     /// How often each operator occurs in the file.
     pub operators: BTreeMap<String, usize>,
     /// The layers, in order.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<LayerInfo>,
     /// What the reader has to say.
     pub notes: Vec<String>,
 }

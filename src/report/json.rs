@@ -3,7 +3,7 @@
 use crate::attack::{AttackSettings, Motion};
 use crate::audit::radius::{CENSORING, RadiusSummary};
 use crate::audit::score::ROBUSTNESS_SCORE;
-use crate::audit::{Breach, Exact, Grid, Line, RadiusRow, Row, Summary, Task};
+use crate::audit::{Breach, Exact, FileRecord, Grid, Line, RadiusRow, Row, Summary, Task};
 use crate::num::Rational;
 use crate::verify::{AssuranceLevel, Settings};
 use serde::{Deserialize, Serialize};
@@ -55,15 +55,6 @@ pub struct ModelRecord {
     pub relus: usize,
     /// What the reader has to say.
     pub notes: Vec<String>,
-}
-
-/// A file that was read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileRecord {
-    /// Its name.
-    pub name: String,
-    /// SHA-256 of the file.
-    pub sha256: String,
 }
 
 /// The dataset, and how its values were read.

@@ -17,14 +17,14 @@ pub(crate) use audit::{
     Agreement, AuditData, AuditModel, AuditReport, CountRecord, FinishedAudit, Rendered, RunRecord,
     Setup, foreign_renderings, render_again, verify_folder,
 };
-pub(crate) use bench::{Answer, BenchRow, BenchVerdict, bench_text, red};
+pub(crate) use bench::{BenchRow, BenchVerdict, bench_text, red};
 pub(crate) use campaign::csv;
 pub(crate) use campaign_text::{radius_text, report_text};
 pub(crate) use folder::{Folder, FolderError, Mode};
-pub(crate) use inspection::{Inspection, Layer};
+pub(crate) use inspection::Inspection;
 pub(crate) use json::Report;
 pub(crate) use json::{
-    AttackRecord, CampaignSettings, DataRecord, FileRecord, Header, ModelRecord, RadiusReport,
+    AttackRecord, CampaignSettings, DataRecord, Header, ModelRecord, RadiusReport,
     SCHEMA_VERSION, Timing, Tool,
 };
 pub(crate) use proofs::{CheckRow, Claims, IndexError, ProofEntry, ProofFolder};

@@ -2,8 +2,8 @@
 
 use super::campaign::{PROOFS, csv};
 use super::folder::{FolderError, JOURNAL, REPORT, put};
-use super::{FileRecord, Header, Report};
-use crate::audit::{Row, VerdictName};
+use super::{Header, Report};
+use crate::audit::{FileRecord, Row, VerdictName};
 use crate::load::sha256_hex;
 use crate::verify::AssuranceLevel;
 use serde::{Deserialize, Serialize};

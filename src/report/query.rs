@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 const SHORT: usize = 16;
 
 /// The answer to one query, and what it was about.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QueryReport {
     /// Version of the format.
     pub schema_version: u32,
@@ -60,7 +60,8 @@ pub struct QueryReport {
     pub peak_mb: Option<f64>,
     /// What the reader has to say.
     pub notes: Vec<String>,
-    /// The point, where falsified.
+    /// The point, where falsified; it is not read back.
+    #[serde(skip_deserializing)]
     pub counterexample: Option<CounterexampleRecord>,
     /// The proof, where one was asked for and there is no counterexample.
     pub proof: Option<ProofRecord>,
@@ -201,17 +202,6 @@ impl QueryReport {
         self.verdict = VerdictName::Unknown;
         self.reason = Some(reason.to_string());
         self.timed_out = reason == Reason::TimeLimit;
-    }
-
-    /// As the competition has it: `unsat`, `sat`, `unknown` or `timeout`.
-    #[must_use]
-    pub fn competition_word(&self) -> &'static str {
-        match self.verdict {
-            VerdictName::Certified => "unsat",
-            VerdictName::Falsified | VerdictName::Misclassified => "sat",
-            VerdictName::Unknown if self.timed_out => "timeout",
-            VerdictName::Unknown => "unknown",
-        }
     }
 }
 

@@ -104,7 +104,7 @@ pub(crate) fn inspection_text(inspection: &Inspection, styled: bool) -> String {
         table.add_row(vec![
             right(position + 1),
             Cell::new(&layer.name),
-            Cell::new(&layer.operator),
+            Cell::new(&layer.op),
             Cell::new(shape(&layer.shape)),
             right(parameters),
         ]);

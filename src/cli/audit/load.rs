@@ -2,7 +2,7 @@
 
 use crate::audit::shift::Frame;
 use crate::audit::{DataPlan, ModelPlan, Place, Plan, Subject};
-use crate::cli::campaign::{classifier, data_files, external, relus};
+use crate::cli::campaign::{classifier, data_files, external, operators, relus};
 use crate::cli::exit::{DATA, Failure};
 use crate::load::{Dataset, LoadedNetwork, SourceFile, load_network, load_reference};
 use crate::net::{Matrix, Network};
@@ -112,10 +112,6 @@ fn checked(model: &ModelPlan, plan: &Plan) -> Result<Model, String> {
 
 fn record(model: &ModelPlan, loaded: LoadedNetwork) -> Result<AuditModel, Failure> {
     let network = &loaded.network;
-    let mut operators = std::collections::BTreeMap::new();
-    for layer in &loaded.layers {
-        *operators.entry(layer.op.clone()).or_default() += 1;
-    }
     let agreement = model.reference.as_deref().map(|file| agreement(network, file)).transpose()?;
     Ok(AuditModel {
         name: model.name.clone(),
@@ -127,7 +123,7 @@ fn record(model: &ModelPlan, loaded: LoadedNetwork) -> Result<AuditModel, Failur
         output_shape: loaded.output_shape.clone(),
         parameters: loaded.layers.iter().map(|layer| layer.parameters).sum(),
         relus: relus(network),
-        operators,
+        operators: operators(&loaded.layers),
         notes: loaded.notes,
         agreement,
     })

@@ -2,18 +2,18 @@
 
 use super::further;
 use super::record::{
-    AuditReport, AuditRow, CellRecord, ClassRecord, ClassificationRecord, CountRecord,
-    CriterionRecord, Evidence, RunRecord, ShownRecord, SubjectRecord, Verdicts,
+    AuditReport, CellRecord, ClassRecord, ClassificationRecord, CountRecord, CriterionRecord,
+    RunRecord, ShownRecord, SubjectRecord,
 };
 use super::setup::Setup;
 use crate::audit::interval::{LEVEL, clopper_pearson};
 use crate::audit::{
-    AtRadius, Classification, Entry, Finding, InputResult, Measure, Plan, Prediction, Share, Step,
-    Subject, SubjectResults, VerdictName, score::robustness_score,
+    AuditRow, Classification, Entry, Evidence, FileRecord, InputResult, Measure, Plan, Prediction,
+    Share, Step, Subject, SubjectResults, VerdictName, score::robustness_score,
 };
 use crate::num::{Rational, to_f64_nearest};
 use crate::report::folder::{Folder, FolderError};
-use crate::report::{FileRecord, json};
+use crate::report::json;
 use std::collections::{BTreeMap, HashMap};
 
 /// The fields of a report that may differ between two runs of the same audit.
@@ -51,16 +51,19 @@ impl FinishedAudit<'_> {
     /// Where a counterexample that is to be shown cannot be read.
     pub(crate) fn report(mut self, folder: &Folder) -> Result<AuditReport, FolderError> {
         self.run.seconds = seconds(self.entries);
-        let hashes: HashMap<&str, &str> =
-            self.files.iter().map(|f| (f.name.as_str(), f.sha256.as_str())).collect();
         let mut rows = Vec::new();
         let mut subjects = Vec::new();
-        for (at, results) in self.results.iter().enumerate() {
+        for results in self.results {
             subjects.push(self.subject(results));
-            for input in &results.inputs {
-                let row = |(epsilon, known)| self.row(at, input, epsilon, known, &hashes);
-                rows.extend(input.radii.iter().enumerate().map(row));
-            }
+            rows.extend(results.inputs.iter().flat_map(|input| &input.rows).cloned());
+        }
+        let hashes: HashMap<&str, &FileRecord> =
+            self.files.iter().map(|file| (file.name.as_str(), file)).collect();
+        for row in &mut rows {
+            let mut files = row.files.iter().map(|name| hashes.get(name.as_str()).copied().cloned());
+            row.evidence = files.next().flatten().map(|FileRecord { name: file, sha256 }| {
+                Evidence { file, sha256, property: files.next().flatten() }
+            });
         }
         let shown = self.shown(folder)?;
         let criteria = self.criteria();
@@ -119,39 +122,32 @@ impl FinishedAudit<'_> {
         radius: &Rational,
         classes: usize,
     ) -> CellRecord {
-        let inputs = &results.inputs;
-        let total = inputs.len();
-        let at = |input: &InputResult| input.radii[epsilon].clone();
-        let of_all = |holds: &dyn Fn(&AtRadius) -> bool| {
-            let count = inputs.iter().filter(|input| holds(&input.radii[epsilon])).count();
-            CountRecord::from(Share { count, total })
+        let rows: Vec<&AuditRow> = results.inputs.iter().map(|input| &input.rows[epsilon]).collect();
+        let of_all = |holds: &dyn Fn(&AuditRow) -> bool| {
+            let count = rows.iter().filter(|row| holds(row)).count();
+            CountRecord::from(Share { count, total: rows.len() })
         };
-        let correct = |known: &AtRadius| known.finding != Finding::Misclassified;
-        let certified = |known: &AtRadius| matches!(known.finding, Finding::Certified(_));
-        let unbroken = |known: &AtRadius| correct(known) && known.finding != Finding::Falsified;
-        let clean = of_all(&correct);
-        let attacks = self.plan.attacks.iter().enumerate().map(|(attack, plan)| {
-            let broke = |known: &AtRadius| known.attacks[attack] == Some(true);
-            let count = of_all(&broke).count;
-            (plan.name.clone(), Share { count, total: clean.count }.into())
+        let certified = |row: &AuditRow| row.verdict == VerdictName::Certified;
+        let unbroken = |row: &AuditRow| row.correct() && row.verdict != VerdictName::Falsified;
+        let clean = of_all(&AuditRow::correct);
+        let attacks = self.plan.attacks.iter().map(|attack| {
+            let count = of_all(&|row| row.broken_by(&attack.name)).count;
+            (attack.name.clone(), Share { count, total: clean.count }.into())
         });
-        let methods = self.plan.methods.iter().enumerate().map(|(method, plan)| {
-            let proved = |known: &AtRadius| correct(known) && known.methods[method].is_some();
-            (plan.name.clone(), of_all(&proved))
+        let methods = self.plan.methods.iter().map(|method| {
+            (method.name.clone(), of_all(&|row| row.certified_by(&method.name)))
         });
         let mut decided_by = BTreeMap::new();
         let mut reasons = BTreeMap::new();
         let mut by_class = vec![[0; 4]; classes];
-        for input in inputs {
-            let known = at(input);
-            if let Some(by) = &known.by {
-                *decided_by.entry(by.clone()).or_default() += 1;
+        for row in &rows {
+            for (counts, word) in [(&mut decided_by, &row.by), (&mut reasons, &row.reason)] {
+                if let Some(word) = word {
+                    *counts.entry(word.clone()).or_default() += 1;
+                }
             }
-            if let Finding::Unknown(reason) = &known.finding {
-                *reasons.entry(reason.clone()).or_default() += 1;
-            }
-            if let Some(counts) = by_class.get_mut(input.label) {
-                let holds = [true, correct(&known), unbroken(&known), certified(&known)];
+            if let Some(counts) = by_class.get_mut(row.label) {
+                let holds = [true, row.correct(), unbroken(row), certified(row)];
                 counts.iter_mut().zip(holds).for_each(|(n, holds)| *n += usize::from(holds));
             }
         }
@@ -161,75 +157,13 @@ impl FinishedAudit<'_> {
             clean,
             adversarial: of_all(&unbroken),
             certified: of_all(&certified),
-            undecided: of_all(&|known| matches!(known.finding, Finding::Unknown(_))),
-            stability: of_all(&|known| known.constant == Some(true)),
+            undecided: of_all(&|row| row.verdict == VerdictName::Unknown),
+            stability: of_all(&|row| row.constant == Some(true)),
             attacks: attacks.collect(),
             methods: methods.collect(),
             decided_by,
             reasons,
             classes: by_class,
-        }
-    }
-
-    fn row(
-        &self,
-        subject: usize,
-        input: &InputResult,
-        epsilon: usize,
-        known: &AtRadius,
-        hashes: &HashMap<&str, &str>,
-    ) -> AuditRow {
-        let plan = self.plan;
-        let (model, data) = plan.subjects()[subject];
-        let verdict = known.finding.name();
-        let attacks: Verdicts = plan
-            .attacks
-            .iter()
-            .zip(&known.attacks)
-            .filter_map(|(plan, broke)| {
-                let word = if (*broke)? { "broken" } else { "survived" };
-                Some((plan.name.clone(), word.to_owned()))
-            })
-            .collect();
-        let methods = plan.methods.iter().zip(&known.methods).map(|(plan, proof)| {
-            let word = if proof.is_some() { "certified" } else { "not certified" };
-            (plan.name.clone(), word.to_owned())
-        });
-        let counterexample =
-            known.evidence.map(|at| vec![plan.counterexample(subject, input.index, at)]);
-        let proof = known.checked.map(|epsilon| Step::Proof { epsilon });
-        let proof = proof.map(|step| plan.evidence(subject, input.index, step));
-        let mut files = counterexample.or(proof).into_iter().flatten().map(|name| {
-            let sha256 = hashes.get(name.as_str()).map(|&sha256| sha256.to_owned());
-            sha256.map(|sha256| FileRecord { name, sha256 })
-        });
-        let evidence = files.next().flatten().map(|FileRecord { name: file, sha256 }| {
-            let property = files.next().flatten();
-            Evidence { file, sha256, property }
-        });
-        AuditRow {
-            model: plan.models[model].name.clone(),
-            data: plan.data[data].name.clone(),
-            index: input.index,
-            label: input.label,
-            predicted: input.predicted,
-            epsilon: plan.data[data].epsilons[epsilon].to_string(),
-            verdict,
-            by: known.by.clone(),
-            assurance: known.finding.assurance(),
-            reason: known.finding.reason().map(str::to_owned),
-            margin_bound: known.bound.filter(|bound| bound.is_finite()),
-            constant: known.constant,
-            certified_radius: input.bracket[0].as_ref().map(to_f64_nearest),
-            attacked_radius: input.bracket[1].as_ref().map(to_f64_nearest),
-            attacks,
-            methods: if verdict == VerdictName::Misclassified {
-                Verdicts::new()
-            } else {
-                methods.collect()
-            },
-            evidence,
-            seconds: known.seconds,
         }
     }
 
@@ -241,8 +175,8 @@ impl FinishedAudit<'_> {
                 .inputs
                 .iter()
                 .filter_map(|input| {
-                    let last = input.radii.last()?;
-                    Some((last.evidence?, input))
+                    let broken = |row: &AuditRow| row.verdict == VerdictName::Falsified;
+                    Some((input.rows.iter().position(broken)?, input))
                 })
                 .collect();
             broken.sort_by_key(|(epsilon, input)| (*epsilon, input.index));
@@ -297,15 +231,15 @@ impl FinishedAudit<'_> {
 /// The share that a criterion speaks of.
 fn share(results: &SubjectResults, measure: Measure, epsilon: Option<usize>) -> Share {
     let holds = |input: &&InputResult| {
-        let known = epsilon.map(|at| &input.radii[at]);
-        let finding = known.map(|known| &known.finding);
+        let row = epsilon.map(|at| &input.rows[at]);
+        let verdict = row.map(|row| row.verdict);
         match measure {
-            Measure::Clean => input.predicted == Some(input.label),
+            Measure::Clean => input.correct(),
             Measure::Adversarial => {
-                matches!(finding, Some(Finding::Certified(_) | Finding::Unknown(_)))
+                matches!(verdict, Some(VerdictName::Certified | VerdictName::Unknown))
             }
-            Measure::Certified => matches!(finding, Some(Finding::Certified(_))),
-            Measure::Stability => known.is_some_and(|known| known.constant == Some(true)),
+            Measure::Certified => verdict == Some(VerdictName::Certified),
+            Measure::Stability => row.is_some_and(|row| row.constant == Some(true)),
         }
     };
     Share { count: results.inputs.iter().filter(holds).count(), total: results.inputs.len() }

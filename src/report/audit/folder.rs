@@ -4,14 +4,14 @@ use super::manifest::{self, Alteration, MANIFEST};
 use super::record::{AuditReport, RunRecord};
 use super::setup::{Build, Setup};
 use super::table;
-use crate::audit::{EVIDENCE, Entry, Line, Plan};
+use crate::audit::{EVIDENCE, Entry, FileRecord, Line, Plan};
 use crate::load::sha256_hex;
 use crate::num::{parse_rational, round_nearest};
 use crate::report::folder::{
     self, Folder, FolderError, JOURNAL, Mode, REPORT, UNFINISHED, line, put, remove,
 };
 use crate::report::journal::{Expected, JournalError};
-use crate::report::{FileRecord, html};
+use crate::report::html;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::io;

@@ -11,17 +11,13 @@ use crate::audit::{
 };
 use crate::num::to_f64_nearest;
 
-fn correct(input: &InputResult) -> bool {
-    input.predicted == Some(input.label)
-}
-
 /// Accuracy under every corruption that applies, at every severity.
 pub(super) fn shifts(plan: &Plan, subject: &Subject, results: &SubjectResults) -> Vec<ShiftRecord> {
     let kinds = plan.shifts.iter().filter(|corruption| corruption.applies_to(subject.frame));
     let all = kinds.flat_map(|&kind| Severity::ALL.map(|severity| (kind, severity)));
     let total = results.inputs.len();
     let clean =
-        Share { count: results.inputs.iter().filter(|input| correct(input)).count(), total };
+        Share { count: results.inputs.iter().filter(|input| input.correct()).count(), total };
     let record = |(at, (corruption, severity))| {
         let right = |input: &&InputResult| {
             let class = input.shifted.as_ref().and_then(|classes| *classes.get(at)?);
@@ -62,7 +58,7 @@ pub(super) fn euclidean(plan: &Plan, results: &SubjectResults) -> Vec<EuclideanR
     if plan.l2_attacks.is_empty() {
         return Vec::new();
     }
-    let inputs: Vec<&InputResult> = results.inputs.iter().filter(|input| correct(input)).collect();
+    let inputs: Vec<&InputResult> = results.inputs.iter().filter(|input| input.correct()).collect();
     let radii = plan.data[results.data].l2_epsilons.iter().enumerate();
     let record = |(epsilon, radius): (usize, &crate::num::Rational)| {
         let broke = |input: &InputResult, at: usize, attack: usize| {
@@ -150,20 +146,21 @@ pub(super) fn masking(plan: &Plan, subject: &Subject, results: &SubjectResults) 
     });
     let ladder = Ladder { inputs: probed.len(), steps: steps.collect() };
     // The radius at which attacks break about half of the inputs tells them apart best.
-    let inputs: Vec<&InputResult> = results.inputs.iter().filter(|input| correct(input)).collect();
+    let inputs: Vec<&InputResult> = results.inputs.iter().filter(|input| input.correct()).collect();
     let epsilons = plan.data[results.data].epsilons.len();
     let broken_at = |epsilon: usize| {
-        let broke = |i: &&&InputResult| i.radii[epsilon].attacks.contains(&Some(true));
+        let broke = |i: &&&InputResult| {
+            plan.attacks.iter().any(|attack| i.rows[epsilon].broken_by(&attack.name))
+        };
         inputs.iter().filter(broke).count()
     };
     let best = (0..epsilons).min_by_key(|&at| broken_at(at).abs_diff(inputs.len() / 2));
     let outcomes: Vec<(AttackKind, Vec<bool>)> = plan
         .attacks
         .iter()
-        .enumerate()
-        .map(|(attack, plan)| {
+        .map(|plan| {
             let broke = |input: &&InputResult| {
-                best.is_some_and(|at| input.radii[at].attacks[attack] == Some(true))
+                best.is_some_and(|at| input.rows[at].broken_by(&plan.name))
             };
             (plan.settings.kind, inputs.iter().map(broke).collect())
         })

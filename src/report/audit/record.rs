@@ -3,9 +3,7 @@
 use super::setup::Setup;
 use crate::audit::classification::Averages;
 use crate::audit::radius::Spread;
-use crate::audit::{About, Interval, OutOfDistribution, VerdictName};
-use crate::report::FileRecord;
-use crate::verify::AssuranceLevel;
+use crate::audit::{About, AuditRow, FileRecord, Interval, OutOfDistribution};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -261,62 +259,6 @@ pub struct CellRecord {
     pub reasons: BTreeMap<String, usize>,
     /// For each class: [of the class, correct, unbroken, certified].
     pub classes: Vec<[usize; 4]>,
-}
-
-/// Verdicts by the name of who gave them.
-pub type Verdicts = BTreeMap<String, String>;
-
-/// A file that shows a verdict.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evidence {
-    /// The file, relative to the report.
-    pub file: String,
-    /// SHA-256 of it.
-    pub sha256: String,
-    /// Of a proof, the property that it proves.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub property: Option<FileRecord>,
-}
-
-/// An input at a radius.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AuditRow {
-    /// The model's name.
-    pub model: String,
-    /// The dataset's name.
-    pub data: String,
-    /// Position in the dataset.
-    pub index: usize,
-    /// The dataset's class.
-    pub label: usize,
-    /// The network's class; null where the largest output is not unique or is NaN.
-    pub predicted: Option<usize>,
-    /// The radius, exact.
-    pub epsilon: String,
-    /// The verdict: all attacks and methods taken together.
-    pub verdict: VerdictName,
-    /// The attack or the stage that decided.
-    pub by: Option<String>,
-    /// What must be trusted, where certified.
-    pub assurance: Option<AssuranceLevel>,
-    /// Why, where unknown.
-    pub reason: Option<String>,
-    /// The least proven lower bound of a margin; null where none was computed.
-    pub margin_bound: Option<f64>,
-    /// Whether the predicted class, right or wrong, is constant on the region; null where that is open.
-    pub constant: Option<bool>,
-    /// The largest radius with a certificate, by any step; null where there is none.
-    pub certified_radius: Option<f64>,
-    /// The smallest radius with a counterexample; null where there is none.
-    pub attacked_radius: Option<f64>,
-    /// For each attack: `broken` or `survived` at this radius.
-    pub attacks: Verdicts,
-    /// For each method: `certified` or `not certified`.
-    pub methods: Verdicts,
-    /// The counterexample, where falsified; the proof, where one was checked.
-    pub evidence: Option<Evidence>,
-    /// Time of the steps at this radius. Varies between runs.
-    pub seconds: Option<f64>,
 }
 
 /// A counterexample to look at.

@@ -2,9 +2,9 @@
 
 use crate::audit::semantic::{Fill, Perturbation};
 use crate::audit::{
-    AttackPlan, Exact, MethodPlan, Plan, ProofPlan, RadiusPlan, SemanticKind, SemanticPlan,
+    AttackPlan, Exact, FileRecord, MethodPlan, Plan, ProofPlan, RadiusPlan, SemanticKind, SemanticPlan,
 };
-use crate::report::{AttackRecord, FileRecord, Tool};
+use crate::report::{AttackRecord, Tool};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

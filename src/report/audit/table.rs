@@ -1,6 +1,7 @@
 //! rows.csv: one line an input and radius, one column an attack and a method.
 
-use super::record::{AuditReport, AuditRow};
+use super::record::AuditReport;
+use crate::audit::AuditRow;
 use std::fmt::Display;
 
 /// The table of all rows, in the order of report.json.

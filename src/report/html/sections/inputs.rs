@@ -1,6 +1,6 @@
 //! The table of every input at every radius, as compact data that the page's script shows in pages.
 
-use crate::report::audit::AuditRow;
+use crate::audit::AuditRow;
 use crate::report::html::{Context, text};
 use crate::report::terminal::grouped;
 use maud::{Markup, PreEscaped, html};
