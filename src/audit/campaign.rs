@@ -13,7 +13,7 @@ use std::time::Instant;
 
 /// What is done with each input that is classified correctly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Task {
+pub(crate) enum Task {
     /// Attack, then bounds.
     Certify,
     /// The attack alone.
@@ -21,14 +21,13 @@ pub enum Task {
 }
 
 /// One question about every input of a dataset.
-pub struct Campaign<'a> {
+pub(crate) struct Campaign<'a> {
     /// The network and the dataset.
     pub classifier: &'a Classifier,
     /// How many of its inputs are asked about, from the first.
     pub inputs: usize,
     /// How perturbations are measured.
     pub norm: Norm,
-    /// The radius.
     pub epsilon: &'a Rational,
     /// What to do.
     pub task: Task,

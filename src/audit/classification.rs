@@ -117,11 +117,8 @@ impl ClassCounts {
 /// Precision, recall and F1 averaged over classes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Averages {
-    /// Mean precision.
     pub precision: f64,
-    /// Mean recall.
     pub recall: f64,
-    /// Mean F1.
     pub f1: f64,
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// One step on one input of one subject (a model with a dataset).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Step {
+pub(crate) enum Step {
     /// The network's outputs at the input as it is.
     Clean,
     /// One attack, by its position in the plan, at one of the dataset's radii.
@@ -56,7 +56,7 @@ pub enum Step {
 /// What a step found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Found {
+pub(crate) enum Found {
     /// The outputs in double precision.
     Outputs(#[serde(with = "doubles")] Vec<f64>),
     /// The predicted class under each corruption and severity, in the plan's order; corruptions that do not apply are left
@@ -85,12 +85,11 @@ pub enum Found {
 /// A finished step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Position of the subject in [`super::Plan::subjects`].
     pub subject: usize,
     /// Position of the input in the dataset.
     pub index: usize,
-    /// The step.
     pub step: Step,
     /// What it found.
     pub found: Found,
@@ -104,8 +103,7 @@ pub struct Entry {
 
 impl Step {
     /// Position of the radius that an attack or a method was asked about in the max norm.
-    #[must_use]
-    pub fn epsilon(self) -> Option<usize> {
+    pub(crate) fn epsilon(self) -> Option<usize> {
         match self {
             Self::Attack { epsilon, .. } | Self::Certify { epsilon, .. } => Some(epsilon),
             _ => None,
@@ -115,8 +113,7 @@ impl Step {
 
 impl Entry {
     /// Whether the step found a counterexample.
-    #[must_use]
-    pub fn broken(&self) -> bool {
+    pub(crate) fn broken(&self) -> bool {
         matches!(&self.found, Found::Verdict { finding: Finding::Falsified, .. })
     }
 }

@@ -17,7 +17,7 @@ use std::time::Instant;
 
 /// A model and the dataset that it is asked about.
 #[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
+pub(crate) struct Subject<'a> {
     /// Position of the model in the plan.
     pub model: usize,
     /// Position of the dataset in the plan.
@@ -36,8 +36,7 @@ pub struct Subject<'a> {
 
 impl<'a> Subject<'a> {
     /// The dataset.
-    #[must_use]
-    pub fn dataset(&self) -> &'a Dataset {
+    pub(crate) fn dataset(&self) -> &'a Dataset {
         self.classifier.data()
     }
 
@@ -53,7 +52,7 @@ impl<'a> Subject<'a> {
 }
 
 /// An audit ready to run.
-pub struct Audit<'a> {
+pub(crate) struct Audit<'a> {
     /// What to do.
     pub plan: &'a Plan,
     /// With what, in the order of [`Plan::subjects`].

@@ -70,14 +70,7 @@ pub enum Breach {
     },
     /// A certified radius that is not below the distance of a counterexample.
     #[error("input {index} is certified up to {certified} and has a counterexample at {attacked}")]
-    Radius {
-        /// The input.
-        index: usize,
-        /// The certified radius.
-        certified: Box<Rational>,
-        /// The counterexample's distance.
-        attacked: Box<Rational>,
-    },
+    Radius { index: usize, certified: Box<Rational>, attacked: Box<Rational> },
 }
 
 /// The figures of a campaign.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// Confidence inside and outside the distribution. The labels of either play no part.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct OutOfDistribution {
+pub(crate) struct OutOfDistribution {
     /// Mean confidence on inputs of the network's own kind; `None` where there are none or one has no confidence.
     pub confidence_inside: Option<f64>,
     /// Mean confidence on the other inputs.
@@ -22,8 +22,7 @@ pub struct OutOfDistribution {
 
 impl OutOfDistribution {
     /// Compares predictions on two datasets.
-    #[must_use]
-    pub fn of(inside: &[Prediction], outside: &[Prediction]) -> Self {
+    pub(crate) fn of(inside: &[Prediction], outside: &[Prediction]) -> Self {
         let scores: Vec<f64> =
             inside.iter().chain(outside).map(Prediction::confidence_log_odds).collect();
         let positive: Vec<bool> = (0..scores.len()).map(|at| at < inside.len()).collect();

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 /// A file that shows a verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evidence {
+pub(crate) struct Evidence {
     /// The file, relative to the report.
     pub file: String,
     /// SHA-256 of it.
@@ -30,10 +30,8 @@ pub struct Evidence {
 
 /// What is known of an input at one radius: a row of an audit's report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AuditRow {
-    /// The model's name.
+pub(crate) struct AuditRow {
     pub model: String,
-    /// The dataset's name.
     pub data: String,
     /// Position in the dataset.
     pub index: usize,
@@ -93,7 +91,7 @@ const CERTIFIED: &str = "certified";
 
 /// What is known of one input.
 #[derive(Debug, Clone, PartialEq)]
-pub struct InputResult {
+pub(crate) struct InputResult {
     /// Position in the dataset.
     pub index: usize,
     /// The dataset's class.
@@ -127,7 +125,7 @@ impl InputResult {
 
 /// What is known of a model on a dataset.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SubjectResults {
+pub(crate) struct SubjectResults {
     /// Position of the model in the plan.
     pub model: usize,
     /// Position of the dataset in the plan.
@@ -139,14 +137,11 @@ pub struct SubjectResults {
 /// Steps that contradict each other, or are missing: an error in this program or a damaged journal, never a result.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{model} on {data}, input {index}: {what}")]
-pub struct Clash {
-    /// The model's name.
+pub(crate) struct Clash {
     pub model: String,
-    /// The dataset's name.
     pub data: String,
     /// Position of the input.
     pub index: usize,
-    /// What is wrong.
     pub what: String,
 }
 
@@ -154,7 +149,7 @@ pub struct Clash {
 ///
 /// # Errors
 /// Where an input is certified and broken at once, a certificate has no positive margin, or a step is missing.
-pub fn results(
+pub(crate) fn results(
     plan: &Plan,
     subjects: &[Subject],
     entries: &[Entry],

@@ -64,7 +64,6 @@ pub struct Row {
     /// Arg max of the double-precision output at the unperturbed input; `None` where the largest output is not unique
     /// or is NaN, which counts as misclassified.
     pub predicted: Option<usize>,
-    /// The verdict.
     pub verdict: VerdictName,
     /// The stage that decided, as [`Stage`] displays.
     pub stage: Option<String>,

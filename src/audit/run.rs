@@ -16,7 +16,7 @@ use thiserror::Error;
 pub(crate) type Stop<'a> = &'a (dyn Fn() -> bool + Sync);
 
 /// A line of a journal: something that is known of an input.
-pub trait Line: Serialize + DeserializeOwned + Send {
+pub(crate) trait Line: Serialize + DeserializeOwned + Send {
     /// The subject (a model with a dataset; 0 where there is one) and the input's position in its dataset.
     fn input(&self) -> (usize, usize);
 
@@ -29,7 +29,7 @@ pub trait Line: Serialize + DeserializeOwned + Send {
 
 /// A line, and the files that go with it.
 #[derive(Debug)]
-pub struct Finished<L> {
+pub(crate) struct Finished<L> {
     /// The line.
     pub line: L,
     /// Names, relative to the journal, and contents.
@@ -49,7 +49,7 @@ impl<L> Finished<L> {
 pub(crate) type Sink<'a, L, E> = &'a (dyn Fn(Finished<L>) -> Result<(), E> + Sync);
 
 /// What is done with the inputs of one or several datasets.
-pub trait Work: Sync {
+pub(crate) trait Work: Sync {
     /// What is known of an input in the end, or of a step on it.
     type Line: Line + Sync;
 
@@ -98,27 +98,13 @@ pub trait Work: Sync {
 
 /// Why a run ended early.
 #[derive(Debug, Error)]
-pub enum RunError<E> {
+pub(crate) enum RunError<E> {
     /// Nothing can be asked about an input.
     #[error("{}: input {index}: {source}", file.display())]
-    Query {
-        /// The dataset.
-        file: PathBuf,
-        /// Position in it.
-        index: usize,
-        /// Why.
-        source: QueryError,
-    },
+    Query { file: PathBuf, index: usize, source: QueryError },
     /// A semantic perturbation makes no question.
     #[error("{}: input {index}: {source}", file.display())]
-    Semantic {
-        /// The dataset.
-        file: PathBuf,
-        /// Position in it.
-        index: usize,
-        /// Why.
-        source: SemanticError,
-    },
+    Semantic { file: PathBuf, index: usize, source: SemanticError },
     /// A certificate and a counterexample of a step contradict each other.
     #[error(transparent)]
     Clash(#[from] Clash),
@@ -135,7 +121,7 @@ pub enum RunError<E> {
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// Every input is done.
     Complete,
     /// The caller asked to stop.
@@ -197,7 +183,6 @@ impl Drop for FailOnPanic<'_> {
 
 /// The seed of an input: a hash (SplitMix64's finaliser) of the campaign's seed and the input's position, so that
 /// neither the order nor the number of threads matters.
-#[must_use]
 pub(crate) fn input_seed(seed: u64, index: usize) -> u64 {
     let mut z = seed.wrapping_add((index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

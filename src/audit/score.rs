@@ -6,12 +6,12 @@ use crate::num::{Rational, to_f64_nearest};
 use num_traits::Zero;
 
 /// What the stability index is.
-pub const STABILITY_INDEX: &str = "The stability index at ε is the share of all inputs, classified rightly or wrongly, whose predicted \
+pub(crate) const STABILITY_INDEX: &str = "The stability index at ε is the share of all inputs, classified rightly or wrongly, whose predicted \
 class is proved to be the same for every perturbation of at most ε. An input without a single predicted class counts as not \
 stable. It is a lower bound of the share of stable inputs: what could not be decided counts against it.";
 
 /// What the robustness score is.
-pub const ROBUSTNESS_SCORE: &str = "The robustness score up to ε_max is the mean of the certified accuracy over all ε from 0 to \
+pub(crate) const ROBUSTNESS_SCORE: &str = "The robustness score up to ε_max is the mean of the certified accuracy over all ε from 0 to \
 ε_max: the area under the certified-accuracy curve divided by ε_max, between 0 and 1. Where the certified accuracy is known at \
 some ε only, it is taken between two of them to be that at the larger one, so the score is never overstated: what is certified at \
 an ε is certified at every smaller one.";
@@ -23,8 +23,7 @@ an ε is certified at every smaller one.";
 ///
 /// The maximum matters only where an incomplete method certified more inputs at a larger ε than at a smaller one. A value at ε = 0
 /// does not enter. `None` where there is no positive ε, one is negative, or an accuracy is of no inputs.
-#[must_use]
-pub fn robustness_score(curve: &[(Rational, Share)]) -> Option<f64> {
+pub(crate) fn robustness_score(curve: &[(Rational, Share)]) -> Option<f64> {
     let zero = Rational::zero();
     if curve.iter().any(|(epsilon, share)| *epsilon < zero || share.total == 0) {
         return None;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// An exact number, and the double nearest to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Exact {
+pub(crate) struct Exact {
     /// The number as a reduced fraction; it alone counts.
     pub exact: String,
     /// The double nearest to it.
@@ -36,8 +36,7 @@ impl std::fmt::Display for Exact {
 
 /// A file that was read or written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileRecord {
-    /// Its name.
+pub(crate) struct FileRecord {
     pub name: String,
     /// SHA-256 of the file.
     pub sha256: String,

@@ -100,7 +100,7 @@ pub(super) struct BudgetArguments {
 
 impl BudgetArguments {
     /// The attacks as the arguments have them.
-    pub fn settings(&self, kinds: &[AttackKind]) -> Result<AttackSettings, Failure> {
+    pub(super) fn settings(&self, kinds: &[AttackKind]) -> Result<AttackSettings, Failure> {
         let given = self.restarts.is_some() || self.steps.is_some() || self.queries.is_some();
         let defaults = AttackSettings::default().with(kinds);
         let none = defaults.kinds().is_empty();
@@ -174,7 +174,7 @@ pub(super) struct ReadingArguments {
 
 impl ReadingArguments {
     /// What was given: (field of [`DataSettings`], text).
-    pub fn given(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub(super) fn given(&self) -> impl Iterator<Item = (&'static str, &str)> {
         [
             ("scale", &self.scale),
             ("mean", &self.mean),
@@ -193,7 +193,7 @@ impl ReadingArguments {
     }
 
     /// The settings that these arguments stand for.
-    pub fn settings(&self) -> Result<DataSettings, Failure> {
+    pub(super) fn settings(&self) -> Result<DataSettings, Failure> {
         let mut settings = DataSettings::default();
         for (field, text) in self.given() {
             let wrong = |error: DatasetError| Failure::new(USAGE, error.to_string());

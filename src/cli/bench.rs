@@ -6,8 +6,8 @@ use super::exit::{
 };
 use super::instance::{self, Instance, Ran};
 use super::progress::Bar;
-use crate::audit::each;
 use super::{interrupt, print, styled};
+use crate::audit::each;
 use crate::load::SourceFile;
 use crate::report::{
     BenchRow, BenchVerdict, IndexError, ProofEntry, ProofFolder, bench_text, csv, red,

@@ -8,9 +8,7 @@ use crate::audit::{Ended, FileRecord, Finished, Line, Work};
 use crate::load::{Dataset, LayerInfo, LoadedNetwork, load_network};
 use crate::net::Network;
 use crate::query::{Classifier, ClassifierError};
-use crate::report::{
-    CampaignSettings, DataRecord, Folder, Header, Mode, ModelRecord, Timing,
-};
+use crate::report::{CampaignSettings, DataRecord, Folder, Header, Mode, ModelRecord, Timing};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -67,7 +65,7 @@ pub(super) struct Session<'a, R> {
 
 impl<'a, R: Line + Clone + Sync> Session<'a, R> {
     /// Opens the folder, where one is wanted.
-    pub fn open(
+    pub(super) fn open(
         common: &'a CommonArguments,
         started: Instant,
         command: &str,
@@ -90,7 +88,7 @@ impl<'a, R: Line + Clone + Sync> Session<'a, R> {
     }
 
     /// Does the work; whether it was interrupted, all rows, and how long it took. Where it was interrupted, it says so.
-    pub fn run<W: Work<Line = R>>(
+    pub(super) fn run<W: Work<Line = R>>(
         &mut self,
         work: &W,
         tally: impl Tally<Line = R>,

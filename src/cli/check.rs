@@ -3,9 +3,7 @@
 use super::arguments::ReadingArguments;
 use super::campaign::jobs;
 use super::clock::thread_seconds;
-use super::exit::{
-    CANNOT_CREATE, DATA, DONE, Failure, INTERRUPTED, REJECTED, USAGE,
-};
+use super::exit::{CANNOT_CREATE, DATA, DONE, Failure, INTERRUPTED, REJECTED, USAGE};
 use super::progress::Bar;
 use super::remake::{Remake, untouched};
 use super::{interrupt, print};

@@ -21,7 +21,7 @@ pub(super) struct Bar {
 
 impl Bar {
     /// Of `total` things, `done` are done; `unit` says of what, with a space before it.
-    pub fn new(total: usize, done: usize, unit: &'static str, quiet: bool) -> Self {
+    pub(super) fn new(total: usize, done: usize, unit: &'static str, quiet: bool) -> Self {
         let bar = (!quiet && io::stderr().is_terminal()).then(|| {
             let style = ProgressStyle::with_template(&format!(
                 "{{bar:24.cyan/dim}} {{pos}}/{{len}}{unit} {{elapsed}} (left {{eta}})  {{msg}}"
@@ -37,7 +37,7 @@ impl Bar {
     }
 
     /// One more thing is done, and this is how it stands.
-    pub fn add(&self, message: impl Into<String>) {
+    pub(super) fn add(&self, message: impl Into<String>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.0 += 1;
         if let Some(bar) = &self.bar {
@@ -51,14 +51,14 @@ impl Bar {
     }
 
     /// A message beside the bar.
-    pub fn message(&self, message: String) {
+    pub(super) fn message(&self, message: String) {
         if let Some(bar) = &self.bar {
             bar.set_message(message);
         }
     }
 
     /// A line above the bar.
-    pub fn say(&self, line: &str) {
+    pub(super) fn say(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
             None => drop(writeln!(io::stderr(), "certus: {line}")),
@@ -66,7 +66,7 @@ impl Bar {
     }
 
     /// Whether there is a bar.
-    pub fn is_shown(&self) -> bool {
+    pub(super) fn is_shown(&self) -> bool {
         self.bar.is_some()
     }
 }

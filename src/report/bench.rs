@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 /// What became of an instance, in the competition's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum BenchVerdict {
+pub(crate) enum BenchVerdict {
     /// The property holds: no counterexample.
     Unsat,
     /// There is a counterexample.
@@ -44,7 +44,7 @@ impl fmt::Display for BenchVerdict {
 
 /// One instance.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct BenchRow {
+pub(crate) struct BenchRow {
     /// The network, as the instances' file has it.
     pub onnx: String,
     /// The property, as the instances' file has it.
@@ -84,8 +84,7 @@ pub struct BenchRow {
 
 impl BenchRow {
     /// Whether the verdict is the opposite of the known answer.
-    #[must_use]
-    pub fn contradicts(&self) -> bool {
+    pub(crate) fn contradicts(&self) -> bool {
         matches!(
             (self.expected.as_str(), self.verdict),
             ("sat", BenchVerdict::Unsat) | ("unsat", BenchVerdict::Sat)
@@ -93,14 +92,12 @@ impl BenchRow {
     }
 
     /// Whether there is a verdict.
-    #[must_use]
-    pub fn solved(&self) -> bool {
+    pub(crate) fn solved(&self) -> bool {
         matches!(self.verdict, BenchVerdict::Unsat | BenchVerdict::Sat)
     }
 
     /// The row in one line, for people.
-    #[must_use]
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         format!("{:<8} {:>9}  {}  {}", self.verdict, seconds(self.seconds), self.onnx, self.vnnlib)
     }
 }
@@ -118,8 +115,7 @@ impl BenchVerdict {
 }
 
 /// Counts and times per verdict, and every contradiction. `styled` for colours and bold.
-#[must_use]
-pub fn bench_text(rows: &[BenchRow], styled: bool) -> String {
+pub(crate) fn bench_text(rows: &[BenchRow], styled: bool) -> String {
     let mut table = table(UTF8_FULL_CONDENSED, styled);
     let header = ["verdict", "instances", "median time", "total time", "total CPU time"];
     table.set_header(header.map(bold));
@@ -187,8 +183,7 @@ fn proofs_text(rows: &[BenchRow]) -> String {
 }
 
 /// Red where `styled`.
-#[must_use]
-pub fn red(text: &str, styled: bool) -> String {
+pub(crate) fn red(text: &str, styled: bool) -> String {
     if styled { format!("\x1b[31;1m{text}\x1b[0m") } else { text.to_owned() }
 }
 

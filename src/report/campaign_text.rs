@@ -13,7 +13,6 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// A report's figures, what they are of, and where the evidence lies. `styled` for colours and bold.
-#[must_use]
 pub(crate) fn report_text(report: &Report, dir: Option<&Path>, styled: bool) -> String {
     let settings = &report.header.settings;
     let epsilon = settings.epsilon.as_ref().map(decimal).unwrap_or_default();
@@ -50,7 +49,6 @@ pub(crate) fn report_text(report: &Report, dir: Option<&Path>, styled: bool) -> 
 }
 
 /// The same of a search for radii.
-#[must_use]
 pub(crate) fn radius_text(report: &RadiusReport, dir: Option<&Path>, styled: bool) -> String {
     let settings = &report.header.settings;
     let number = |exact: &Option<_>| exact.as_ref().map(decimal).unwrap_or_default();

@@ -18,7 +18,7 @@ pub(super) const UNFINISHED: &str = ".unfinished";
 
 /// What to do with a folder that holds results already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// Refuse it.
     Fresh,
     /// Go on with it; start afresh where it holds none.
@@ -29,7 +29,7 @@ pub enum Mode {
 
 /// Why a folder cannot be used.
 #[derive(Debug, Error)]
-pub enum FolderError {
+pub(crate) enum FolderError {
     /// The folder holds a campaign, and nobody said what to do with it.
     #[error(
         "{}: there is a campaign in this folder already; go on with it by --resume, or replace it by --overwrite",
@@ -41,55 +41,25 @@ pub enum FolderError {
     Busy(PathBuf),
     /// A file or folder cannot be made.
     #[error("{}: cannot be created: {source}", file.display())]
-    Create {
-        /// Which.
-        file: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Create { file: PathBuf, source: io::Error },
     /// A file or folder cannot be read.
     #[error("{}: cannot be read: {source}", file.display())]
-    Read {
-        /// Which.
-        file: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Read { file: PathBuf, source: io::Error },
     /// A file cannot be written.
     #[error("{}: cannot be written: {source}", file.display())]
-    Write {
-        /// Which.
-        file: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Write { file: PathBuf, source: io::Error },
     /// The journal is damaged or of other work.
     #[error("{}: {source}", file.display())]
-    Journal {
-        /// Which.
-        file: PathBuf,
-        /// What is wrong.
-        source: JournalError,
-    },
+    Journal { file: PathBuf, source: JournalError },
     /// The report is not one that this program reads.
     #[error("{}: {source}", file.display())]
-    Report {
-        /// Which.
-        file: PathBuf,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
+    Report { file: PathBuf, source: serde_json::Error },
     /// There is no finished audit.
     #[error("{}: no such file; there is no finished audit in this folder", .0.display())]
     Unfinished(PathBuf),
     /// The folder was altered since it was written.
     #[error("{}: altered since the audit: {what}; see 'certus audit --verify'", dir.display())]
-    Altered {
-        /// The folder.
-        dir: PathBuf,
-        /// The first alteration.
-        what: Alteration,
-    },
+    Altered { dir: PathBuf, what: Alteration },
     /// Evidence is not what this program writes.
     #[error("{}: no counterexample as this program writes it", .0.display())]
     Evidence(PathBuf),
@@ -97,7 +67,7 @@ pub enum FolderError {
 
 /// The folder, open for appending to its journal.
 #[derive(Debug)]
-pub struct Folder {
+pub(crate) struct Folder {
     dir: PathBuf,
     /// Keeps other processes out for as long as this lives.
     _lock: Option<File>,

@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 
 /// A network, layer by layer.
 #[derive(Debug, Serialize)]
-pub struct Inspection {
+pub(crate) struct Inspection {
     /// Version of the format.
     pub schema_version: u32,
-    /// The program.
     pub tool: Tool,
     /// The file, as it was given.
     pub file: String,

@@ -9,23 +9,17 @@ use thiserror::Error;
 
 /// Why work cannot go on from a journal.
 #[derive(Debug, Error)]
-pub enum JournalError {
+pub(crate) enum JournalError {
     /// A line is not what this program writes.
     #[error("line {line}: {source}")]
     Line {
-        /// Its number, from 1.
         line: usize,
         /// What the JSON parser said.
         source: serde_json::Error,
     },
     /// A line that is incomplete, of an input that is not asked about, or about what another line has already.
     #[error("line {line}: {what}")]
-    Row {
-        /// Its number, from 1.
-        line: usize,
-        /// What is wrong with it.
-        what: String,
-    },
+    Row { line: usize, what: String },
     /// It was written by a version of this program that wrote journals otherwise.
     #[error(
         "another version of certus wrote it, which alone can go on with it; --overwrite starts afresh"
@@ -58,7 +52,6 @@ pub(crate) struct Expected<'a, H, L> {
 pub(super) struct Journal<L> {
     /// Length in bytes of the whole lines; what follows is torn.
     pub whole: u64,
-    /// The header.
     pub head: Value,
     /// The lines behind it.
     pub lines: Vec<L>,

@@ -10,24 +10,21 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Version of the report's and the journal's format; it grows when a field changes its meaning or goes.
-pub const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 1;
 
 /// The fields of a report that may differ between two runs of the same campaign.
 const VARIES: [&str; 2] = ["timing", "rows[].seconds"];
 
 /// The program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tool {
-    /// Its name.
+pub(crate) struct Tool {
     pub name: String,
-    /// Its version.
     pub version: String,
 }
 
 impl Tool {
     /// This program.
-    #[must_use]
-    pub fn this() -> Self {
+    pub(crate) fn this() -> Self {
         Self {
             name: env!("CARGO_PKG_NAME").to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -37,7 +34,7 @@ impl Tool {
 
 /// The network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ModelRecord {
+pub(crate) struct ModelRecord {
     /// Its file, as it was given.
     pub file: String,
     /// SHA-256 of the file; where weights lie in other files, of the lines of its hash and theirs.
@@ -59,7 +56,7 @@ pub struct ModelRecord {
 
 /// The dataset, and how its values were read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DataRecord {
+pub(crate) struct DataRecord {
     /// Its file, as it was given.
     pub file: String,
     /// SHA-256 of the file.
@@ -76,7 +73,7 @@ pub struct DataRecord {
 
 /// The attack's settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AttackRecord {
+pub(crate) struct AttackRecord {
     /// Which attacks, in order, separated by commas.
     pub kind: String,
     /// Starting points.
@@ -118,7 +115,7 @@ impl From<&AttackSettings> for AttackRecord {
 
 /// Every choice that the results depend on. The number of jobs is none: it is in [`Timing`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CampaignSettings {
+pub(crate) struct CampaignSettings {
     /// The norm of the perturbation.
     pub norm: String,
     /// The radius, where one is asked about.
@@ -140,7 +137,6 @@ pub struct CampaignSettings {
     /// Whether proofs were asked for; absent where none can be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proofs: Option<bool>,
-    /// The attack.
     pub attack: AttackRecord,
     /// Time limit an input, in seconds, for all its radii.
     pub timeout: Option<f64>,
@@ -187,20 +183,16 @@ impl CampaignSettings {
 
 /// What was run: the head of a report and the first line of its journal. Equal headers give equal reports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Header {
+pub(crate) struct Header {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// The program.
     pub tool: Tool,
     /// `certify`, `attack` or `radius`.
     pub command: String,
     /// What a network means: `real`, a function over the real numbers.
     pub semantics: String,
-    /// The network.
     pub model: ModelRecord,
-    /// The dataset.
     pub data: DataRecord,
-    /// The choices.
     pub settings: CampaignSettings,
 }
 
@@ -226,7 +218,7 @@ impl Header {
 
 /// How long it took. Varies between runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Timing {
+pub(crate) struct Timing {
     /// Inputs handled at once.
     pub jobs: usize,
     /// Wall-clock time of this run of the program, loading included.
@@ -239,7 +231,7 @@ pub struct Timing {
 
 /// What the figures of a search for radii mean.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RadiusDefinitions {
+pub(crate) struct RadiusDefinitions {
     /// The rule for radii that are cut off.
     pub censoring: String,
     /// The robustness score.
@@ -248,7 +240,7 @@ pub struct RadiusDefinitions {
 
 /// A whole report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Report<R = Row, F = Summary> {
+pub(crate) struct Report<R = Row, F = Summary> {
     /// What was run.
     #[serde(flatten)]
     pub header: Header,
@@ -257,7 +249,6 @@ pub struct Report<R = Row, F = Summary> {
     /// What the figures mean, where they are of radii.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definitions: Option<RadiusDefinitions>,
-    /// The figures.
     pub summary: F,
     /// Counterexamples, and proofs with their properties, with their hashes; absent where radii are searched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -271,7 +262,7 @@ pub struct Report<R = Row, F = Summary> {
 }
 
 /// The report of `certus radius`.
-pub type RadiusReport = Report<RadiusRow, RadiusSummary>;
+pub(crate) type RadiusReport = Report<RadiusRow, RadiusSummary>;
 
 impl<R: Line + Clone, F: Serialize + Clone> Report<R, F> {
     /// `of` is a row's level and time.

@@ -24,8 +24,8 @@ pub(crate) use folder::{Folder, FolderError, Mode};
 pub(crate) use inspection::Inspection;
 pub(crate) use json::Report;
 pub(crate) use json::{
-    AttackRecord, CampaignSettings, DataRecord, Header, ModelRecord, RadiusReport,
-    SCHEMA_VERSION, Timing, Tool,
+    AttackRecord, CampaignSettings, DataRecord, Header, ModelRecord, RadiusReport, SCHEMA_VERSION,
+    Timing, Tool,
 };
 pub(crate) use proofs::{CheckRow, Claims, IndexError, ProofEntry, ProofFolder};
 pub(crate) use query::{CounterexampleRecord, ProofRecord, QueryReport, query_text};

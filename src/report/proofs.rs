@@ -19,19 +19,16 @@ const INDEX: &str = "index.csv";
 
 /// One proof. Paths are relative to the index, or absolute.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct ProofEntry {
+pub(crate) struct ProofEntry {
     /// Position of the input in the dataset, or of the instance in its list.
     pub index: usize,
-    /// The network.
     pub model: PathBuf,
     /// SHA-256 of the network's file, and of those that hold weights beside it.
     pub model_sha256: String,
-    /// The property.
     pub property: PathBuf,
     /// SHA-256 of its file; empty in an index made before there were such hashes.
     #[serde(default)]
     pub property_sha256: String,
-    /// The proof.
     pub proof: PathBuf,
     /// SHA-256 of its file.
     #[serde(default)]
@@ -43,15 +40,14 @@ impl ProofEntry {
     ///
     /// # Errors
     /// Where they cannot be read.
-    pub fn hashed(self, dir: &Path) -> io::Result<Self> {
+    pub(crate) fn hashed(self, dir: &Path) -> io::Result<Self> {
         let hash = |file: &Path| fs::read(dir.join(file)).map(|bytes| sha256_hex(&bytes));
         let (property_sha256, proof_sha256) = (hash(&self.property)?, hash(&self.proof)?);
         Ok(Self { property_sha256, proof_sha256, ..self })
     }
 
     /// The property and the proof of an input as files of the campaign's folder, with their hashes.
-    #[must_use]
-    pub fn files(&self) -> [FileRecord; 2] {
+    pub(crate) fn files(&self) -> [FileRecord; 2] {
         let hashes = [(&self.property, &self.property_sha256), (&self.proof, &self.proof_sha256)];
         hashes.map(|(file, sha256)| FileRecord {
             name: format!("{PROOFS}/{}", file.display()),
@@ -60,21 +56,19 @@ impl ProofEntry {
     }
 
     /// The property that a campaign writes for an input, in the folder of the proofs.
-    #[must_use]
-    pub fn property_of(index: usize) -> PathBuf {
+    pub(crate) fn property_of(index: usize) -> PathBuf {
         PathBuf::from(format!("{index}.vnnlib"))
     }
 
     /// The proof of an input or instance, in the folder of the proofs.
-    #[must_use]
-    pub fn proof_of(index: usize) -> PathBuf {
+    pub(crate) fn proof_of(index: usize) -> PathBuf {
         PathBuf::from(format!("{index}.proof.gz"))
     }
 }
 
 /// What the checker said about one proof.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct CheckRow {
+pub(crate) struct CheckRow {
     /// The proof's file, as the index has it.
     pub proof: String,
     /// The property's file, as the index has it.
@@ -99,31 +93,21 @@ pub struct CheckRow {
 
 /// Why a folder of proofs cannot be read or written.
 #[derive(Debug, Error)]
-pub enum IndexError {
+pub(crate) enum IndexError {
     /// There is none.
     #[error("{}: no index.csv there: no folder of proofs", .0.display())]
     Missing(PathBuf),
     /// It cannot be read.
     #[error("{}: cannot be read: {source}", file.display())]
-    Read {
-        /// Which.
-        file: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Read { file: PathBuf, source: io::Error },
     /// It is no index, or no report.
     #[error("{}: not what certus writes: {what}", file.display())]
-    Content {
-        /// Which.
-        file: PathBuf,
-        /// What is wrong.
-        what: String,
-    },
+    Content { file: PathBuf, what: String },
 }
 
 /// The proofs of a folder.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ProofFolder {
+pub(crate) struct ProofFolder {
     /// The folder that holds the index.
     pub dir: PathBuf,
     /// Its lines.
@@ -136,8 +120,7 @@ pub struct ProofFolder {
 
 /// What a campaign claims: its report, or its journal where it is not complete.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Claims {
-    /// The file.
+pub(crate) struct Claims {
     pub file: PathBuf,
     /// What was run.
     pub header: Header,
@@ -152,7 +135,7 @@ impl ProofFolder {
     ///
     /// # Errors
     /// Where there is none or it is unusable.
-    pub fn open(dir: &Path) -> Result<Self, IndexError> {
+    pub(crate) fn open(dir: &Path) -> Result<Self, IndexError> {
         let inner = dir.join(PROOFS);
         let dir = if inner.join(INDEX).exists() { inner } else { dir.to_owned() };
         let file = dir.join(INDEX);
@@ -187,7 +170,7 @@ impl ProofFolder {
     ///
     /// # Errors
     /// What the index and the report do not agree on.
-    pub fn reported(&self, entry: &ProofEntry) -> Result<[&str; 2], String> {
+    pub(crate) fn reported(&self, entry: &ProofEntry) -> Result<[&str; 2], String> {
         let Some(campaign) = &self.campaign else { return Ok([""; 2]) };
         let index = entry.index;
         let own = [ProofEntry::property_of(index), ProofEntry::proof_of(index)];

@@ -13,10 +13,9 @@ const SHORT: usize = 16;
 
 /// The answer to one query, and what it was about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct QueryReport {
+pub(crate) struct QueryReport {
     /// Version of the format.
     pub schema_version: u32,
-    /// The program.
     pub tool: Tool,
     /// The network's file, as it was given.
     pub model: String,
@@ -38,7 +37,6 @@ pub struct QueryReport {
     pub attack: String,
     /// Seed of everything random.
     pub seed: u64,
-    /// The verdict.
     pub verdict: VerdictName,
     /// Why, where unknown.
     pub reason: Option<String>,
@@ -69,7 +67,7 @@ pub struct QueryReport {
 
 /// A proof that was asked for.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct ProofRecord {
+pub(crate) struct ProofRecord {
     /// Where it lies; null where there is none that the checker accepted.
     pub file: Option<String>,
     /// Why there is none.
@@ -98,7 +96,7 @@ pub struct ProofRecord {
 
 /// A point that violates the property.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct CounterexampleRecord {
+pub(crate) struct CounterexampleRecord {
     /// Where it was written, if anywhere.
     pub file: Option<String>,
     /// Index of the claim that it refutes.
@@ -119,7 +117,7 @@ pub struct CounterexampleRecord {
 
 /// An exact number as text: in JSON a number with all its places, or a string where it is a fraction such as 1/15.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Coordinate(String);
+pub(crate) struct Coordinate(String);
 
 impl Serialize for Coordinate {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -132,8 +130,7 @@ impl Serialize for Coordinate {
 
 impl CounterexampleRecord {
     /// A counterexample, written to `file` if anywhere. `outputs` is the number of the network's own outputs.
-    #[must_use]
-    pub fn new(found: &Counterexample, outputs: usize, file: Option<String>) -> Self {
+    pub(crate) fn new(found: &Counterexample, outputs: usize, file: Option<String>) -> Self {
         let own = |length: usize| outputs.min(length);
         Self {
             file,
@@ -150,8 +147,7 @@ impl CounterexampleRecord {
 
 impl QueryReport {
     /// A query without its answer.
-    #[must_use]
-    pub fn asked(model: String, property: String, settings: &Settings) -> Self {
+    pub(crate) fn asked(model: String, property: String, settings: &Settings) -> Self {
         Self {
             schema_version: super::SCHEMA_VERSION,
             tool: Tool::this(),
@@ -182,7 +178,7 @@ impl QueryReport {
     }
 
     /// Takes over an answer, all but its counterexample.
-    pub fn answer(&mut self, outcome: &Outcome) {
+    pub(crate) fn answer(&mut self, outcome: &Outcome) {
         match &outcome.verdict {
             Verdict::Certified(certificate) => {
                 self.verdict = VerdictName::Certified;
@@ -198,7 +194,7 @@ impl QueryReport {
     }
 
     /// No verdict, for this reason.
-    pub fn give_up(&mut self, reason: Reason) {
+    pub(crate) fn give_up(&mut self, reason: Reason) {
         self.verdict = VerdictName::Unknown;
         self.reason = Some(reason.to_string());
         self.timed_out = reason == Reason::TimeLimit;
@@ -206,8 +202,7 @@ impl QueryReport {
 }
 
 /// A query and its answer. `styled` for bold.
-#[must_use]
-pub fn query_text(report: &QueryReport, styled: bool) -> String {
+pub(crate) fn query_text(report: &QueryReport, styled: bool) -> String {
     let mut text = Text::default();
     text.line("model", model(report));
     let cases = report.cases.map(|cases| format!(" ({})", count(cases, "case", "cases")));

@@ -14,12 +14,12 @@ use std::fmt::{Display, Write as _};
 pub(super) struct Text(pub String);
 
 impl Text {
-    pub fn line(&mut self, name: &str, value: impl Display) {
+    pub(super) fn line(&mut self, name: &str, value: impl Display) {
         let _ = writeln!(self.0, "{name:<10} {value}");
     }
 
     /// Something between two empty lines.
-    pub fn block(&mut self, block: impl Display) {
+    pub(super) fn block(&mut self, block: impl Display) {
         let _ = writeln!(self.0, "\n{block}\n");
     }
 }
@@ -51,7 +51,6 @@ pub(super) fn decimal(number: &Exact) -> String {
 }
 
 /// An audit's figures, and where the report lies.
-#[must_use]
 pub(crate) fn audit_text(report: &AuditReport, rendered: &Rendered, styled: bool) -> String {
     let mut table = table(UTF8_FULL_CONDENSED, styled);
     let header = ["model", "data", "ε", "n", "clean", "not broken", "certified", "undecided"];
@@ -83,7 +82,6 @@ pub(crate) fn audit_text(report: &AuditReport, rendered: &Rendered, styled: bool
 }
 
 /// A network, layer by layer.
-#[must_use]
 pub(crate) fn inspection_text(inspection: &Inspection, styled: bool) -> String {
     let mut text = Text::default();
     text.line("model", &inspection.file);

@@ -12,14 +12,11 @@ use toml::de::{DeTable, DeValue};
 /// What is wrong with a plan, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}:{line}: {}{problem}", file.display(), if key.is_empty() { String::new() } else { format!("'{key}': ") })]
-pub struct PlanError {
-    /// The plan.
+pub(crate) struct PlanError {
     pub file: PathBuf,
-    /// The line, from 1.
     pub line: usize,
     /// The key, such as `model[2].file`; empty where the file is no TOML.
     pub key: String,
-    /// What is wrong.
     pub problem: String,
     /// Whether it is that a file is not there.
     pub missing: bool,
@@ -27,8 +24,7 @@ pub struct PlanError {
 
 /// Where a value stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The line, from 1.
+pub(crate) struct Place {
     pub line: usize,
     /// The key, such as `model[2].file`.
     pub key: String,
@@ -36,7 +32,7 @@ pub struct Place {
 
 impl Place {
     /// An error here.
-    pub fn error(&self, file: &Path, problem: impl Into<String>) -> PlanError {
+    pub(crate) fn error(&self, file: &Path, problem: impl Into<String>) -> PlanError {
         let Self { line, key } = self.clone();
         PlanError { file: file.to_owned(), line, key, problem: problem.into(), missing: false }
     }
@@ -51,7 +47,7 @@ pub(super) struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// The file as a table.
-    pub fn parse(self) -> Result<Spanned<DeTable<'a>>, PlanError> {
+    pub(super) fn parse(self) -> Result<Spanned<DeTable<'a>>, PlanError> {
         DeTable::parse(self.text).map_err(|error| {
             let line = error.span().map_or(1, |span| self.line(span.start));
             let problem = error.message().lines().collect::<Vec<_>>().join("; ");
@@ -81,12 +77,12 @@ type Value<'a> = Spanned<DeValue<'a>>;
 
 impl<'a> Section<'a> {
     /// The whole file.
-    pub fn root(source: Source<'a>, table: &'a Spanned<DeTable<'a>>) -> Self {
+    pub(super) fn root(source: Source<'a>, table: &'a Spanned<DeTable<'a>>) -> Self {
         Self { source, table: table.get_ref(), place: Place { line: 1, key: String::new() } }
     }
 
     /// Refuses keys that mean nothing here.
-    pub fn allow(&self, known: &[&str]) -> Result<(), PlanError> {
+    pub(super) fn allow(&self, known: &[&str]) -> Result<(), PlanError> {
         for (key, _) in self.table {
             let name = key.get_ref().as_ref();
             if !known.contains(&name) {
@@ -107,7 +103,7 @@ impl<'a> Section<'a> {
     }
 
     /// Where a key's value stands; the section's place where it is absent.
-    pub fn at(&self, key: &str) -> Place {
+    pub(super) fn at(&self, key: &str) -> Place {
         match self.get(key) {
             Some(value) => self.source.place(&value.span(), self.path(key)),
             None => Place { line: self.place.line, key: self.path(key) },
@@ -115,7 +111,7 @@ impl<'a> Section<'a> {
     }
 
     /// An error at a key.
-    pub fn error(&self, key: &str, problem: impl Into<String>) -> PlanError {
+    pub(super) fn error(&self, key: &str, problem: impl Into<String>) -> PlanError {
         self.at(key).error(self.source.file, problem)
     }
 
@@ -124,7 +120,7 @@ impl<'a> Section<'a> {
     }
 
     /// A text.
-    pub fn text(&self, key: &str) -> Result<Option<String>, PlanError> {
+    pub(super) fn text(&self, key: &str) -> Result<Option<String>, PlanError> {
         match self.get(key).map(Spanned::get_ref) {
             None => Ok(None),
             Some(DeValue::String(text)) => Ok(Some(text.to_string())),
@@ -133,13 +129,13 @@ impl<'a> Section<'a> {
     }
 
     /// A text that must be there.
-    pub fn needed(&self, key: &str) -> Result<String, PlanError> {
+    pub(super) fn needed(&self, key: &str) -> Result<String, PlanError> {
         let text = self.text(key)?.filter(|text| !text.is_empty());
         text.ok_or_else(|| self.error(key, "is missing"))
     }
 
     /// A text, a date or a time.
-    pub fn date(&self, key: &str) -> Result<Option<String>, PlanError> {
+    pub(super) fn date(&self, key: &str) -> Result<Option<String>, PlanError> {
         match self.get(key).map(Spanned::get_ref) {
             Some(DeValue::Datetime(date)) => Ok(Some(date.to_string())),
             _ => self.text(key),
@@ -147,7 +143,7 @@ impl<'a> Section<'a> {
     }
 
     /// A list of texts, or one.
-    pub fn texts(&self, key: &str) -> Result<Option<Vec<String>>, PlanError> {
+    pub(super) fn texts(&self, key: &str) -> Result<Option<Vec<String>>, PlanError> {
         let one = |value: &DeValue| match value {
             DeValue::String(text) => Some(text.to_string()),
             _ => None,
@@ -156,7 +152,7 @@ impl<'a> Section<'a> {
     }
 
     /// A list of exact numbers, or one: 0.1 or "8/255", not negative.
-    pub fn numbers(&self, key: &str) -> Result<Option<Vec<Rational>>, PlanError> {
+    pub(super) fn numbers(&self, key: &str) -> Result<Option<Vec<Rational>>, PlanError> {
         self.list(key, "a list of numbers such as 0.1 or \"8/255\", not negative,", |value| {
             number(value).filter(|number| !number.is_negative())
         })
@@ -186,14 +182,14 @@ impl<'a> Section<'a> {
     }
 
     /// A whole number that is not negative.
-    pub fn whole(&self, key: &str) -> Result<Option<usize>, PlanError> {
+    pub(super) fn whole(&self, key: &str) -> Result<Option<usize>, PlanError> {
         let Some(value) = self.get(key).map(Spanned::get_ref) else { return Ok(None) };
         let found = whole(value);
         found.map(Some).ok_or_else(|| self.wrong(key, "a whole number", value))
     }
 
     /// A whole number that is positive.
-    pub fn count(&self, key: &str) -> Result<Option<usize>, PlanError> {
+    pub(super) fn count(&self, key: &str) -> Result<Option<usize>, PlanError> {
         match self.whole(key)? {
             Some(0) => Err(self.error(key, "must not be 0")),
             count => Ok(count),
@@ -201,20 +197,23 @@ impl<'a> Section<'a> {
     }
 
     /// A positive exact number.
-    pub fn positive(&self, key: &str) -> Result<Option<Rational>, PlanError> {
+    pub(super) fn positive(&self, key: &str) -> Result<Option<Rational>, PlanError> {
         let Some(value) = self.get(key).map(Spanned::get_ref) else { return Ok(None) };
         let found = number(value).filter(|number| *number > Rational::zero());
         found.map(Some).ok_or_else(|| self.wrong(key, "a positive number", value))
     }
 
     /// A name out of a fixed set.
-    pub fn named<T: FromStr<Err: ToString>>(&self, key: &str) -> Result<Option<T>, PlanError> {
+    pub(super) fn named<T: FromStr<Err: ToString>>(
+        &self,
+        key: &str,
+    ) -> Result<Option<T>, PlanError> {
         let Some(text) = self.text(key)? else { return Ok(None) };
         text.parse().map(Some).map_err(|error: T::Err| self.error(key, error.to_string()))
     }
 
     /// A table in it.
-    pub fn section(&self, key: &str) -> Result<Option<Self>, PlanError> {
+    pub(super) fn section(&self, key: &str) -> Result<Option<Self>, PlanError> {
         let Some(value) = self.get(key) else { return Ok(None) };
         let DeValue::Table(table) = value.get_ref() else {
             return Err(self.wrong(key, "a table", value.get_ref()));
@@ -223,7 +222,7 @@ impl<'a> Section<'a> {
     }
 
     /// An array of tables in it; empty where it is absent.
-    pub fn sections(&self, key: &str) -> Result<Vec<Self>, PlanError> {
+    pub(super) fn sections(&self, key: &str) -> Result<Vec<Self>, PlanError> {
         let Some(value) = self.get(key) else { return Ok(Vec::new()) };
         let DeValue::Array(values) = value.get_ref() else {
             return Err(self.error(key, format!("tables are expected: write [[{key}]]")));
@@ -239,7 +238,7 @@ impl<'a> Section<'a> {
     }
 
     /// Its keys with their values as one would type them on a command line, lists joined by commas.
-    pub fn typed(&self) -> Result<Vec<(String, String)>, PlanError> {
+    pub(super) fn typed(&self) -> Result<Vec<(String, String)>, PlanError> {
         let typed = |value: &DeValue| match value {
             DeValue::String(text) => Some(text.to_string()),
             DeValue::Integer(n) if n.radix() == 10 => Some(n.as_str().to_owned()),

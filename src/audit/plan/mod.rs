@@ -4,7 +4,7 @@ mod further;
 mod located;
 mod read;
 
-pub use located::{Place, PlanError};
+pub(crate) use located::{Place, PlanError};
 
 use super::further::ladder;
 use super::semantic::{Fill, Patch, Perturbation};
@@ -19,11 +19,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A commented plan to start from (`certus audit --init`).
-pub const TEMPLATE: &str = include_str!("template.toml");
+pub(crate) const TEMPLATE: &str = include_str!("template.toml");
 
 /// What is to be audited, and how.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// What a reader should know that no measurement tells.
     pub about: About,
     /// Seed of everything random.
@@ -32,9 +32,7 @@ pub struct Plan {
     pub timeout: Option<Duration>,
     /// Counterexamples shown for each model and dataset.
     pub shown: usize,
-    /// The datasets.
     pub data: Vec<DataPlan>,
-    /// The models.
     pub models: Vec<ModelPlan>,
     /// The attacks, in the order in which they are tried.
     pub attacks: Vec<AttackPlan>,
@@ -58,8 +56,7 @@ pub struct Plan {
 
 /// Who asks, what for, and what is taken for granted: texts that the report repeats.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct About {
-    /// The report's title.
+pub(crate) struct About {
     pub title: String,
     /// A number or code by which the organisation files it.
     pub reference: String,
@@ -87,10 +84,9 @@ pub struct About {
 
 /// A dataset.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DataPlan {
+pub(crate) struct DataPlan {
     /// Its name in the report.
     pub name: String,
-    /// Its file.
     pub file: PathBuf,
     /// How to read it, beyond what the settings beside the file say.
     pub reading: DataSettings,
@@ -116,10 +112,9 @@ pub struct DataPlan {
 
 /// A model.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ModelPlan {
+pub(crate) struct ModelPlan {
     /// Its name in the report.
     pub name: String,
-    /// Its file.
     pub file: PathBuf,
     /// The datasets that it is asked about.
     pub data: Vec<usize>,
@@ -133,7 +128,7 @@ pub struct ModelPlan {
 
 /// An attack.
 #[derive(Debug, Clone, PartialEq)]
-pub struct AttackPlan {
+pub(crate) struct AttackPlan {
     /// Its name in the report.
     pub name: String,
     /// How it goes about it.
@@ -142,7 +137,7 @@ pub struct AttackPlan {
 
 /// A certification method.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MethodPlan {
+pub(crate) struct MethodPlan {
     /// Its name in the report.
     pub name: String,
     /// The method.
@@ -156,7 +151,7 @@ pub struct MethodPlan {
 
 /// A semantic perturbation to be certified.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SemanticPlan {
+pub(crate) struct SemanticPlan {
     /// Its name in the report.
     pub name: String,
     /// What is done to an image.
@@ -169,7 +164,7 @@ pub struct SemanticPlan {
 
 /// What is done to an image; see [`Perturbation`].
 #[derive(Debug, Clone, PartialEq)]
-pub enum SemanticKind {
+pub(crate) enum SemanticKind {
     /// One perturbation, the same for every image.
     One(Perturbation),
     /// A square covered, wherever it lies: all squares of a side that are `stride` apart.
@@ -185,8 +180,7 @@ pub enum SemanticKind {
 
 impl SemanticKind {
     /// The perturbations of an image, all of which must leave the class alone.
-    #[must_use]
-    pub fn perturbations(&self, image: Image) -> Vec<Perturbation> {
+    pub(crate) fn perturbations(&self, image: Image) -> Vec<Perturbation> {
         match *self {
             Self::One(ref perturbation) => vec![perturbation.clone()],
             Self::Squares { side, stride, fill } => Patch::squares(image, side, stride)
@@ -199,7 +193,7 @@ impl SemanticKind {
 
 /// How radii are searched.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RadiusPlan {
+pub(crate) struct RadiusPlan {
     /// How many inputs of each dataset, from the first; `None` for all.
     pub inputs: Option<usize>,
     /// Radii from 0 to the largest in so many steps.
@@ -211,7 +205,7 @@ pub struct RadiusPlan {
 
 /// How proofs are made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProofPlan {
+pub(crate) struct ProofPlan {
     /// For how many inputs of each dataset, from the first; each at the largest radius at which it is certified; `None` for all.
     pub inputs: Option<usize>,
     /// The method that looks for them.
@@ -221,15 +215,14 @@ pub struct ProofPlan {
 
 impl DataPlan {
     /// The distance of neighbouring radii where there are so many.
-    #[must_use]
-    pub fn radius_step(&self, steps: u64) -> Rational {
+    pub(crate) fn radius_step(&self, steps: u64) -> Rational {
         &self.radius_up_to / Rational::from_integer(steps.into())
     }
 }
 
 /// What a criterion speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Measure {
+pub(crate) enum Measure {
     /// The clean accuracy.
     Clean,
     /// The adversarial accuracy.
@@ -242,10 +235,9 @@ pub enum Measure {
 
 /// A share that must be reached.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Criterion {
+pub(crate) struct Criterion {
     /// The models, of those that are asked about the dataset.
     pub models: Vec<usize>,
-    /// The dataset.
     pub data: usize,
     /// Which share.
     pub measure: Measure,
@@ -260,14 +252,13 @@ impl Plan {
     ///
     /// # Errors
     /// Where the text is no TOML, a key is unknown, missing or of the wrong type, or values do not go together.
-    pub fn parse(file: &Path, text: &str) -> Result<Self, PlanError> {
+    pub(crate) fn parse(file: &Path, text: &str) -> Result<Self, PlanError> {
         read::plan(located::Source { file, text })
     }
 
     /// Growing radii up to which attacks should break everything: multiples of the dataset's largest radius, at last as wide
     /// as the range of its values.
-    #[must_use]
-    pub fn ladder(&self, data: usize, dataset: &Dataset) -> Vec<Rational> {
+    pub(crate) fn ladder(&self, data: usize, dataset: &Dataset) -> Vec<Rational> {
         let width = dataset.common_domain().map(|(low, high)| high - low);
         let width = width.filter(|_| !dataset.scaled_epsilon());
         let largest = self.data[data].epsilons.iter().max();
@@ -275,8 +266,7 @@ impl Plan {
     }
 
     /// (model, dataset) for everything that is asked, models first.
-    #[must_use]
-    pub fn subjects(&self) -> Vec<(usize, usize)> {
+    pub(crate) fn subjects(&self) -> Vec<(usize, usize)> {
         let pairs = |(at, model): (usize, &ModelPlan)| -> Vec<(usize, usize)> {
             model.data.iter().map(|&data| (at, data)).collect()
         };

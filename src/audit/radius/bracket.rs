@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// certified ≤ robust radius ≤ attacked, and certified < attacked: the first from a certificate at exactly this radius, the
 /// second the exact distance of a validated counterexample.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Bracket {
+pub(crate) struct Bracket {
     /// The largest radius of the grid with a certificate; it covers all smaller ones. `None` where not even the input as it is
     /// could be certified (its margin is lost in rounding).
     #[serde(with = "exact")]
@@ -29,7 +29,7 @@ pub struct Bracket {
 
 /// How a radius is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ask {
+pub(super) enum Ask {
     /// For a proof or a counterexample.
     Verify,
     /// For a counterexample.
@@ -38,7 +38,7 @@ pub enum Ask {
 
 /// The answer for a radius.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Reply {
+pub(super) enum Reply {
     /// The label holds within it.
     Certified(AssuranceLevel),
     /// There is a counterexample at this distance, at most the radius.
@@ -51,18 +51,13 @@ pub enum Reply {
 
 /// Why there is no bracket.
 #[derive(Debug, Clone, PartialEq)]
-pub enum NoBracket<E> {
+pub(crate) enum NoBracket<E> {
     /// A question failed.
     Failed(E),
     /// The caller asked to stop.
     Stopped,
     /// A certificate and a counterexample contradict each other: an error of this program.
-    Contradiction {
-        /// The certified radius.
-        certified: Box<Rational>,
-        /// The counterexample's distance.
-        attacked: Box<Rational>,
-    },
+    Contradiction { certified: Box<Rational>, attacked: Box<Rational> },
 }
 
 /// Encloses the robust radius.
@@ -74,7 +69,7 @@ pub enum NoBracket<E> {
 ///
 /// # Errors
 /// Where a question fails, says stop, or contradicts an earlier one.
-pub fn bisect<E>(
+pub(super) fn bisect<E>(
     grid: &Grid,
     ask: &mut dyn FnMut(u64, Ask) -> Result<Reply, E>,
 ) -> Result<Bracket, NoBracket<E>> {

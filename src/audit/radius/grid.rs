@@ -9,7 +9,7 @@ const MOST_STEPS: u64 = 1 << 24;
 
 /// Why numbers make no grid.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum GridError {
+pub(crate) enum GridError {
     /// A maximum or tolerance of 0 or less.
     #[error("the {0} must be positive")]
     NotPositive(&'static str),
@@ -22,7 +22,7 @@ pub enum GridError {
 
 /// The radii 0, s, 2s, …, ns, all of them exact, with ns the maximum and s the largest such step within the tolerance.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grid {
+pub(crate) struct Grid {
     step: Rational,
     steps: u64,
 }
@@ -32,7 +32,7 @@ impl Grid {
     ///
     /// # Errors
     /// Where a number is not positive or n is above 2²⁴.
-    pub fn new(max: &Rational, tolerance: &Rational) -> Result<Self, GridError> {
+    pub(crate) fn new(max: &Rational, tolerance: &Rational) -> Result<Self, GridError> {
         for (number, name) in [(max, "largest radius"), (tolerance, "tolerance")] {
             if !number.is_positive() {
                 return Err(GridError::NotPositive(name));
@@ -44,32 +44,27 @@ impl Grid {
     }
 
     /// The distance s of neighbouring radii.
-    #[must_use]
-    pub fn step(&self) -> &Rational {
+    pub(crate) fn step(&self) -> &Rational {
         &self.step
     }
 
     /// The number n of steps.
-    #[must_use]
-    pub fn steps(&self) -> u64 {
+    pub(crate) fn steps(&self) -> u64 {
         self.steps
     }
 
     /// The largest radius, ns.
-    #[must_use]
-    pub fn max(&self) -> Rational {
+    pub(crate) fn max(&self) -> Rational {
         self.radius(self.steps)
     }
 
     /// The radius ks.
-    #[must_use]
-    pub fn radius(&self, k: u64) -> Rational {
+    pub(crate) fn radius(&self, k: u64) -> Rational {
         &self.step * Rational::from_integer(k.into())
     }
 
     /// The least k with ks ≥ r, and n + 1 where that is above n.
-    #[must_use]
-    pub fn first_reaching(&self, r: &Rational) -> u64 {
+    pub(crate) fn first_reaching(&self, r: &Rational) -> u64 {
         if *r <= Rational::zero() {
             return 0;
         }

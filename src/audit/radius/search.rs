@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 /// What is known about one input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RadiusRow {
+pub(crate) struct RadiusRow {
     /// Position in the dataset.
     pub index: usize,
     /// The class that the dataset gives.
@@ -52,14 +52,12 @@ impl RadiusRow {
     }
 
     /// The certified radius; 0 where there is none.
-    #[must_use]
-    pub fn certified(&self) -> Rational {
+    pub(crate) fn certified(&self) -> Rational {
         self.bracket.certified.clone().unwrap_or_else(Rational::zero)
     }
 
     /// The distance of the nearest counterexample, 0 for a misclassified input; `None` where none was found.
-    #[must_use]
-    pub fn attacked(&self) -> Option<Rational> {
+    pub(crate) fn attacked(&self) -> Option<Rational> {
         if self.correct { self.bracket.attacked.clone() } else { Some(Rational::zero()) }
     }
 }
@@ -79,12 +77,11 @@ impl Line for RadiusRow {
 }
 
 /// A network, inputs, and the radii to ask about.
-pub struct RadiusSearch<'a> {
+pub(crate) struct RadiusSearch<'a> {
     /// The network and the dataset.
     pub classifier: &'a Classifier,
     /// How many of its inputs are asked about, from the first.
     pub inputs: usize,
-    /// The radii.
     pub grid: &'a Grid,
     /// How each radius is asked about. `timeout` is the time for all radii of an input; `seed` seeds every input by
     /// [`input_seed`].

@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
 /// The rule for radii that are cut off, as a report may print it.
-pub const CENSORING: &str = "A misclassified input has radius 0. A radius beyond the largest one asked about counts as that largest \
+pub(crate) const CENSORING: &str = "A misclassified input has radius 0. A radius beyond the largest one asked about counts as that largest \
 one: means are of min(radius, largest), and a quantile there is given as 'at least' (certified) or as 'none found' \
 (attacked).";
 
 /// The quantiles that reports show.
-pub const QUANTILES: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];
+pub(super) const QUANTILES: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];
 
 /// A quantile of radii.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Quantile {
+pub(crate) struct Quantile {
     /// Its order, between 0 and 1.
     pub order: f64,
     /// Its value, at most the largest radius asked about.
@@ -29,7 +29,7 @@ pub struct Quantile {
 
 /// One kind of radius over all inputs. An audit keeps its quantiles as [order, value].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Spread<Q = Quantile> {
+pub(crate) struct Spread<Q = Quantile> {
     /// The mean of min(radius, largest) over all inputs, misclassified ones counting 0: for certified radii the *average
     /// certified radius* (Zhai et al., *MACER*, ICLR 2020). `None` where there are no inputs.
     pub mean: Option<f64>,
@@ -44,7 +44,7 @@ pub struct Spread<Q = Quantile> {
 
 /// Radii of a dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RadiusSummary {
+pub(crate) struct RadiusSummary {
     /// Correct / all.
     #[serde(rename = "clean_accuracy")]
     pub clean: Share,
@@ -61,7 +61,7 @@ impl RadiusSummary {
     ///
     /// # Errors
     /// Where an input has two rows, or a certified radius is not below its attacked one.
-    pub fn of(rows: &[RadiusRow], max: &Rational) -> Result<Self, Breach> {
+    pub(crate) fn of(rows: &[RadiusRow], max: &Rational) -> Result<Self, Breach> {
         let mut seen = HashSet::new();
         for row in rows {
             if !seen.insert(row.index) {

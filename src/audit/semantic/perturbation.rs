@@ -179,7 +179,7 @@ pub(super) struct AffineFamily {
 
 impl AffineFamily {
     /// The exact range of value i before it is cut.
-    pub fn range(&self, i: usize) -> (Rational, Rational) {
+    pub(super) fn range(&self, i: usize) -> (Rational, Rational) {
         let (mut low, mut high) = (self.offset[i].clone(), self.offset[i].clone());
         for (parameter, d) in &self.rows[i] {
             let (a, b) = &self.parameters[*parameter];

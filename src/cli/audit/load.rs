@@ -24,7 +24,7 @@ pub(super) struct Inventory {
 
 impl Inventory {
     /// Reads everything, and says what it is; an error names the place in the plan and the file.
-    pub fn load(
+    pub(super) fn load(
         file: &Path,
         plan: &Plan,
     ) -> Result<(Self, Vec<AuditModel>, Vec<AuditData>), Failure> {
@@ -86,7 +86,7 @@ impl Inventory {
     }
 
     /// The subjects, in the plan's order.
-    pub fn subjects(&self, plan: &Plan) -> Vec<Subject<'_>> {
+    pub(super) fn subjects(&self, plan: &Plan) -> Vec<Subject<'_>> {
         let pairs = plan.subjects().into_iter().zip(&self.classifiers);
         pairs
             .map(|((model, data), (classifier, frame))| {

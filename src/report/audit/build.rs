@@ -27,7 +27,7 @@ impl From<Share> for CountRecord {
 }
 
 /// A finished audit, ready to be reported.
-pub struct FinishedAudit<'a> {
+pub(crate) struct FinishedAudit<'a> {
     /// What was asked.
     pub plan: &'a Plan,
     /// With what.
@@ -60,7 +60,8 @@ impl FinishedAudit<'_> {
         let hashes: HashMap<&str, &FileRecord> =
             self.files.iter().map(|file| (file.name.as_str(), file)).collect();
         for row in &mut rows {
-            let mut files = row.files.iter().map(|name| hashes.get(name.as_str()).copied().cloned());
+            let mut files =
+                row.files.iter().map(|name| hashes.get(name.as_str()).copied().cloned());
             row.evidence = files.next().flatten().map(|FileRecord { name: file, sha256 }| {
                 Evidence { file, sha256, property: files.next().flatten() }
             });
@@ -122,7 +123,8 @@ impl FinishedAudit<'_> {
         radius: &Rational,
         classes: usize,
     ) -> CellRecord {
-        let rows: Vec<&AuditRow> = results.inputs.iter().map(|input| &input.rows[epsilon]).collect();
+        let rows: Vec<&AuditRow> =
+            results.inputs.iter().map(|input| &input.rows[epsilon]).collect();
         let of_all = |holds: &dyn Fn(&AuditRow) -> bool| {
             let count = rows.iter().filter(|row| holds(row)).count();
             CountRecord::from(Share { count, total: rows.len() })
@@ -134,9 +136,11 @@ impl FinishedAudit<'_> {
             let count = of_all(&|row| row.broken_by(&attack.name)).count;
             (attack.name.clone(), Share { count, total: clean.count }.into())
         });
-        let methods = self.plan.methods.iter().map(|method| {
-            (method.name.clone(), of_all(&|row| row.certified_by(&method.name)))
-        });
+        let methods = self
+            .plan
+            .methods
+            .iter()
+            .map(|method| (method.name.clone(), of_all(&|row| row.certified_by(&method.name))));
         let mut decided_by = BTreeMap::new();
         let mut reasons = BTreeMap::new();
         let mut by_class = vec![[0; 4]; classes];

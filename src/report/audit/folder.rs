@@ -10,8 +10,8 @@ use crate::num::{parse_rational, round_nearest};
 use crate::report::folder::{
     self, Folder, FolderError, JOURNAL, Mode, REPORT, UNFINISHED, line, put, remove,
 };
-use crate::report::journal::{Expected, JournalError};
 use crate::report::html;
+use crate::report::journal::{Expected, JournalError};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -23,10 +23,9 @@ const TABLE: &str = "rows.csv";
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rendered {
+pub(crate) struct Rendered {
     /// SHA-256 of report.json.
     pub id: String,
-    /// The page.
     pub page: PathBuf,
 }
 

@@ -159,9 +159,8 @@ pub(super) fn masking(plan: &Plan, subject: &Subject, results: &SubjectResults) 
         .attacks
         .iter()
         .map(|plan| {
-            let broke = |input: &&InputResult| {
-                best.is_some_and(|at| input.rows[at].broken_by(&plan.name))
-            };
+            let broke =
+                |input: &&InputResult| best.is_some_and(|at| input.rows[at].broken_by(&plan.name));
             (plan.settings.kind, inputs.iter().map(broke).collect())
         })
         .collect();

@@ -22,7 +22,7 @@ use std::path::Path;
 pub(super) const MANIFEST: &str = "manifest.sha256";
 /// A difference between a folder and its manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Alteration {
+pub(crate) enum Alteration {
     /// A file's content is another.
     Altered(String),
     /// A file is gone.
@@ -52,7 +52,7 @@ impl fmt::Display for Alteration {
 
 /// A folder that is as its manifest says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sealed {
+pub(crate) struct Sealed {
     /// The report's id: SHA-256 of report.json.
     pub id: String,
     /// How many files the manifest lists.

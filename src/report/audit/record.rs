@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// A whole audit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AuditReport {
+pub(crate) struct AuditReport {
     /// What was run.
     #[serde(flatten)]
     pub setup: Setup,
@@ -33,7 +33,7 @@ pub struct AuditReport {
 
 /// When, where, how long. Varies between runs.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct RunRecord {
+pub(crate) struct RunRecord {
     /// When it was begun, in UTC; null where the report is to be reproducible to the byte, as is everything below.
     pub started: Option<String>,
     /// The machine's name.
@@ -58,7 +58,7 @@ pub struct RunRecord {
 
 /// A count out of a total, with a 95 % interval for the share among all inputs of which these are a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct CountRecord {
+pub(crate) struct CountRecord {
     /// The count.
     pub count: usize,
     /// The total.
@@ -71,10 +71,8 @@ pub struct CountRecord {
 
 /// A criterion, and whether one model meets it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CriterionRecord {
-    /// The model's name.
+pub(crate) struct CriterionRecord {
     pub model: String,
-    /// The dataset's name.
     pub data: String,
     /// `clean`, `adversarial`, `certified` or `stability`.
     pub measure: String,
@@ -90,10 +88,8 @@ pub struct CriterionRecord {
 
 /// A model on a dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SubjectRecord {
-    /// The model's name.
+pub(crate) struct SubjectRecord {
     pub model: String,
-    /// The dataset's name.
     pub data: String,
     /// On the inputs as they are.
     pub clean: ClassificationRecord,
@@ -117,7 +113,7 @@ pub struct SubjectRecord {
 
 /// Accuracy under one corruption at one severity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ShiftRecord {
+pub(crate) struct ShiftRecord {
     /// The corruption.
     pub corruption: String,
     /// 1 to 5.
@@ -134,7 +130,7 @@ pub struct ShiftRecord {
 
 /// Confidence on inputs of another kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OutsideRecord {
+pub(crate) struct OutsideRecord {
     /// The other dataset's name.
     pub data: String,
     /// How many of its inputs were used.
@@ -146,7 +142,7 @@ pub struct OutsideRecord {
 
 /// Euclidean attacks at one radius.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EuclideanRecord {
+pub(crate) struct EuclideanRecord {
     /// The radius, exact.
     pub epsilon: String,
     /// The double nearest to it.
@@ -159,8 +155,7 @@ pub struct EuclideanRecord {
 
 /// A semantic perturbation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SemanticRecord {
-    /// Its name.
+pub(crate) struct SemanticRecord {
     pub name: String,
     /// Correct and certified / asked about.
     pub certified: CountRecord,
@@ -172,7 +167,7 @@ pub struct SemanticRecord {
 
 /// Certified and attacked radii.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RadiiRecord {
+pub(crate) struct RadiiRecord {
     /// How many inputs were asked about.
     pub inputs: usize,
     /// The largest radius asked about.
@@ -187,8 +182,7 @@ pub struct RadiiRecord {
 
 /// One sign of masked gradients.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SignRecord {
-    /// Its name.
+pub(crate) struct SignRecord {
     pub name: String,
     /// Whether it shows; null where it was not checked.
     pub raised: Option<bool>,
@@ -198,7 +192,7 @@ pub struct SignRecord {
 
 /// Accuracy on clean data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ClassificationRecord {
+pub(crate) struct ClassificationRecord {
     /// Correct / all.
     pub accuracy: CountRecord,
     /// Unweighted mean over the classes that occur.
@@ -219,14 +213,11 @@ pub struct ClassificationRecord {
 
 /// A class; null for 0 / 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct ClassRecord {
+pub(crate) struct ClassRecord {
     /// Inputs of the class.
     pub support: usize,
-    /// Precision.
     pub precision: Option<f64>,
-    /// Recall.
     pub recall: Option<f64>,
-    /// F1.
     pub f1: Option<f64>,
     /// One-vs-rest area under the ROC curve.
     pub roc_auc: Option<f64>,
@@ -234,7 +225,7 @@ pub struct ClassRecord {
 
 /// A model on a dataset at one radius.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CellRecord {
+pub(crate) struct CellRecord {
     /// The radius, exact.
     pub epsilon: String,
     /// The double nearest to it.
@@ -263,10 +254,8 @@ pub struct CellRecord {
 
 /// A counterexample to look at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ShownRecord {
-    /// The model's name.
+pub(crate) struct ShownRecord {
     pub model: String,
-    /// The dataset's name.
     pub data: String,
     /// Position in the dataset.
     pub index: usize,
@@ -284,6 +273,5 @@ pub struct ShownRecord {
     pub perturbed_outputs: Vec<f64>,
     /// The input as it is.
     pub original: Vec<f64>,
-    /// The counterexample.
     pub perturbed: Vec<f64>,
 }

@@ -2,7 +2,8 @@
 
 use crate::audit::semantic::{Fill, Perturbation};
 use crate::audit::{
-    AttackPlan, Exact, FileRecord, MethodPlan, Plan, ProofPlan, RadiusPlan, SemanticKind, SemanticPlan,
+    AttackPlan, Exact, FileRecord, MethodPlan, Plan, ProofPlan, RadiusPlan, SemanticKind,
+    SemanticPlan,
 };
 use crate::report::{AttackRecord, Tool};
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 
 /// How far our outputs are from given reference outputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Agreement {
+pub(crate) struct Agreement {
     /// The file with the reference outputs.
     pub file: String,
     /// SHA-256 of it.
@@ -27,7 +28,7 @@ pub struct Agreement {
 
 /// A model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AuditModel {
+pub(crate) struct AuditModel {
     /// Its name in the plan.
     pub name: String,
     /// Its file, as the plan names it.
@@ -56,7 +57,7 @@ pub struct AuditModel {
 
 /// A dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AuditData {
+pub(crate) struct AuditData {
     /// Its name in the plan.
     pub name: String,
     /// Its file, as the plan names it.
@@ -87,7 +88,6 @@ pub struct AuditData {
     pub normalised: bool,
     /// Whether ε is scaled feature by feature.
     pub scaled_epsilon: bool,
-    /// The radii.
     pub epsilons: Vec<Exact>,
     /// The radii of Euclidean attacks.
     pub l2_epsilons: Vec<Exact>,
@@ -99,7 +99,7 @@ pub struct AuditData {
 
 /// A semantic perturbation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SemanticSetup {
+pub(crate) struct SemanticSetup {
     /// Its name in the plan.
     pub name: String,
     /// What is done, in words.
@@ -174,7 +174,7 @@ fn ordinal(stride: usize) -> String {
 
 /// An attack.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AttackSetup {
+pub(crate) struct AttackSetup {
     /// Its name in the plan.
     pub name: String,
     /// How it goes about it.
@@ -189,7 +189,7 @@ impl From<&AttackPlan> for AttackSetup {
 
 /// The program, and what it was built from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Build {
+pub(crate) struct Build {
     /// Name and version.
     #[serde(flatten)]
     pub tool: Tool,
@@ -201,8 +201,7 @@ pub struct Build {
 
 impl Build {
     /// This program.
-    #[must_use]
-    pub fn this() -> Self {
+    pub(crate) fn this() -> Self {
         let features = if cfg!(feature = "highs") { vec!["highs".to_owned()] } else { Vec::new() };
         let commit = option_env!("CERTUS_COMMIT").filter(|commit| !commit.is_empty());
         Self { tool: Tool::this(), commit: commit.map(str::to_owned), features }
@@ -211,12 +210,11 @@ impl Build {
 
 /// Everything that results depend on. Equal setups give equal results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Setup {
+pub(crate) struct Setup {
     /// Version of the format.
     pub schema_version: u32,
     /// `audit`.
     pub command: String,
-    /// The program.
     pub build: Build,
     /// What a network means: `real`, a function over the real numbers.
     pub semantics: String,
@@ -224,15 +222,11 @@ pub struct Setup {
     pub seed: u64,
     /// Time limit of one step on one input, in seconds.
     pub timeout: Option<f64>,
-    /// The models.
     pub models: Vec<AuditModel>,
-    /// The datasets.
     pub data: Vec<AuditData>,
-    /// The attacks.
     pub attacks: Vec<AttackSetup>,
     /// Attacks in the Euclidean norm.
     pub l2_attacks: Vec<AttackSetup>,
-    /// The methods.
     pub methods: Vec<MethodPlan>,
     /// Corruptions, by name.
     pub shifts: Vec<String>,
@@ -248,8 +242,7 @@ pub struct Setup {
 
 impl Setup {
     /// The setup of a plan whose files were read.
-    #[must_use]
-    pub fn new(plan: &Plan, models: Vec<AuditModel>, data: Vec<AuditData>) -> Self {
+    pub(crate) fn new(plan: &Plan, models: Vec<AuditModel>, data: Vec<AuditData>) -> Self {
         Self {
             schema_version: crate::report::SCHEMA_VERSION,
             command: "audit".to_owned(),

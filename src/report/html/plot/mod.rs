@@ -44,7 +44,7 @@ pub(super) struct Picture {
 
 impl Picture {
     /// The figure.
-    pub fn figure(&self) -> Markup {
+    pub(super) fn figure(&self) -> Markup {
         let (width, height) = self.size;
         let (title, words) = (format!("{}-title", self.id), format!("{}-words", self.id));
         html! {
@@ -81,24 +81,24 @@ pub(super) struct Frame {
 
 impl Frame {
     /// Where a value lies from left to right.
-    pub fn across(&self, x: f64) -> f64 {
+    pub(super) fn across(&self, x: f64) -> f64 {
         self.left + (x - self.x.0) / (self.x.1 - self.x.0) * (self.right - self.left)
     }
 
     /// Where a value lies from top to bottom.
-    pub fn down(&self, y: f64) -> f64 {
+    pub(super) fn down(&self, y: f64) -> f64 {
         self.bottom - (y - self.y.0) / (self.y.1 - self.y.0) * (self.bottom - self.top)
     }
 
     /// The points of a line.
-    pub fn points(&self, points: &[(f64, f64)]) -> String {
+    pub(super) fn points(&self, points: &[(f64, f64)]) -> String {
         let each =
             points.iter().map(|&(x, y)| format!("{},{}", at(self.across(x)), at(self.down(y))));
         each.collect::<Vec<_>>().join(" ")
     }
 
     /// Axes with ticks and names; horizontal grid lines.
-    pub fn axes(&self, x: &Axis, y: &Axis) -> Markup {
+    pub(super) fn axes(&self, x: &Axis, y: &Axis) -> Markup {
         let Self { left, right, top, bottom, .. } = *self;
         html! {
             @for (value, text) in &y.ticks {
@@ -124,7 +124,7 @@ pub(super) struct Axis {
 
 impl Axis {
     /// 0 % to 100 % in steps of a quarter.
-    pub fn percent(name: &str) -> Self {
+    pub(super) fn percent(name: &str) -> Self {
         let tick = |n: u32| (f64::from(n) / 100.0, format!("{n} %"));
         Self { name: name.to_owned(), ticks: [0, 25, 50, 75, 100].map(tick).to_vec() }
     }

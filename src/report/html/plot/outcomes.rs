@@ -7,7 +7,6 @@ use maud::{Markup, html};
 
 /// One bar: a name, how many inputs there are, and [certified, undecided, broken, misclassified] of them.
 pub(in crate::report::html) struct Bar {
-    /// Its name.
     pub name: String,
     /// The counts.
     pub counts: [usize; 4],
@@ -18,7 +17,7 @@ const NAMES: [&str; 4] = ["certified", "undecided", "broken", "misclassified"];
 
 impl Bar {
     /// From [all, correct, unbroken, certified].
-    pub fn new(name: String, [all, correct, unbroken, certified]: [usize; 4]) -> Self {
+    pub(crate) fn new(name: String, [all, correct, unbroken, certified]: [usize; 4]) -> Self {
         let counts = [certified, unbroken - certified, correct - unbroken, all - correct];
         Self { name, counts }
     }
