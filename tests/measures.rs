@@ -1,6 +1,6 @@
 //! The measures of an audit: agreement with scikit-learn and SciPy on committed numbers, and what must always hold.
 
-use certus::audit::classification::{Averages, ClassCounts, Confusion, roc_auc};
+use certus::audit::classification::{Averages, ClassFigures, roc_auc};
 use certus::audit::interval::clopper_pearson;
 use certus::audit::shift::{Corruption, Frame, Image, Severity};
 use certus::audit::{Classification, Prediction, Share};
@@ -51,26 +51,20 @@ fn figures_agree_with_scikit_learn() {
         let name = case["name"].as_str().unwrap();
         let classes = whole(&case["classes"]);
         let found = Classification::of(classes, &predictions(case));
-        agree(found.confusion.accuracy().value(), &case["accuracy"], name);
+        agree(found.accuracy.value, &case["accuracy"], name);
         for (label, row) in list(&case["confusion"]).iter().enumerate() {
             for (predicted, count) in list(row).iter().enumerate() {
-                assert_eq!(found.confusion.count(label, predicted), whole(count), "{name}");
+                assert_eq!(found.confusion[label][predicted], whole(count), "{name}");
             }
         }
         for class in 0..classes {
-            let counts = found.confusion.class(class);
-            assert_eq!(counts.support, whole(&case["support"][class]), "{name}");
-            type Figure = fn(ClassCounts) -> Option<f64>;
-            let figures: [(&str, Figure); 3] = [
-                ("precision", ClassCounts::precision),
-                ("recall", ClassCounts::recall),
-                ("f1", ClassCounts::f1),
-            ];
-            for (figure, of) in figures {
-                agree(of(counts), &case[figure][class], &format!("{name}: {figure} of {class}"));
+            let ClassFigures { support, precision, recall, f1, roc_auc } = found.classes[class];
+            assert_eq!(support, whole(&case["support"][class]), "{name}");
+            let figures =
+                [("precision", precision), ("recall", recall), ("f1", f1), ("auc", roc_auc)];
+            for (figure, value) in figures {
+                agree(value, &case[figure][class], &format!("{name}: {figure} of {class}"));
             }
-            let area = found.roc_auc.classes[class];
-            agree(area, &case["auc"][class], &format!("{name}: AUC of {class}"));
         }
         for (average, field) in
             [(found.macro_average, "macro"), (found.weighted_average, "weighted")]
@@ -80,8 +74,8 @@ fn figures_agree_with_scikit_learn() {
                 agree(Some(value), &case[field][at], &format!("{name}: {field} {at}"));
             }
         }
-        agree(found.roc_auc.macro_mean, &case["auc_macro"], name);
-        agree(found.roc_auc.weighted_mean, &case["auc_weighted"], name);
+        agree(found.roc_auc_macro, &case["auc_macro"], name);
+        agree(found.roc_auc_weighted, &case["auc_weighted"], name);
     }
 }
 
@@ -198,19 +192,23 @@ proptest! {
     /// Counts add up; the weighted recall is the accuracy; F1 lies between precision and recall.
     #[test]
     fn figures_fit_together(pairs in proptest::collection::vec((0usize..4, proptest::option::weighted(0.9, 0usize..4)), 1..60)) {
-        let confusion = Confusion::of(4, pairs.iter().copied());
-        let classes: Vec<ClassCounts> = (0..4).map(|k| confusion.class(k)).collect();
-        prop_assert_eq!(classes.iter().map(|c| c.support).sum::<usize>(), pairs.len());
-        prop_assert_eq!(confusion.accuracy().total, pairs.len());
+        let predictions: Vec<Prediction> = pairs
+            .iter()
+            .map(|&(label, predicted)| Prediction { label, predicted, outputs: vec![0.0; 4] })
+            .collect();
+        let found = Classification::of(4, &predictions);
+        prop_assert_eq!(found.classes.iter().map(|c| c.support).sum::<usize>(), pairs.len());
+        prop_assert_eq!(found.accuracy.total, pairs.len());
         let given = pairs.iter().filter(|pair| pair.1.is_some()).count();
-        prop_assert_eq!(classes.iter().map(|c| c.predicted).sum::<usize>(), given);
-        let recall: f64 = classes.iter().map(|c| c.support as f64 * c.recall().unwrap_or(0.0)).sum();
-        let accuracy = confusion.accuracy().value().unwrap();
+        prop_assert_eq!(found.confusion.iter().flatten().sum::<usize>(), given);
+        prop_assert_eq!(found.undecided.iter().sum::<usize>(), pairs.len() - given);
+        let recall: f64 = found.classes.iter().map(|c| c.support as f64 * c.recall.unwrap_or(0.0)).sum();
+        let accuracy = found.accuracy.value.unwrap();
         prop_assert!((recall / pairs.len() as f64 - accuracy).abs() < 1e-12);
-        for class in classes {
-            if let (Some(precision), Some(recall)) = (class.precision(), class.recall()) {
+        for class in found.classes {
+            if let (Some(precision), Some(recall)) = (class.precision, class.recall) {
                 let (low, high) = (precision.min(recall), precision.max(recall));
-                let f1 = class.f1().unwrap();
+                let f1 = class.f1.unwrap();
                 prop_assert!(low - 1e-12 <= f1 && f1 <= high + 1e-12);
             }
         }

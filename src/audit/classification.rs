@@ -11,107 +11,24 @@
 //!
 //! An input with several largest outputs has no predicted class: it counts in s, in no q and in no h.
 
+use super::interval::Counted;
 use super::{Prediction, Share};
 use serde::{Deserialize, Serialize};
 
-/// Labels against predicted classes, counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Confusion {
-    classes: usize,
-    counts: Vec<usize>,
-    undecided: Vec<usize>,
-}
-
-impl Confusion {
-    /// Counts (label, predicted class) pairs.
-    ///
-    /// # Panics
-    /// Where a label or a prediction is not below `classes`.
-    #[must_use]
-    pub fn of(classes: usize, pairs: impl IntoIterator<Item = (usize, Option<usize>)>) -> Self {
-        let (counts, undecided) = (vec![0; classes * classes], vec![0; classes]);
-        let mut confusion = Self { classes, counts, undecided };
-        for (label, predicted) in pairs {
-            assert!(label < classes && predicted.is_none_or(|p| p < classes), "a class");
-            match predicted {
-                Some(predicted) => confusion.counts[label * classes + predicted] += 1,
-                None => confusion.undecided[label] += 1,
-            }
-        }
-        confusion
-    }
-
-    /// Number of classes.
-    #[must_use]
-    pub fn classes(&self) -> usize {
-        self.classes
-    }
-
-    /// How many inputs of class `label` were given class `predicted`.
-    #[must_use]
-    pub fn count(&self, label: usize, predicted: usize) -> usize {
-        self.counts[label * self.classes + predicted]
-    }
-
-    /// How many inputs of class `label` were given no class, their largest output not being unique.
-    #[must_use]
-    pub fn undecided(&self, label: usize) -> usize {
-        self.undecided[label]
-    }
-
-    /// Correct / all.
-    #[must_use]
-    pub fn accuracy(&self) -> Share {
-        let count = (0..self.classes).map(|class| self.count(class, class)).sum();
-        Share { count, total: self.counts.iter().chain(&self.undecided).sum() }
-    }
-
-    /// The counts that concern one class.
-    #[must_use]
-    pub fn class(&self, class: usize) -> ClassCounts {
-        let all = 0..self.classes;
-        ClassCounts {
-            support: all.clone().map(|k| self.count(class, k)).sum::<usize>()
-                + self.undecided[class],
-            predicted: all.map(|k| self.count(k, class)).sum(),
-            hits: self.count(class, class),
-        }
-    }
-}
-
-/// The counts that concern one class, and the figures made of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClassCounts {
+/// The figures of one class; `None` for 0 / 0.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ClassFigures {
     /// Inputs of the class, s.
     pub support: usize,
-    /// Inputs that were given the class, q.
-    pub predicted: usize,
-    /// Inputs of the class that were given it, h.
-    pub hits: usize,
-}
-
-impl ClassCounts {
     /// h / q; `None` where the class is never predicted.
-    #[must_use]
-    pub fn precision(self) -> Option<f64> {
-        Share { count: self.hits, total: self.predicted }.value()
-    }
-
+    pub precision: Option<f64>,
     /// h / s; `None` where there are no inputs of the class.
-    #[must_use]
-    pub fn recall(self) -> Option<f64> {
-        Share { count: self.hits, total: self.support }.value()
-    }
-
+    pub recall: Option<f64>,
     /// 2h / (s + q); `None` where the class occurs neither among labels nor among predictions.
-    #[must_use]
-    pub fn f1(self) -> Option<f64> {
-        Share { count: 2 * self.hits, total: self.support + self.predicted }.value()
-    }
-
-    fn occurs(self) -> bool {
-        self.support + self.predicted > 0
-    }
+    pub f1: Option<f64>,
+    /// The area under the ROC curve of the class against the rest, inputs ranked by the class's softmax probability (by its
+    /// [`Prediction::log_odds`], which order them alike); `None` where every input or none is of the class, or a score is NaN.
+    pub roc_auc: Option<f64>,
 }
 
 /// Precision, recall and F1 averaged over classes.
@@ -122,93 +39,98 @@ pub struct Averages {
     pub f1: f64,
 }
 
-impl Averages {
-    /// The mean with the given weights; `None` where they are all 0.
-    fn of(classes: &[ClassCounts], weight: impl Fn(&ClassCounts) -> usize) -> Option<Self> {
-        let total: usize = classes.iter().map(&weight).sum();
-        let mean = |figure: fn(ClassCounts) -> Option<f64>| {
-            let weighted = |c: &ClassCounts| weight(c) as f64 * figure(*c).unwrap_or(0.0);
-            classes.iter().map(weighted).sum::<f64>() / total as f64
-        };
-        (total > 0).then(|| Self {
-            precision: mean(ClassCounts::precision),
-            recall: mean(ClassCounts::recall),
-            f1: mean(ClassCounts::f1),
-        })
-    }
-}
-
-/// One-vs-rest areas under the ROC curve.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RocAuc {
-    /// One a class; `None` where every input or none is of the class, or a score is NaN.
-    pub classes: Vec<Option<f64>>,
-    /// Their mean, over the classes that have one.
-    pub macro_mean: Option<f64>,
-    /// Their mean with the weights s, over the classes that have one.
-    pub weighted_mean: Option<f64>,
-}
-
-impl RocAuc {
-    fn of(classes: usize, predictions: &[Prediction]) -> Self {
-        let areas: Vec<(Option<f64>, usize)> = (0..classes)
-            .map(|class| {
-                let positive: Vec<bool> = predictions.iter().map(|p| p.label == class).collect();
-                let scores: Vec<f64> = predictions.iter().map(|p| p.log_odds(class)).collect();
-                let support = positive.iter().filter(|&&p| p).count();
-                (roc_auc(&scores, &positive), support)
-            })
-            .collect();
-        let mean = |weight: &dyn Fn(usize) -> f64| {
-            let (mut sum, mut total) = (0.0, 0.0);
-            for &(area, support) in &areas {
-                if let Some(area) = area {
-                    sum += weight(support) * area;
-                    total += weight(support);
-                }
-            }
-            (total > 0.0).then(|| sum / total)
-        };
-        Self {
-            macro_mean: mean(&|_| 1.0),
-            weighted_mean: mean(&|support| support as f64),
-            classes: areas.iter().map(|area| area.0).collect(),
-        }
-    }
-}
-
 /// The figures of a classifier on labelled inputs.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Classification {
-    /// Labels against predictions; accuracy and the classes' figures come from it.
-    pub confusion: Confusion,
+    /// Correct / all.
+    pub accuracy: Counted,
     /// Mean over the classes that occur; `None` where there are no inputs.
     pub macro_average: Option<Averages>,
     /// Mean weighted by support; `None` where there are no inputs.
     pub weighted_average: Option<Averages>,
-    /// Area under the ROC curve of each class against the rest, inputs ranked by the class's softmax probability
-    /// (by its [`Prediction::log_odds`], which order them alike).
-    pub roc_auc: RocAuc,
+    /// Mean area under the ROC curve over the classes that have one.
+    pub roc_auc_macro: Option<f64>,
+    /// The same with the weights s.
+    pub roc_auc_weighted: Option<f64>,
+    /// One a class.
+    pub classes: Vec<ClassFigures>,
+    /// How many inputs of a class (rows) were given a class (columns).
+    pub confusion: Vec<Vec<usize>>,
+    /// Inputs of each class whose largest output is not unique.
+    pub undecided: Vec<usize>,
 }
 
 impl Classification {
     /// Sums up predictions.
     ///
     /// # Panics
-    /// Where a label is not below `classes` or a prediction has another number of outputs.
+    /// Where a label or a prediction is not below `classes`, or a prediction has another number of outputs.
     #[must_use]
     pub fn of(classes: usize, predictions: &[Prediction]) -> Self {
         assert!(predictions.iter().all(|p| p.outputs.len() == classes), "one output a class");
-        let pairs = predictions.iter().map(|p| (p.label, p.predicted));
-        let confusion = Confusion::of(classes, pairs);
-        let counts: Vec<ClassCounts> = (0..classes).map(|k| confusion.class(k)).collect();
+        let mut confusion = vec![vec![0; classes]; classes];
+        let mut undecided = vec![0; classes];
+        for Prediction { label, predicted, .. } in predictions {
+            match predicted {
+                Some(predicted) => confusion[*label][*predicted] += 1,
+                None => undecided[*label] += 1,
+            }
+        }
+        let figures = |class: usize| {
+            let support = confusion[class].iter().sum::<usize>() + undecided[class];
+            let predicted: usize = confusion.iter().map(|row| row[class]).sum();
+            let hits = confusion[class][class];
+            let share = |count, total| Share { count, total }.value();
+            let positive: Vec<bool> = predictions.iter().map(|p| p.label == class).collect();
+            let scores: Vec<f64> = predictions.iter().map(|p| p.log_odds(class)).collect();
+            ClassFigures {
+                support,
+                precision: share(hits, predicted),
+                recall: share(hits, support),
+                f1: share(2 * hits, support + predicted),
+                roc_auc: roc_auc(&scores, &positive),
+            }
+        };
+        let figures: Vec<ClassFigures> = (0..classes).map(figures).collect();
+        let occurs = |class: &ClassFigures| usize::from(class.f1.is_some());
+        let support = |class: &ClassFigures| class.support;
         Self {
-            macro_average: Averages::of(&counts, |c| usize::from(c.occurs())),
-            weighted_average: Averages::of(&counts, |c| c.support),
-            roc_auc: RocAuc::of(classes, predictions),
+            accuracy: Counted::of(predictions, |prediction| prediction.correct()),
+            macro_average: averages(&figures, occurs),
+            weighted_average: averages(&figures, support),
+            roc_auc_macro: mean_area(&figures, |_| 1),
+            roc_auc_weighted: mean_area(&figures, support),
+            classes: figures,
             confusion,
+            undecided,
         }
     }
+}
+
+/// The means with the given weights, where 0 / 0 counts as 0; `None` where the weights are all 0.
+fn averages(classes: &[ClassFigures], weight: impl Fn(&ClassFigures) -> usize) -> Option<Averages> {
+    let total: usize = classes.iter().map(&weight).sum();
+    let mean = |figure: fn(&ClassFigures) -> Option<f64>| {
+        let weighted = |class: &ClassFigures| weight(class) as f64 * figure(class).unwrap_or(0.0);
+        classes.iter().map(weighted).sum::<f64>() / total as f64
+    };
+    (total > 0).then(|| Averages {
+        precision: mean(|class| class.precision),
+        recall: mean(|class| class.recall),
+        f1: mean(|class| class.f1),
+    })
+}
+
+/// The mean area with the given weights over the classes that have one.
+fn mean_area(classes: &[ClassFigures], weight: impl Fn(&ClassFigures) -> usize) -> Option<f64> {
+    let (mut sum, mut total) = (0.0, 0.0);
+    for class in classes {
+        if let Some(area) = class.roc_auc {
+            sum += weight(class) as f64 * area;
+            total += weight(class) as f64;
+        }
+    }
+    (total > 0.0).then(|| sum / total)
 }
 
 /// The area under the ROC curve: the probability that a random positive has a larger score than a random negative, a tie
@@ -253,35 +175,35 @@ mod tests {
         // Class 1 is never predicted, class 2 does not occur.
         let rows = [(0, [1.0, 0.0, 0.0]), (0, [1.0, 0.0, 0.0]), (1, [1.0, 0.0, 0.0])];
         let found = Classification::of(3, &predictions(&rows));
-        let class = |k| found.confusion.class(k);
-        assert_eq!(
-            (class(1).precision(), class(1).recall(), class(1).f1()),
-            (None, Some(0.0), Some(0.0))
-        );
-        assert_eq!((class(2).precision(), class(2).recall(), class(2).f1()), (None, None, None));
+        let class = |k: usize| {
+            let ClassFigures { precision, recall, f1, .. } = found.classes[k];
+            (precision, recall, f1)
+        };
+        assert_eq!(class(1), (None, Some(0.0), Some(0.0)));
+        assert_eq!(class(2), (None, None, None));
         // The macro average is over classes 0 and 1.
         let average = found.macro_average.unwrap();
         assert_eq!((average.precision, average.recall, average.f1), (1.0 / 3.0, 0.5, 0.4));
-        assert_eq!(found.roc_auc.classes[2], None);
+        assert_eq!(found.classes[2].roc_auc, None);
     }
 
     #[test]
     fn an_input_without_a_class_is_missed_by_every_class() {
         let rows = [(0, [1.0, 1.0, 0.0]), (0, [1.0, 0.0, 0.0]), (1, [0.0, f64::NAN, 0.0])];
         let found = Classification::of(3, &predictions(&rows));
-        assert_eq!(found.confusion.accuracy(), Share { count: 1, total: 3 });
-        assert_eq!((found.confusion.undecided(0), found.confusion.undecided(1)), (1, 1));
-        let class = found.confusion.class(0);
-        assert_eq!((class.precision(), class.recall()), (Some(1.0), Some(0.5)));
-        assert_eq!(found.roc_auc.classes, [None; 3]);
+        assert_eq!((found.accuracy.count, found.accuracy.total), (1, 3));
+        assert_eq!(found.undecided, [1, 1, 0]);
+        let class = found.classes[0];
+        assert_eq!((class.precision, class.recall), (Some(1.0), Some(0.5)));
+        assert!(found.classes.iter().all(|class| class.roc_auc.is_none()));
     }
 
     #[test]
     fn no_inputs_have_no_figures() {
         let found = Classification::of(2, &[]);
-        assert_eq!(found.confusion.accuracy().value(), None);
+        assert_eq!((found.accuracy.value, found.accuracy.interval), (None, None));
         assert!(found.macro_average.is_none() && found.weighted_average.is_none());
-        assert_eq!((found.roc_auc.macro_mean, found.roc_auc.weighted_mean), (None, None));
+        assert_eq!((found.roc_auc_macro, found.roc_auc_weighted), (None, None));
     }
 
     #[test]

@@ -3,8 +3,12 @@
 use super::row::VerdictName;
 use super::run::Stop;
 use crate::attack::{self, AttackSettings, Counterexample};
-use crate::query::Query;
-use crate::verify::{AssuranceLevel, Outcome, Reason, Settings, Verdict, verify};
+use crate::load::parse_statement;
+use crate::prove::{Model, NotProved, Proved};
+use crate::query::{Classifier, Query};
+use crate::verify::{
+    AssuranceLevel, Outcome, ProofWish, Reason, Settings, Verdict, verify, verify_with_proof,
+};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
@@ -65,6 +69,30 @@ pub(super) fn whole(outcome: Outcome, stop: Stop) -> Option<Outcome> {
 /// Verifies; `None` where it was cut short.
 pub(super) fn decide(query: &Query, settings: &Settings, stop: Stop) -> Option<Outcome> {
     whole(verify(query, settings, stop), stop)
+}
+
+/// An input's property as VNN-LIB, and what came of a search for a proof of it.
+pub(crate) type Sought = (Outcome, Option<Result<Proved, NotProved>>);
+
+/// Decides, with a proof where that is possible, whether an input keeps its label: `property` says so about the network's own
+/// inputs.
+///
+/// # Errors
+/// Why the property makes no query.
+pub(crate) fn prove(
+    classifier: &Classifier,
+    model: &Model,
+    (name, property): (&str, &str),
+    settings: &Settings,
+    wish: ProofWish,
+    stop: Stop,
+) -> Result<Sought, String> {
+    let own = classifier.own();
+    let statement = parse_statement(name, property.as_bytes(), own.inputs(), own.outputs())
+        .map_err(|error| error.to_string())?;
+    let query = Query::of(own.clone(), statement).map_err(|error| error.to_string())?;
+    let ask = || model.ask(property.as_bytes());
+    Ok(verify_with_proof(&ask, &query, settings, wish, stop))
 }
 
 /// Attacks a query's only claim within a time limit; `None` where it was cut short without a counterexample.

@@ -1,18 +1,16 @@
 //! The further steps on an input that is classified correctly: Euclidean attacks, semantic perturbations, radii, masked gradients.
 
 use super::examine::{Examination, Kept, Subject, kept};
-use super::finding::attack;
+use super::finding::{attack, prove};
 use super::radius::{Grid, NoBracket, RadiusSearch};
 use super::run::RunError;
 use super::semantic::{self, Scene};
 use super::{Clash, Finding, Found, Step};
 use crate::attack::{AttackKind, AttackSettings, Gradients, probe_gradients};
-use crate::load::parse_statement;
 use crate::net::Matrix;
 use crate::num::Rational;
-use crate::query::Query;
 use crate::spec::Norm;
-use crate::verify::{AssuranceLevel, Method, ProofWish, Settings, verify_with_proof};
+use crate::verify::{AssuranceLevel, Method, ProofWish, Settings};
 
 impl<E> Examination<'_, E> {
     /// All further steps that the plan asks for; where one is cancelled, those behind it are left.
@@ -74,15 +72,9 @@ impl<E> Examination<'_, E> {
         property: String,
         settings: &Settings,
     ) -> Result<Kept, String> {
-        let model = subject.checked?;
-        let own = subject.classifier.own();
-        let (inputs, outputs) = (own.inputs(), own.outputs());
-        let statement = parse_statement("the property", property.as_bytes(), inputs, outputs)
-            .map_err(|error| error.to_string())?;
-        let query = Query::of(own.clone(), statement).map_err(|error| error.to_string())?;
-        let ask = || model.ask(property.as_bytes());
+        let (model, named) = (subject.checked?, ("the property", property.as_str()));
         let wish = ProofWish::CHECKED;
-        let (_, proved) = verify_with_proof(&ask, &query, settings, wish, self.stop);
+        let (_, proved) = prove(subject.classifier, model, named, settings, wish, self.stop)?;
         match proved {
             Some(Ok(proved)) => Ok(vec![proved.proof.to_bytes(), property.into_bytes()]),
             Some(Err(why)) => Err(why.to_string()),

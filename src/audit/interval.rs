@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use statrs::function::beta::checked_beta_reg;
 
 /// The level that reports use.
-pub const LEVEL: f64 = 0.95;
+const LEVEL: f64 = 0.95;
 
 /// An interval of shares.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -18,6 +18,36 @@ pub struct Interval {
     pub low: f64,
     /// Upper end, at most 1.
     pub high: f64,
+}
+
+/// A count out of a total, with a 95 % interval for the share among all inputs of which these are a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Counted {
+    pub count: usize,
+    pub total: usize,
+    /// Their quotient; `None` for 0 / 0, as is the interval.
+    pub value: Option<f64>,
+    /// Clopper and Pearson's.
+    pub interval: Option<Interval>,
+}
+
+impl From<Share> for Counted {
+    fn from(share: Share) -> Self {
+        let interval = if share.total == 0 { None } else { clopper_pearson(share, LEVEL) };
+        Self { count: share.count, total: share.total, value: share.value(), interval }
+    }
+}
+
+impl Counted {
+    /// How many of some things have a property.
+    pub(crate) fn of<T>(all: impl IntoIterator<Item = T>, holds: impl Fn(&T) -> bool) -> Self {
+        let (mut count, mut total) = (0, 0);
+        for one in all {
+            count += usize::from(holds(&one));
+            total += 1;
+        }
+        Share { count, total }.into()
+    }
 }
 
 /// Clopper and Pearson's interval, which inverts the binomial test and is never too short (*Biometrika* 26, 1934): from the

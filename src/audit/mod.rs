@@ -32,7 +32,7 @@ pub use classification::Classification;
 pub(crate) use entry::{EVIDENCE, Entry, Found, Step};
 pub(crate) use examine::{Audit, Subject};
 pub use finding::Finding;
-pub use interval::Interval;
+pub(crate) use finding::{Sought, prove};
 pub(crate) use metrics::Breach;
 pub use metrics::{Share, Summary};
 pub(crate) use ood::OutOfDistribution;

@@ -29,7 +29,7 @@ impl std::fmt::Display for AttackResult {
 }
 
 /// The verdict's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VerdictName {
     /// The unperturbed input does not get its label.
@@ -39,6 +39,7 @@ pub enum VerdictName {
     /// Some input of the region does not.
     Falsified,
     /// Neither was shown.
+    #[default]
     Unknown,
 }
 

@@ -2,15 +2,13 @@
 
 use super::arguments::CampaignArguments;
 use super::exit::{Failure, NO_INPUT};
-use crate::audit::{Decide, Row, VerdictName};
-use crate::load::{SourceFile, parse_statement};
+use crate::audit::{Decide, Row, Sought, VerdictName, prove};
+use crate::load::SourceFile;
 use crate::num::Rational;
-use crate::prove::{Model, NotProved, Proved};
+use crate::prove::{Model, NotProved};
 use crate::query::{Classifier, Query};
 use crate::report::{ProofEntry, ProofFolder, Report};
-use crate::verify::{
-    AssuranceLevel, Outcome, ProofWish, Settings, Verdict, verify, verify_with_proof,
-};
+use crate::verify::{AssuranceLevel, Outcome, ProofWish, Settings, Verdict, verify};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -76,22 +74,17 @@ impl<'a> Proofs<'a> {
         index: usize,
         settings: &Settings,
         stop: &(dyn Fn() -> bool + Sync),
-    ) -> Result<(Outcome, Option<Result<Proved, NotProved>>), String> {
+    ) -> Result<Sought, String> {
         let model = self.model.as_ref().map_err(ToString::to_string)?;
-        let (own, data) = (self.classifier.own(), self.classifier.data());
-        let (inputs, outputs) = (own.inputs(), own.outputs());
+        let (outputs, data) = (self.classifier.own().outputs(), self.classifier.data());
         let text = data.vnnlib(index, self.eps, outputs).map_err(|error| error.to_string())?;
         let file = self.dir.join(ProofEntry::property_of(index));
-        std::fs::write(&file, &text)
-            .map_err(|error| format!("{}: cannot be written: {error}", file.display()))?;
         let name = file.display().to_string();
-        let statement = parse_statement(&name, text.as_bytes(), inputs, outputs)
-            .map_err(|error| error.to_string())?;
-        let query = Query::of(own.clone(), statement).map_err(|error| error.to_string())?;
+        std::fs::write(&file, &text)
+            .map_err(|error| format!("{name}: cannot be written: {error}"))?;
         let keep = self.dir.join(ProofEntry::proof_of(index));
         let wish = ProofWish { keep: Some(&keep), ..ProofWish::CHECKED };
-        let ask = || model.ask(text.as_bytes());
-        let found = verify_with_proof(&ask, &query, settings, wish, stop);
+        let found = prove(self.classifier, model, (&name, &text), settings, wish, stop)?;
         if !matches!(found.1, Some(Ok(_))) {
             // A property without a proof is of no use there.
             let _ = std::fs::remove_file(&file);

@@ -16,7 +16,7 @@ pub(crate) const SCHEMA_VERSION: u32 = 1;
 const VARIES: [&str; 2] = ["timing", "rows[].seconds"];
 
 /// The program.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Tool {
     pub name: String,
     pub version: String,

@@ -14,8 +14,8 @@ mod query;
 mod terminal;
 
 pub(crate) use audit::{
-    Agreement, AuditData, AuditModel, AuditReport, CountRecord, FinishedAudit, Rendered, RunRecord,
-    Setup, foreign_renderings, render_again, verify_folder,
+    Agreement, AuditData, AuditModel, AuditReport, FinishedAudit, Rendered, RunRecord, Setup,
+    foreign_renderings, render_again, verify_folder,
 };
 pub(crate) use bench::{BenchRow, BenchVerdict, bench_text, red};
 pub(crate) use campaign::csv;

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 const SHORT: usize = 16;
 
 /// The answer to one query, and what it was about.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct QueryReport {
     /// Version of the format.
     pub schema_version: u32,
@@ -152,28 +152,11 @@ impl QueryReport {
             schema_version: super::SCHEMA_VERSION,
             tool: Tool::this(),
             model,
-            model_sha256: None,
             property,
-            inputs: None,
-            outputs: None,
-            relus: None,
-            cases: None,
             method: settings.method.to_string(),
             attack: settings.attack.names(),
             seed: settings.seed,
-            verdict: VerdictName::Unknown,
-            reason: None,
-            timed_out: false,
-            stage: None,
-            assurance: None,
-            bound: None,
-            domains: 0,
-            open_domains: 0,
-            seconds: 0.0,
-            peak_mb: None,
-            notes: Vec::new(),
-            counterexample: None,
-            proof: None,
+            ..Self::default()
         }
     }
 

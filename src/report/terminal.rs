@@ -1,7 +1,8 @@
 //! Reports as text for a terminal: what they share, and those of audits and networks.
 
-use super::{AuditReport, CountRecord, Inspection, Rendered};
+use super::{AuditReport, Inspection, Rendered};
 use crate::audit::Exact;
+use crate::audit::interval::Counted;
 use crate::verify::AssuranceLevel;
 use comfy_table::modifiers::UTF8_ROUND_CORNERS;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
@@ -57,7 +58,7 @@ pub(crate) fn audit_text(report: &AuditReport, rendered: &Rendered, styled: bool
     table.set_header(header.map(bold));
     for subject in &report.subjects {
         for cell in &subject.cells {
-            let share = |count: &CountRecord| right(percent(count.value));
+            let share = |count: &Counted| right(percent(count.value));
             let exact = Exact { exact: cell.epsilon.clone(), value: cell.epsilon_value };
             table.add_row(vec![
                 Cell::new(&subject.model),

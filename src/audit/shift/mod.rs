@@ -10,30 +10,42 @@ pub use corruption::{Corruption, Severity, UnknownCorruption};
 pub use frame::{Frame, Image};
 
 use super::Share;
+use super::interval::Counted;
+use serde::{Deserialize, Serialize};
 
-/// The accuracy under one corruption at one severity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Accuracy under one corruption at one severity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Shifted {
-    /// What was done to the inputs.
-    pub corruption: Corruption,
-    /// How strongly.
-    pub severity: Severity,
+    pub corruption: String,
+    /// 1 to 5.
+    pub severity: u8,
+    /// How strong that is.
+    pub parameter: f64,
     /// Correct / all.
-    pub accuracy: Share,
+    pub accuracy: Counted,
+    /// a − a'; negative where the corruption helps, `None` where there are no inputs.
+    pub absolute_drop: Option<f64>,
+    /// (a − a') / a; `None` where a is 0 or there are no inputs.
+    pub relative_drop: Option<f64>,
 }
 
 impl Shifted {
-    /// a − a'; negative where the corruption helps, `None` where there are no inputs.
-    #[must_use]
-    pub fn absolute_drop(&self, clean: Share) -> Option<f64> {
-        Some(clean.value()? - self.accuracy.value()?)
-    }
-
-    /// (a − a') / a; `None` where a is 0 or there are no inputs.
-    #[must_use]
-    pub fn relative_drop(&self, clean: Share) -> Option<f64> {
-        let clean_value = clean.value().filter(|a| *a > 0.0)?;
-        Some(self.absolute_drop(clean)? / clean_value)
+    pub(crate) fn new(
+        corruption: Corruption,
+        severity: Severity,
+        accuracy: Share,
+        clean: Share,
+    ) -> Self {
+        let drop = clean.value().zip(accuracy.value()).map(|(a, b)| a - b);
+        let clean = clean.value().filter(|a| *a > 0.0);
+        Self {
+            corruption: corruption.to_string(),
+            severity: severity.number(),
+            parameter: corruption.parameter(severity),
+            accuracy: accuracy.into(),
+            absolute_drop: drop,
+            relative_drop: drop.zip(clean).map(|(drop, clean)| drop / clean),
+        }
     }
 }
 
@@ -44,12 +56,13 @@ mod tests {
     #[test]
     fn drops_are_of_the_clean_accuracy() {
         let share = |count| Share { count, total: 10 };
-        let severity = Severity::ALL[0];
-        let shifted =
-            |count| Shifted { corruption: Corruption::Blur, severity, accuracy: share(count) };
-        assert_eq!(shifted(6).absolute_drop(share(8)), Some(0.8 - 0.6));
-        assert_eq!(shifted(6).relative_drop(share(8)), Some((0.8 - 0.6) / 0.8));
-        assert!(shifted(9).absolute_drop(share(8)).unwrap() < 0.0);
-        assert_eq!(shifted(0).relative_drop(share(0)), None);
+        let drops = |count, clean| {
+            let severity = Severity::ALL[0];
+            let found = Shifted::new(Corruption::Blur, severity, share(count), share(clean));
+            (found.absolute_drop, found.relative_drop)
+        };
+        assert_eq!(drops(6, 8), (Some(0.8 - 0.6), Some((0.8 - 0.6) / 0.8)));
+        assert!(drops(9, 8).0.unwrap() < 0.0);
+        assert_eq!(drops(0, 0).1, None);
     }
 }

@@ -2,11 +2,10 @@
 
 use super::further;
 use super::record::{
-    AuditReport, CellRecord, ClassRecord, ClassificationRecord, CountRecord, CriterionRecord,
-    RunRecord, ShownRecord, SubjectRecord,
+    AuditReport, CellRecord, CriterionRecord, RunRecord, ShownRecord, SubjectRecord,
 };
 use super::setup::Setup;
-use crate::audit::interval::{LEVEL, clopper_pearson};
+use crate::audit::interval::Counted;
 use crate::audit::{
     AuditRow, Classification, Entry, Evidence, FileRecord, InputResult, Measure, Plan, Prediction,
     Share, Step, Subject, SubjectResults, VerdictName, score::robustness_score,
@@ -18,13 +17,6 @@ use std::collections::{BTreeMap, HashMap};
 
 /// The fields of a report that may differ between two runs of the same audit.
 const VARIES: [&str; 2] = ["run", "rows[].seconds"];
-
-impl From<Share> for CountRecord {
-    fn from(share: Share) -> Self {
-        let interval = if share.total == 0 { None } else { clopper_pearson(share, LEVEL) };
-        Self { count: share.count, total: share.total, value: share.value(), interval }
-    }
-}
 
 /// A finished audit, ready to be reported.
 pub(crate) struct FinishedAudit<'a> {
@@ -95,7 +87,7 @@ impl FinishedAudit<'_> {
             .enumerate()
             .map(|(epsilon, radius)| self.cell(results, epsilon, radius, classes))
             .collect();
-        let clean = classification(classes, &predictions);
+        let clean = Classification::of(classes, &predictions);
         SubjectRecord {
             model: plan.models[results.model].name.clone(),
             data: plan.data[results.data].name.clone(),
@@ -125,10 +117,8 @@ impl FinishedAudit<'_> {
     ) -> CellRecord {
         let rows: Vec<&AuditRow> =
             results.inputs.iter().map(|input| &input.rows[epsilon]).collect();
-        let of_all = |holds: &dyn Fn(&AuditRow) -> bool| {
-            let count = rows.iter().filter(|row| holds(row)).count();
-            CountRecord::from(Share { count, total: rows.len() })
-        };
+        let of_all =
+            |holds: &dyn Fn(&AuditRow) -> bool| Counted::of(rows.iter().copied(), |row| holds(row));
         let certified = |row: &AuditRow| row.verdict == VerdictName::Certified;
         let unbroken = |row: &AuditRow| row.correct() && row.verdict != VerdictName::Falsified;
         let clean = of_all(&AuditRow::correct);
@@ -247,31 +237,6 @@ fn share(results: &SubjectResults, measure: Measure, epsilon: Option<usize>) -> 
         }
     };
     Share { count: results.inputs.iter().filter(holds).count(), total: results.inputs.len() }
-}
-
-fn classification(classes: usize, predictions: &[Prediction]) -> ClassificationRecord {
-    let found = Classification::of(classes, predictions);
-    let by_class = |class: usize| {
-        let counts = found.confusion.class(class);
-        ClassRecord {
-            support: counts.support,
-            precision: counts.precision(),
-            recall: counts.recall(),
-            f1: counts.f1(),
-            roc_auc: found.roc_auc.classes[class],
-        }
-    };
-    let row = |label| (0..classes).map(|class| found.confusion.count(label, class)).collect();
-    ClassificationRecord {
-        accuracy: found.confusion.accuracy().into(),
-        macro_average: found.macro_average,
-        weighted_average: found.weighted_average,
-        roc_auc_macro: found.roc_auc.macro_mean,
-        roc_auc_weighted: found.roc_auc.weighted_mean,
-        classes: (0..classes).map(by_class).collect(),
-        confusion: (0..classes).map(row).collect(),
-        undecided: (0..classes).map(|label| found.confusion.undecided(label)).collect(),
-    }
 }
 
 /// The class of the largest output but the label's: at a counterexample, where outputs may tie.

@@ -1,8 +1,6 @@
 //! The further figures of a subject: shifts, confidence elsewhere, Euclidean attacks, semantic perturbations, radii, masking.
 
-use super::record::{
-    EuclideanRecord, OutsideRecord, RadiiRecord, SemanticRecord, ShiftRecord, SignRecord,
-};
+use super::record::{EuclideanRecord, OutsideRecord, RadiiRecord, SemanticRecord, SignRecord};
 use crate::attack::{AttackKind, Gradients, Ladder, Masking};
 use crate::audit::radius::{RadiusRow, RadiusSummary};
 use crate::audit::shift::{Severity, Shifted};
@@ -12,29 +10,22 @@ use crate::audit::{
 use crate::num::to_f64_nearest;
 
 /// Accuracy under every corruption that applies, at every severity.
-pub(super) fn shifts(plan: &Plan, subject: &Subject, results: &SubjectResults) -> Vec<ShiftRecord> {
+pub(super) fn shifts(plan: &Plan, subject: &Subject, results: &SubjectResults) -> Vec<Shifted> {
     let kinds = plan.shifts.iter().filter(|corruption| corruption.applies_to(subject.frame));
     let all = kinds.flat_map(|&kind| Severity::ALL.map(|severity| (kind, severity)));
-    let total = results.inputs.len();
-    let clean =
-        Share { count: results.inputs.iter().filter(|input| input.correct()).count(), total };
-    let record = |(at, (corruption, severity))| {
-        let right = |input: &&InputResult| {
+    let share = |holds: &dyn Fn(&InputResult) -> bool| {
+        let count = results.inputs.iter().filter(|input| holds(input)).count();
+        Share { count, total: results.inputs.len() }
+    };
+    let clean = share(&InputResult::correct);
+    let shifted = |(at, (corruption, severity))| {
+        let right = |input: &InputResult| {
             let class = input.shifted.as_ref().and_then(|classes| *classes.get(at)?);
             class == Some(input.label)
         };
-        let count = results.inputs.iter().filter(right).count();
-        let shifted = Shifted { corruption, severity, accuracy: Share { count, total } };
-        ShiftRecord {
-            corruption: corruption.to_string(),
-            severity: severity.number(),
-            parameter: corruption.parameter(severity),
-            accuracy: shifted.accuracy.into(),
-            absolute_drop: shifted.absolute_drop(clean),
-            relative_drop: shifted.relative_drop(clean),
-        }
+        Shifted::new(corruption, severity, share(&right), clean)
     };
-    all.enumerate().map(record).collect()
+    all.enumerate().map(shifted).collect()
 }
 
 /// Confidence on inputs of another kind.

@@ -14,7 +14,6 @@ pub(crate) use build::FinishedAudit;
 pub(crate) use folder::{Rendered, foreign_renderings, render_again};
 pub(crate) use manifest::{Alteration, verify_folder};
 pub(crate) use record::{
-    AuditReport, CellRecord, CountRecord, CriterionRecord, RadiiRecord, RunRecord, ShiftRecord,
-    ShownRecord, SubjectRecord,
+    AuditReport, CellRecord, CriterionRecord, RadiiRecord, RunRecord, ShownRecord, SubjectRecord,
 };
 pub(crate) use setup::{Agreement, AuditData, AuditModel, Setup};

@@ -1,9 +1,10 @@
 //! report.json of an audit: what was run, what came out, every row.
 
 use super::setup::Setup;
-use crate::audit::classification::Averages;
+use crate::audit::interval::Counted;
 use crate::audit::radius::Spread;
-use crate::audit::{About, AuditRow, FileRecord, Interval, OutOfDistribution};
+use crate::audit::shift::Shifted;
+use crate::audit::{About, AuditRow, Classification, FileRecord, OutOfDistribution};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -56,19 +57,6 @@ pub(crate) struct RunRecord {
     pub seconds: BTreeMap<String, f64>,
 }
 
-/// A count out of a total, with a 95 % interval for the share among all inputs of which these are a sample.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct CountRecord {
-    /// The count.
-    pub count: usize,
-    /// The total.
-    pub total: usize,
-    /// Their quotient; null for 0 / 0.
-    pub value: Option<f64>,
-    /// Clopper and Pearson's interval at 95 %; null for 0 / 0.
-    pub interval: Option<Interval>,
-}
-
 /// A criterion, and whether one model meets it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CriterionRecord {
@@ -92,13 +80,13 @@ pub(crate) struct SubjectRecord {
     pub model: String,
     pub data: String,
     /// On the inputs as they are.
-    pub clean: ClassificationRecord,
+    pub clean: Classification,
     /// At each radius.
     pub cells: Vec<CellRecord>,
     /// Normalised area under certified accuracy over ε from 0 to the largest radius; null without methods.
     pub robustness_score: Option<f64>,
     /// Under every corruption and severity.
-    pub shifts: Vec<ShiftRecord>,
+    pub shifts: Vec<Shifted>,
     /// Confidence on inputs of another kind.
     pub outside: Option<OutsideRecord>,
     /// At each Euclidean radius.
@@ -109,23 +97,6 @@ pub(crate) struct SubjectRecord {
     pub radius: Option<RadiiRecord>,
     /// Signs of masked gradients.
     pub masking: Vec<SignRecord>,
-}
-
-/// Accuracy under one corruption at one severity.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ShiftRecord {
-    /// The corruption.
-    pub corruption: String,
-    /// 1 to 5.
-    pub severity: u8,
-    /// How strong that is.
-    pub parameter: f64,
-    /// Correct / all.
-    pub accuracy: CountRecord,
-    /// Clean accuracy minus this.
-    pub absolute_drop: Option<f64>,
-    /// The same over the clean accuracy.
-    pub relative_drop: Option<f64>,
 }
 
 /// Confidence on inputs of another kind.
@@ -148,9 +119,9 @@ pub(crate) struct EuclideanRecord {
     /// The double nearest to it.
     pub epsilon_value: f64,
     /// Correct and unbroken, here and at smaller radii / all.
-    pub adversarial: CountRecord,
+    pub adversarial: Counted,
     /// For each attack, by name: broken by it at this radius / correct.
-    pub attacks: BTreeMap<String, CountRecord>,
+    pub attacks: BTreeMap<String, Counted>,
 }
 
 /// A semantic perturbation.
@@ -158,11 +129,11 @@ pub(crate) struct EuclideanRecord {
 pub(crate) struct SemanticRecord {
     pub name: String,
     /// Correct and certified / asked about.
-    pub certified: CountRecord,
+    pub certified: Counted,
     /// Correct and neither / asked about.
-    pub undecided: CountRecord,
+    pub undecided: Counted,
     /// Correct and broken / asked about.
-    pub broken: CountRecord,
+    pub broken: Counted,
 }
 
 /// Certified and attacked radii.
@@ -190,39 +161,6 @@ pub(crate) struct SignRecord {
     pub evidence: String,
 }
 
-/// Accuracy on clean data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ClassificationRecord {
-    /// Correct / all.
-    pub accuracy: CountRecord,
-    /// Unweighted mean over the classes that occur.
-    pub macro_average: Option<Averages>,
-    /// Mean weighted by how often classes occur.
-    pub weighted_average: Option<Averages>,
-    /// Mean one-vs-rest area under the ROC curve.
-    pub roc_auc_macro: Option<f64>,
-    /// The same, weighted.
-    pub roc_auc_weighted: Option<f64>,
-    /// By class.
-    pub classes: Vec<ClassRecord>,
-    /// Rows: labels; columns: predictions.
-    pub confusion: Vec<Vec<usize>>,
-    /// Inputs of each class whose largest output is not unique.
-    pub undecided: Vec<usize>,
-}
-
-/// A class; null for 0 / 0.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ClassRecord {
-    /// Inputs of the class.
-    pub support: usize,
-    pub precision: Option<f64>,
-    pub recall: Option<f64>,
-    pub f1: Option<f64>,
-    /// One-vs-rest area under the ROC curve.
-    pub roc_auc: Option<f64>,
-}
-
 /// A model on a dataset at one radius.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CellRecord {
@@ -231,19 +169,19 @@ pub(crate) struct CellRecord {
     /// The double nearest to it.
     pub epsilon_value: f64,
     /// Correct / all.
-    pub clean: CountRecord,
+    pub clean: Counted,
     /// Correct and unbroken by every attack and method, here and at smaller radii / all.
-    pub adversarial: CountRecord,
+    pub adversarial: Counted,
     /// Correct and certified / all.
-    pub certified: CountRecord,
+    pub certified: Counted,
     /// Correct, neither broken nor certified / all.
-    pub undecided: CountRecord,
+    pub undecided: Counted,
     /// The predicted class, right or wrong, is proved constant / all: the stability index.
-    pub stability: CountRecord,
+    pub stability: Counted,
     /// For each attack, by name: broken by it at this radius / correct.
-    pub attacks: BTreeMap<String, CountRecord>,
+    pub attacks: BTreeMap<String, Counted>,
     /// For each method, by name: correct and certified by it / all.
-    pub methods: BTreeMap<String, CountRecord>,
+    pub methods: BTreeMap<String, Counted>,
     /// How many inputs each stage or attack decided.
     pub decided_by: BTreeMap<String, usize>,
     /// How many inputs are undecided for each reason.

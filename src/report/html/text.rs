@@ -1,7 +1,6 @@
 //! Numbers as a reader likes them.
 
-use crate::audit::Interval;
-use crate::report::audit::CountRecord;
+use crate::audit::interval::{Counted, Interval};
 use crate::report::terminal::grouped;
 
 /// A share in percent, with one digit.
@@ -10,7 +9,7 @@ pub(super) fn percent(value: Option<f64>) -> String {
 }
 
 /// A count's share in percent.
-pub(super) fn share(count: &CountRecord) -> String {
+pub(super) fn share(count: &Counted) -> String {
     percent(count.value)
 }
 
@@ -23,7 +22,7 @@ pub(super) fn interval(interval: Option<&Interval>) -> String {
 }
 
 /// A count with everything: 93 / 100 = 93.0 % (95 % interval 86.1–97.1 %).
-pub(super) fn full(count: &CountRecord) -> String {
+pub(super) fn full(count: &Counted) -> String {
     format!(
         "{} of {}, {} (95 % interval {})",
         grouped(count.count),

@@ -1,7 +1,8 @@
 //! Accuracy over ε: the robust accuracy lies between what is certified and what no attack broke.
 
 use super::{Axis, Frame, Picture, at};
-use crate::report::audit::{CellRecord, CountRecord, SubjectRecord};
+use crate::audit::interval::Counted;
+use crate::report::audit::{CellRecord, SubjectRecord};
 use crate::report::html::text;
 use maud::{Markup, html};
 
@@ -17,7 +18,7 @@ pub(in crate::report::html) fn bracket(subject: &SubjectRecord, unit: &str, id: 
         y: (0.0, 1.0),
     };
     let clean = subject.clean.accuracy;
-    let curve = |share: fn(&CellRecord) -> CountRecord| -> Vec<(f64, f64)> {
+    let curve = |share: fn(&CellRecord) -> Counted| -> Vec<(f64, f64)> {
         let rest =
             subject.cells.iter().map(|cell| (cell.epsilon_value, share(cell).value.unwrap_or(0.0)));
         let begins_at_zero = subject.cells.first().is_some_and(|cell| cell.epsilon_value == 0.0);
@@ -67,7 +68,7 @@ pub(in crate::report::html) fn bracket(subject: &SubjectRecord, unit: &str, id: 
     }
 }
 
-fn whisker(frame: &Frame, x: f64, count: &CountRecord, class: &str) -> Markup {
+fn whisker(frame: &Frame, x: f64, count: &Counted, class: &str) -> Markup {
     let x = at(frame.across(x));
     html! {
         @if let Some(ends) = &count.interval {
@@ -76,7 +77,7 @@ fn whisker(frame: &Frame, x: f64, count: &CountRecord, class: &str) -> Markup {
     }
 }
 
-fn mark(frame: &Frame, cell: &CellRecord, count: &CountRecord, class: &str, name: &str) -> Markup {
+fn mark(frame: &Frame, cell: &CellRecord, count: &Counted, class: &str, name: &str) -> Markup {
     let radius = text::radius(&cell.epsilon, cell.epsilon_value);
     html! {
         @if let Some(value) = count.value {

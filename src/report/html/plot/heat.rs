@@ -1,13 +1,14 @@
 //! Accuracy under corruptions: one row a corruption, one column a severity.
 
 use super::{Picture, at};
-use crate::report::audit::{ShiftRecord, SubjectRecord};
+use crate::audit::shift::Shifted;
+use crate::report::audit::SubjectRecord;
 use crate::report::html::text;
 use maud::html;
 
 /// The heat map of one model on one dataset; none where nothing was corrupted.
 pub(in crate::report::html) fn heat(subject: &SubjectRecord, id: &str) -> Option<Picture> {
-    let mut rows: Vec<(&str, Vec<&ShiftRecord>)> = Vec::new();
+    let mut rows: Vec<(&str, Vec<&Shifted>)> = Vec::new();
     for shift in &subject.shifts {
         match rows.last_mut() {
             Some((name, cells)) if *name == shift.corruption => cells.push(shift),
