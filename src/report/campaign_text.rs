@@ -30,10 +30,10 @@ pub(crate) fn report_text(report: &Report, dir: Option<&Path>, styled: bool) -> 
         text.line("meaning", bracket(certified, &summary.adversarial));
     }
     if !summary.stages.is_empty() {
-        text.line("decided by", counts(&summary.stages));
+        text.line("decided by", counts(&summary.stages, " · "));
     }
     if !summary.reasons.is_empty() && summary.certified.is_some() {
-        text.line("undecided", counts(&summary.reasons));
+        text.line("undecided", counts(&summary.reasons, " · "));
     }
     if let Some(level) = report.assurance_level {
         text.line("assurance", assurance(level));
@@ -197,7 +197,8 @@ fn bracket(certified: &Share, adversarial: &Share) -> String {
 
 /// Attacks that were run side by side, the strongest first.
 fn successes(attacks: &BTreeMap<String, Share>) -> String {
-    counts(&attacks.iter().map(|(kind, share)| (kind.clone(), share.count)).collect())
+    let broken = attacks.iter().map(|(kind, share)| (kind.clone(), share.count));
+    counts(&broken.collect(), " · ")
 }
 
 fn time(timing: &Timing, rows: usize) -> String {

@@ -91,7 +91,7 @@ pub(crate) fn inspection_text(inspection: &Inspection, styled: bool) -> String {
     text.line("output", shape(&inspection.output_shape));
     text.line("parameters", grouped(inspection.parameters));
     text.line("ReLUs", grouped(inspection.relus));
-    text.line("operators", counts(&inspection.operators));
+    text.line("operators", counts(&inspection.operators, " · "));
     for note in &inspection.notes {
         text.line("note", note);
     }
@@ -127,11 +127,12 @@ fn shape(shape: &[usize]) -> String {
     if sides.is_empty() { "scalar".to_owned() } else { sides.join(" × ") }
 }
 
-pub(super) fn counts(counts: &BTreeMap<String, usize>) -> String {
+/// Counts by name, the largest first.
+pub(super) fn counts(counts: &BTreeMap<String, usize>, between: &str) -> String {
     let mut counts: Vec<_> = counts.iter().collect();
     counts.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), (*name).clone()));
     let parts: Vec<String> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
-    parts.join(" · ")
+    parts.join(between)
 }
 
 /// A share in percent, with one digit; a dash for 0 / 0.

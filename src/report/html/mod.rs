@@ -5,6 +5,7 @@
 
 mod plot;
 mod sections;
+mod table;
 mod text;
 
 use super::audit::AuditReport;

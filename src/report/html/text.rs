@@ -1,12 +1,10 @@
 //! Numbers as a reader likes them.
 
+use crate::audit::Exact;
 use crate::audit::interval::{Counted, Interval};
+use crate::num::parse_rational;
 use crate::report::terminal::grouped;
-
-/// A share in percent, with one digit.
-pub(super) fn percent(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".to_owned(), |value| format!("{:.1} %", 100.0 * value))
-}
+pub(super) use crate::report::terminal::{percent, seconds};
 
 /// A count's share in percent.
 pub(super) fn share(count: &Counted) -> String {
@@ -44,25 +42,17 @@ pub(super) fn short(hash: &str) -> &str {
 
 /// A radius: a decimal where that is exact, a fraction such as 8/255 as it is.
 pub(super) fn radius(exact: &str, value: f64) -> String {
-    let decimal = format!("{value}");
-    let same = crate::num::parse_rational(&decimal).is_ok_and(|q| q.to_string() == exact);
-    if same { decimal } else { exact.to_owned() }
+    Exact { exact: exact.to_owned(), value }.to_string()
 }
 
 /// A radius given by its exact text alone.
 pub(super) fn radius_of(exact: &str) -> String {
-    let value = crate::num::parse_rational(exact).map(|q| crate::num::to_f64_nearest(&q));
-    value.map_or_else(|_| exact.to_owned(), |value| radius(exact, value))
+    parse_rational(exact).map_or_else(|_| exact.to_owned(), |q| Exact::from(&q).to_string())
 }
 
 /// "1 input", "2 inputs".
 pub(super) fn counted(count: usize, noun: &str) -> String {
     format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
-}
-
-/// A number of seconds.
-pub(super) fn seconds(seconds: f64) -> String {
-    crate::report::terminal::seconds(seconds)
 }
 
 /// Sides of a tensor: 1 × 28 × 28.

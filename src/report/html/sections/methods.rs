@@ -1,37 +1,38 @@
 //! Attacks and certification methods, and what must be trusted to believe them.
 
 use crate::report::html::Context;
+use crate::report::html::table::captioned;
 use crate::verify::Method;
 use maud::{Markup, html};
 
 pub(super) fn content(context: &Context) -> Option<Markup> {
     let setup = &context.report.setup;
+    let methods = html! {
+        @for method in &setup.methods {
+            tr {
+                th { (method.name) }
+                td { (describe(method.method)) @if method.lp_tighten > 0 { "; " (method.lp_tighten) " neurons tightened by LP" } }
+                td { @if method.complete { "yes, given time" } @else { "no: it may leave an input undecided" } }
+                td { @if method.method == Method::Milp { "solver" } @else { "sound" } }
+            }
+        }
+    };
+    let max = setup.attacks.iter().map(|attack| ("L∞", attack));
+    let attacks = html! {
+        @for (norm, attack) in max.chain(setup.l2_attacks.iter().map(|attack| ("L2", attack))) {
+            @let (settings, kind) = (&attack.settings, attack.settings.kind.as_str());
+            tr {
+                th { (attack.name) } td { (describe_attack(kind)) } td { (norm) }
+                td.r { (settings.restarts) }
+                td.r { @if kind == "square" { (settings.queries) " queries" } @else if kind == "fgsm" { "1" } @else { (settings.steps) } }
+            }
+        }
+    };
+    let sound = "Certification methods: all sound, and deterministic unless a time limit strikes";
+    let worst = "Attacks: they can only refute. The worst of all counts";
     Some(html! {
-        div.scroll { table {
-            caption { "Certification methods: all sound, and deterministic unless a time limit strikes" }
-            thead { tr { th { "Name" } th { "Method" } th { "Complete" } th { "Assurance" } } }
-            tbody { @for method in &setup.methods {
-                tr {
-                    th { (method.name) }
-                    td { (describe(method.method)) @if method.lp_tighten > 0 { "; " (method.lp_tighten) " neurons tightened by LP" } }
-                    td { @if method.complete { "yes, given time" } @else { "no: it may leave an input undecided" } }
-                    td { @if method.method == Method::Milp { "solver" } @else { "sound" } }
-                }
-            } }
-        } }
-        div.scroll { table {
-            caption { "Attacks: they can only refute. The worst of all counts" }
-            thead { tr { th { "Name" } th { "Attack" } th { "Norm" } th.r { "Starts" } th.r { "Steps each" } } }
-            tbody { @for (norm, attack) in setup.attacks.iter().map(|a| ("L∞", a)).chain(setup.l2_attacks.iter().map(|a| ("L2", a))) {
-                @let (settings, kind) = (&attack.settings, attack.settings.kind.as_str());
-                @let random_search = kind == "square";
-                tr {
-                    th { (attack.name) } td { (describe_attack(kind)) } td { (norm) }
-                    td.r { (settings.restarts) }
-                    td.r { @if random_search { (settings.queries) " queries" } @else if kind == "fgsm" { "1" } @else { (settings.steps) } }
-                }
-            } }
-        } }
+        (captioned(Some(sound), &["Name", "Method", "Complete", "Assurance"], &methods))
+        (captioned(Some(worst), &["Name", "Attack", "Norm", ">Starts", ">Steps each"], &attacks))
         h3 { "Semantics" }
         p {
             "A network is a function over the " b { "real numbers" } "; its weights are exactly those of the file. Bounds are computed in double "

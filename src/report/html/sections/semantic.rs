@@ -1,6 +1,7 @@
 //! Semantic perturbations, proved.
 
-use crate::report::html::{Context, text};
+use crate::report::html::Context;
+use crate::report::html::table::{of_subjects, share, table};
 use maud::{Markup, html};
 
 pub(super) fn content(context: &Context) -> Option<Markup> {
@@ -9,6 +10,16 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
     if !report.subjects.iter().any(|subject| !subject.semantics.is_empty()) {
         return None;
     }
+    let rows = of_subjects(
+        &report.subjects,
+        |subject| &subject.semantics,
+        |found| {
+            html! {
+                td { (found.name) } td.r { (found.certified.total) }
+                @for count in [&found.certified, &found.undecided, &found.broken] { (share(count)) }
+            }
+        },
+    );
     Some(html! {
         p {
             "Brightness, contrast, fog and covered patches move all pixels together by few parameters. An affine layer in front of the network makes each a question about those "
@@ -21,22 +32,7 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
                 }
             }
         }
-        div.scroll { table {
-            thead { tr { th { "Model" } th { "Dataset" } th { "Perturbation" } th.r { "n" } th.r { "Certified" } th.r { "Undecided" } th.r { "Broken" } } }
-            tbody { @for subject in &report.subjects {
-                @for (at, found) in subject.semantics.iter().enumerate() {
-                    tr {
-                        @if at == 0 {
-                            th rowspan=(subject.semantics.len()) { (subject.model) } td rowspan=(subject.semantics.len()) { (subject.data) }
-                        }
-                        td { (found.name) } td.r { (found.certified.total) }
-                        @for count in [&found.certified, &found.undecided, &found.broken] {
-                            td.r { (text::share(count)) span.ci { (text::interval(count.interval.as_ref())) } }
-                        }
-                    }
-                }
-            } }
-        } }
+        (table(&["Model", "Dataset", "Perturbation", ">n", ">Certified", ">Undecided", ">Broken"], &rows))
         p.note { "Of all n inputs; the rest is misclassified to begin with." }
     })
 }

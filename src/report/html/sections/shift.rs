@@ -2,6 +2,7 @@
 
 use crate::report::audit::{AuditReport, SubjectRecord};
 use crate::report::html::plot::heat::{heat, points};
+use crate::report::html::table::{captioned, table};
 use crate::report::html::{Context, text};
 use maud::{Markup, html};
 
@@ -32,21 +33,24 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
 
 fn drops(report: &AuditReport) -> Markup {
     let kinds = &report.setup.shifts;
+    let rows = html! {
+        @for subject in &report.subjects {
+            tr {
+                th { (subject.model) } td { (subject.data) }
+                @for kind in kinds {
+                    @let (absolute, relative) = mean_drops(subject, kind);
+                    td.r { (points(absolute)) @if relative.is_some() { span.ci { (text::percent(relative)) } } }
+                }
+            }
+        }
+    };
+    let caption = "Mean over the five severities, in percentage points; below it in percent of the clean accuracy";
+    let first = ["Model".to_owned(), "Dataset".to_owned()];
+    let heads: Vec<String> =
+        first.into_iter().chain(kinds.iter().map(|kind| format!(">{kind}"))).collect();
     html! {
         h3 { "Drop of accuracy" }
-        div.scroll { table {
-            caption { "Mean over the five severities, in percentage points; below it in percent of the clean accuracy" }
-            thead { tr { th { "Model" } th { "Dataset" } @for kind in kinds { th.r { (kind) } } } }
-            tbody { @for subject in &report.subjects {
-                tr {
-                    th { (subject.model) } td { (subject.data) }
-                    @for kind in kinds {
-                        @let (absolute, relative) = mean_drops(subject, kind);
-                        td.r { (points(absolute)) @if relative.is_some() { span.ci { (text::percent(relative)) } } }
-                    }
-                }
-            } }
-        } }
+        (captioned(Some(caption), &heads, &rows))
     }
 }
 
@@ -64,22 +68,31 @@ fn mean_drops(subject: &SubjectRecord, kind: &str) -> (Option<f64>, Option<f64>)
 }
 
 fn elsewhere(report: &AuditReport) -> Markup {
+    let each = report.subjects.iter().filter_map(|s| Some((s, s.outside.as_ref()?)));
+    let rows = html! {
+        @for (subject, outside) in each {
+            @let found = &outside.found;
+            tr {
+                th { (subject.model) } td { (subject.data) } td { (outside.data) } td.r { (subject.clean.accuracy.total) " + " (outside.inputs) }
+                td.r { (text::number(found.confidence_inside)) } td.r { (text::number(found.confidence_outside)) } td.r { (text::number(found.auroc)) }
+            }
+        }
+    };
+    let heads = [
+        "Model",
+        "Own data",
+        "Other data",
+        ">n",
+        ">Confidence, own",
+        ">Confidence, other",
+        ">AUROC",
+    ];
     html! {
         h3 { "Inputs of another kind" }
         p {
             "A model should be less sure of inputs that it was never made for. Confidence is the largest softmax probability; AUROC is the probability that an "
             "input of the model's own kind gets more of it than one of the other (1: always told apart; ½: not at all)."
         }
-        div.scroll { table {
-            thead { tr { th { "Model" } th { "Own data" } th { "Other data" } th.r { "n" } th.r { "Confidence, own" } th.r { "Confidence, other" } th.r { "AUROC" } } }
-            tbody { @for subject in &report.subjects {
-                @if let Some(found) = &subject.outside {
-                    tr {
-                        th { (subject.model) } td { (subject.data) } td { (found.data) } td.r { (subject.clean.accuracy.total) " + " (found.inputs) }
-                        td.r { (text::number(found.found.confidence_inside)) } td.r { (text::number(found.found.confidence_outside)) } td.r { (text::number(found.found.auroc)) }
-                    }
-                }
-            } }
-        } }
+        (table(&heads, &rows))
     }
 }
