@@ -8,6 +8,7 @@ use super::{Entry, Finding, Found, Plan, Step};
 use crate::attack::{AttackKind, AttackSettings, Counterexample};
 use crate::load::Dataset;
 use crate::net::Network;
+use crate::num::Rational;
 use crate::prove::Model;
 use crate::query::{Classifier, Query, QueryError};
 use crate::spec::Norm;
@@ -81,10 +82,13 @@ impl Work for Audit<'_> {
         };
         let evidence = kept(|step| step.epsilon().is_some());
         let euclidean = kept(|step| matches!(step, Step::L2 { .. }));
-        let (audit, certified) = (self, Cell::new(None));
+        let (audit, subject) = (self, &self.subjects[at]);
         let input =
-            Examination { audit, at, index, held, stop, sink, evidence, euclidean, certified };
-        input.run()
+            Examination { audit, at, subject, index, held, stop, sink, evidence, euclidean };
+        match input.run() {
+            Err(Halt::Failed(error)) => Err(error),
+            Ok(()) | Err(Halt::Stopped) => Ok(()),
+        }
     }
 }
 
@@ -92,6 +96,7 @@ impl Work for Audit<'_> {
 pub(super) struct Examination<'a, E> {
     pub audit: &'a Audit<'a>,
     at: usize,
+    pub subject: &'a Subject<'a>,
     pub index: usize,
     held: &'a [Entry],
     pub stop: Stop<'a>,
@@ -100,12 +105,23 @@ pub(super) struct Examination<'a, E> {
     evidence: Cell<bool>,
     /// The same for the Euclidean norm.
     euclidean: Cell<bool>,
-    /// The largest radius that some method certified.
-    pub certified: Cell<Option<usize>>,
 }
 
-/// What a step yields: nothing where it was cancelled.
-pub(super) type Yield = Option<(Found, Kept)>;
+/// Why the steps of an input end early.
+pub(super) enum Halt<E> {
+    /// The caller asked to stop.
+    Stopped,
+    Failed(RunError<E>),
+}
+
+impl<E> From<RunError<E>> for Halt<E> {
+    fn from(error: RunError<E>) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// What a step yields.
+pub(super) type Yield<E> = Result<(Found, Kept), Halt<E>>;
 
 /// Contents of the files that may be kept of a step beside its entry; see [`Plan::evidence`].
 pub(super) type Kept = Vec<Vec<u8>>;
@@ -116,122 +132,106 @@ pub(super) fn kept(found: Option<&Counterexample>) -> Kept {
 }
 
 impl<E> Examination<'_, E> {
-    /// All steps; where a step is cancelled, those behind it are left.
-    fn run(self) -> Result<(), RunError<E>> {
-        let subject = self.audit.subjects[self.at];
-        let point = subject.dataset().point(self.index);
-        let outputs = self.step(Step::Clean, || {
-            Some((Found::Outputs(outputs(subject.network(), point)), Kept::new()))
-        })?;
-        let Some(Entry { found: Found::Outputs(outputs), .. }) = outputs else { return Ok(()) };
-        if !self.outside(&subject)? || !self.shifts(&subject)? {
-            return Ok(());
+    /// All steps.
+    fn run(self) -> Result<(), Halt<E>> {
+        let (subject, plan) = (self.subject, self.audit.plan);
+        let data = subject.dataset();
+        let clean = self.outputs(Step::Clean, data)?;
+        if let Some(outside) = subject.outside.filter(|outside| self.index < outside.len()) {
+            self.outputs(Step::Outside, outside)?;
         }
+        if !plan.shifts.is_empty() {
+            self.step(Step::Shifts, || Ok((Found::Classes(self.shifted()), Kept::new())))?;
+        }
+        let Found::Outputs(outputs) = clean.found else { return Ok(()) };
         let Some(predicted) = arg_max(&outputs) else { return Ok(()) };
-        let correct = predicted == subject.dataset().label(self.index);
-        if self.radii(&subject, predicted, correct)? && correct {
-            self.further(&subject, predicted)?;
-        }
-        Ok(())
+        let correct = predicted == data.label(self.index);
+        let certified = self.radii(predicted, correct)?;
+        if correct { self.further(predicted, certified) } else { Ok(()) }
     }
 
-    /// Whether this and what follows are finished or to be done.
-    fn outside(&self, subject: &Subject) -> Result<bool, RunError<E>> {
-        let Some(outside) = subject.outside.filter(|outside| self.index < outside.len()) else {
-            return Ok(true);
-        };
-        let done = self.step(Step::Outside, || {
-            let outputs = outputs(subject.network(), outside.point(self.index));
-            Some((Found::Outputs(outputs), Kept::new()))
-        })?;
-        Ok(done.is_some())
+    fn outputs(&self, step: Step, data: &Dataset) -> Result<Entry, Halt<E>> {
+        self.step(step, || {
+            let outputs = outputs(self.subject.network(), data.point(self.index));
+            Ok((Found::Outputs(outputs), Kept::new()))
+        })
     }
 
-    fn shifts(&self, subject: &Subject) -> Result<bool, RunError<E>> {
-        let plan = self.audit.plan;
-        if plan.shifts.is_empty() {
-            return Ok(true);
-        }
-        let done = self.step(Step::Shifts, || {
-            let point = subject.dataset().point(self.index);
-            let mut classes = Vec::new();
-            for corruption in &plan.shifts {
-                for severity in Severity::ALL {
-                    let shifted =
-                        corruption.apply(&point, subject.frame, severity, plan.seed, self.index);
-                    let Some(shifted) = shifted else { continue };
-                    classes.push(arg_max(&outputs(subject.network(), shifted)));
-                }
-            }
-            Some((Found::Classes(classes), Kept::new()))
-        })?;
-        Ok(done.is_some())
+    /// The class under every corruption that applies, at every severity.
+    fn shifted(&self) -> Vec<Option<usize>> {
+        let (subject, plan) = (self.subject, self.audit.plan);
+        let point = subject.dataset().point(self.index);
+        let all =
+            plan.shifts.iter().flat_map(|kind| Severity::ALL.map(|severity| (kind, severity)));
+        let shifted = all.filter_map(|(kind, severity)| {
+            kind.apply(&point, subject.frame, severity, plan.seed, self.index)
+        });
+        shifted.map(|point| arg_max(&outputs(subject.network(), point))).collect()
     }
 
-    /// Attacks and methods, radius by radius. A counterexample at one radius is one at every larger; a method that leaves
-    /// an input undecided at one radius is not asked about it at a larger.
-    fn radii(
-        &self,
-        subject: &Subject,
-        predicted: usize,
-        correct: bool,
-    ) -> Result<bool, RunError<E>> {
+    /// Attacks and methods, radius by radius: the largest radius that some method certified. A counterexample at one radius is
+    /// one at every larger; a method that leaves an input undecided at one radius is not asked about it at a larger.
+    fn radii(&self, predicted: usize, correct: bool) -> Result<Option<usize>, Halt<E>> {
         let plan = self.audit.plan;
         if !correct {
             self.evidence.set(true);
         }
-        let mut broken = false;
+        let (mut broken, mut certified) = (false, None);
         let mut hopeful = vec![true; plan.methods.len()];
-        for (epsilon, radius) in plan.data[subject.data].epsilons.iter().enumerate() {
-            let query = subject
-                .classifier
-                .query_as(self.index, Norm::Linf, radius, predicted)
-                .map_err(|source| self.no_query(subject, source))?;
-            if correct {
-                for attack in 0..plan.attacks.len() {
-                    let step = Step::Attack { attack, epsilon };
-                    let done = self.step(step, || self.attack(subject, &query, step))?;
-                    let Some(entry) = done else { return Ok(false) };
-                    broken |= entry.broken();
-                }
+        for (epsilon, radius) in plan.data[self.subject.data].epsilons.iter().enumerate() {
+            let query = self.query(Norm::Linf, radius, predicted)?;
+            for (attack, chosen) in plan.attacks.iter().enumerate().filter(|_| correct) {
+                let step = Step::Attack { attack, epsilon };
+                let entry = self.step(step, || self.attack(&query, &chosen.settings, step))?;
+                broken |= entry.broken();
             }
             for (method, hopeful) in hopeful.iter_mut().enumerate() {
                 if broken || !*hopeful {
                     continue;
                 }
                 let step = Step::Certify { method, epsilon };
-                let done = self.step(step, || self.certify(&query, method, correct))?;
-                let Some(entry) = done else { return Ok(false) };
+                let entry = self.step(step, || self.certify(&query, method, correct))?;
                 broken |= entry.broken();
                 *hopeful =
                     matches!(&entry.found, Found::Verdict { finding: Finding::Certified(_), .. });
                 if *hopeful {
-                    self.certified.set(Some(epsilon));
+                    certified = Some(epsilon);
                 }
             }
         }
-        Ok(true)
+        Ok(certified)
     }
 
-    pub(super) fn no_query(&self, subject: &Subject, source: QueryError) -> RunError<E> {
-        let file = subject.dataset().file().to_owned();
-        RunError::Query { file, index: self.index, source }
+    /// Whether a class holds on a ball around the input.
+    pub(super) fn query(
+        &self,
+        norm: Norm,
+        radius: &Rational,
+        label: usize,
+    ) -> Result<Query, Halt<E>> {
+        let query = self.subject.classifier.query_as(self.index, norm, radius, label);
+        query.map_err(|source| self.no_query(source))
+    }
+
+    pub(super) fn no_query(&self, source: QueryError) -> Halt<E> {
+        let file = self.subject.dataset().file().to_owned();
+        RunError::Query { file, index: self.index, source }.into()
     }
 
     /// The step's entry: the one that is held, or a new one, handed to the sink.
     pub(super) fn step(
         &self,
         step: Step,
-        run: impl FnOnce() -> Yield,
-    ) -> Result<Option<Entry>, RunError<E>> {
+        run: impl FnOnce() -> Yield<E>,
+    ) -> Result<Entry, Halt<E>> {
         if let Some(held) = self.held.iter().find(|entry| entry.step == step) {
-            return Ok(Some(held.clone()));
+            return Ok(held.clone());
         }
         if (self.stop)() {
-            return Ok(None);
+            return Err(Halt::Stopped);
         }
         let started = Instant::now();
-        let Some((found, kept)) = run() else { return Ok(None) };
+        let (found, kept) = run()?;
         let seconds = self.audit.timed.then(|| started.elapsed().as_secs_f64());
         let evidence = match step {
             _ if kept.is_empty() => false,
@@ -244,7 +244,7 @@ impl<E> Examination<'_, E> {
         let names = self.audit.plan.evidence(self.at, self.index, step);
         let files = names.into_iter().zip(kept).collect();
         (self.sink)(Finished { line: line.clone(), files }).map_err(RunError::Sink)?;
-        Ok(Some(line))
+        Ok(line)
     }
 
     pub(super) fn seed(&self, step: Step) -> u64 {
@@ -261,31 +261,21 @@ impl<E> Examination<'_, E> {
         input_seed(input_seed(self.audit.plan.seed ^ kind, at), self.index)
     }
 
-    fn attack(&self, subject: &Subject, query: &Query, step: Step) -> Yield {
-        let Step::Attack { attack, .. } = step else { return None };
-        self.attacked(subject, query, &self.audit.plan.attacks[attack].settings, step)
-    }
-
-    /// What an attack gives; nothing where it was cancelled.
-    pub(super) fn attacked(
-        &self,
-        subject: &Subject,
-        query: &Query,
-        settings: &AttackSettings,
-        step: Step,
-    ) -> Yield {
+    /// What an attack gives.
+    pub(super) fn attack(&self, query: &Query, settings: &AttackSettings, step: Step) -> Yield<E> {
         let limit = self.audit.plan.timeout;
-        let settings = subject.on_images(settings);
-        let found = attack(query, &settings, self.seed(step), limit, self.stop)?;
+        let settings = self.subject.on_images(settings);
+        let found = attack(query, &settings, self.seed(step), limit, self.stop);
+        let found = found.ok_or(Halt::Stopped)?;
         let finding = match &found {
             Some(_) => Finding::Falsified,
             None => Finding::Unknown("survived".to_owned()),
         };
-        Some((Found::Verdict { finding, stage: None, bound: None }, kept(found.as_ref())))
+        Ok((Found::Verdict { finding, stage: None, bound: None }, kept(found.as_ref())))
     }
 
     /// Whether the predicted class is constant on the region. Only an input that no attack has seen is attacked here.
-    fn certify(&self, query: &Query, method: usize, attacked: bool) -> Yield {
+    fn certify(&self, query: &Query, method: usize, attacked: bool) -> Yield<E> {
         let plan = self.audit.plan;
         let kind = if attacked { AttackKind::None } else { AttackKind::Pgd };
         let settings = Settings {
@@ -296,13 +286,13 @@ impl<E> Examination<'_, E> {
             memory: None,
             lp_tighten: plan.methods[method].lp_tighten,
         };
-        let outcome = decide(query, &settings, self.stop)?;
+        let outcome = decide(query, &settings, self.stop).ok_or(Halt::Stopped)?;
         let stage = outcome.stage.map(|stage| stage.to_string());
         let finding = Finding::of(&outcome.verdict);
         let kept = match &outcome.verdict {
             Verdict::Falsified(found) => kept(Some(found)),
             _ => Kept::new(),
         };
-        Some((Found::Verdict { finding, stage, bound: outcome.bound }, kept))
+        Ok((Found::Verdict { finding, stage, bound: outcome.bound }, kept))
     }
 }

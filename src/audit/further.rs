@@ -1,80 +1,87 @@
 //! The further steps on an input that is classified correctly: Euclidean attacks, semantic perturbations, radii, masked gradients.
 
-use super::examine::{Examination, Kept, Subject, kept};
+use super::examine::{Examination, Halt, Kept, Yield, kept};
 use super::finding::{attack, prove};
 use super::radius::{Grid, NoBracket, RadiusSearch};
 use super::run::RunError;
 use super::semantic::{self, Scene};
-use super::{Clash, Finding, Found, Step};
-use crate::attack::{AttackKind, AttackSettings, Gradients, probe_gradients};
+use super::{Clash, Finding, Found, Plan, ProofPlan, RadiusPlan, SemanticPlan, Step};
+use crate::attack::{AttackKind, AttackSettings, probe_gradients};
 use crate::net::Matrix;
 use crate::num::Rational;
+use crate::query::Query;
 use crate::spec::Norm;
 use crate::verify::{AssuranceLevel, Method, ProofWish, Settings};
 
 impl<E> Examination<'_, E> {
-    /// All further steps that the plan asks for; where one is cancelled, those behind it are left.
-    pub(super) fn further(&self, subject: &Subject, label: usize) -> Result<(), RunError<E>> {
-        let _ = self.prove(subject)?
-            && self.euclidean(subject, label)?
-            && self.semantics(subject, label)?
-            && self.radius(subject)?
-            && self.masking(subject, label)?;
+    /// All further steps that the plan asks for; `certified` is the largest certified radius.
+    pub(super) fn further(&self, label: usize, certified: Option<usize>) -> Result<(), Halt<E>> {
+        let plan: &Plan = self.audit.plan;
+        let data = &plan.data[self.subject.data];
+        let asked = |inputs: Option<usize>| inputs.is_none_or(|inputs| self.index < inputs);
+        if let (Some(wish), Some(epsilon)) = (&plan.proofs, certified)
+            && asked(wish.inputs)
+        {
+            self.step(Step::Proof { epsilon }, || self.prove(wish, epsilon))?;
+        }
+        let radii = data.l2_epsilons.iter().enumerate();
+        for (epsilon, radius) in radii.filter(|_| !plan.l2_attacks.is_empty()) {
+            let query = self.query(Norm::L2, radius, label)?;
+            for (attack, chosen) in plan.l2_attacks.iter().enumerate() {
+                let step = Step::L2 { attack, epsilon };
+                self.step(step, || self.attack(&query, &chosen.settings, step))?;
+            }
+        }
+        for (semantic, wish) in plan.semantics.iter().enumerate() {
+            if self.subject.frame.image().is_some() && asked(wish.inputs) {
+                let step = Step::Semantic { semantic };
+                self.step(step, || self.semantic(wish, label, step))?;
+            }
+        }
+        if let Some(wish) = plan.radius.as_ref().filter(|wish| asked(wish.inputs))
+            && let Ok(grid) = Grid::new(&data.radius_up_to, &data.radius_step(wish.steps))
+        {
+            self.step(Step::Radius, || self.radius(wish, &grid))?;
+        }
+        if self.index < plan.masking {
+            let ladder = plan.ladder(self.subject.data, self.subject.dataset());
+            let queries = ladder.iter().map(|radius| self.query(Norm::Linf, radius, label));
+            let queries = queries.collect::<Result<Vec<Query>, _>>()?;
+            self.step(Step::Masking, || self.masking(&queries, label))?;
+        }
         Ok(())
     }
 
-    /// The time at which a step that begins now has to end, and whether it should stop.
     fn settings(&self, method: Method, attack: AttackSettings, step: Step) -> Settings {
         let timeout = self.audit.plan.timeout;
         Settings { method, attack, seed: self.seed(step), timeout, memory: None, lp_tighten: 0 }
     }
 
-    /// A proof for the largest certified radius, where proofs are asked for.
-    fn prove(&self, subject: &Subject) -> Result<bool, RunError<E>> {
-        let plan = self.audit.plan;
-        let (Some(wish), Some(epsilon)) = (&plan.proofs, self.certified.get()) else {
-            return Ok(true);
-        };
-        if wish.inputs.is_some_and(|inputs| self.index >= inputs) {
-            return Ok(true);
-        }
-        let step = Step::Proof { epsilon };
-        let radius = &plan.data[subject.data].epsilons[epsilon];
+    fn prove(&self, wish: &ProofPlan, epsilon: usize) -> Yield<E> {
+        let subject = self.subject;
+        let radius = &self.audit.plan.data[subject.data].epsilons[epsilon];
         let outputs = subject.classifier.own().outputs();
-        let property = subject
-            .dataset()
-            .vnnlib(self.index, radius, outputs)
-            .map_err(|source| self.no_query(subject, source.into()))?;
-        let done = self.step(step, || {
-            let attack = AttackSettings { kind: AttackKind::None, ..AttackSettings::default() };
-            let settings = self.settings(wish.method, attack, step);
-            let found = self.proof(subject, property, &settings);
-            let cut_short = (self.stop)() && found.is_err();
-            (!cut_short).then(|| match found {
-                Ok(proof) => {
-                    let finding = Finding::Certified(AssuranceLevel::Proved);
-                    let stage = Some("checked proof".to_owned());
-                    (Found::Verdict { finding, stage, bound: None }, proof)
-                }
-                Err(why) => {
-                    let finding = Finding::Unknown(why);
-                    (Found::Verdict { finding, stage: None, bound: None }, Kept::new())
-                }
-            })
-        })?;
-        Ok(done.is_some())
+        let property = subject.dataset().vnnlib(self.index, radius, outputs);
+        let property = property.map_err(|source| self.no_query(source.into()))?;
+        let (finding, stage, kept) = match self.proof(wish, epsilon, property) {
+            Ok(kept) => {
+                let stage = Some("checked proof".to_owned());
+                (Finding::Certified(AssuranceLevel::Proved), stage, kept)
+            }
+            Err(_) if (self.stop)() => return Err(Halt::Stopped),
+            Err(why) => (Finding::Unknown(why), None, Kept::new()),
+        };
+        Ok((Found::Verdict { finding, stage, bound: None }, kept))
     }
 
     /// The proof that the checker accepted, and the property; or why there is none.
-    fn proof(
-        &self,
-        subject: &Subject,
-        property: String,
-        settings: &Settings,
-    ) -> Result<Kept, String> {
-        let (model, named) = (subject.checked?, ("the property", property.as_str()));
+    fn proof(&self, wish: &ProofPlan, epsilon: usize, property: String) -> Result<Kept, String> {
+        let attack = AttackSettings { kind: AttackKind::None, ..AttackSettings::default() };
+        let settings = self.settings(wish.method, attack, Step::Proof { epsilon });
+        let (model, named) = (self.subject.checked?, ("the property", property.as_str()));
         let wish = ProofWish::CHECKED;
-        let (_, proved) = prove(subject.classifier, model, named, settings, wish, self.stop)?;
+        let classifier = self.subject.classifier;
+        let (_, proved) = prove(classifier, model, named, &settings, wish, self.stop)?;
         match proved {
             Some(Ok(proved)) => Ok(vec![proved.proof.to_bytes(), property.into_bytes()]),
             Some(Err(why)) => Err(why.to_string()),
@@ -82,134 +89,59 @@ impl<E> Examination<'_, E> {
         }
     }
 
-    fn euclidean(&self, subject: &Subject, label: usize) -> Result<bool, RunError<E>> {
-        let plan = self.audit.plan;
-        for (epsilon, radius) in plan.data[subject.data].l2_epsilons.iter().enumerate() {
-            if plan.l2_attacks.is_empty() {
-                break;
-            }
-            let query = subject
-                .classifier
-                .query_as(self.index, Norm::L2, radius, label)
-                .map_err(|source| self.no_query(subject, source))?;
-            for (attack, chosen) in plan.l2_attacks.iter().enumerate() {
-                let step = Step::L2 { attack, epsilon };
-                let done =
-                    self.step(step, || self.attacked(subject, &query, &chosen.settings, step))?;
-                if done.is_none() {
-                    return Ok(false);
-                }
-            }
-        }
-        Ok(true)
-    }
-
-    fn semantics(&self, subject: &Subject, label: usize) -> Result<bool, RunError<E>> {
-        let Some(image) = subject.frame.image() else { return Ok(true) };
-        for (at, plan) in self.audit.plan.semantics.iter().enumerate() {
-            if plan.inputs.is_some_and(|inputs| self.index >= inputs) {
-                continue;
-            }
-            let step = Step::Semantic { semantic: at };
-            let mut failure = None;
-            let done = self.step(step, || {
-                let values = subject.dataset().exact(self.index);
-                let scene = Scene { image, values: &values, domain: subject.dataset().domain() };
-                let perturbations = plan.kind.perturbations(image);
-                let settings = self.settings(plan.method, AttackSettings::default(), step);
-                let found = semantic::certify(
-                    subject.network(),
-                    &scene,
-                    label,
-                    &perturbations,
-                    &settings,
-                    self.stop,
-                );
-                match found {
-                    Ok(found) => {
-                        let found = found?;
-                        let (finding, stage, bound) = (found.finding, found.stage, found.bound);
-                        let broken = found.broken.as_ref().map(|broken| &broken.counterexample);
-                        Some((Found::Verdict { finding, stage, bound }, kept(broken)))
-                    }
-                    Err(source) => {
-                        failure = Some(source);
-                        None
-                    }
-                }
+    fn semantic(&self, wish: &SemanticPlan, label: usize, step: Step) -> Yield<E> {
+        let subject = self.subject;
+        let data = subject.dataset();
+        let image = subject.frame.image().ok_or(Halt::Stopped)?;
+        let values = data.exact(self.index);
+        let scene = Scene { image, values: &values, domain: data.domain() };
+        let perturbations = wish.kind.perturbations(image);
+        let settings = self.settings(wish.method, AttackSettings::default(), step);
+        let network = subject.network();
+        let found = semantic::certify(network, &scene, label, &perturbations, &settings, self.stop)
+            .map_err(|source| {
+                let file = data.file().to_owned();
+                RunError::Semantic { file, index: self.index, source }
             })?;
-            if let Some(source) = failure {
-                let file = subject.dataset().file().to_owned();
-                return Err(RunError::Semantic { file, index: self.index, source });
-            }
-            if done.is_none() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        let found = found.ok_or(Halt::Stopped)?;
+        let (finding, stage, bound) = (found.finding, found.stage, found.bound);
+        let broken = found.broken.as_ref().map(|broken| &broken.counterexample);
+        Ok((Found::Verdict { finding, stage, bound }, kept(broken)))
     }
 
-    fn radius(&self, subject: &Subject) -> Result<bool, RunError<E>> {
-        let plan = self.audit.plan;
-        let Some(wish) =
-            plan.radius.as_ref().filter(|wish| wish.inputs.is_none_or(|n| self.index < n))
-        else {
-            return Ok(true);
-        };
-        let data = &plan.data[subject.data];
-        let Ok(grid) = Grid::new(&data.radius_up_to, &data.radius_step(wish.steps)) else {
-            return Ok(true);
-        };
+    fn radius(&self, wish: &RadiusPlan, grid: &Grid) -> Yield<E> {
+        let (plan, subject) = (self.audit.plan, self.subject);
         let settings = self.settings(wish.method, AttackSettings::default(), Step::Radius);
         let (classifier, inputs) = (subject.classifier, subject.inputs);
-        let search = RadiusSearch { classifier, inputs, grid: &grid, settings: &settings };
-        let mut failure = None;
-        let done = self.step(Step::Radius, || match search.enclose(self.index, self.stop) {
-            Ok((row, _)) => row.correct.then_some((Found::Radius(row.bracket), Kept::new())),
-            Err(NoBracket::Stopped) => None,
-            Err(NoBracket::Failed(source)) => {
-                failure = Some(self.no_query(subject, source));
-                None
-            }
+        let search = RadiusSearch { classifier, inputs, grid, settings: &settings };
+        match search.enclose(self.index, self.stop) {
+            Ok((row, _)) => Ok((Found::Radius(row.bracket), Kept::new())),
+            Err(NoBracket::Stopped) => Err(Halt::Stopped),
+            Err(NoBracket::Failed(source)) => Err(self.no_query(source)),
             Err(NoBracket::Contradiction { certified, attacked }) => {
-                failure = Some(RunError::Clash(Clash {
+                let clash = Clash {
                     model: plan.models[subject.model].name.clone(),
-                    data: data.name.clone(),
+                    data: plan.data[subject.data].name.clone(),
                     index: self.index,
                     what: format!("it is certified up to {certified} and broken at {attacked}"),
-                }));
-                None
+                };
+                Err(RunError::from(clash).into())
             }
-        })?;
-        match failure {
-            Some(failure) => Err(failure),
-            None => Ok(done.is_some()),
         }
     }
 
-    fn masking(&self, subject: &Subject, label: usize) -> Result<bool, RunError<E>> {
-        let plan = self.audit.plan;
-        if self.index >= plan.masking {
-            return Ok(true);
+    fn masking(&self, queries: &[Query], label: usize) -> Yield<E> {
+        let point = self.subject.dataset().point(self.index);
+        let points = Matrix::from_vec(point.len(), 1, point);
+        let gradients = probe_gradients(self.subject.network(), &points, &[label]);
+        let settings = AttackSettings { kind: AttackKind::Pgd, ..AttackSettings::default() };
+        let seed = self.seed(Step::Masking);
+        let mut broken = Vec::new();
+        for query in queries {
+            let found = attack(query, &settings, seed, None, self.stop);
+            broken.push(found.ok_or(Halt::Stopped)?.is_some());
         }
-        let mut queries = Vec::new();
-        for radius in plan.ladder(subject.data, subject.dataset()) {
-            let query = subject.classifier.query_as(self.index, Norm::Linf, &radius, label);
-            queries.push(query.map_err(|source| self.no_query(subject, source))?);
-        }
-        let done = self.step(Step::Masking, || {
-            let point = subject.dataset().point(self.index);
-            let points = Matrix::from_vec(point.len(), 1, point);
-            let gradients: Gradients = probe_gradients(subject.network(), &points, &[label]);
-            let settings = AttackSettings { kind: AttackKind::Pgd, ..AttackSettings::default() };
-            let mut broken = Vec::new();
-            for query in &queries {
-                let seed = self.seed(Step::Masking);
-                broken.push(attack(query, &settings, seed, None, self.stop)?.is_some());
-            }
-            Some((Found::Gradients { gradients, broken }, Kept::new()))
-        })?;
-        Ok(done.is_some())
+        Ok((Found::Gradients { gradients, broken }, Kept::new()))
     }
 }
 
