@@ -12,7 +12,6 @@ pub mod classification;
 mod entry;
 mod examine;
 mod finding;
-mod further;
 pub mod interval;
 mod metrics;
 mod ood;
@@ -25,6 +24,7 @@ mod run;
 pub(crate) mod score;
 pub mod semantic;
 pub mod shift;
+mod steps;
 pub(crate) mod stored;
 
 pub(crate) use campaign::{Campaign, Decide, Task};

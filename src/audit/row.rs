@@ -20,11 +20,7 @@ pub enum AttackResult {
 
 impl std::fmt::Display for AttackResult {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::Broken => "broken",
-            Self::Survived => "survived",
-            Self::NotRun => "not run",
-        })
+        self.serialize(f)
     }
 }
 
@@ -45,12 +41,7 @@ pub enum VerdictName {
 
 impl std::fmt::Display for VerdictName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::Misclassified => "misclassified",
-            Self::Certified => "certified",
-            Self::Falsified => "falsified",
-            Self::Unknown => "unknown",
-        })
+        self.serialize(f)
     }
 }
 

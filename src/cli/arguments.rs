@@ -4,6 +4,7 @@ use super::exit::{Failure, USAGE};
 use crate::attack::{AttackKind, AttackSettings};
 use crate::load::{DataSettings, DatasetError};
 use crate::num::{Rational, parse_rational};
+use crate::verify::{Method, Settings};
 use num_traits::{One, Signed, Zero};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -76,6 +77,37 @@ pub(super) struct CommonArguments {
     /// No progress on stderr
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// How inputs are decided.
+#[derive(Debug, clap::Args)]
+pub(super) struct EngineArguments {
+    /// How far to go: ibp, crown, lp, milp (the solver's word), complete, or auto for whatever can help, cheap before dear
+    #[arg(long, default_value = "auto", value_name = "METHOD")]
+    method: Method,
+
+    /// Tighten the N most influential neurons by LP before the LP stage
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    lp_tighten: usize,
+
+    /// The attacks that come first, one after the other until one succeeds: pgd, fgsm, apgd-ce, apgd-dlr, fab, square; or none
+    #[arg(long, default_value = "pgd", value_name = "ATTACK,…", value_delimiter = ',')]
+    attack: Vec<AttackKind>,
+}
+
+impl EngineArguments {
+    /// The settings of an input.
+    pub(crate) fn settings(&self, common: &CommonArguments) -> Result<Settings, Failure> {
+        let attack = common.budget.settings(&self.attack)?;
+        Ok(Settings { method: self.method, lp_tighten: self.lp_tighten, ..common.settings(attack) })
+    }
+}
+
+impl CommonArguments {
+    /// The settings of an input, as far as they are an attack's.
+    pub(crate) fn settings(&self, attack: AttackSettings) -> Settings {
+        Settings { attack, seed: self.seed, timeout: self.timeout, ..Settings::default() }
+    }
 }
 
 /// What an attack may spend.

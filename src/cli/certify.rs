@@ -1,17 +1,17 @@
 //! `certus certify` and `certus attack`: every input of a dataset attacked, and bounded.
 
-use super::arguments::{CampaignArguments, share};
+use super::arguments::{CampaignArguments, EngineArguments, share};
 use super::campaign::{Session, load};
 use super::exit::{DONE, FALSIFIED, Failure, INTERRUPTED, UNPROVED, USAGE};
 use super::progress::Verdicts;
 use super::proofs::Proofs;
 use super::{print, styled};
-use crate::attack::{AttackKind, AttackSettings};
+use crate::attack::AttackKind;
 use crate::audit::{Campaign, Decide, Ended, Row, Task};
 use crate::num::Rational;
 use crate::report::{CampaignSettings, ProofEntry, Report, report_text};
 use crate::spec::Norm;
-use crate::verify::{Method, Settings};
+use crate::verify::Settings;
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
@@ -25,17 +25,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     campaign: CampaignArguments,
 
-    /// How far to go: ibp, crown, lp, milp (the solver's word), complete, or auto for whatever can help, cheap before dear
-    #[arg(long, default_value = "auto", value_name = "METHOD")]
-    method: Method,
-
-    /// Tighten the N most influential neurons by LP before the LP stage
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    lp_tighten: usize,
-
-    /// The attacks that come first, one after the other until one succeeds: pgd, fgsm, apgd-ce, apgd-dlr, fab, square; or none
-    #[arg(long, default_value = "pgd", value_name = "ATTACK,…", value_delimiter = ',')]
-    attack: Vec<AttackKind>,
+    #[command(flatten)]
+    engine: EngineArguments,
 
     /// Keep a proof for 'certus-check' and its property for each certified input, in DIR/proofs of --out DIR
     #[arg(long, requires = "out")]
@@ -65,9 +56,7 @@ pub(super) struct AttackArguments {
 /// What was typed, understood.
 struct Request<'a> {
     task: Task,
-    method: Method,
-    lp_tighten: usize,
-    attack: AttackSettings,
+    settings: Settings,
     common: &'a CampaignArguments,
     /// How perturbations are measured; where it is not the max norm, there are attacks only.
     norm: Norm,
@@ -85,9 +74,8 @@ pub(super) fn attack(arguments: &AttackArguments) -> Result<u8, Failure> {
             format!("'certus attack' needs an attack other than none; there are {names}"),
         ));
     }
-    let norm = arguments.norm;
-    let (task, method) = (Task::Attack, Method::default());
-    let request = Request { task, method, lp_tighten: 0, attack, common, norm, proofs: false };
+    let (task, norm, settings) = (Task::Attack, arguments.norm, common.settings(attack));
+    let request = Request { task, settings, common, norm, proofs: false };
     Ok(if campaign(request)?.is_some() { DONE } else { INTERRUPTED })
 }
 
@@ -96,9 +84,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let common = &arguments.campaign;
     let found = campaign(Request {
         task: Task::Certify,
-        method: arguments.method,
-        lp_tighten: arguments.lp_tighten,
-        attack: common.budget.settings(&arguments.attack)?,
+        settings: arguments.engine.settings(common)?,
         common,
         norm: Norm::Linf,
         proofs: arguments.proofs,
@@ -120,12 +106,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
 /// and are not all there.
 fn campaign(request: Request) -> Result<Option<(Report, bool)>, Failure> {
     let started = Instant::now();
-    let Request { task, method, lp_tighten, attack, common, norm, proofs } = request;
+    let Request { task, mut settings, common, norm, proofs } = request;
     let (classifier, model) = load(common)?;
     let data = classifier.data();
-    let attack = AttackSettings { image: data.image(), ..attack };
-    let (seed, timeout) = (common.seed, common.timeout);
-    let settings = Settings { method, attack, seed, timeout, memory: None, lp_tighten };
+    settings.attack.image = data.image();
     let limit = common.limit.map(NonZeroUsize::get);
     let asked = (norm.to_string(), &common.eps);
     let record = CampaignSettings::campaign(task, &settings, asked, limit, proofs);

@@ -1,15 +1,13 @@
 //! `certus radius`: how far each input's label is proved to hold, and where it is broken.
 
-use super::arguments::{CommonArguments, positive};
+use super::arguments::{CommonArguments, EngineArguments, positive};
 use super::campaign::{Session, load};
 use super::exit::{DONE, Failure, INTERRUPTED, USAGE};
 use super::progress::Radii;
 use super::{print, styled};
-use crate::attack::AttackKind;
 use crate::audit::{Ended, Grid, RadiusRow, RadiusSearch};
 use crate::num::Rational;
 use crate::report::{CampaignSettings, RadiusReport, radius_text};
-use crate::verify::{Method, Settings};
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
@@ -31,31 +29,15 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "EPS", allow_negative_numbers = true, value_parser = positive)]
     tolerance: Option<Rational>,
 
-    /// How far to go: ibp, crown, lp, milp (the solver's word), complete, or auto for whatever can help, cheap before dear
-    #[arg(long, default_value = "auto", value_name = "METHOD")]
-    method: Method,
-
-    /// Tighten the N most influential neurons by LP before the LP stage
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    lp_tighten: usize,
-
-    /// The attacks that come first, one after the other until one succeeds: pgd, fgsm, apgd-ce, apgd-dlr, fab, square; or none
-    #[arg(long, default_value = "pgd", value_name = "ATTACK,…", value_delimiter = ',')]
-    attack: Vec<AttackKind>,
+    #[command(flatten)]
+    engine: EngineArguments,
 }
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let started = Instant::now();
     let common = &arguments.common;
-    let mut settings = Settings {
-        method: arguments.method,
-        attack: common.budget.settings(&arguments.attack)?,
-        seed: common.seed,
-        timeout: common.timeout,
-        memory: None,
-        lp_tighten: arguments.lp_tighten,
-    };
+    let mut settings = arguments.engine.settings(common)?;
     let grid = grid(arguments)?;
     let (classifier, model) = load(common)?;
     let data = classifier.data();

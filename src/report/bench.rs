@@ -32,13 +32,7 @@ impl BenchVerdict {
 
 impl fmt::Display for BenchVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Unsat => "unsat",
-            Self::Sat => "sat",
-            Self::Unknown => "unknown",
-            Self::Timeout => "timeout",
-            Self::Error => "error",
-        })
+        self.serialize(f)
     }
 }
 

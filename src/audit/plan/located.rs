@@ -129,9 +129,13 @@ impl<'a> Section<'a> {
     }
 
     /// A text that must be there.
-    pub(super) fn needed(&self, key: &str) -> Result<String, PlanError> {
-        let text = self.text(key)?.filter(|text| !text.is_empty());
-        text.ok_or_else(|| self.error(key, "is missing"))
+    pub(crate) fn needed(&self, key: &str) -> Result<String, PlanError> {
+        self.must(key, self.text(key)?.filter(|text| !text.is_empty()))
+    }
+
+    /// What a key gave, which must be there.
+    pub(crate) fn must<T>(&self, key: &str, value: Option<T>) -> Result<T, PlanError> {
+        value.ok_or_else(|| self.error(key, "is missing"))
     }
 
     /// A text, a date or a time.

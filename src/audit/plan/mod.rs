@@ -1,19 +1,20 @@
 //! The plan of an audit: models × datasets × ε × attacks × methods × shifts, as one TOML file says it.
 
-mod further;
 mod located;
+mod options;
 mod read;
 
 pub(crate) use located::{Place, PlanError};
 
-use super::further::ladder;
 use super::semantic::{Fill, Patch, Perturbation};
 use super::shift::{Corruption, Image};
+use super::steps::ladder;
 use crate::attack::AttackSettings;
 use crate::audit::stored::word;
 use crate::load::{DataSettings, Dataset};
 use crate::num::Rational;
 use crate::verify::Method;
+use serde::de::IntoDeserializer as _;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -221,7 +222,8 @@ impl DataPlan {
 }
 
 /// What a criterion speaks of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Measure {
     /// The clean accuracy.
     Clean,
@@ -276,12 +278,7 @@ impl Plan {
 
 impl std::fmt::Display for Measure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::Clean => "clean",
-            Self::Adversarial => "adversarial",
-            Self::Certified => "certified",
-            Self::Stability => "stability",
-        })
+        self.serialize(f)
     }
 }
 
@@ -289,14 +286,11 @@ impl std::str::FromStr for Measure {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Clean, Self::Adversarial, Self::Certified, Self::Stability]
-            .into_iter()
-            .find(|measure| measure.to_string() == text)
-            .ok_or_else(|| {
-                format!(
-                    "'{text}' is no measure; there are clean, adversarial, certified and stability"
-                )
-            })
+        let known: Result<Self, serde::de::value::Error> =
+            Self::deserialize(text.into_deserializer());
+        known.map_err(|_| {
+            format!("'{text}' is no measure; there are clean, adversarial, certified and stability")
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! From TOML to a plan: every key understood or refused.
 
-use super::further;
 use super::located::{Section, Source};
+use super::options;
 use super::{
     About, AttackPlan, Criterion, DataPlan, Measure, MethodPlan, ModelPlan, Plan, PlanError,
 };
@@ -57,11 +57,11 @@ pub(super) fn plan(source: Source) -> Result<Plan, PlanError> {
         attacks,
         l2_attacks,
         methods: methods(&root)?,
-        shifts: further::shifts(&root)?,
-        semantics: further::semantics(&root)?,
-        radius: further::radius(&root)?,
-        proofs: further::proofs(&root)?,
-        masking: further::masking(&root)?,
+        shifts: options::shifts(&root)?,
+        semantics: options::semantics(&root)?,
+        radius: options::radius(&root)?,
+        proofs: options::proofs(&root)?,
+        masking: options::masking(&root)?,
         criteria: criteria(&root, &data, &models)?,
         data,
         models,
@@ -179,8 +179,7 @@ fn data(root: &Section, folder: &Path) -> Result<Vec<DataPlan>, PlanError> {
         }
         all.push(DataPlan {
             name,
-            file: file(&section, "file", folder)?
-                .ok_or_else(|| section.error("file", "is missing"))?,
+            file: section.must("file", file(&section, "file", folder)?)?,
             reading,
             reading_texts,
             limit: section.count("limit")?,
@@ -251,8 +250,7 @@ fn models(root: &Section, folder: &Path, data: &[DataPlan]) -> Result<Vec<ModelP
         }
         all.push(ModelPlan {
             name,
-            file: file(&section, "file", folder)?
-                .ok_or_else(|| section.error("file", "is missing"))?,
+            file: section.must("file", file(&section, "file", folder)?)?,
             data: asked,
             training: section.text("training")?.unwrap_or_default(),
             reference: file(&section, "reference", folder)?,
@@ -267,8 +265,7 @@ fn attacks(root: &Section) -> Result<(Vec<AttackPlan>, Vec<AttackPlan>), PlanErr
     let (mut max, mut euclidean) = (Vec::new(), Vec::new());
     for (name, section) in named(root, "attack")? {
         section.allow(&["name", "kind", "norm", "restarts", "steps", "queries"])?;
-        let kind: AttackKind =
-            section.named("kind")?.ok_or_else(|| section.error("kind", "is missing"))?;
+        let kind: AttackKind = section.must("kind", section.named("kind")?)?;
         if kind == AttackKind::None {
             return Err(section.error("kind", "an audit without attacks has no [[attack]]"));
         }
@@ -292,8 +289,7 @@ fn methods(root: &Section) -> Result<Vec<MethodPlan>, PlanError> {
     let mut all = Vec::new();
     for (name, section) in named(root, "method")? {
         section.allow(&["name", "kind", "lp_tighten"])?;
-        let method: Method =
-            section.named("kind")?.ok_or_else(|| section.error("kind", "is missing"))?;
+        let method: Method = section.must("kind", section.named("kind")?)?;
         let lp_tighten = section.whole("lp_tighten")?.unwrap_or(0);
         let complete = matches!(method, Method::Complete | Method::Milp);
         all.push(MethodPlan { name, method, complete, lp_tighten });
@@ -311,28 +307,25 @@ fn criteria(
     let mut all = Vec::new();
     for section in root.sections("criterion")? {
         section.allow(&["data", "models", "measure", "epsilon", "at_least"])?;
-        let at = one_of(&section, "data", &data_names, "data")?
-            .ok_or_else(|| section.error("data", "is missing"))?;
-        let measure: Measure =
-            section.named("measure")?.ok_or_else(|| section.error("measure", "is missing"))?;
+        let at = section.must("data", one_of(&section, "data", &data_names, "data")?)?;
+        let measure: Measure = section.must("measure", section.named("measure")?)?;
         let at_least = section.positive("at_least")?.filter(|share| *share <= Rational::one());
         let at_least =
             at_least.ok_or_else(|| section.error("at_least", "a share above 0, at most 1"))?;
-        let epsilon =
-            match (section.numbers("epsilon")?.as_deref(), measure) {
-                (None, Measure::Clean) => None,
-                (None, _) => return Err(section.error("epsilon", "is missing")),
-                (Some(_), Measure::Clean) => {
-                    return Err(section.error("epsilon", "clean accuracy has no radius"));
-                }
-                (Some(given), _) => {
-                    let known = |given| data[at].epsilons.iter().position(|known| known == given);
-                    let found = if let [one] = given { known(one) } else { None };
-                    Some(found.ok_or_else(|| {
-                        section.error("epsilon", "is none of the dataset's epsilons")
-                    })?)
-                }
-            };
+        let given = section.numbers("epsilon")?;
+        let epsilon = match (given.as_deref(), measure) {
+            (None, Measure::Clean) => None,
+            (Some(_), Measure::Clean) => {
+                return Err(section.error("epsilon", "clean accuracy has no radius"));
+            }
+            (None, _) => return Err(section.error("epsilon", "is missing")),
+            (Some(given), _) => {
+                let mut known = data[at].epsilons.iter();
+                let found = known.position(|known| [known.clone()] == *given);
+                let none = || section.error("epsilon", "is none of the dataset's epsilons");
+                Some(found.ok_or_else(none)?)
+            }
+        };
         let chosen = some_of(&section, "models", &model_names, "model")?;
         let models = chosen.into_iter().filter(|&m| models[m].data.contains(&at)).collect();
         all.push(Criterion { models, data: at, measure, epsilon, at_least });

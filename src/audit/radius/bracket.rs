@@ -73,7 +73,8 @@ pub(super) fn bisect<E>(
     grid: &Grid,
     ask: &mut dyn FnMut(u64, Ask) -> Result<Reply, E>,
 ) -> Result<Bracket, NoBracket<E>> {
-    let mut search = Search { grid, ask, proved: None, broken: None, reason: None, questions: 0 };
+    let mut search =
+        Bisection { grid, ask, proved: None, broken: None, reason: None, questions: 0 };
     let mut undecided = None;
     while let Some(k) = middle(search.first_open(), search.first_broken()) {
         if !search.decides(k, Ask::Verify)? {
@@ -103,7 +104,7 @@ fn middle(first: u64, end: u64) -> Option<u64> {
     (first < end).then(|| first + (end - first) / 2)
 }
 
-struct Search<'a, E> {
+struct Bisection<'a, E> {
     grid: &'a Grid,
     ask: &'a mut dyn FnMut(u64, Ask) -> Result<Reply, E>,
     proved: Option<(u64, AssuranceLevel)>,
@@ -113,7 +114,7 @@ struct Search<'a, E> {
     questions: usize,
 }
 
-impl<E> Search<'_, E> {
+impl<E> Bisection<'_, E> {
     /// The least k that is not certified.
     fn first_open(&self) -> u64 {
         self.proved.map_or(0, |(k, _)| k + 1)

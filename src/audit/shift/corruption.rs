@@ -3,6 +3,8 @@
 use super::{Frame, Image};
 use crate::attack::SplitMix64;
 use crate::audit::run::input_seed;
+use serde::de::IntoDeserializer as _;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
@@ -56,7 +58,8 @@ impl fmt::Display for Severity {
 ///
 /// Values are cut to the range where the dataset declares one. The first four make sense for tables too; those from
 /// `occlusion` on are for images only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Corruption {
     /// Normal noise.
     GaussianNoise,
@@ -114,22 +117,6 @@ impl Corruption {
             Self::Brightness => [0.1, 0.2, 0.3, 0.4, 0.5],
             Self::Contrast => [0.4, 0.3, 0.2, 0.1, 0.05],
             Self::Haze => [0.15, 0.3, 0.45, 0.6, 0.75],
-        }
-    }
-
-    /// What the parameter is, in a few words for the head of a table.
-    #[must_use]
-    pub fn parameter_name(self) -> &'static str {
-        match self {
-            Self::GaussianNoise => "standard deviation, of the range",
-            Self::UniformNoise => "half-width, of the range",
-            Self::SaltAndPepper => "share of values at either end",
-            Self::Dropout => "share of values at the lower end",
-            Self::Occlusion => "side of the square, of the shorter side",
-            Self::Blur => "standard deviation in pixels",
-            Self::Brightness => "added, of the range",
-            Self::Contrast => "factor around the channel's mean",
-            Self::Haze => "share of the upper end mixed in",
         }
     }
 
@@ -209,17 +196,7 @@ impl Corruption {
 
 impl fmt::Display for Corruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::GaussianNoise => "gaussian-noise",
-            Self::UniformNoise => "uniform-noise",
-            Self::SaltAndPepper => "salt-and-pepper",
-            Self::Dropout => "dropout",
-            Self::Occlusion => "occlusion",
-            Self::Blur => "blur",
-            Self::Brightness => "brightness",
-            Self::Contrast => "contrast",
-            Self::Haze => "haze",
-        })
+        self.serialize(f)
     }
 }
 
@@ -227,8 +204,9 @@ impl FromStr for Corruption {
     type Err = UnknownCorruption;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.into_iter().find(|kind| kind.to_string() == text);
-        found.ok_or_else(|| UnknownCorruption(text.to_owned()))
+        let known: Result<Self, serde::de::value::Error> =
+            Self::deserialize(text.into_deserializer());
+        known.map_err(|_| UnknownCorruption(text.to_owned()))
     }
 }
 

@@ -1,9 +1,9 @@
 //! From the verdicts of an audit to its report: counts, intervals, criteria, rows, pictures.
 
-use super::further;
-use super::record::{
+use super::content::{
     AuditReport, CellRecord, CriterionRecord, RunRecord, ShownRecord, SubjectRecord,
 };
+use super::figures;
 use super::setup::Setup;
 use crate::audit::interval::Counted;
 use crate::audit::{
@@ -92,12 +92,12 @@ impl FinishedAudit<'_> {
             model: plan.models[results.model].name.clone(),
             data: plan.data[results.data].name.clone(),
             robustness_score: score(plan, results, &cells),
-            shifts: further::shifts(plan, self.subject_of(results), results),
-            outside: further::outside(plan, results, &predictions),
-            euclidean: further::euclidean(plan, results),
-            semantics: further::semantics(plan, results),
-            radius: further::radius(plan, results),
-            masking: further::masking(plan, self.subject_of(results), results),
+            shifts: figures::shifts(plan, self.subject_of(results), results),
+            outside: figures::outside(plan, results, &predictions),
+            euclidean: figures::euclidean(plan, results),
+            semantics: figures::semantics(plan, results),
+            radius: figures::radius(plan, results),
+            masking: figures::masking(plan, self.subject_of(results), results),
             clean,
             cells,
         }
@@ -210,7 +210,7 @@ impl FinishedAudit<'_> {
                 all.push(CriterionRecord {
                     model: self.plan.models[results.model].name.clone(),
                     data: self.plan.data[criterion.data].name.clone(),
-                    measure: criterion.measure.to_string(),
+                    measure: criterion.measure,
                     epsilon: criterion.epsilon.map(|at| epsilons[at].to_string()),
                     at_least: to_f64_nearest(&criterion.at_least),
                     found: share.value(),

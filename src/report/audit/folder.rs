@@ -1,7 +1,7 @@
 //! The folder of an audit: the journal while it runs; the report, its renderings and the manifest when it is done.
 
+use super::content::{AuditReport, RunRecord};
 use super::manifest::{self, Alteration, MANIFEST};
-use super::record::{AuditReport, RunRecord};
 use super::setup::{Build, Setup};
 use super::table;
 use crate::audit::{EVIDENCE, Entry, FileRecord, Line, Plan};

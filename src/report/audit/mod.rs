@@ -3,17 +3,17 @@
 //! report.json holds everything that the page shows; the page and the table are made of it and of nothing else.
 
 mod build;
+mod content;
+mod figures;
 mod folder;
-mod further;
 mod manifest;
-mod record;
 mod setup;
 mod table;
 
 pub(crate) use build::FinishedAudit;
-pub(crate) use folder::{Rendered, foreign_renderings, render_again};
-pub(crate) use manifest::{Alteration, verify_folder};
-pub(crate) use record::{
+pub(crate) use content::{
     AuditReport, CellRecord, CriterionRecord, RadiiRecord, RunRecord, ShownRecord, SubjectRecord,
 };
+pub(crate) use folder::{Rendered, foreign_renderings, render_again};
+pub(crate) use manifest::{Alteration, verify_folder};
 pub(crate) use setup::{Agreement, AuditData, AuditModel, Setup};

@@ -1,6 +1,6 @@
 //! rows.csv: one line an input and radius, one column an attack and a method.
 
-use super::record::AuditReport;
+use super::content::AuditReport;
 use crate::audit::AuditRow;
 use std::fmt::Display;
 

@@ -1,4 +1,4 @@
-//! The further sections of a plan: shifts, semantic perturbations, radii, masked gradients.
+//! The optional sections of a plan: shifts, semantic perturbations, radii, proofs, masked gradients.
 
 use super::located::Section;
 use super::read::named;
@@ -66,7 +66,7 @@ fn one(perturbation: Perturbation) -> SemanticKind {
 
 /// A positive size; a share is at most 1.
 fn size(section: &Section, key: &str, share: bool) -> Result<Rational, PlanError> {
-    let size = section.positive(key)?.ok_or_else(|| section.error(key, "is missing"))?;
+    let size = section.must(key, section.positive(key)?)?;
     if share && size > Rational::one() {
         return Err(section.error(key, "must be at most 1"));
     }
@@ -74,7 +74,7 @@ fn size(section: &Section, key: &str, share: bool) -> Result<Rational, PlanError
 }
 
 fn squares(section: &Section) -> Result<SemanticKind, PlanError> {
-    let side = section.count("side")?.ok_or_else(|| section.error("side", "is missing"))?;
+    let side = section.must("side", section.count("side")?)?;
     let stride = section.count("stride")?.unwrap_or(1);
     let fill = match section.text("fill")?.as_deref() {
         None | Some("colour") => Fill::Colour,

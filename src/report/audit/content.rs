@@ -4,7 +4,7 @@ use super::setup::Setup;
 use crate::audit::interval::Counted;
 use crate::audit::radius::Spread;
 use crate::audit::shift::Shifted;
-use crate::audit::{About, AuditRow, Classification, FileRecord, OutOfDistribution};
+use crate::audit::{About, AuditRow, Classification, FileRecord, Measure, OutOfDistribution};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -63,7 +63,7 @@ pub(crate) struct CriterionRecord {
     pub model: String,
     pub data: String,
     /// `clean`, `adversarial`, `certified` or `stability`.
-    pub measure: String,
+    pub measure: Measure,
     /// The radius, exact; null for the clean accuracy.
     pub epsilon: Option<String>,
     /// The least share.

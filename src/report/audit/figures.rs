@@ -1,6 +1,6 @@
-//! The further figures of a subject: shifts, confidence elsewhere, Euclidean attacks, semantic perturbations, radii, masking.
+//! The figures of a subject beyond accuracies: shifts, confidence elsewhere, Euclidean attacks, semantic perturbations, radii, masking.
 
-use super::record::{EuclideanRecord, OutsideRecord, RadiiRecord, SemanticRecord, SignRecord};
+use super::content::{EuclideanRecord, OutsideRecord, RadiiRecord, SemanticRecord, SignRecord};
 use crate::attack::{AttackKind, Gradients, Ladder, Masking};
 use crate::audit::radius::{RadiusRow, RadiusSummary};
 use crate::audit::shift::{Severity, Shifted};
