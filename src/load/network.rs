@@ -5,7 +5,6 @@ use super::network_error::NetworkError;
 use super::{PropertyError, SourceFile, Statement, load_statement, nnet, onnx};
 use crate::net::{FinalOperator, Network};
 use crate::num::Rational;
-use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// A network read from a file, with what a report says about it.
@@ -67,12 +66,13 @@ impl LoadedNetwork {
 }
 
 /// One operator of the file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct LayerInfo {
     /// Its name in the file.
     pub name: String,
     /// The operator.
-    #[serde(rename = "operator")]
+    #[cfg_attr(feature = "cli", serde(rename = "operator"))]
     pub op: String,
     /// Shape of its first output.
     pub shape: Vec<usize>,
