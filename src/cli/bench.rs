@@ -2,7 +2,7 @@
 
 use super::arguments::seconds;
 use super::exit::{
-    CANNOT_CREATE, DATA, DONE, Failure, INTERNAL, INTERRUPTED, NO_INPUT, OUTPUT, UNPROVED, USAGE,
+    CANNOT_CREATE, DATA, DONE, Failure, INTERNAL, INTERRUPTED, NO_INPUT, UNPROVED, USAGE,
 };
 use super::instance::{self, Instance, Ran};
 use super::progress::Bar;
@@ -133,12 +133,7 @@ impl<'a> Index<'a> {
         let dir = arguments.proofs.as_deref();
         let mut entries = Vec::new();
         if let Some(dir) = dir {
-            std::fs::create_dir_all(dir).map_err(|error| {
-                Failure::new(
-                    CANNOT_CREATE,
-                    format!("{}: cannot be created: {error}", dir.display()),
-                )
-            })?;
+            std::fs::create_dir_all(dir).map_err(|error| Failure::create(dir, error))?;
             if arguments.resume {
                 match ProofFolder::open(dir) {
                     Ok(folder) => entries = folder.entries,
@@ -272,10 +267,8 @@ impl<'a> Results<'a> {
             let advice = "holds results already; --resume keeps them, --overwrite replaces them";
             return Err(Failure::new(CANNOT_CREATE, format!("{} {advice}", path.display())));
         }
-        let file = OpenOptions::new().append(true).create(true).open(path).map_err(|error| {
-            let message = format!("{}: cannot be created: {error}", path.display());
-            Failure::new(CANNOT_CREATE, message)
-        })?;
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        let file = file.map_err(|error| Failure::create(path, error))?;
         // Where there is no terminal every row is said, so the bar's own lines are not wanted.
         let quiet = arguments.quiet || !io::stderr().is_terminal();
         let bar = Bar::new(total, held.len(), "", quiet);
@@ -302,7 +295,7 @@ impl<'a> Results<'a> {
     }
 
     fn unwritten(&self, error: &dyn std::fmt::Display) -> Failure {
-        Failure::new(OUTPUT, format!("{}: cannot be written: {error}", self.path.display()))
+        Failure::write(self.path, error)
     }
 
     /// One more instance is done.

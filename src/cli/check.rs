@@ -3,7 +3,7 @@
 use super::arguments::ReadingArguments;
 use super::campaign::jobs;
 use super::clock::thread_seconds;
-use super::exit::{CANNOT_CREATE, DATA, DONE, Failure, INTERRUPTED, REJECTED, USAGE};
+use super::exit::{DATA, DONE, Failure, INTERRUPTED, REJECTED, USAGE};
 use super::progress::Bar;
 use super::remake::{Remake, untouched};
 use super::{interrupt, print};
@@ -98,9 +98,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     rows.sort_by_key(|(index, _)| *index);
     let rows: Vec<CheckRow> = rows.into_iter().map(|(_, row)| row).collect();
     if let Some(file) = &arguments.out {
-        let unwritten = |error: io::Error| {
-            Failure::new(CANNOT_CREATE, format!("{}: cannot be created: {error}", file.display()))
-        };
+        let unwritten = |error: io::Error| Failure::create(file, error);
         std::fs::write(file, csv(&rows, true).map_err(unwritten)?).map_err(unwritten)?;
     }
     if interrupt::stopped() && rows.len() < folder.entries.len() {

@@ -3,6 +3,8 @@
 use crate::audit::{Breach, Clash, PlanError, RunError};
 use crate::load::{DatasetError, FileError, NetworkError, PropertyError};
 use crate::report::{FolderError, IndexError};
+use std::fmt::Display;
+use std::path::Path;
 
 /// Done; for a single query: certified.
 pub(super) const DONE: u8 = 0;
@@ -60,6 +62,16 @@ pub(super) struct Failure {
 impl Failure {
     pub(super) fn new(code: u8, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
+    }
+
+    /// A file or folder that cannot be made.
+    pub(super) fn create(file: &Path, why: impl Display) -> Self {
+        Self::new(CANNOT_CREATE, format!("{}: cannot be created: {why}", file.display()))
+    }
+
+    /// A file that cannot be written.
+    pub(super) fn write(file: &Path, why: impl Display) -> Self {
+        Self::new(OUTPUT, format!("{}: cannot be written: {why}", file.display()))
     }
 }
 

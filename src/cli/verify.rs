@@ -2,9 +2,7 @@
 
 use super::arguments::{BudgetArguments, seconds};
 use super::campaign::relus;
-use super::exit::{
-    CANNOT_CREATE, DATA, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, OUTPUT, UNKNOWN, UNPROVED,
-};
+use super::exit::{DATA, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, UNKNOWN, UNPROVED};
 use super::prove::{self, Told};
 use super::{guarded, interrupt, print, styled};
 use crate::attack::{AttackKind, Counterexample};
@@ -151,8 +149,7 @@ fn settings(arguments: &Arguments) -> Result<Settings, Failure> {
 fn check_folder(file: &Path) -> Result<(), Failure> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     if file.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
-        let message = format!("{}: cannot be created: no such folder", file.display());
-        return Err(Failure::new(CANNOT_CREATE, message));
+        return Err(Failure::create(file, "no such folder"));
     }
     Ok(())
 }
@@ -304,8 +301,7 @@ fn tell(
         std::fs::write(file, &competition).map_err(|error| {
             let full =
                 matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge);
-            let (code, what) = if full { (OUTPUT, "written") } else { (CANNOT_CREATE, "created") };
-            Failure::new(code, format!("{}: cannot be {what}: {error}", file.display()))
+            if full { Failure::write(file, error) } else { Failure::create(file, error) }
         })?;
     }
     report.counterexample = found.map(|found| {

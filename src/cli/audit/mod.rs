@@ -81,13 +81,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
 
 /// Writes the template; a file that is there already is left alone.
 fn init(file: &Path) -> Result<u8, Failure> {
-    let mut created =
-        OpenOptions::new().write(true).create_new(true).open(file).map_err(|error| {
-            Failure::new(CANNOT_CREATE, format!("{}: cannot be created: {error}", file.display()))
-        })?;
-    created.write_all(TEMPLATE.as_bytes()).map_err(|error| {
-        Failure::new(super::exit::OUTPUT, format!("{}: cannot be written: {error}", file.display()))
-    })?;
+    let created = OpenOptions::new().write(true).create_new(true).open(file);
+    let mut created = created.map_err(|error| Failure::create(file, error))?;
+    created.write_all(TEMPLATE.as_bytes()).map_err(|error| Failure::write(file, error))?;
     print(&format!("{}: edit it, then: certus audit {0} --out DIR\n", file.display()))?;
     Ok(DONE)
 }

@@ -4,7 +4,7 @@ use super::content::{
     AuditReport, CellRecord, CriterionRecord, RunRecord, ShownRecord, SubjectRecord,
 };
 use super::figures;
-use super::setup::Setup;
+use super::setup::{AuditData, Setup};
 use crate::audit::interval::Counted;
 use crate::audit::{
     AuditRow, Classification, Entry, Evidence, FileRecord, InputResult, Measure, Plan, Prediction,
@@ -277,6 +277,11 @@ fn seconds(entries: &[Entry]) -> BTreeMap<String, f64> {
 }
 
 impl AuditReport {
+    /// The dataset of a subject.
+    pub(crate) fn data_of(&self, subject: &SubjectRecord) -> Option<&AuditData> {
+        self.setup.data.iter().find(|data| data.name == subject.data)
+    }
+
     /// The report as JSON text: indented, but a row on one line.
     ///
     /// # Errors

@@ -2,12 +2,14 @@
 
 use super::content::{EuclideanRecord, OutsideRecord, RadiiRecord, SemanticRecord, SignRecord};
 use crate::attack::{AttackKind, Gradients, Ladder, Masking};
+use crate::audit::interval::Counted;
 use crate::audit::radius::{RadiusRow, RadiusSummary};
 use crate::audit::shift::{Severity, Shifted};
 use crate::audit::{
-    Finding, InputResult, OutOfDistribution, Plan, Prediction, Share, Subject, SubjectResults,
+    Finding, InputResult, OutOfDistribution, Plan, Prediction, SemanticPlan, Share, Subject,
+    SubjectResults, VerdictName,
 };
-use crate::num::to_f64_nearest;
+use crate::num::{Rational, to_f64_nearest};
 
 /// Accuracy under every corruption that applies, at every severity.
 pub(super) fn shifts(plan: &Plan, subject: &Subject, results: &SubjectResults) -> Vec<Shifted> {
@@ -49,47 +51,39 @@ pub(super) fn euclidean(plan: &Plan, results: &SubjectResults) -> Vec<EuclideanR
     if plan.l2_attacks.is_empty() {
         return Vec::new();
     }
-    let inputs: Vec<&InputResult> = results.inputs.iter().filter(|input| input.correct()).collect();
-    let radii = plan.data[results.data].l2_epsilons.iter().enumerate();
-    let record = |(epsilon, radius): (usize, &crate::num::Rational)| {
-        let broke = |input: &InputResult, at: usize, attack: usize| {
-            input.euclidean.get(at).is_some_and(|attacks| attacks[attack])
-        };
-        let attacks = plan.l2_attacks.iter().enumerate().map(|(attack, plan)| {
-            let count = inputs.iter().filter(|input| broke(input, epsilon, attack)).count();
-            (plan.name.clone(), Share { count, total: inputs.len() }.into())
-        });
-        let unbroken = |input: &&&InputResult| {
-            let mut all =
-                (0..=epsilon).flat_map(|at| (0..plan.l2_attacks.len()).map(move |a| (at, a)));
-            !all.any(|(at, attack)| broke(input, at, attack))
-        };
-        let count = inputs.iter().filter(unbroken).count();
-        EuclideanRecord {
-            epsilon: radius.to_string(),
-            epsilon_value: to_f64_nearest(radius),
-            adversarial: Share { count, total: results.inputs.len() }.into(),
-            attacks: attacks.collect(),
-        }
+    let correct = || results.inputs.iter().filter(|input| input.correct());
+    let broke = |input: &InputResult, at: usize, attack: usize| {
+        input.euclidean.get(at).is_some_and(|attacks| attacks[attack])
     };
-    radii.map(record).collect()
+    let attacks = || plan.l2_attacks.iter().enumerate();
+    let record = |(epsilon, radius): (usize, &Rational)| EuclideanRecord {
+        epsilon: radius.to_string(),
+        epsilon_value: to_f64_nearest(radius),
+        adversarial: Counted::of(&results.inputs, |input| {
+            let broken = (0..=epsilon).any(|at| attacks().any(|(a, _)| broke(input, at, a)));
+            input.correct() && !broken
+        }),
+        attacks: attacks()
+            .map(|(attack, plan)| {
+                let count = Counted::of(correct(), |input| broke(input, epsilon, attack));
+                (plan.name.clone(), count)
+            })
+            .collect(),
+    };
+    plan.data[results.data].l2_epsilons.iter().enumerate().map(record).collect()
 }
 
 /// Semantic perturbations, over the inputs that were asked about: misclassified ones among them.
 pub(super) fn semantics(plan: &Plan, results: &SubjectResults) -> Vec<SemanticRecord> {
-    let record = |(at, semantic): (usize, &crate::audit::SemanticPlan)| {
+    let record = |(at, semantic): (usize, &SemanticPlan)| {
         let asked = results.inputs.iter().take(semantic.inputs.unwrap_or(usize::MAX));
-        let total = asked.len();
-        let found: Vec<&Finding> = asked.filter_map(|input| input.semantics[at].as_ref()).collect();
-        let count = |holds: fn(&Finding) -> bool| {
-            let count = found.iter().filter(|finding| holds(finding)).count();
-            Share { count, total }.into()
-        };
-        (!found.is_empty()).then(|| SemanticRecord {
+        let found = asked.map(|input| input.semantics[at].as_ref().map(Finding::name));
+        let count = |verdict| Counted::of(found.clone(), |found| *found == Some(verdict));
+        found.clone().any(|found| found.is_some()).then(|| SemanticRecord {
             name: semantic.name.clone(),
-            certified: count(|finding| matches!(finding, Finding::Certified(_))),
-            undecided: count(|finding| matches!(finding, Finding::Unknown(_))),
-            broken: count(|finding| *finding == Finding::Falsified),
+            certified: count(VerdictName::Certified),
+            undecided: count(VerdictName::Unknown),
+            broken: count(VerdictName::Falsified),
         })
     };
     plan.semantics.iter().enumerate().filter_map(record).collect()

@@ -35,6 +35,11 @@ pub(super) fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"))
 }
 
+/// A text of the plan, if it has one.
+pub(super) fn stated(text: &str) -> &str {
+    if text.is_empty() { "not stated" } else { text }
+}
+
 /// The first digits of a hash.
 pub(super) fn short(hash: &str) -> &str {
     hash.get(..16).unwrap_or(hash)

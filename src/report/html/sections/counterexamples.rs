@@ -17,7 +17,7 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
         }
         @for subject in &report.subjects {
             @let of = report.shown.iter().filter(|shown| shown.model == subject.model && shown.data == subject.data);
-            @let data = report.setup.data.iter().find(|data| data.name == subject.data);
+            @let data = report.data_of(subject);
             @let shown: Vec<&ShownRecord> = of.collect();
             @if let (Some(data), false) = (data, shown.is_empty()) {
                 h3 { (subject.model) " on " (subject.data) }

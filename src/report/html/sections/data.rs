@@ -21,7 +21,7 @@ fn one(data: &AuditData) -> Markup {
             dt { "Inputs" } dd {
                 (grouped(data.used)) " of " (grouped(data.inputs)) ": indices 0 to " (grouped(last)) ", each " (text::shape(&data.shape))
             }
-            dt { "Split" } dd { @if data.split.is_empty() { "not stated" } @else { (data.split) } }
+            dt { "Split" } dd { (text::stated(&data.split)) }
             dt { "Classes" } dd {
                 @for (at, (name, count)) in data.classes.iter().zip(&data.class_counts).enumerate() {
                     @if at > 0 { ", " } (name) " (" (count) ")"

@@ -11,7 +11,7 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
     Some(html! {
         (outcome_legend())
         @for (at, subject) in report.subjects.iter().enumerate() {
-            @let names = report.setup.data.iter().find(|data| data.name == subject.data).map_or(&[][..], |data| &data.classes);
+            @let names = report.data_of(subject).map_or(&[][..], |data| &data.classes);
             article {
                 h3 { (subject.model) " on " (subject.data) }
                 @if let Some(picture) = classes(subject, names, &format!("classes-{at}")) { (picture.figure()) }

@@ -1,6 +1,6 @@
 //! Which report this is, whose, and what for.
 
-use crate::report::html::Context;
+use crate::report::html::{Context, text};
 use maud::{Markup, html};
 
 pub(super) fn content(context: &Context) -> Option<Markup> {
@@ -8,17 +8,15 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
         (&context.report.about, &context.report.run, &context.report.setup.build);
     let date =
         if about.date.is_empty() { run.started.as_deref() } else { Some(about.date.as_str()) };
-    let stated =
-        |text: &str| if text.is_empty() { "not stated".to_owned() } else { text.to_owned() };
     Some(html! {
         dl.pairs {
             dt { "Title" } dd { (about.title) }
-            dt { "Reference" } dd { (stated(&about.reference)) }
+            dt { "Reference" } dd { (text::stated(&about.reference)) }
             dt { "Report id" } dd { code { (context.id) } }
             dt { "Date" } dd { (date.unwrap_or("left out, so that the report can be reproduced to the byte")) }
-            dt { "Organisation" } dd { (stated(&about.organisation)) }
-            dt { "Operator" } dd { (stated(&about.operator)) }
-            dt { "Intended use" } dd { (stated(&about.intended_use)) }
+            dt { "Organisation" } dd { (text::stated(&about.organisation)) }
+            dt { "Operator" } dd { (text::stated(&about.operator)) }
+            dt { "Intended use" } dd { (text::stated(&about.intended_use)) }
             dt { "Tool" } dd { (build.tool.name) " " (build.tool.version) }
             dt { "Standards in mind" } dd {
                 "ISO/IEC 24029-2 (formal methods for the robustness of neural networks), EASA concept paper on machine learning "

@@ -23,7 +23,7 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
                             @if at > 0 { ", " } (operator) " × " (count)
                         }
                     }
-                    dt { "Training" } dd { @if model.training.is_empty() { "not stated" } @else { (model.training) } }
+                    dt { "Training" } dd { (text::stated(&model.training)) }
                     dt { "Our evaluation" } dd { (agreement(model)) }
                     @for note in &model.notes { dt { "Note" } dd { (note) } }
                 }

@@ -86,8 +86,7 @@ fn masking(report: &AuditReport) -> Markup {
 
 /// What ε is measured in.
 pub(super) fn unit<'a>(report: &'a AuditReport, subject: &SubjectRecord) -> &'a str {
-    let data = report.setup.data.iter().find(|data| data.name == subject.data);
-    data.map_or("", |data| data.unit.as_str())
+    report.data_of(subject).map_or("", |data| data.unit.as_str())
 }
 
 /// One row a cell.

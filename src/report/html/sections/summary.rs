@@ -3,6 +3,7 @@
 use crate::report::audit::{AuditReport, CriterionRecord, SubjectRecord};
 use crate::report::html::plot::outcomes::{of_subject, outcomes};
 use crate::report::html::plot::{self, tradeoff::tradeoff};
+use crate::report::html::table::table;
 use crate::report::html::{Context, text};
 use maud::{Markup, html};
 
@@ -56,23 +57,22 @@ fn on<'a>(report: &'a AuditReport, data: &str) -> Vec<&'a SubjectRecord> {
 /// The criteria and whether they are met.
 fn criteria(criteria: &[CriterionRecord]) -> Markup {
     let met = criteria.iter().filter(|criterion| criterion.met).count();
+    let rows = html! {
+        @for criterion in criteria {
+            tr {
+                th { (criterion.model) } td { (criterion.data) } td { (criterion.measure) }
+                td.r { (criterion.epsilon.as_deref().map_or_else(|| "–".to_owned(), text::radius_of)) }
+                td.r { "≥ " (text::percent(Some(criterion.at_least))) }
+                td.r { (text::percent(criterion.found)) }
+                td { (badge(criterion.met, "met", "not met")) }
+            }
+        }
+    };
+    let heads = ["Model", "Dataset", "Measure", ">At ε", ">Required", ">Found", "Result"];
     html! {
         @if !criteria.is_empty() {
             h3 { "Criteria: " (met) " of " (criteria.len()) " met" }
-            div.scroll { table {
-                thead { tr { th { "Model" } th { "Dataset" } th { "Measure" } th.r { "At ε" } th.r { "Required" } th.r { "Found" } th { "Result" } } }
-                tbody {
-                    @for criterion in criteria {
-                        tr {
-                            th { (criterion.model) } td { (criterion.data) } td { (criterion.measure) }
-                            td.r { (criterion.epsilon.as_deref().map_or_else(|| "–".to_owned(), text::radius_of)) }
-                            td.r { "≥ " (text::percent(Some(criterion.at_least))) }
-                            td.r { (text::percent(criterion.found)) }
-                            td { (badge(criterion.met, "met", "not met")) }
-                        }
-                    }
-                }
-            } }
+            (table(&heads, &rows))
         }
     }
 }

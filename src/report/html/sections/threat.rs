@@ -5,13 +5,11 @@ use maud::{Markup, html};
 
 pub(super) fn content(context: &Context) -> Option<Markup> {
     let about = &context.report.about;
-    let stated =
-        |text: &str| if text.is_empty() { "not stated".to_owned() } else { text.to_owned() };
     Some(html! {
         dl.pairs {
-            dt { "Goal" } dd { (stated(&about.goal)) }
-            dt { "Knowledge" } dd { (stated(&about.knowledge)) }
-            dt { "Capability" } dd { (stated(&about.capability)) }
+            dt { "Goal" } dd { (text::stated(&about.goal)) }
+            dt { "Knowledge" } dd { (text::stated(&about.knowledge)) }
+            dt { "Capability" } dd { (text::stated(&about.capability)) }
             dt { "Norm" } dd {
                 "L∞: every value of the input may change by at most ε, independently of the others. The region around an input c is "
                 "{ x : |xᵢ − cᵢ| ≤ εᵢ and x in the valid range }, every number exactly as written in the plan."
