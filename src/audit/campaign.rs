@@ -23,18 +23,18 @@ pub(crate) enum Task {
 /// One question about every input of a dataset.
 pub(crate) struct Campaign<'a> {
     /// The network and the dataset.
-    pub classifier: &'a Classifier,
+    pub(crate) classifier: &'a Classifier,
     /// How many of its inputs are asked about, from the first.
-    pub inputs: usize,
+    pub(crate) inputs: usize,
     /// How perturbations are measured.
-    pub norm: Norm,
-    pub epsilon: &'a Rational,
+    pub(crate) norm: Norm,
+    pub(crate) epsilon: &'a Rational,
     /// What to do.
-    pub task: Task,
+    pub(crate) task: Task,
     /// Limits and choices; `settings.seed` seeds every input by [`input_seed`].
-    pub settings: &'a Settings,
+    pub(crate) settings: &'a Settings,
     /// What decides an input instead of [`verify`], such as a search for a proof.
-    pub decide: Option<&'a dyn Decide>,
+    pub(crate) decide: Option<&'a dyn Decide>,
 }
 
 /// Decides what is asked about the input at a position, with the input's own seed in the settings.

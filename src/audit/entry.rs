@@ -87,18 +87,18 @@ pub(crate) enum Found {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
     /// Position of the subject in [`super::Plan::subjects`].
-    pub subject: usize,
+    pub(crate) subject: usize,
     /// Position of the input in the dataset.
-    pub index: usize,
-    pub step: Step,
+    pub(crate) index: usize,
+    pub(crate) step: Step,
     /// What it found.
-    pub found: Found,
+    pub(crate) found: Found,
     /// Whether its counterexample or its proof is kept.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub evidence: bool,
+    pub(crate) evidence: bool,
     /// How long it took; `None` where time is not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seconds: Option<f64>,
+    pub(crate) seconds: Option<f64>,
 }
 
 impl Step {

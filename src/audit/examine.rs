@@ -20,19 +20,19 @@ use std::time::Instant;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Subject<'a> {
     /// Position of the model in the plan.
-    pub model: usize,
+    pub(crate) model: usize,
     /// Position of the dataset in the plan.
-    pub data: usize,
+    pub(crate) data: usize,
     /// The network and the dataset.
-    pub classifier: &'a Classifier,
+    pub(crate) classifier: &'a Classifier,
     /// The network as the proof checker reads it; why not, where it cannot or proofs are not asked for.
-    pub checked: Result<&'a Model, &'a str>,
+    pub(crate) checked: Result<&'a Model, &'a str>,
     /// How many of its inputs are asked about, from the first.
-    pub inputs: usize,
+    pub(crate) inputs: usize,
     /// What the dataset's numbers are.
-    pub frame: &'a Frame,
+    pub(crate) frame: &'a Frame,
     /// Another dataset, whose inputs the network should be unsure about.
-    pub outside: Option<&'a Dataset>,
+    pub(crate) outside: Option<&'a Dataset>,
 }
 
 impl<'a> Subject<'a> {
@@ -55,11 +55,11 @@ impl<'a> Subject<'a> {
 /// An audit ready to run.
 pub(crate) struct Audit<'a> {
     /// What to do.
-    pub plan: &'a Plan,
+    pub(crate) plan: &'a Plan,
     /// With what, in the order of [`Plan::subjects`].
-    pub subjects: &'a [Subject<'a>],
+    pub(crate) subjects: &'a [Subject<'a>],
     /// Whether time is measured.
-    pub timed: bool,
+    pub(crate) timed: bool,
 }
 
 impl Work for Audit<'_> {
@@ -94,12 +94,12 @@ impl Work for Audit<'_> {
 
 /// One input under examination.
 pub(super) struct Examination<'a, E> {
-    pub audit: &'a Audit<'a>,
+    pub(crate) audit: &'a Audit<'a>,
     at: usize,
-    pub subject: &'a Subject<'a>,
-    pub index: usize,
+    pub(crate) subject: &'a Subject<'a>,
+    pub(crate) index: usize,
     held: &'a [Entry],
-    pub stop: Stop<'a>,
+    pub(crate) stop: Stop<'a>,
     sink: Sink<'a, Entry, E>,
     /// Whether a counterexample is kept already, or need not be.
     evidence: Cell<bool>,

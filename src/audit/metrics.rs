@@ -75,28 +75,28 @@ pub enum Breach {
 
 /// The figures of a campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Correct / all.
     #[serde(rename = "clean_accuracy")]
-    pub clean: Share,
+    pub(crate) clean: Share,
     /// Correct and without a counterexample / all; without an attack that is no more than the clean accuracy.
     #[serde(rename = "adversarial_accuracy")]
-    pub adversarial: Share,
+    pub(crate) adversarial: Share,
     /// Correct and with a counterexample / correct.
     #[serde(rename = "attack_success_rate")]
-    pub attack_success: Share,
+    pub(crate) attack_success: Share,
     /// The same for each attack that was run beside others; otherwise empty, and left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub attacks: BTreeMap<String, Share>,
+    pub(crate) attacks: BTreeMap<String, Share>,
     /// Correct and certified / all; `None` where no certification was asked for.
     #[serde(rename = "certified_accuracy")]
-    pub certified: Option<Share>,
+    pub(crate) certified: Option<Share>,
     /// Correct, without a counterexample, and not certified / all; `None` where no certification was asked for.
-    pub undecided: Option<Share>,
+    pub(crate) undecided: Option<Share>,
     /// How many inputs each stage decided.
-    pub stages: BTreeMap<String, usize>,
+    pub(crate) stages: BTreeMap<String, usize>,
     /// How many inputs are undecided for each reason.
-    pub reasons: BTreeMap<String, usize>,
+    pub(crate) reasons: BTreeMap<String, usize>,
 }
 
 impl Summary {
@@ -104,7 +104,7 @@ impl Summary {
     ///
     /// # Errors
     /// Where rows contradict each other.
-    pub fn of(rows: &[Row], certifying: bool) -> Result<Self, Breach> {
+    pub(crate) fn of(rows: &[Row], certifying: bool) -> Result<Self, Breach> {
         let mut seen = std::collections::HashSet::new();
         let mut attacks: BTreeMap<String, usize> = BTreeMap::new();
         let (mut stages, mut reasons) = (BTreeMap::new(), BTreeMap::new());

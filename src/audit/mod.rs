@@ -33,8 +33,8 @@ pub(crate) use entry::{EVIDENCE, Entry, Found, Step};
 pub(crate) use examine::{Audit, Subject};
 pub use finding::Finding;
 pub(crate) use finding::{Sought, prove};
-pub(crate) use metrics::Breach;
-pub use metrics::{Share, Summary};
+pub use metrics::Share;
+pub(crate) use metrics::{Breach, Summary};
 pub(crate) use ood::OutOfDistribution;
 pub(crate) use plan::{
     About, AttackPlan, DataPlan, Measure, MethodPlan, ModelPlan, Place, Plan, PlanError, ProofPlan,
@@ -43,6 +43,6 @@ pub(crate) use plan::{
 pub use prediction::Prediction;
 pub(crate) use radius::{Grid, RadiusRow, RadiusSearch};
 pub(crate) use results::{AuditRow, Clash, Evidence, InputResult, SubjectResults, results};
-pub use row::{AttackResult, Row, VerdictName};
+pub(crate) use row::{AttackResult, Row, VerdictName};
 pub(crate) use run::{Ended, Finished, Line, RunError, Work, each};
 pub(crate) use stored::{Exact, FileRecord};

@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct OutOfDistribution {
     /// Mean confidence on inputs of the network's own kind; `None` where there are none or one has no confidence.
-    pub confidence_inside: Option<f64>,
+    pub(crate) confidence_inside: Option<f64>,
     /// Mean confidence on the other inputs.
-    pub confidence_outside: Option<f64>,
+    pub(crate) confidence_outside: Option<f64>,
     /// The probability that a random input inside gets a higher confidence than a random one outside, a tie counting ½: 1 is
     /// perfect separation, ½ is none. Ranked by [`Prediction::confidence_log_odds`], which orders as confidence does.
     /// `None` where either set is empty or an output is no number.
-    pub auroc: Option<f64>,
+    pub(crate) auroc: Option<f64>,
 }
 
 impl OutOfDistribution {

@@ -20,54 +20,54 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Evidence {
     /// The file, relative to the report.
-    pub file: String,
+    pub(crate) file: String,
     /// SHA-256 of it.
-    pub sha256: String,
+    pub(crate) sha256: String,
     /// Of a proof, the property that it proves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub property: Option<FileRecord>,
+    pub(crate) property: Option<FileRecord>,
 }
 
 /// What is known of an input at one radius: a row of an audit's report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct AuditRow {
-    pub model: String,
-    pub data: String,
+    pub(crate) model: String,
+    pub(crate) data: String,
     /// Position in the dataset.
-    pub index: usize,
+    pub(crate) index: usize,
     /// The dataset's class.
-    pub label: usize,
+    pub(crate) label: usize,
     /// The network's class; `None` where the largest output is not unique or is NaN.
-    pub predicted: Option<usize>,
+    pub(crate) predicted: Option<usize>,
     /// The radius, exact.
-    pub epsilon: String,
+    pub(crate) epsilon: String,
     /// The verdict: all attacks and methods taken together; misclassified where the prediction is wrong to begin with.
-    pub verdict: VerdictName,
+    pub(crate) verdict: VerdictName,
     /// The attack that decided, or the stage of the cheapest method that certified.
-    pub by: Option<String>,
+    pub(crate) by: Option<String>,
     /// What must be trusted, where certified.
-    pub assurance: Option<AssuranceLevel>,
+    pub(crate) assurance: Option<AssuranceLevel>,
     /// Why, where unknown.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// The least proven margin; where nothing is certified, the best bound known.
-    pub margin_bound: Option<f64>,
+    pub(crate) margin_bound: Option<f64>,
     /// Whether the predicted class, right or wrong, is constant on the region; `None` where that is open.
-    pub constant: Option<bool>,
+    pub(crate) constant: Option<bool>,
     /// The largest radius with a certificate, by any step; `None` where there is none.
-    pub certified_radius: Option<f64>,
+    pub(crate) certified_radius: Option<f64>,
     /// The smallest radius with a counterexample; `None` where there is none.
-    pub attacked_radius: Option<f64>,
+    pub(crate) attacked_radius: Option<f64>,
     /// For each attack that was run, what it achieved at this radius.
-    pub attacks: BTreeMap<String, AttackResult>,
+    pub(crate) attacks: BTreeMap<String, AttackResult>,
     /// For each method: `certified` or `not certified`.
-    pub methods: BTreeMap<String, String>,
+    pub(crate) methods: BTreeMap<String, String>,
     /// The counterexample, where falsified; the proof, where one was checked.
-    pub evidence: Option<Evidence>,
+    pub(crate) evidence: Option<Evidence>,
     /// Time of the steps at this radius. Varies between runs.
-    pub seconds: Option<f64>,
+    pub(crate) seconds: Option<f64>,
     /// The files that the evidence is made of.
     #[serde(skip)]
-    pub files: Vec<String>,
+    pub(crate) files: Vec<String>,
 }
 
 impl AuditRow {
@@ -93,27 +93,27 @@ const CERTIFIED: &str = "certified";
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct InputResult {
     /// Position in the dataset.
-    pub index: usize,
+    pub(crate) index: usize,
     /// The dataset's class.
-    pub label: usize,
+    pub(crate) label: usize,
     /// The network's class; `None` where the largest output is not unique or is NaN.
-    pub predicted: Option<usize>,
+    pub(crate) predicted: Option<usize>,
     /// The network's outputs in double precision.
-    pub outputs: Vec<f64>,
+    pub(crate) outputs: Vec<f64>,
     /// One for each radius of the dataset.
-    pub rows: Vec<AuditRow>,
+    pub(crate) rows: Vec<AuditRow>,
     /// The outputs at the input of the same position in the outside dataset.
-    pub outside: Option<Vec<f64>>,
+    pub(crate) outside: Option<Vec<f64>>,
     /// The predicted class under each corruption and severity.
-    pub shifted: Option<Vec<Option<usize>>>,
+    pub(crate) shifted: Option<Vec<Option<usize>>>,
     /// For each Euclidean radius and attack, whether it found a counterexample; empty where none was run.
-    pub euclidean: Vec<Vec<bool>>,
+    pub(crate) euclidean: Vec<Vec<bool>>,
     /// For each semantic perturbation what was found.
-    pub semantics: Vec<Option<Finding>>,
+    pub(crate) semantics: Vec<Option<Finding>>,
     /// What bisection found.
-    pub radius: Option<Bracket>,
+    pub(crate) radius: Option<Bracket>,
     /// The gradient at the input, and whether it was broken at each radius of the ladder.
-    pub gradients: Option<(Gradients, Vec<bool>)>,
+    pub(crate) gradients: Option<(Gradients, Vec<bool>)>,
 }
 
 impl InputResult {
@@ -127,22 +127,22 @@ impl InputResult {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SubjectResults {
     /// Position of the model in the plan.
-    pub model: usize,
+    pub(crate) model: usize,
     /// Position of the dataset in the plan.
-    pub data: usize,
+    pub(crate) data: usize,
     /// The inputs, in order.
-    pub inputs: Vec<InputResult>,
+    pub(crate) inputs: Vec<InputResult>,
 }
 
 /// Steps that contradict each other, or are missing: an error in this program or a damaged journal, never a result.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{model} on {data}, input {index}: {what}")]
 pub(crate) struct Clash {
-    pub model: String,
-    pub data: String,
+    pub(crate) model: String,
+    pub(crate) data: String,
     /// Position of the input.
-    pub index: usize,
-    pub what: String,
+    pub(crate) index: usize,
+    pub(crate) what: String,
 }
 
 /// The verdicts of a finished audit, in the order of [`Plan::subjects`].

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// What the attack achieved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum AttackResult {
+pub(crate) enum AttackResult {
     /// It found a counterexample, which was validated.
     Broken,
     /// It found none.
@@ -27,7 +27,7 @@ impl std::fmt::Display for AttackResult {
 /// The verdict's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum VerdictName {
+pub(crate) enum VerdictName {
     /// The unperturbed input does not get its label.
     Misclassified,
     /// Every input of the region gets the label.
@@ -48,33 +48,33 @@ impl std::fmt::Display for VerdictName {
 /// One line of a journal and of a report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Row {
+pub(crate) struct Row {
     /// Position in the dataset.
-    pub index: usize,
+    pub(crate) index: usize,
     /// The class that the dataset gives.
-    pub label: usize,
+    pub(crate) label: usize,
     /// Arg max of the double-precision output at the unperturbed input; `None` where the largest output is not unique
     /// or is NaN, which counts as misclassified.
-    pub predicted: Option<usize>,
-    pub verdict: VerdictName,
+    pub(crate) predicted: Option<usize>,
+    pub(crate) verdict: VerdictName,
     /// The stage that decided, as [`Stage`] displays.
-    pub stage: Option<String>,
+    pub(crate) stage: Option<String>,
     /// The least proven lower bound of a margin y_label − yₜ; positive where certified, `None` where none was computed. What is
     /// not finite is stored as null.
-    pub margin_bound: Option<f64>,
+    pub(crate) margin_bound: Option<f64>,
     /// What the attacks achieved, all together.
-    pub attack: AttackResult,
+    pub(crate) attack: AttackResult,
     /// Of several attacks that were run side by side, what each achieved; otherwise empty, and left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub attacks: BTreeMap<String, AttackResult>,
+    pub(crate) attacks: BTreeMap<String, AttackResult>,
     /// What must be trusted, where certified.
-    pub assurance: Option<AssuranceLevel>,
+    pub(crate) assurance: Option<AssuranceLevel>,
     /// Why, where unknown.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// The counterexample's file, relative to the report.
-    pub counterexample: Option<String>,
+    pub(crate) counterexample: Option<String>,
     /// Wall-clock time. Varies between runs.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
 }
 
 /// Where the counterexample of an input lies, relative to the report.
@@ -85,7 +85,7 @@ pub(super) fn counterexample_file(index: usize) -> String {
 impl Row {
     /// The row of an input that is classified wrongly to begin with.
     #[must_use]
-    pub fn misclassified(index: usize, label: usize, predicted: Option<usize>) -> Self {
+    pub(crate) fn misclassified(index: usize, label: usize, predicted: Option<usize>) -> Self {
         Self {
             index,
             label,

@@ -31,9 +31,9 @@ pub(crate) trait Line: Serialize + DeserializeOwned + Send {
 #[derive(Debug)]
 pub(crate) struct Finished<L> {
     /// The line.
-    pub line: L,
+    pub(crate) line: L,
     /// Names, relative to the journal, and contents.
-    pub files: Vec<(String, Vec<u8>)>,
+    pub(crate) files: Vec<(String, Vec<u8>)>,
 }
 
 impl<L> Finished<L> {

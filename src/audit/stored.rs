@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Exact {
     /// The number as a reduced fraction; it alone counts.
-    pub exact: String,
+    pub(crate) exact: String,
     /// The double nearest to it.
-    pub value: f64,
+    pub(crate) value: f64,
 }
 
 impl From<&Rational> for Exact {
@@ -37,9 +37,9 @@ impl std::fmt::Display for Exact {
 /// A file that was read or written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FileRecord {
-    pub name: String,
+    pub(crate) name: String,
     /// SHA-256 of the file.
-    pub sha256: String,
+    pub(crate) sha256: String,
 }
 
 /// A number as [`Exact`], or none.

@@ -15,10 +15,10 @@ use std::time::Duration;
 pub(super) struct CampaignArguments {
     /// The largest perturbation, exactly as written: 0.1 or 8/255; in the max norm that of each feature
     #[arg(long, value_name = "EPS", allow_negative_numbers = true, value_parser = epsilon)]
-    pub eps: Rational,
+    pub(crate) eps: Rational,
 
     #[command(flatten)]
-    pub common: CommonArguments,
+    pub(crate) common: CommonArguments,
 }
 
 /// What does not depend on ε is read as if it stood here.
@@ -34,49 +34,49 @@ impl std::ops::Deref for CampaignArguments {
 #[derive(Debug, clap::Args)]
 pub(super) struct CommonArguments {
     /// The network: .onnx or .nnet, gzipped or not
-    pub model: PathBuf,
+    pub(crate) model: PathBuf,
 
     /// The dataset: .npz, .npy, IDX or .csv; a .toml of the same stem beside it says how to read it
     #[arg(long, value_name = "FILE")]
-    pub data: PathBuf,
+    pub(crate) data: PathBuf,
 
     #[command(flatten)]
-    pub reading: ReadingArguments,
+    pub(crate) reading: ReadingArguments,
 
     /// Only the first N inputs
     #[arg(long, value_name = "N")]
-    pub limit: Option<NonZeroUsize>,
+    pub(crate) limit: Option<NonZeroUsize>,
 
     /// Time limit an input, in seconds; results then depend on the machine's speed
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    pub timeout: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
 
     #[command(flatten)]
-    pub budget: BudgetArguments,
+    pub(crate) budget: BudgetArguments,
 
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
+    pub(crate) seed: u64,
 
     /// Inputs handled at once [default: the number of cores]
     #[arg(long, value_name = "N")]
-    pub jobs: Option<NonZeroUsize>,
+    pub(crate) jobs: Option<NonZeroUsize>,
 
     /// Folder for report.json, the journal and the counterexamples
     #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
 
     /// Go on with the campaign in the --out folder; the same campaign from the start where it holds none
     #[arg(long, requires = "out")]
-    pub resume: bool,
+    pub(crate) resume: bool,
 
     /// Replace the campaign in the --out folder
     #[arg(long, requires = "out", conflicts_with = "resume")]
-    pub overwrite: bool,
+    pub(crate) overwrite: bool,
 
     /// No progress on stderr
     #[arg(long, short)]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
 }
 
 /// How inputs are decided.

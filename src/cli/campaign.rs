@@ -55,11 +55,11 @@ pub(super) struct Session<'a, R> {
     common: &'a CommonArguments,
     started: Instant,
     /// What is run.
-    pub header: Header,
+    pub(crate) header: Header,
     /// How many inputs are asked about.
-    pub inputs: usize,
+    pub(crate) inputs: usize,
     /// Where it is kept.
-    pub folder: Option<Folder>,
+    pub(crate) folder: Option<Folder>,
     held: Vec<R>,
 }
 

@@ -54,9 +54,9 @@ pub(super) const HELP: &str = "Exit codes:
 #[error("{message}")]
 pub(super) struct Failure {
     /// The exit code.
-    pub code: u8,
+    pub(crate) code: u8,
     /// The sentence, without the program's name.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 impl Failure {

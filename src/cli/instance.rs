@@ -22,24 +22,24 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// What a child is asked.
 pub(super) struct Instance<'a> {
-    pub model: &'a Path,
-    pub property: &'a Path,
-    pub timeout: Duration,
-    pub memory: Option<usize>,
-    pub threads: usize,
+    pub(crate) model: &'a Path,
+    pub(crate) property: &'a Path,
+    pub(crate) timeout: Duration,
+    pub(crate) memory: Option<usize>,
+    pub(crate) threads: usize,
     /// Where a proof is wanted.
-    pub proof: Option<PathBuf>,
+    pub(crate) proof: Option<PathBuf>,
 }
 
 /// What became of a child.
 pub(super) struct Ran {
-    pub verdict: BenchVerdict,
+    pub(crate) verdict: BenchVerdict,
     /// What it said, if it came to that.
-    pub answer: Option<QueryReport>,
+    pub(crate) answer: Option<QueryReport>,
     /// What went wrong, in one sentence.
-    pub problem: Option<String>,
-    pub seconds: f64,
-    pub cpu_seconds: Option<f64>,
+    pub(crate) problem: Option<String>,
+    pub(crate) seconds: f64,
+    pub(crate) cpu_seconds: Option<f64>,
 }
 
 /// Runs `certus verify`; `None` where Ctrl-C came before a verdict.

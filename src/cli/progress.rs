@@ -160,8 +160,8 @@ impl Tally for Radii {
 
 /// The subject that was begun last.
 pub(super) struct Subjects<'a> {
-    pub audit: &'a Audit<'a>,
-    pub last: Option<usize>,
+    pub(crate) audit: &'a Audit<'a>,
+    pub(crate) last: Option<usize>,
 }
 
 impl Tally for Subjects<'_> {

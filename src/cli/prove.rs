@@ -16,9 +16,9 @@ use std::time::Instant;
 /// What the caller is told meanwhile.
 pub(super) struct Told<'a> {
     /// Whether files are read for the checker, or a proof is written or checked.
-    pub checking: &'a (dyn Fn(bool) + Sync),
+    pub(crate) checking: &'a (dyn Fn(bool) + Sync),
     /// The outcome that there is, with a proof or without.
-    pub held: &'a (dyn Fn(&Outcome) + Sync),
+    pub(crate) held: &'a (dyn Fn(&Outcome) + Sync),
 }
 
 /// Decides a query and keeps a proof. `files` are those of the network and the property, for the checker's own readers.

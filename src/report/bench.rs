@@ -40,40 +40,40 @@ impl fmt::Display for BenchVerdict {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct BenchRow {
     /// The network, as the instances' file has it.
-    pub onnx: String,
+    pub(crate) onnx: String,
     /// The property, as the instances' file has it.
-    pub vnnlib: String,
+    pub(crate) vnnlib: String,
     /// The known answer; empty where there is none.
-    pub expected: String,
+    pub(crate) expected: String,
     /// What came out.
-    pub verdict: BenchVerdict,
+    pub(crate) verdict: BenchVerdict,
     /// Wall-clock seconds of the whole process.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// Processor seconds of the whole process, where the system tells.
-    pub cpu_seconds: Option<f64>,
+    pub(crate) cpu_seconds: Option<f64>,
     /// The stage that decided.
-    pub stage: Option<String>,
+    pub(crate) stage: Option<String>,
     /// Domains that branch and bound looked at.
-    pub domains: Option<usize>,
+    pub(crate) domains: Option<usize>,
     /// The least proven lower bound of a margin.
-    pub bound: Option<f64>,
+    pub(crate) bound: Option<f64>,
     /// Most memory that the process ever held, in 10⁶ bytes.
-    pub peak_mb: Option<f64>,
+    pub(crate) peak_mb: Option<f64>,
     /// Bytes of the accepted proof's text, where proofs were asked for.
     #[serde(default)]
-    pub proof_bytes: Option<u64>,
+    pub(crate) proof_bytes: Option<u64>,
     /// Processor seconds of the search for the proof.
     #[serde(default)]
-    pub search_cpu_seconds: Option<f64>,
+    pub(crate) search_cpu_seconds: Option<f64>,
     /// Processor seconds of reading the files with the checker's readers.
     #[serde(default)]
-    pub read_cpu_seconds: Option<f64>,
+    pub(crate) read_cpu_seconds: Option<f64>,
     /// Processor seconds of writing the proof.
     #[serde(default)]
-    pub write_cpu_seconds: Option<f64>,
+    pub(crate) write_cpu_seconds: Option<f64>,
     /// Processor seconds of checking the proof.
     #[serde(default)]
-    pub check_cpu_seconds: Option<f64>,
+    pub(crate) check_cpu_seconds: Option<f64>,
 }
 
 impl BenchRow {

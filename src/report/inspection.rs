@@ -9,24 +9,24 @@ use std::collections::BTreeMap;
 #[derive(Debug, Serialize)]
 pub(crate) struct Inspection {
     /// Version of the format.
-    pub schema_version: u32,
-    pub tool: Tool,
+    pub(crate) schema_version: u32,
+    pub(crate) tool: Tool,
     /// The file, as it was given.
-    pub file: String,
+    pub(crate) file: String,
     /// SHA-256 of the file.
-    pub sha256: String,
+    pub(crate) sha256: String,
     /// Shape of the input.
-    pub input_shape: Vec<usize>,
+    pub(crate) input_shape: Vec<usize>,
     /// Shape of the output.
-    pub output_shape: Vec<usize>,
+    pub(crate) output_shape: Vec<usize>,
     /// Parameters in all.
-    pub parameters: usize,
+    pub(crate) parameters: usize,
     /// ReLU neurons, those of lowered operators (max-pooling, leaky ReLU, …) included.
-    pub relus: usize,
+    pub(crate) relus: usize,
     /// How often each operator occurs in the file.
-    pub operators: BTreeMap<String, usize>,
+    pub(crate) operators: BTreeMap<String, usize>,
     /// The layers, in order.
-    pub layers: Vec<LayerInfo>,
+    pub(crate) layers: Vec<LayerInfo>,
     /// What the reader has to say.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }

@@ -40,21 +40,21 @@ pub(crate) enum JournalError {
 /// What a journal has to be to be gone on with.
 pub(crate) struct Expected<'a, H, L> {
     /// Its header.
-    pub head: &'a H,
+    pub(crate) head: &'a H,
     /// The fields of the header that may be otherwise, such as where files lie. Their hashes must agree.
-    pub may_differ: fn(&str) -> bool,
+    pub(crate) may_differ: fn(&str) -> bool,
     /// What is wrong with a line beside those before it.
-    pub refuse: &'a mut dyn FnMut(&L) -> Option<String>,
+    pub(crate) refuse: &'a mut dyn FnMut(&L) -> Option<String>,
 }
 
 /// What a journal holds: whole lines only.
 #[derive(Debug)]
 pub(super) struct Journal<L> {
     /// Length in bytes of the whole lines; what follows is torn.
-    pub whole: u64,
-    pub head: Value,
+    pub(crate) whole: u64,
+    pub(crate) head: Value,
     /// The lines behind it.
-    pub lines: Vec<L>,
+    pub(crate) lines: Vec<L>,
 }
 
 /// Reads a journal back and checks that it is the expected one. `None` where not even its header is whole.

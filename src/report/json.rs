@@ -18,8 +18,8 @@ const VARIES: [&str; 2] = ["timing", "rows[].seconds"];
 /// The program.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Tool {
-    pub name: String,
-    pub version: String,
+    pub(crate) name: String,
+    pub(crate) version: String,
 }
 
 impl Tool {
@@ -36,63 +36,63 @@ impl Tool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ModelRecord {
     /// Its file, as it was given.
-    pub file: String,
+    pub(crate) file: String,
     /// SHA-256 of the file; where weights lie in other files, of the lines of its hash and theirs.
-    pub sha256: String,
+    pub(crate) sha256: String,
     /// Files that hold weights outside the model file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub external: Vec<FileRecord>,
+    pub(crate) external: Vec<FileRecord>,
     /// Number of inputs.
-    pub inputs: usize,
+    pub(crate) inputs: usize,
     /// Number of outputs.
-    pub outputs: usize,
+    pub(crate) outputs: usize,
     /// Number of parameters.
-    pub parameters: usize,
+    pub(crate) parameters: usize,
     /// Number of ReLU neurons.
-    pub relus: usize,
+    pub(crate) relus: usize,
     /// What the reader has to say.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// The dataset, and how its values were read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DataRecord {
     /// Its file, as it was given.
-    pub file: String,
+    pub(crate) file: String,
     /// SHA-256 of the file.
-    pub sha256: String,
+    pub(crate) sha256: String,
     /// Every file read: the data, the settings beside them, the labels.
-    pub files: Vec<FileRecord>,
+    pub(crate) files: Vec<FileRecord>,
     /// Number of inputs in it.
-    pub inputs: usize,
+    pub(crate) inputs: usize,
     /// Settings given on the command line, which go before those beside the data.
-    pub overrides: BTreeMap<String, String>,
+    pub(crate) overrides: BTreeMap<String, String>,
     /// Names of the classes, where declared.
-    pub classes: Vec<String>,
+    pub(crate) classes: Vec<String>,
 }
 
 /// The attack's settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct AttackRecord {
     /// Which attacks, in order, separated by commas.
-    pub kind: String,
+    pub(crate) kind: String,
     /// Starting points.
-    pub restarts: usize,
+    pub(crate) restarts: usize,
     /// Steps from each.
-    pub steps: usize,
+    pub(crate) steps: usize,
     /// Queries from each of the attack without gradients.
     #[serde(default)]
-    pub queries: usize,
+    pub(crate) queries: usize,
     /// First step, in half-widths of the region.
-    pub step: f64,
+    pub(crate) step: f64,
     /// Momentum.
-    pub momentum: f64,
+    pub(crate) momentum: f64,
     /// How the step shrinks.
-    pub schedule: String,
+    pub(crate) schedule: String,
     /// What is minimised.
-    pub loss: String,
+    pub(crate) loss: String,
     /// Whether targeted attacks follow.
-    pub targeted: bool,
+    pub(crate) targeted: bool,
 }
 
 impl From<&AttackSettings> for AttackRecord {
@@ -117,31 +117,31 @@ impl From<&AttackSettings> for AttackRecord {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CampaignSettings {
     /// The norm of the perturbation.
-    pub norm: String,
+    pub(crate) norm: String,
     /// The radius, where one is asked about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epsilon: Option<Exact>,
+    pub(crate) epsilon: Option<Exact>,
     /// The largest radius, where radii are searched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_epsilon: Option<Exact>,
+    pub(crate) max_epsilon: Option<Exact>,
     /// Certified radii are whole multiples of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub step: Option<Exact>,
+    pub(crate) step: Option<Exact>,
     /// How many inputs were asked for, from the first; null for all.
-    pub limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
     /// The certification method; null where none was asked for.
-    pub method: Option<String>,
+    pub(crate) method: Option<String>,
     /// How many neurons are tightened by LP.
     #[serde(default)]
-    pub lp_tighten: usize,
+    pub(crate) lp_tighten: usize,
     /// Whether proofs were asked for; absent where none can be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proofs: Option<bool>,
-    pub attack: AttackRecord,
+    pub(crate) proofs: Option<bool>,
+    pub(crate) attack: AttackRecord,
     /// Time limit an input, in seconds, for all its radii.
-    pub timeout: Option<f64>,
+    pub(crate) timeout: Option<f64>,
     /// Seed of everything random.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 impl CampaignSettings {
@@ -185,15 +185,15 @@ impl CampaignSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Header {
     /// [`SCHEMA_VERSION`].
-    pub schema_version: u32,
-    pub tool: Tool,
+    pub(crate) schema_version: u32,
+    pub(crate) tool: Tool,
     /// `certify`, `attack` or `radius`.
-    pub command: String,
+    pub(crate) command: String,
     /// What a network means: `real`, a function over the real numbers.
-    pub semantics: String,
-    pub model: ModelRecord,
-    pub data: DataRecord,
-    pub settings: CampaignSettings,
+    pub(crate) semantics: String,
+    pub(crate) model: ModelRecord,
+    pub(crate) data: DataRecord,
+    pub(crate) settings: CampaignSettings,
 }
 
 impl Header {
@@ -220,22 +220,22 @@ impl Header {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Timing {
     /// Inputs handled at once.
-    pub jobs: usize,
+    pub(crate) jobs: usize,
     /// Wall-clock time of this run of the program, loading included.
-    pub wall_seconds: f64,
+    pub(crate) wall_seconds: f64,
     /// Sum of the rows' times.
-    pub input_seconds: f64,
+    pub(crate) input_seconds: f64,
     /// Rows taken over from an earlier run's journal.
-    pub resumed_rows: usize,
+    pub(crate) resumed_rows: usize,
 }
 
 /// What the figures of a search for radii mean.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RadiusDefinitions {
     /// The rule for radii that are cut off.
-    pub censoring: String,
+    pub(crate) censoring: String,
     /// The robustness score.
-    pub robustness_score: String,
+    pub(crate) robustness_score: String,
 }
 
 /// A whole report.
@@ -243,22 +243,22 @@ pub(crate) struct RadiusDefinitions {
 pub(crate) struct Report<R = Row, F = Summary> {
     /// What was run.
     #[serde(flatten)]
-    pub header: Header,
+    pub(crate) header: Header,
     /// The weakest level among the certificates; null where there is none.
-    pub assurance_level: Option<AssuranceLevel>,
+    pub(crate) assurance_level: Option<AssuranceLevel>,
     /// What the figures mean, where they are of radii.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub definitions: Option<RadiusDefinitions>,
-    pub summary: F,
+    pub(crate) definitions: Option<RadiusDefinitions>,
+    pub(crate) summary: F,
     /// Counterexamples, and proofs with their properties, with their hashes; absent where radii are searched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub files: Option<Vec<FileRecord>>,
+    pub(crate) files: Option<Vec<FileRecord>>,
     /// The fields that may differ between two runs with equal headers.
-    pub varies_between_runs: Vec<String>,
+    pub(crate) varies_between_runs: Vec<String>,
     /// How long it took.
-    pub timing: Timing,
+    pub(crate) timing: Timing,
     /// One row an input, by index.
-    pub rows: Vec<R>,
+    pub(crate) rows: Vec<R>,
 }
 
 /// The report of `certus radius`.

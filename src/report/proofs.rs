@@ -21,18 +21,18 @@ const INDEX: &str = "index.csv";
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct ProofEntry {
     /// Position of the input in the dataset, or of the instance in its list.
-    pub index: usize,
-    pub model: PathBuf,
+    pub(crate) index: usize,
+    pub(crate) model: PathBuf,
     /// SHA-256 of the network's file, and of those that hold weights beside it.
-    pub model_sha256: String,
-    pub property: PathBuf,
+    pub(crate) model_sha256: String,
+    pub(crate) property: PathBuf,
     /// SHA-256 of its file; empty in an index made before there were such hashes.
     #[serde(default)]
-    pub property_sha256: String,
-    pub proof: PathBuf,
+    pub(crate) property_sha256: String,
+    pub(crate) proof: PathBuf,
     /// SHA-256 of its file.
     #[serde(default)]
-    pub proof_sha256: String,
+    pub(crate) proof_sha256: String,
 }
 
 impl ProofEntry {
@@ -70,25 +70,25 @@ impl ProofEntry {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct CheckRow {
     /// The proof's file, as the index has it.
-    pub proof: String,
+    pub(crate) proof: String,
     /// The property's file, as the index has it.
-    pub property: String,
+    pub(crate) property: String,
     /// Whether the property was made again from the data and found to be this one.
-    pub remade: bool,
+    pub(crate) remade: bool,
     /// Whether it was accepted.
-    pub accepted: bool,
+    pub(crate) accepted: bool,
     /// Why not.
-    pub reason: String,
+    pub(crate) reason: String,
     /// Wall-clock time.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// Processor time, where the system tells.
-    pub cpu_seconds: Option<f64>,
+    pub(crate) cpu_seconds: Option<f64>,
     /// Leaves of the proof's trees.
-    pub leaves: u64,
+    pub(crate) leaves: u64,
     /// Lines of the proof.
-    pub lines: u64,
+    pub(crate) lines: u64,
     /// Bytes of the proof's file.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 /// Why a folder of proofs cannot be read or written.
@@ -109,25 +109,25 @@ pub(crate) enum IndexError {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ProofFolder {
     /// The folder that holds the index.
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
     /// Its lines.
-    pub entries: Vec<ProofEntry>,
+    pub(crate) entries: Vec<ProofEntry>,
     /// Inputs that the campaign's journal or report calls proved and that have no proof, and which of the two does.
-    pub lacking: Vec<(usize, &'static str)>,
+    pub(crate) lacking: Vec<(usize, &'static str)>,
     /// The campaign that the folder belongs to.
-    pub campaign: Option<Claims>,
+    pub(crate) campaign: Option<Claims>,
 }
 
 /// What a campaign claims: its report, or its journal where it is not complete.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Claims {
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// What was run.
-    pub header: Header,
+    pub(crate) header: Header,
     /// What came out.
-    pub rows: Vec<Row>,
+    pub(crate) rows: Vec<Row>,
     /// The hashes of its files.
-    pub files: Vec<FileRecord>,
+    pub(crate) files: Vec<FileRecord>,
 }
 
 impl ProofFolder {

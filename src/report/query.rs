@@ -15,104 +15,104 @@ const SHORT: usize = 16;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct QueryReport {
     /// Version of the format.
-    pub schema_version: u32,
-    pub tool: Tool,
+    pub(crate) schema_version: u32,
+    pub(crate) tool: Tool,
     /// The network's file, as it was given.
-    pub model: String,
+    pub(crate) model: String,
     /// SHA-256 of that file, and of those that hold weights beside it; null where time was up before it was read.
-    pub model_sha256: Option<String>,
+    pub(crate) model_sha256: Option<String>,
     /// The property's file, as it was given.
-    pub property: String,
+    pub(crate) property: String,
     /// Number of the network's inputs.
-    pub inputs: Option<usize>,
+    pub(crate) inputs: Option<usize>,
     /// Number of the network's outputs.
-    pub outputs: Option<usize>,
+    pub(crate) outputs: Option<usize>,
     /// Number of ReLU neurons.
-    pub relus: Option<usize>,
+    pub(crate) relus: Option<usize>,
     /// Number of (region, polytope) pairs of the property.
-    pub cases: Option<usize>,
+    pub(crate) cases: Option<usize>,
     /// How far verification was to go.
-    pub method: String,
+    pub(crate) method: String,
     /// The attack that came first.
-    pub attack: String,
+    pub(crate) attack: String,
     /// Seed of everything random.
-    pub seed: u64,
-    pub verdict: VerdictName,
+    pub(crate) seed: u64,
+    pub(crate) verdict: VerdictName,
     /// Why, where unknown.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// Whether the time limit is why.
-    pub timed_out: bool,
+    pub(crate) timed_out: bool,
     /// The stage that decided.
-    pub stage: Option<String>,
+    pub(crate) stage: Option<String>,
     /// What must be trusted, where certified.
-    pub assurance: Option<AssuranceLevel>,
+    pub(crate) assurance: Option<AssuranceLevel>,
     /// The least proven lower bound of a margin; null where none was computed, or where it is −∞.
-    pub bound: Option<f64>,
+    pub(crate) bound: Option<f64>,
     /// Domains that branch and bound looked at.
-    pub domains: usize,
+    pub(crate) domains: usize,
     /// Domains still open.
-    pub open_domains: usize,
+    pub(crate) open_domains: usize,
     /// Wall-clock time, loading included.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// Most memory that the process ever held, in 10⁶ bytes, where the system tells.
-    pub peak_mb: Option<f64>,
+    pub(crate) peak_mb: Option<f64>,
     /// What the reader has to say.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// The point, where falsified; it is not read back.
     #[serde(skip_deserializing)]
-    pub counterexample: Option<CounterexampleRecord>,
+    pub(crate) counterexample: Option<CounterexampleRecord>,
     /// The proof, where one was asked for and there is no counterexample.
-    pub proof: Option<ProofRecord>,
+    pub(crate) proof: Option<ProofRecord>,
 }
 
 /// A proof that was asked for.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct ProofRecord {
     /// Where it lies; null where there is none that the checker accepted.
-    pub file: Option<String>,
+    pub(crate) file: Option<String>,
     /// Why there is none.
-    pub problem: Option<String>,
+    pub(crate) problem: Option<String>,
     /// Bytes of its text.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// Bytes of the file.
-    pub file_bytes: u64,
+    pub(crate) file_bytes: u64,
     /// Leaves of its trees.
-    pub leaves: u64,
+    pub(crate) leaves: u64,
     /// Wall-clock time of the search.
-    pub search_seconds: f64,
+    pub(crate) search_seconds: f64,
     /// Processor time of the search, where the system tells.
-    pub search_cpu_seconds: Option<f64>,
+    pub(crate) search_cpu_seconds: Option<f64>,
     /// Processor time of reading the files with the checker's readers, where the system tells.
-    pub read_cpu_seconds: Option<f64>,
+    pub(crate) read_cpu_seconds: Option<f64>,
     /// Processor time of writing the proof, where the system tells.
-    pub write_cpu_seconds: Option<f64>,
+    pub(crate) write_cpu_seconds: Option<f64>,
     /// Wall-clock time of checking.
-    pub check_seconds: f64,
+    pub(crate) check_seconds: f64,
     /// Processor time of checking, where the system tells; of a long proof, with the decompression of what was written.
-    pub check_cpu_seconds: Option<f64>,
+    pub(crate) check_cpu_seconds: Option<f64>,
     /// How often the checker had to reject it first.
-    pub mended: usize,
+    pub(crate) mended: usize,
 }
 
 /// A point that violates the property.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct CounterexampleRecord {
     /// Where it was written, if anywhere.
-    pub file: Option<String>,
+    pub(crate) file: Option<String>,
     /// Index of the claim that it refutes.
-    pub claim: usize,
+    pub(crate) claim: usize,
     /// Index of the polytope that its output lies in.
-    pub polytope: usize,
+    pub(crate) polytope: usize,
     /// The point, exactly.
-    pub input: Vec<Coordinate>,
+    pub(crate) input: Vec<Coordinate>,
     /// Its output in double precision.
-    pub output: Vec<f64>,
+    pub(crate) output: Vec<f64>,
     /// Its output in single precision.
-    pub output_f32: Vec<f32>,
+    pub(crate) output_f32: Vec<f32>,
     /// Whether the single-precision output violates the property too. The real output always does.
-    pub holds_in_f32: bool,
+    pub(crate) holds_in_f32: bool,
     /// How far inside the unsafe polytope the real output lies at least; null where that is everything.
-    pub slack: Option<f64>,
+    pub(crate) slack: Option<f64>,
 }
 
 /// An exact number as text: in JSON a number with all its places, or a string where it is a fraction such as 1/15.

@@ -13,21 +13,21 @@ use toml::de::{DeTable, DeValue};
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}:{line}: {}{problem}", file.display(), if key.is_empty() { String::new() } else { format!("'{key}': ") })]
 pub(crate) struct PlanError {
-    pub file: PathBuf,
-    pub line: usize,
+    pub(crate) file: PathBuf,
+    pub(crate) line: usize,
     /// The key, such as `model[2].file`; empty where the file is no TOML.
-    pub key: String,
-    pub problem: String,
+    pub(crate) key: String,
+    pub(crate) problem: String,
     /// Whether it is that a file is not there.
-    pub missing: bool,
+    pub(crate) missing: bool,
 }
 
 /// Where a value stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
-    pub line: usize,
+    pub(crate) line: usize,
     /// The key, such as `model[2].file`.
-    pub key: String,
+    pub(crate) key: String,
 }
 
 impl Place {
@@ -41,8 +41,8 @@ impl Place {
 /// A file's name and text.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
-    pub file: &'a Path,
-    pub text: &'a str,
+    pub(crate) file: &'a Path,
+    pub(crate) text: &'a str,
 }
 
 impl<'a> Source<'a> {

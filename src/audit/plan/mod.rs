@@ -26,141 +26,141 @@ pub(crate) const TEMPLATE: &str = include_str!("template.toml");
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Plan {
     /// What a reader should know that no measurement tells.
-    pub about: About,
+    pub(crate) about: About,
     /// Seed of everything random.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Time limit of one step on one input.
-    pub timeout: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
     /// Counterexamples shown for each model and dataset.
-    pub shown: usize,
-    pub data: Vec<DataPlan>,
-    pub models: Vec<ModelPlan>,
+    pub(crate) shown: usize,
+    pub(crate) data: Vec<DataPlan>,
+    pub(crate) models: Vec<ModelPlan>,
     /// The attacks, in the order in which they are tried.
-    pub attacks: Vec<AttackPlan>,
+    pub(crate) attacks: Vec<AttackPlan>,
     /// The certification methods.
-    pub methods: Vec<MethodPlan>,
+    pub(crate) methods: Vec<MethodPlan>,
     /// Attacks in the Euclidean norm.
-    pub l2_attacks: Vec<AttackPlan>,
+    pub(crate) l2_attacks: Vec<AttackPlan>,
     /// Corruptions, each at five severities.
-    pub shifts: Vec<Corruption>,
+    pub(crate) shifts: Vec<Corruption>,
     /// Semantic perturbations to be certified.
-    pub semantics: Vec<SemanticPlan>,
+    pub(crate) semantics: Vec<SemanticPlan>,
     /// Whether and how certified and attacked radii are searched.
-    pub radius: Option<RadiusPlan>,
+    pub(crate) radius: Option<RadiusPlan>,
     /// Whether and how proofs are written and checked.
-    pub proofs: Option<ProofPlan>,
+    pub(crate) proofs: Option<ProofPlan>,
     /// On how many inputs of each dataset signs of masked gradients are looked for.
-    pub masking: usize,
+    pub(crate) masking: usize,
     /// What the results have to reach.
-    pub criteria: Vec<Criterion>,
+    pub(crate) criteria: Vec<Criterion>,
 }
 
 /// Who asks, what for, and what is taken for granted: texts that the report repeats.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct About {
-    pub title: String,
+    pub(crate) title: String,
     /// A number or code by which the organisation files it.
-    pub reference: String,
+    pub(crate) reference: String,
     /// Who is responsible.
-    pub organisation: String,
+    pub(crate) organisation: String,
     /// Who ran it.
-    pub operator: String,
+    pub(crate) operator: String,
     /// The date; empty for that of the run.
-    pub date: String,
+    pub(crate) date: String,
     /// What the models are for, and where.
-    pub intended_use: String,
+    pub(crate) intended_use: String,
     /// What the adversary wants.
-    pub goal: String,
+    pub(crate) goal: String,
     /// What the adversary knows.
-    pub knowledge: String,
+    pub(crate) knowledge: String,
     /// What the adversary can do.
-    pub capability: String,
+    pub(crate) capability: String,
     /// Assumptions beyond those of the method.
-    pub assumptions: Vec<String>,
+    pub(crate) assumptions: Vec<String>,
     /// Limitations beyond those of the method.
-    pub limitations: Vec<String>,
+    pub(crate) limitations: Vec<String>,
     /// What the audit does not speak about.
-    pub out_of_scope: Vec<String>,
+    pub(crate) out_of_scope: Vec<String>,
 }
 
 /// A dataset.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DataPlan {
     /// Its name in the report.
-    pub name: String,
-    pub file: PathBuf,
+    pub(crate) name: String,
+    pub(crate) file: PathBuf,
     /// How to read it, beyond what the settings beside the file say.
-    pub reading: DataSettings,
+    pub(crate) reading: DataSettings,
     /// The same as texts, for the report.
-    pub reading_texts: Vec<(String, String)>,
+    pub(crate) reading_texts: Vec<(String, String)>,
     /// How many inputs, from the first; `None` for all.
-    pub limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
     /// Where the inputs come from, and that they were not trained on.
-    pub split: String,
+    pub(crate) split: String,
     /// What ε is measured in.
-    pub unit: String,
+    pub(crate) unit: String,
     /// The radii, increasing.
-    pub epsilons: Vec<Rational>,
+    pub(crate) epsilons: Vec<Rational>,
     /// The radii of Euclidean attacks, increasing.
-    pub l2_epsilons: Vec<Rational>,
+    pub(crate) l2_epsilons: Vec<Rational>,
     /// The largest radius that bisection asks about.
-    pub radius_up_to: Rational,
+    pub(crate) radius_up_to: Rational,
     /// Another dataset whose inputs the models should be unsure about.
-    pub outside: Option<usize>,
+    pub(crate) outside: Option<usize>,
     /// Where the dataset stands in the plan.
-    pub place: Place,
+    pub(crate) place: Place,
 }
 
 /// A model.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ModelPlan {
     /// Its name in the report.
-    pub name: String,
-    pub file: PathBuf,
+    pub(crate) name: String,
+    pub(crate) file: PathBuf,
     /// The datasets that it is asked about.
-    pub data: Vec<usize>,
+    pub(crate) data: Vec<usize>,
     /// How it was trained.
-    pub training: String,
+    pub(crate) training: String,
     /// Inputs with outputs that another implementation computed.
-    pub reference: Option<PathBuf>,
+    pub(crate) reference: Option<PathBuf>,
     /// Where the file's name stands in the plan.
-    pub place: Place,
+    pub(crate) place: Place,
 }
 
 /// An attack.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct AttackPlan {
     /// Its name in the report.
-    pub name: String,
+    pub(crate) name: String,
     /// How it goes about it.
-    pub settings: AttackSettings,
+    pub(crate) settings: AttackSettings,
 }
 
 /// A certification method.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct MethodPlan {
     /// Its name in the report.
-    pub name: String,
+    pub(crate) name: String,
     /// The method.
     #[serde(with = "word")]
-    pub method: Method,
+    pub(crate) method: Method,
     /// Whether it decides every query, given time.
-    pub complete: bool,
+    pub(crate) complete: bool,
     /// How many neurons are tightened by LP.
-    pub lp_tighten: usize,
+    pub(crate) lp_tighten: usize,
 }
 
 /// A semantic perturbation to be certified.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SemanticPlan {
     /// Its name in the report.
-    pub name: String,
+    pub(crate) name: String,
     /// What is done to an image.
-    pub kind: SemanticKind,
+    pub(crate) kind: SemanticKind,
     /// How many inputs of each dataset are asked about, from the first; `None` for all.
-    pub inputs: Option<usize>,
+    pub(crate) inputs: Option<usize>,
     /// The certification method.
-    pub method: Method,
+    pub(crate) method: Method,
 }
 
 /// What is done to an image; see [`Perturbation`].
@@ -196,22 +196,22 @@ impl SemanticKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RadiusPlan {
     /// How many inputs of each dataset, from the first; `None` for all.
-    pub inputs: Option<usize>,
+    pub(crate) inputs: Option<usize>,
     /// Radii from 0 to the largest in so many steps.
-    pub steps: u64,
+    pub(crate) steps: u64,
     /// The certification method.
     #[serde(with = "word")]
-    pub method: Method,
+    pub(crate) method: Method,
 }
 
 /// How proofs are made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ProofPlan {
     /// For how many inputs of each dataset, from the first; each at the largest radius at which it is certified; `None` for all.
-    pub inputs: Option<usize>,
+    pub(crate) inputs: Option<usize>,
     /// The method that looks for them.
     #[serde(with = "word")]
-    pub method: Method,
+    pub(crate) method: Method,
 }
 
 impl DataPlan {
@@ -239,14 +239,14 @@ pub(crate) enum Measure {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Criterion {
     /// The models, of those that are asked about the dataset.
-    pub models: Vec<usize>,
-    pub data: usize,
+    pub(crate) models: Vec<usize>,
+    pub(crate) data: usize,
     /// Which share.
-    pub measure: Measure,
+    pub(crate) measure: Measure,
     /// At which of the dataset's radii; `None` for the clean accuracy.
-    pub epsilon: Option<usize>,
+    pub(crate) epsilon: Option<usize>,
     /// The least share.
-    pub at_least: Rational,
+    pub(crate) at_least: Rational,
 }
 
 impl Plan {

@@ -15,16 +15,16 @@ pub(crate) struct Bracket {
     /// The largest radius of the grid with a certificate; it covers all smaller ones. `None` where not even the input as it is
     /// could be certified (its margin is lost in rounding).
     #[serde(with = "exact")]
-    pub certified: Option<Rational>,
+    pub(crate) certified: Option<Rational>,
     /// What must be trusted to believe that certificate.
-    pub assurance: Option<AssuranceLevel>,
+    pub(crate) assurance: Option<AssuranceLevel>,
     /// The distance of the nearest counterexample found, at most the grid's maximum; `None` where none was found up to there.
     #[serde(with = "exact")]
-    pub attacked: Option<Rational>,
+    pub(crate) attacked: Option<Rational>,
     /// Why the next radius of the grid was left undecided; `None` where it is refuted or beyond the maximum.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// Number of questions asked.
-    pub questions: usize,
+    pub(crate) questions: usize,
 }
 
 /// How a radius is asked about.

@@ -21,20 +21,20 @@ use std::time::{Duration, Instant};
 #[serde(deny_unknown_fields)]
 pub(crate) struct RadiusRow {
     /// Position in the dataset.
-    pub index: usize,
+    pub(crate) index: usize,
     /// The class that the dataset gives.
-    pub label: usize,
+    pub(crate) label: usize,
     /// Arg max at the input as it is; `None` where the largest output is not unique or is NaN.
-    pub predicted: Option<usize>,
+    pub(crate) predicted: Option<usize>,
     /// Whether the input as it is gets its label; if not, its radius counts as 0 and nothing else is known.
-    pub correct: bool,
+    pub(crate) correct: bool,
     /// What encloses the radius.
     #[serde(flatten)]
-    pub bracket: Bracket,
+    pub(crate) bracket: Bracket,
     /// The nearest counterexample's file, relative to the report.
-    pub counterexample: Option<String>,
+    pub(crate) counterexample: Option<String>,
     /// Wall-clock time. Varies between runs.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
 }
 
 impl RadiusRow {
@@ -79,13 +79,13 @@ impl Line for RadiusRow {
 /// A network, inputs, and the radii to ask about.
 pub(crate) struct RadiusSearch<'a> {
     /// The network and the dataset.
-    pub classifier: &'a Classifier,
+    pub(crate) classifier: &'a Classifier,
     /// How many of its inputs are asked about, from the first.
-    pub inputs: usize,
-    pub grid: &'a Grid,
+    pub(crate) inputs: usize,
+    pub(crate) grid: &'a Grid,
     /// How each radius is asked about. `timeout` is the time for all radii of an input; `seed` seeds every input by
     /// [`input_seed`].
-    pub settings: &'a Settings,
+    pub(crate) settings: &'a Settings,
 }
 
 impl Work for RadiusSearch<'_> {

@@ -20,11 +20,11 @@ pub(super) const QUANTILES: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Quantile {
     /// Its order, between 0 and 1.
-    pub order: f64,
+    pub(crate) order: f64,
     /// Its value, at most the largest radius asked about.
-    pub radius: Exact,
+    pub(crate) radius: Exact,
     /// Whether the value is cut off: certified up to the largest radius at least, or no counterexample up to there.
-    pub censored: bool,
+    pub(crate) censored: bool,
 }
 
 /// One kind of radius over all inputs. An audit keeps its quantiles as [order, value].
@@ -32,14 +32,14 @@ pub(crate) struct Quantile {
 pub(crate) struct Spread<Q = Quantile> {
     /// The mean of min(radius, largest) over all inputs, misclassified ones counting 0: for certified radii the *average
     /// certified radius* (Zhai et al., *MACER*, ICLR 2020). `None` where there are no inputs.
-    pub mean: Option<f64>,
+    pub(crate) mean: Option<f64>,
     /// The same over the inputs that are classified correctly.
-    pub mean_of_correct: Option<f64>,
+    pub(crate) mean_of_correct: Option<f64>,
     /// Quantiles over all inputs: the least radius r such that at least the share `order` of the inputs has a radius of at
     /// most r. Empty where there are no inputs.
-    pub quantiles: Vec<Q>,
+    pub(crate) quantiles: Vec<Q>,
     /// Inputs whose radius is cut off.
-    pub censored: usize,
+    pub(crate) censored: usize,
 }
 
 /// Radii of a dataset.
@@ -47,13 +47,13 @@ pub(crate) struct Spread<Q = Quantile> {
 pub(crate) struct RadiusSummary {
     /// Correct / all.
     #[serde(rename = "clean_accuracy")]
-    pub clean: Share,
+    pub(crate) clean: Share,
     /// Certified radii.
-    pub certified: Spread,
+    pub(crate) certified: Spread,
     /// Distances of counterexamples. The mean of the robust radii, cut off alike, lies between both means.
-    pub attacked: Spread,
+    pub(crate) attacked: Spread,
     /// The mean certified radius over the largest radius; `None` where there are no inputs.
-    pub robustness_score: Option<f64>,
+    pub(crate) robustness_score: Option<f64>,
 }
 
 impl RadiusSummary {

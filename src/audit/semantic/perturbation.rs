@@ -170,11 +170,11 @@ pub enum PerturbationError {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct AffineFamily {
     /// x₀.
-    pub offset: Vec<Rational>,
+    pub(crate) offset: Vec<Rational>,
     /// The entries (parameter, coefficient) of each row of D.
-    pub rows: Vec<Vec<(usize, Rational)>>,
+    pub(crate) rows: Vec<Vec<(usize, Rational)>>,
     /// The box of the parameters.
-    pub parameters: Vec<(Rational, Rational)>,
+    pub(crate) parameters: Vec<(Rational, Rational)>,
 }
 
 impl AffineFamily {

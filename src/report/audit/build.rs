@@ -21,19 +21,19 @@ const VARIES: [&str; 2] = ["run", "rows[].seconds"];
 /// A finished audit, ready to be reported.
 pub(crate) struct FinishedAudit<'a> {
     /// What was asked.
-    pub plan: &'a Plan,
+    pub(crate) plan: &'a Plan,
     /// With what.
-    pub subjects: &'a [Subject<'a>],
+    pub(crate) subjects: &'a [Subject<'a>],
     /// What it was set up to do.
-    pub setup: Setup,
+    pub(crate) setup: Setup,
     /// When and where it was begun.
-    pub run: RunRecord,
+    pub(crate) run: RunRecord,
     /// The finished steps.
-    pub entries: &'a [Entry],
+    pub(crate) entries: &'a [Entry],
     /// What follows from them.
-    pub results: &'a [SubjectResults],
+    pub(crate) results: &'a [SubjectResults],
     /// The folder's files but those that are made of the report.
-    pub files: Vec<FileRecord>,
+    pub(crate) files: Vec<FileRecord>,
 }
 
 impl FinishedAudit<'_> {

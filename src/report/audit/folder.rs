@@ -25,8 +25,8 @@ const TABLE: &str = "rows.csv";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rendered {
     /// SHA-256 of report.json.
-    pub id: String,
-    pub page: PathBuf,
+    pub(crate) id: String,
+    pub(crate) page: PathBuf,
 }
 
 /// The first line of the journal.

@@ -54,9 +54,9 @@ impl fmt::Display for Alteration {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sealed {
     /// The report's id: SHA-256 of report.json.
-    pub id: String,
+    pub(crate) id: String,
     /// How many files the manifest lists.
-    pub files: usize,
+    pub(crate) files: usize,
 }
 
 /// Every file below a folder but the manifest.

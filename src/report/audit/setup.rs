@@ -13,101 +13,101 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Agreement {
     /// The file with the reference outputs.
-    pub file: String,
+    pub(crate) file: String,
     /// SHA-256 of it.
-    pub sha256: String,
+    pub(crate) sha256: String,
     /// How many inputs it has.
-    pub inputs: usize,
+    pub(crate) inputs: usize,
     /// The largest |ours − theirs| over all outputs.
-    pub max_difference: f64,
+    pub(crate) max_difference: f64,
     /// The largest |theirs|.
-    pub max_output: f64,
+    pub(crate) max_output: f64,
     /// On how many inputs both have the same arg max.
-    pub same_class: usize,
+    pub(crate) same_class: usize,
 }
 
 /// A model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct AuditModel {
     /// Its name in the plan.
-    pub name: String,
+    pub(crate) name: String,
     /// Its file, as the plan names it.
-    pub file: String,
+    pub(crate) file: String,
     /// SHA-256 of the file; where weights lie in other files, of the lines of its hash and theirs.
-    pub sha256: String,
+    pub(crate) sha256: String,
     /// Files with weights outside it.
-    pub external: Vec<FileRecord>,
+    pub(crate) external: Vec<FileRecord>,
     /// How it was trained, as the plan says.
-    pub training: String,
+    pub(crate) training: String,
     /// Shape of the input tensor.
-    pub input_shape: Vec<usize>,
+    pub(crate) input_shape: Vec<usize>,
     /// Shape of the output tensor.
-    pub output_shape: Vec<usize>,
+    pub(crate) output_shape: Vec<usize>,
     /// Number of parameters.
-    pub parameters: usize,
+    pub(crate) parameters: usize,
     /// Number of ReLU neurons.
-    pub relus: usize,
+    pub(crate) relus: usize,
     /// How often each operator occurs in the file.
-    pub operators: BTreeMap<String, usize>,
+    pub(crate) operators: BTreeMap<String, usize>,
     /// What the reader has to say.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// Agreement with reference outputs, where the plan gives some.
-    pub agreement: Option<Agreement>,
+    pub(crate) agreement: Option<Agreement>,
 }
 
 /// A dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct AuditData {
     /// Its name in the plan.
-    pub name: String,
+    pub(crate) name: String,
     /// Its file, as the plan names it.
-    pub file: String,
+    pub(crate) file: String,
     /// Every file read, with its hash.
-    pub files: Vec<FileRecord>,
+    pub(crate) files: Vec<FileRecord>,
     /// Settings in the plan, which go before those beside the data.
-    pub overrides: BTreeMap<String, String>,
+    pub(crate) overrides: BTreeMap<String, String>,
     /// Number of inputs in it.
-    pub inputs: usize,
+    pub(crate) inputs: usize,
     /// How many of them were used: the first ones.
-    pub used: usize,
+    pub(crate) used: usize,
     /// Shape of an input.
-    pub shape: Vec<usize>,
+    pub(crate) shape: Vec<usize>,
     /// Names of the classes; their numbers where they have none.
-    pub classes: Vec<String>,
+    pub(crate) classes: Vec<String>,
     /// How often each class occurs among the inputs used.
-    pub class_counts: Vec<usize>,
+    pub(crate) class_counts: Vec<usize>,
     /// Where the inputs come from, as the plan says.
-    pub split: String,
+    pub(crate) split: String,
     /// What ε is measured in, as the plan says.
-    pub unit: String,
+    pub(crate) unit: String,
     /// Stored value × scale = these units.
-    pub scale: String,
+    pub(crate) scale: String,
     /// The valid range, where all features have the same; null where there is none.
-    pub domain: Option<[f64; 2]>,
+    pub(crate) domain: Option<[f64; 2]>,
     /// Whether normalisation was folded into the network.
-    pub normalised: bool,
+    pub(crate) normalised: bool,
     /// Whether ε is scaled feature by feature.
-    pub scaled_epsilon: bool,
-    pub epsilons: Vec<Exact>,
+    pub(crate) scaled_epsilon: bool,
+    pub(crate) epsilons: Vec<Exact>,
     /// The radii of Euclidean attacks.
-    pub l2_epsilons: Vec<Exact>,
+    pub(crate) l2_epsilons: Vec<Exact>,
     /// The largest radius that bisection asks about.
-    pub radius_up_to: Exact,
+    pub(crate) radius_up_to: Exact,
     /// The dataset whose inputs the models should be unsure about.
-    pub outside: Option<String>,
+    pub(crate) outside: Option<String>,
 }
 
 /// A semantic perturbation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SemanticSetup {
     /// Its name in the plan.
-    pub name: String,
+    pub(crate) name: String,
     /// What is done, in words.
-    pub what: String,
+    pub(crate) what: String,
     /// How many inputs of each dataset are asked about; null for all.
-    pub inputs: Option<usize>,
+    pub(crate) inputs: Option<usize>,
     /// The certification method.
-    pub method: String,
+    pub(crate) method: String,
 }
 
 impl From<&SemanticPlan> for SemanticSetup {
@@ -176,9 +176,9 @@ fn ordinal(stride: usize) -> String {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct AttackSetup {
     /// Its name in the plan.
-    pub name: String,
+    pub(crate) name: String,
     /// How it goes about it.
-    pub settings: AttackRecord,
+    pub(crate) settings: AttackRecord,
 }
 
 impl From<&AttackPlan> for AttackSetup {
@@ -192,11 +192,11 @@ impl From<&AttackPlan> for AttackSetup {
 pub(crate) struct Build {
     /// Name and version.
     #[serde(flatten)]
-    pub tool: Tool,
+    pub(crate) tool: Tool,
     /// The commit, where the build was told (`CERTUS_COMMIT`).
-    pub commit: Option<String>,
+    pub(crate) commit: Option<String>,
     /// Cargo features that are on.
-    pub features: Vec<String>,
+    pub(crate) features: Vec<String>,
 }
 
 impl Build {
@@ -212,32 +212,32 @@ impl Build {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Setup {
     /// Version of the format.
-    pub schema_version: u32,
+    pub(crate) schema_version: u32,
     /// `audit`.
-    pub command: String,
-    pub build: Build,
+    pub(crate) command: String,
+    pub(crate) build: Build,
     /// What a network means: `real`, a function over the real numbers.
-    pub semantics: String,
+    pub(crate) semantics: String,
     /// Seed of everything random.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Time limit of one step on one input, in seconds.
-    pub timeout: Option<f64>,
-    pub models: Vec<AuditModel>,
-    pub data: Vec<AuditData>,
-    pub attacks: Vec<AttackSetup>,
+    pub(crate) timeout: Option<f64>,
+    pub(crate) models: Vec<AuditModel>,
+    pub(crate) data: Vec<AuditData>,
+    pub(crate) attacks: Vec<AttackSetup>,
     /// Attacks in the Euclidean norm.
-    pub l2_attacks: Vec<AttackSetup>,
-    pub methods: Vec<MethodPlan>,
+    pub(crate) l2_attacks: Vec<AttackSetup>,
+    pub(crate) methods: Vec<MethodPlan>,
     /// Corruptions, by name.
-    pub shifts: Vec<String>,
+    pub(crate) shifts: Vec<String>,
     /// Semantic perturbations.
-    pub perturbations: Vec<SemanticSetup>,
+    pub(crate) perturbations: Vec<SemanticSetup>,
     /// How radii are searched; null where they are not.
-    pub radius: Option<RadiusPlan>,
+    pub(crate) radius: Option<RadiusPlan>,
     /// How proofs are made; null where they are not.
-    pub proofs: Option<ProofPlan>,
+    pub(crate) proofs: Option<ProofPlan>,
     /// On how many inputs of each dataset signs of masked gradients are looked for.
-    pub masking: usize,
+    pub(crate) masking: usize,
 }
 
 impl Setup {

@@ -14,9 +14,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 /// What a section is made of.
 pub(super) struct Context<'a> {
     /// The report.
-    pub report: &'a AuditReport,
+    pub(crate) report: &'a AuditReport,
     /// Its id.
-    pub id: &'a str,
+    pub(crate) id: &'a str,
 }
 
 const STYLE: &str = include_str!("style.css");

@@ -29,17 +29,17 @@ pub(super) fn definitions() -> Markup {
 /// A picture with its caption, and its content in words for those who do not see it.
 pub(super) struct Picture {
     /// Unique in the page.
-    pub id: String,
+    pub(crate) id: String,
     /// Width and height in units of the drawing.
-    pub size: (f64, f64),
+    pub(crate) size: (f64, f64),
     /// What it is.
-    pub title: String,
+    pub(crate) title: String,
     /// What it shows, numbers included.
-    pub words: String,
+    pub(crate) words: String,
     /// The caption above it.
-    pub caption: Markup,
+    pub(crate) caption: Markup,
     /// The drawing.
-    pub drawing: Markup,
+    pub(crate) drawing: Markup,
 }
 
 impl Picture {
@@ -69,14 +69,14 @@ pub(super) fn at(x: f64) -> String {
 /// The area of a plot with two axes.
 #[derive(Clone, Copy)]
 pub(super) struct Frame {
-    pub left: f64,
-    pub right: f64,
-    pub top: f64,
-    pub bottom: f64,
+    pub(crate) left: f64,
+    pub(crate) right: f64,
+    pub(crate) top: f64,
+    pub(crate) bottom: f64,
     /// Values at the left and right end.
-    pub x: (f64, f64),
+    pub(crate) x: (f64, f64),
     /// Values at the lower and upper end.
-    pub y: (f64, f64),
+    pub(crate) y: (f64, f64),
 }
 
 impl Frame {
@@ -118,8 +118,8 @@ impl Frame {
 
 /// Ticks and name of an axis.
 pub(super) struct Axis {
-    pub name: String,
-    pub ticks: Vec<(f64, String)>,
+    pub(crate) name: String,
+    pub(crate) ticks: Vec<(f64, String)>,
 }
 
 impl Axis {

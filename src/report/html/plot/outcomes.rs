@@ -7,9 +7,9 @@ use maud::{Markup, html};
 
 /// One bar: a name, how many inputs there are, and [certified, undecided, broken, misclassified] of them.
 pub(in crate::report::html) struct Bar {
-    pub name: String,
+    pub(crate) name: String,
     /// The counts.
-    pub counts: [usize; 4],
+    pub(crate) counts: [usize; 4],
 }
 
 const CLASSES: [&str; 4] = ["c-certified", "band", "c-broken", "c-wrong"];

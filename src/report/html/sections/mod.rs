@@ -28,11 +28,11 @@ use maud::Markup;
 /// A section of the page.
 pub(super) struct Section {
     /// Its anchor.
-    pub id: &'static str,
+    pub(crate) id: &'static str,
     /// Its title.
-    pub title: &'static str,
+    pub(crate) title: &'static str,
     /// What it says; `None` where it has nothing to say about this report.
-    pub content: fn(&Context) -> Option<Markup>,
+    pub(crate) content: fn(&Context) -> Option<Markup>,
 }
 
 /// All of them.
