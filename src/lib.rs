@@ -91,7 +91,7 @@ pub use net::{BuildError, LinearMap, Matrix, Network, NetworkBuilder};
 pub use num::{Rational, parse_rational};
 pub use prove::{Mode, Model, NotProved, Proof, Proved, certify};
 pub use query::{Classifier, ClassifierError, OpenError, Query, QueryError};
-pub use spec::{Ball, Claim, HalfSpace, Norm, Property, Region, RegionError};
+pub use spec::{Claim, HalfSpace, Norm, Property, Region, RegionError};
 pub use verify::{
     AssuranceLevel, Certificate, Method, Outcome, ProofWish, Settings, Verdict, verify,
     verify_with_proof,

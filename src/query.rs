@@ -3,7 +3,7 @@
 use crate::load::{Dataset, DatasetError, NetworkError, PropertyError, Statement, load_network};
 use crate::net::{BuildError, FinalOperator, Network};
 use crate::num::Rational;
-use crate::spec::{Ball, Claim, HalfSpace, Norm, Property, Region, RegionError};
+use crate::spec::{Claim, HalfSpace, Norm, Property, Region, RegionError};
 use std::path::Path;
 use std::sync::Arc;
 use thiserror::Error;
@@ -111,7 +111,6 @@ pub struct Query {
     network: Arc<Network>,
     statement: Statement,
     own_outputs: usize,
-    ball: Option<Ball>,
 }
 
 impl Query {
@@ -145,10 +144,11 @@ impl Query {
         if statement.property.uses_inputs {
             network = Arc::new(Arc::unwrap_or_clone(network).with_inputs_as_outputs()?);
         }
-        Ok(Self { network, statement, own_outputs, ball: None })
+        Ok(Self { network, statement, own_outputs })
     }
 
-    /// Whether the arg max of the outputs is `label` on a whole region.
+    /// Whether the arg max of the outputs is `label` on a whole region. Of a Euclidean ball, bounds are those of the smallest box around
+    /// it, so what they certify holds on the ball; counterexamples lie in the ball.
     ///
     /// # Errors
     /// As [`Self::new`], and where there is no such class.
@@ -163,20 +163,6 @@ impl Query {
             return Err(QueryError::Label { label, classes });
         }
         Self::new(network, Property::classification(region, label, classes))
-    }
-
-    /// Whether the arg max of the outputs is `label` on a whole ball. Bounds are those of the smallest box around it, so what
-    /// they certify holds on the ball; counterexamples lie in the ball.
-    ///
-    /// # Errors
-    /// As [`Self::classification`].
-    pub fn in_ball(
-        network: impl Into<Arc<Network>>,
-        ball: Ball,
-        label: usize,
-    ) -> Result<Self, QueryError> {
-        let query = Self::classification(network, ball.region().clone(), label)?;
-        Ok(Self { ball: Some(ball), ..query })
     }
 
     /// The network as it is asked about.
@@ -201,12 +187,6 @@ impl Query {
     #[must_use]
     pub fn statement(&self) -> &Statement {
         &self.statement
-    }
-
-    /// The ball that the query is about, if it was made of one.
-    #[must_use]
-    pub fn ball(&self) -> Option<&Ball> {
-        self.ball.as_ref()
     }
 }
 
@@ -351,6 +331,6 @@ impl Classifier {
         if index >= self.data.len() {
             return Err(QueryError::Index { index, inputs: self.data.len() });
         }
-        Query::in_ball(self.network.clone(), self.data.ball(index, norm, eps)?, label)
+        Query::classification(self.network.clone(), self.data.region(index, norm, eps)?, label)
     }
 }

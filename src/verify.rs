@@ -246,9 +246,12 @@ fn by_attack(query: &Query, settings: &Settings, limits: &Limits) -> Option<Outc
     Some(falsified(Box::new(found), Stage::Attack, Effort::default()))
 }
 
-fn in_ball(query: &Query, outcome: Outcome) -> Outcome {
-    match (query.ball(), &outcome.verdict) {
-        (Some(ball), Verdict::Falsified(found)) if !found.is_in(ball) => {
+/// What bounds of boxes say about regions: what is beaten beside a region says nothing.
+fn in_region(query: &Query, outcome: Outcome) -> Outcome {
+    match &outcome.verdict {
+        Verdict::Falsified(found)
+            if !query.property().claims[found.claim()].region.holds(found.exact_input()) =>
+        {
             undecided(Reason::BoundTooWeak, outcome.bound.unwrap_or(f64::INFINITY), outcome.effort)
         }
         _ => outcome,
@@ -274,12 +277,12 @@ impl Bounds<'_> {
         let proof = trees.filter(|_| matches!(outcome.verdict, Verdict::Certified(_)));
         let (net, statement) = (self.query.network(), self.query.statement());
         let proof = proof.map(|trees| Proof::new(net, statement, trees));
-        (in_ball(self.query, outcome), proof)
+        (in_region(self.query, outcome), proof)
     }
 
     fn in_box(&self) -> (Outcome, Option<Vec<Tree>>) {
         let &Self { query, settings, limits, recorded, .. } = self;
-        let (net, property) = (query.network(), query.property());
+        let (net, property) = (query.network(), &*query.property().of_boxes());
         let claims = property.claims.len();
         let (mut proved, mut least) = (f64::INFINITY, f64::INFINITY);
         let mut stage: Option<Stage> = None;

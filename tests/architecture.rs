@@ -233,3 +233,15 @@ fn no_kind_of_node_is_passed_over_in_silence() {
     }
     assert!(matches > 8, "only {matches} matches on kinds of nodes were found");
 }
+
+/// A new norm is one file of spec, one of attack, and the moves of random search; plans have a list of Euclidean steps.
+#[test]
+fn one_norm_is_told_from_another_in_its_room() {
+    let rooms = ["spec/norm.rs", "attack/norm.rs", "attack/square.rs", "audit/plan/read.rs"];
+    for file in files(&root().join("src")) {
+        let told_apart = ["Norm::Linf =>", "Norm::L2 =>", "(Norm::"];
+        let found = told_apart.iter().any(|arm| without_tests(&file).contains(arm));
+        let own = rooms.iter().any(|room| file.ends_with(room));
+        assert!(own || !found, "{} tells norms apart", file.display());
+    }
+}

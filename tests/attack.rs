@@ -9,7 +9,7 @@ use certus::attack::{
 use certus::load::parse_vnnlib;
 use certus::net::{Boxes, Matrix, Network};
 use certus::num::{Rational, exact_decimal, parse_rational, round_nearest};
-use certus::spec::{Claim, HalfSpace, Polytope, Property, Region};
+use certus::spec::{Claim, HalfSpace, Norm, Polytope, Property, Region};
 use common::asked;
 use common::exact::{evaluate, exact};
 use common::seeded;
@@ -134,7 +134,7 @@ fn known_adversarial_points_are_found() {
 fn every_loss_and_schedule_breaks_a_linear_classifier() {
     let net = seeded::affine_net(&[&[1.0, 2.0], &[2.0, 1.0], &[0.0, 0.0]], &[0.3, 0.0, -9.0]);
     let ball = |eps: &str| {
-        Region::ball(&[q("0.5"), q("0.5")], &[q(eps), q(eps)], None)
+        Region::ball(Norm::Linf, &[q("0.5"), q("0.5")], &[q(eps), q(eps)], None)
             .map(|region| Property::classification(region, 0, 3))
     };
     // The margin is 0.3 − x₀ + x₁: it vanishes at ε = 0.15 exactly.
@@ -156,7 +156,7 @@ fn the_same_seed_gives_the_same_result() {
     let mut rng = SplitMix64::new(1, 1);
     for seed in 0..20 {
         let centre: Vec<Rational> = (0..6).map(|_| exact(rng.unit())).collect();
-        let ball = Region::ball(&centre, &vec![q("0.4"); 6], None).unwrap();
+        let ball = Region::ball(Norm::Linf, &centre, &vec![q("0.4"); 6], None).unwrap();
         let claim = Property::classification(ball, (seed % 4) as usize, 4);
         let go = || attack(&asked(&net, &claim), 0, &AttackSettings::default(), seed, &|| false);
         assert_eq!(go(), go());
@@ -173,7 +173,7 @@ fn random_claims(seed: u64, count: usize, eps: &str) -> Vec<(Network, Property)>
             let y = net.evaluate(&Matrix::from_column_slice(8, 1, &centre));
             let label = y.column(0).argmax().0;
             let centre: Vec<Rational> = centre.into_iter().map(exact).collect();
-            let ball = Region::ball(&centre, &vec![q(eps); 8], None).unwrap();
+            let ball = Region::ball(Norm::Linf, &centre, &vec![q(eps); 8], None).unwrap();
             (net, Property::classification(ball, label, 5))
         })
         .collect()
@@ -317,7 +317,7 @@ proptest! {
         let mut rng = SplitMix64::new(seed, 5);
         let centre: Vec<Rational> = (0..4).map(|_| exact(rng.unit())).collect();
         let eps = q(&format!("{eps}/255"));
-        let ball = Region::ball(&centre, &vec![eps.clone(); 4], None).unwrap();
+        let ball = Region::ball(Norm::Linf, &centre, &vec![eps.clone(); 4], None).unwrap();
         let mut claim = Property::classification(ball, (seed % 3) as usize, 3);
         // Move a bound to within a few units in the last place of what the centre's output reaches.
         let y = net.evaluate(&Matrix::from_column_slice(4, 1, &claim.claims[0].region.midpoint()));

@@ -4,13 +4,13 @@ mod common;
 
 use certus::attack::{
     AttackKind, AttackSettings, Counterexample, Motion, attack, attack_suite, minimum_norm,
-    probe_gradients, validate_in,
+    probe_gradients, validate,
 };
 use certus::load::{DataSettings, Dataset, load_network};
 use certus::net::{Function, LinearMap, Matrix, Network, NetworkBuilder, NodeId, Term};
 use certus::num::{Rational, parse_rational};
 use certus::query::Query;
-use certus::spec::{Ball, Norm, Property, Region};
+use certus::spec::{Norm, Property, Region};
 use certus::verify::{Method, Settings, Verdict, verify};
 use common::asked;
 use common::exact::{evaluate, exact};
@@ -29,8 +29,8 @@ const ATTACKS: [AttackKind; 6] = [
 ];
 
 /// Whether the label holds on a ball.
-fn in_ball(net: &Network, ball: &Ball, label: usize) -> Query {
-    Query::in_ball(net.clone(), ball.clone(), label).unwrap()
+fn in_ball(net: &Network, ball: &Region, label: usize) -> Query {
+    Query::classification(net.clone(), ball.clone(), label).unwrap()
 }
 
 fn q(text: &str) -> Rational {
@@ -45,9 +45,9 @@ fn with(kind: AttackKind) -> AttackSettings {
     AttackSettings::default().only(kind)
 }
 
-fn ball(norm: Norm, centre: &[f64], eps: &str) -> Ball {
+fn ball(norm: Norm, centre: &[f64], eps: &str) -> Region {
     let centre: Vec<Rational> = centre.iter().map(|&c| exact(c)).collect();
-    Ball::new(norm, &centre, &vec![q(eps); centre.len()], None).unwrap()
+    Region::ball(norm, &centre, &vec![q(eps); centre.len()], None).unwrap()
 }
 
 /// The class of the greatest output at a point.
@@ -110,7 +110,7 @@ fn square_breaks_what_has_no_gradients() {
     let net = staircase(16);
     let centre = [-0.5; 16];
     assert_eq!(predicted(&net, &centre), 0);
-    let region = ball(Norm::Linf, &centre, "1").region().clone();
+    let region = ball(Norm::Linf, &centre, "1");
     let property = Property::classification(region, 0, 2);
     let points = Matrix::from_column_slice(16, 1, &centre);
     let probed = probe_gradients(&net, &points, &[0]);
@@ -144,9 +144,9 @@ fn all_attacks_break_a_linear_classifier_just_beyond_its_radius() {
 }
 
 /// A counterexample is in the ball and outside the class, in exact arithmetic.
-fn check(net: &Network, ball: &Ball, label: usize, found: &Counterexample) {
+fn check(net: &Network, ball: &Region, label: usize, found: &Counterexample) {
     let x = found.exact_input();
-    assert!(ball.contains(x));
+    assert!(ball.size(x).is_some_and(|size| size <= q("1")));
     let y = evaluate(net, x).swap_remove(net.output());
     assert!((0..y.len()).any(|t| t != label && y[t] >= y[label]));
 }
@@ -163,7 +163,7 @@ proptest! {
         let centre = centre.map(exact);
         for norm in [Norm::Linf, Norm::L2] {
             let radii = vec![q(&format!("{eps}/100")); 4];
-            let ball = Ball::new(norm, &centre, &radii, Some(&domain)).unwrap();
+            let ball = Region::ball(norm, &centre, &radii, Some(&domain)).unwrap();
             for kind in ATTACKS {
                 let settings = AttackSettings { queries: 100, steps: 20, ..with(kind) };
                 let go = || attack(&in_ball(&net, &ball, label), 0, &settings, seed, &|| false);
@@ -200,7 +200,7 @@ impl Mnist {
         let settings = AttackSettings { restarts: 1, ..settings.clone() };
         let breaks = |image: usize| {
             let label = self.data.label(image);
-            let region = self.data.region(image, &self.eps).unwrap();
+            let region = self.data.region(image, Norm::Linf, &self.eps).unwrap();
             let property = Property::classification(region, label, 10);
             predicted(&self.net, &self.data.point(image)) == label
                 && attack(&asked(&self.net, &property), 0, &settings, seed, &|| false).is_some()
@@ -301,7 +301,7 @@ fn no_perturbation_is_smaller_than_the_certified_radius() {
         let radius = &nearest.size * q("2");
         let verdict = |radius: &Rational| {
             let centre: Vec<Rational> = centre.iter().map(|&c| exact(c)).collect();
-            let region = Region::ball(&centre, &vec![radius.clone(); 3], None).unwrap();
+            let region = Region::ball(Norm::Linf, &centre, &vec![radius.clone(); 3], None).unwrap();
             let attack = AttackSettings::default().with(&[]);
             let settings = Settings {
                 method: Method::Complete,
@@ -349,9 +349,9 @@ fn a_centre_that_is_wrong_needs_no_perturbation() {
 fn an_l2_counterexample_is_judged_exactly() {
     // x ≥ 0.5 violates; the centre is 0.1, so that the distance is 0.4 exactly and no double is at 0.1.
     let net = seeded::affine_net(&[&[-1.0], &[0.0]], &[0.5, 0.0]);
-    let at = |eps: &str| Ball::new(Norm::L2, &[q("0.1")], &[q(eps)], None).unwrap();
-    assert!(validate_in(&net, &at("0.4000001"), &Property::margins(0, 2), &[0.7]).is_some());
-    assert!(validate_in(&net, &at("0.3999999999999"), &Property::margins(0, 2), &[0.7]).is_none());
+    let at = |eps: &str| Region::ball(Norm::L2, &[q("0.1")], &[q(eps)], None).unwrap();
+    let found = |eps| validate(&net, &Property::classification(at(eps), 0, 2), 0, &[0.7]);
+    assert!(found("0.4000001").is_some() && found("0.3999999999999").is_none());
     for kind in ATTACKS {
         let found = attack(&in_ball(&net, &at("0.3999999999999"), 0), 0, &with(kind), 0, &|| false);
         assert_eq!(found, None, "{kind}");
@@ -437,7 +437,7 @@ fn hostile_networks_and_regions_break_no_attack() {
 #[test]
 fn a_suite_says_who_broke_what() {
     let net = staircase(16);
-    let region = ball(Norm::Linf, &[-0.5; 16], "1").region().clone();
+    let region = ball(Norm::Linf, &[-0.5; 16], "1");
     let property = Property::classification(region, 0, 2);
     let list = [AttackKind::Fgsm, AttackKind::Square];
     let settings = AttackSettings { restarts: 1, ..AttackSettings::default().with(&list) };

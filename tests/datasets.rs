@@ -2,7 +2,7 @@
 
 use certus::load::{DataSettings, Dataset, DatasetError, parse_vnnlib, write_vnnlib};
 use certus::num::parse_rational;
-use certus::spec::Property;
+use certus::spec::{Norm, Property};
 use std::path::{Path, PathBuf};
 
 fn models(file: &str) -> PathBuf {
@@ -29,7 +29,7 @@ fn digits_from_an_archive() {
         digits.check_against(784, 9),
         Err(DatasetError::LabelRange { label: 9, classes: 9, .. })
     ));
-    let region = digits.region(0, &parse_rational("8/255").unwrap()).unwrap();
+    let region = digits.region(0, Norm::Linf, &parse_rational("8/255").unwrap()).unwrap();
     assert!(region.lower().iter().all(|&l| l >= 0.0) && region.upper().iter().all(|&u| u <= 1.0));
     assert!(region.contains(&digits.point(0)) || digits.point(0).iter().any(|x| x.fract() != 0.0));
 }
@@ -65,7 +65,7 @@ fn what_is_written_reads_back_as_the_same_property() {
         let bounds = digits.bounds(i, &eps).unwrap();
         let text = write_vnnlib(&bounds, digits.label(i), 10, "a digit\nof the test set");
         let read = parse_vnnlib("written", text.as_bytes(), 784, 10).unwrap();
-        let region = digits.region(i, &eps).unwrap();
+        let region = digits.region(i, Norm::Linf, &eps).unwrap();
         let [asked] = &read.claims[..] else { panic!("{} claims", read.claims.len()) };
         assert_eq!(asked.unsafe_set, Property::margins(digits.label(i), 10));
         // A fixed fraction, such as 2/255 with ε = 0, is written as the decimals just outside of it; the doubles are the same.
@@ -84,5 +84,5 @@ fn settings_of_the_caller_override_the_sidecar() {
     let (mean, inverse) = clothes.normalisation().unwrap();
     assert_eq!((mean[0], inverse[0]), (0.5, 1000.0 / 353.0));
     let half = parse_rational("1").unwrap();
-    assert_eq!(clothes.region(0, &half).unwrap().upper(), vec![0.5; 784]);
+    assert_eq!(clothes.region(0, Norm::Linf, &half).unwrap().upper(), vec![0.5; 784]);
 }

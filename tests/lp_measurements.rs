@@ -7,7 +7,7 @@ use certus::lp::{Clarabel, DualSolver, TriangleLp, prospect, raise, tighten};
 use certus::net::{Matrix, Network};
 use certus::num::parse_rational;
 use certus::query::Query;
-use certus::spec::{Claim, Property};
+use certus::spec::{Claim, Norm, Property};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,7 @@ fn query(net: &Network, data: &Dataset, index: usize, eps: &str) -> Option<Prope
     if y.column(0).imax() != label {
         return None;
     }
-    let region = data.region(index, &parse_rational(eps).unwrap()).unwrap();
+    let region = data.region(index, Norm::Linf, &parse_rational(eps).unwrap()).unwrap();
     Some(Property::classification(region, label, net.outputs()))
 }
 

@@ -8,6 +8,7 @@ use certus::load::{DataSettings, Dataset, SourceFile, load_network, load_stateme
 use certus::num::parse_rational;
 use certus::prove::{Mode, NotProved, Proved, Question, Wish, certify};
 use certus::query::Query;
+use certus::spec::Norm;
 use certus::verify::{
     AssuranceLevel, Method, ProofWish, Settings, Verdict, find_proof, verify_with_proof,
 };
@@ -424,7 +425,7 @@ fn bounds_of_linear_programs_are_proved_without_a_split() {
     let mut needed = 0;
     for index in 0..6 {
         let eps = parse_rational("0.3").unwrap();
-        let region = data.region(index, &eps).unwrap();
+        let region = data.region(index, Norm::Linf, &eps).unwrap();
         let analysis = Analysis::of_region(&net, &region.boxes(), Intermediate::Crown);
         let wanted = [true, true];
         let mut lp = TriangleLp::new(analysis.sweep(), net.output(), &wanted, 0, &[], &Clarabel);

@@ -7,7 +7,7 @@ use certus::load::{DataSettings, Dataset, Layout, load_network};
 use certus::net::{FinalOperator, Network};
 use certus::num::{Rational, parse_rational};
 use certus::query::{Classifier, ClassifierError, Query, QueryError};
-use certus::spec::{Ball, Claim, HalfSpace, Norm, Property, Region};
+use certus::spec::{Claim, HalfSpace, Norm, Property, Region};
 use certus::verify::{Method, Settings, Verdict, verify};
 use common::seeded;
 use std::path::{Path, PathBuf};
@@ -45,12 +45,12 @@ fn of_half(half: HalfSpace, uses_inputs: bool) -> Property {
 fn a_region_before_a_normalisation_needs_a_network_that_has_it() {
     let (network, data) = patients();
     let eps = q("1/100");
-    let region = data.region(0, &eps).unwrap();
+    let region = data.region(0, Norm::Linf, &eps).unwrap();
     let error = Query::classification(network.clone(), region.clone(), data.label(0)).unwrap_err();
     assert_eq!(error, QueryError::Normalisation);
-    let ball = data.ball(0, Norm::L2, &eps).unwrap();
+    let ball = data.region(0, Norm::L2, &eps).unwrap();
     assert_eq!(
-        Query::in_ball(network.clone(), ball, data.label(0)).unwrap_err(),
+        Query::classification(network.clone(), ball, data.label(0)).unwrap_err(),
         QueryError::Normalisation
     );
     let classifier = Classifier::new(network, &[30], data).unwrap();
@@ -140,13 +140,14 @@ fn wrong_sizes_are_errors() {
 fn a_counterexample_of_a_ball_lies_in_it() {
     // The label 0 is lost where x₀ + x₁ ≥ 1.5, 1.06 away from the centre; the box of radius 1 has the corner (1, 1).
     let net = seeded::affine_net(&[&[-1.0, -1.0], &[0.0, 0.0]], &[1.5, 0.0]);
-    let ball = |eps: &str| Ball::new(Norm::L2, &[q("0"), q("0")], &[q(eps), q(eps)], None).unwrap();
+    let ball =
+        |eps: &str| Region::ball(Norm::L2, &[q("0"), q("0")], &[q(eps), q(eps)], None).unwrap();
     for method in Method::ALL {
         for kind in [AttackKind::None, AttackKind::Pgd] {
             let attack = AttackSettings { kind, ..AttackSettings::default() };
             let settings = Settings { method, attack, ..Settings::default() };
             let verdict = |eps: &str| {
-                let query = Query::in_ball(net.clone(), ball(eps), 0).unwrap();
+                let query = Query::classification(net.clone(), ball(eps), 0).unwrap();
                 verify(&query, &settings, &|| false).verdict
             };
             assert!(matches!(verdict("0.7"), Verdict::Certified(_)), "{method} {kind}");
@@ -155,7 +156,7 @@ fn a_counterexample_of_a_ball_lies_in_it() {
                 assert_eq!(kind, AttackKind::None, "{method}");
                 continue;
             };
-            assert!(found.is_in(&ball("1.2")), "{method} {kind}");
+            assert!(ball("1.2").holds(found.exact_input()), "{method} {kind}");
         }
     }
 }

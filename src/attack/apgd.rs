@@ -1,10 +1,10 @@
 //! Auto-PGD: projected gradient descent that finds its own step size, from all starting points as columns of one batch.
 
 use super::phases::{Begin, Towards, phases};
-use super::problem::{Findings, Problem, column, column_mut};
+use super::problem::{Findings, Problem};
 use super::random::SplitMix64;
 use super::{AttackSettings, Counterexample, Loss};
-use crate::net::{Matrix, Values};
+use crate::net::{Matrix, Values, column, column_mut};
 
 /// How many polytopes are attacked one by one where the untargeted attack failed; the authors' code takes nine too.
 const TARGETS: usize = 9;
@@ -309,9 +309,9 @@ impl<'a> Descent<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attack::problem::fixtures::with_identity;
+    use crate::attack::problem::fixtures::{unit_ball, with_identity};
     use crate::net::{LinearMap, NetworkBuilder, Term};
-    use crate::spec::{Ball, Norm, Property};
+    use crate::spec::{Norm, Property};
 
     #[test]
     fn checkpoints_are_those_of_the_paper() {
@@ -346,10 +346,8 @@ mod tests {
         let sum = vec![Term { source: sides, map: map(3, 2, &[1.0, 1.0, 0.0, 0.0, 0.0, 0.0]) }];
         let last = builder.affine(sum, vec![1.0, 0.0, -9.0], 0, "y").unwrap();
         let net = builder.finish(last).unwrap();
-        let one = crate::num::Rational::from_integer(1.into());
-        let ball = Ball::new(Norm::Linf, &[one.clone() - &one], &[one], None).unwrap();
-        let margins = Property::margins(0, 3);
-        let problem = Problem::in_ball(&net, &ball, &margins, &|| false);
+        let property = Property::classification(unit_ball(Norm::Linf, 1), 0, 3);
+        let problem = Problem::new(&net, &property, 0, &|| false);
         // One step a phase.
         let settings = AttackSettings { steps: 2, ..AttackSettings::default() };
         for seed in 0..5 {

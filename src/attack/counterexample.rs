@@ -2,11 +2,11 @@
 
 use crate::net::{Boxes, Matrix, Network};
 use crate::num::{Rational, exact_decimal, from_f64, round_down, round_nearest, round_up};
-use crate::spec::{Ball, Claim, HalfSpace, Polytope, Property, Region};
+use crate::spec::{Claim, HalfSpace, Polytope, Property, Region};
 use num_traits::{Signed, Zero};
 use std::fmt::Write as _;
 
-/// A point that refutes a claim. Only [`validate`] and [`validate_in`] make one.
+/// A point that refutes a claim. Only [`validate`] makes one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Counterexample {
     claim: usize,
@@ -39,12 +39,6 @@ impl Counterexample {
     #[must_use]
     pub fn exact_input(&self) -> &[Rational] {
         &self.exact
-    }
-
-    /// Whether the point lies in a ball, exactly.
-    #[must_use]
-    pub fn is_in(&self, ball: &Ball) -> bool {
-        ball.contains(&self.exact)
     }
 
     /// The point with every coordinate rounded to the nearest double. Those that are doubles are as they are; the others
@@ -123,9 +117,9 @@ impl Counterexample {
     }
 }
 
-/// The counterexample at the point of the claim's exact region nearest to `point`, if it is one.
+/// The counterexample at a point of the claim's exact region near `point`, if it is one.
 ///
-/// The point is moved into the region ([`crate::spec::Region::project`]), the network's real output is enclosed over it
+/// The point is moved into the region ([`Region::project`]), the network's real output is enclosed over it
 /// with outward rounding, and every half-space Σ aⱼ yⱼ ≤ b of some polytope must hold for the upper end of its enclosed
 /// left side: no tolerance, and no rounding error can make a violation. Among polytopes that qualify, one that the
 /// single-precision output reaches too comes first, then the one with the most slack.
@@ -143,39 +137,9 @@ pub fn validate(
     point: &[f64],
 ) -> Option<Counterexample> {
     let Claim { region, unsafe_set } = &property.claims[claim];
-    if point.len() != region.dimension() {
-        return None;
-    }
-    let found = confirm(net, unsafe_set, region, &region.project(point))?;
+    let found = confirm(net, unsafe_set, region, &region.project(point)?)?;
     let appended = if property.uses_inputs { net.inputs() } else { 0 };
     Some(Counterexample { claim, own_outputs: net.outputs() - appended, ..found })
-}
-
-/// The counterexample in a ball near `point`, if there is one: a point that lies in the ball and its domain in exact
-/// rational arithmetic ([`Ball::project`]), and whose real output, enclosed as [`validate`] does, lies in the unsafe set.
-#[must_use]
-pub fn validate_in(
-    net: &Network,
-    ball: &Ball,
-    unsafe_set: &[Polytope],
-    point: &[f64],
-) -> Option<Counterexample> {
-    locate(net, ball, unsafe_set, point).map(|located| located.0)
-}
-
-/// As [`validate_in`], with the point's exact [`Ball::size`].
-pub(super) fn locate(
-    net: &Network,
-    ball: &Ball,
-    unsafe_set: &[Polytope],
-    point: &[f64],
-) -> Option<(Counterexample, Rational)> {
-    let projected = ball.project(point)?;
-    let size = ball.size(&ball.region().exact(&projected)?)?;
-    if size > Rational::from_integer(1.into()) {
-        return None;
-    }
-    Some((confirm(net, unsafe_set, ball.region(), &projected)?, size))
 }
 
 /// Encloses the output at a projected point, and looks for a polytope that holds it for certain.

@@ -1,11 +1,10 @@
 //! The fast adaptive boundary attack: a smallest perturbation, by projections onto linearised decision boundaries.
 
 use super::objective::{Objective, Standing};
-use super::problem::{Findings, Problem, column, column_mut};
+use super::problem::{Findings, Problem};
 use super::random::SplitMix64;
 use super::{AttackSettings, Counterexample, Loss};
-use crate::net::Matrix;
-use crate::spec::Norm;
+use crate::net::{Matrix, column, column_mut};
 
 /// How many polytopes, of those nearest to the centre's outputs, are attacked, each for itself.
 const TARGETS: usize = 9;
@@ -244,13 +243,7 @@ fn begin(problem: &Problem, reach: f64, rng: &mut SplitMix64, x: &mut [f64]) {
         problem.draw(rng, x);
         x.iter_mut().zip(&problem.centre).for_each(|(x, c)| *x = c + 0.5 * reach * (*x - c));
     }
-    clamp(problem, x);
-}
-
-fn clamp(problem: &Problem, x: &mut [f64]) {
-    for ((x, l), u) in x.iter_mut().zip(&problem.lower).zip(&problem.upper) {
-        *x = x.max(*l).min(*u);
-    }
+    problem.clamp(x);
 }
 
 /// One step from `x`, where the function to bring to 0 has the given value and slope.
@@ -267,7 +260,7 @@ fn towards(problem: &Problem, x: &mut [f64], slope: &[f64], value: f64) {
         let near_centre = problem.centre[i] + OVERSHOOT * from_centre[i];
         x[i] = (1.0 - bias) * near_x + bias * near_centre;
     }
-    clamp(problem, x);
+    problem.clamp(x);
 }
 
 /// The shortest δ, in the norm ‖δ/r‖, with value + w·δ = 0 and x + δ in the box; where the box does not reach the plane, the
@@ -277,10 +270,7 @@ fn towards(problem: &Problem, x: &mut [f64], slope: &[f64], value: f64) {
 /// increases in t, so Newton's method from below ends at the t sought once the set of full features stays the same.
 fn onto_plane(problem: &Problem, x: &[f64], w: &[f64], value: f64) -> Vec<f64> {
     let down = value > 0.0;
-    let pace = |i: usize| match problem.norm {
-        Norm::Linf => problem.radii[i],
-        Norm::L2 => w[i].abs() * problem.radii[i] * problem.radii[i],
-    };
+    let pace = |i: usize| problem.share(w, i);
     let room = |i: usize| {
         let room =
             if (w[i] > 0.0) == down { x[i] - problem.lower[i] } else { problem.upper[i] - x[i] };
@@ -311,6 +301,7 @@ fn onto_plane(problem: &Problem, x: &[f64], w: &[f64], value: f64) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::attack::problem::fixtures::with_identity;
+    use crate::spec::Norm;
 
     #[test]
     fn each_random_start_is_a_point_of_its_own() {

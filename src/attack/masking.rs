@@ -1,9 +1,8 @@
 //! Signs of masked gradients: what attacks achieved that honest gradients would not let them achieve.
 
 use super::objective::Objective;
-use super::problem::{column, column_mut};
 use super::{AttackKind, Loss};
-use crate::net::{Matrix, Network};
+use crate::net::{Matrix, Network, column, column_mut};
 use crate::spec::Property;
 use std::fmt;
 

@@ -1,12 +1,10 @@
 //! A smallest perturbation: an upper bound of an input's distance to the unsafe set, attained by a counterexample.
 
-use super::counterexample::locate;
-use super::problem::{Problem, column};
+use super::problem::Problem;
 use super::{AttackSettings, Counterexample, fab};
-use crate::net::Network;
-use crate::num::{Rational, round_up};
+use crate::net::column;
+use crate::num::Rational;
 use crate::query::Query;
-use crate::spec::{Ball, Norm, Polytope};
 
 /// The nearest counterexample found in a ball.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,7 +12,7 @@ pub struct Nearest {
     /// The point.
     pub counterexample: Counterexample,
     /// How far out it lies, exactly, in radii of the ball: its share of the ball's radius in the max norm, the square of
-    /// that in the Euclidean one ([`Ball::size`]).
+    /// that in the Euclidean one ([`crate::spec::Region::size`]).
     pub size: Rational,
     /// That share as a double, rounded up. No radius from this share on can be certified.
     pub share: f64,
@@ -26,7 +24,7 @@ const OUTWARD: [f64; 5] = [0.0, 1e-8, 1e-6, 1e-4, 1e-2];
 /// Looks, in a query's ball, for the counterexample nearest to its centre, with `settings.restarts` starts of `settings.steps` steps
 /// of the boundary attack ([`super::AttackKind::Fab`]) towards each of the nine polytopes nearest to the centre's outputs.
 /// The ball bounds the search: one as large as the domain leaves it free.
-/// `None` also where the query is not [about a ball](Query::in_ball).
+/// `None` also where the region is no [part of a ball](crate::spec::Region::around).
 #[must_use]
 pub fn minimum_norm(
     query: &Query,
@@ -34,9 +32,8 @@ pub fn minimum_norm(
     seed: u64,
     stop: &dyn Fn() -> bool,
 ) -> Option<Nearest> {
-    let (net, ball) = (query.network(), query.ball()?);
-    let unsafe_set = &query.property().claims[0].unsafe_set;
-    let problem = Problem::in_ball(net, ball, unsafe_set, stop);
+    query.property().claims[0].region.around()?;
+    let problem = Problem::of(query, 0, stop);
     if problem.objective.len() == 0 {
         return None;
     }
@@ -58,7 +55,7 @@ pub fn minimum_norm(
                 .zip(&problem.centre)
                 .map(|(x, c)| c + (1.0 + more) * (x - c))
                 .collect();
-            located(net, ball, unsafe_set, &moved)
+            located(&problem, &moved)
         });
         if let Some(found) = found
             && best.as_ref().is_none_or(|best| found.size < best.size)
@@ -69,12 +66,9 @@ pub fn minimum_norm(
     best
 }
 
-fn located(net: &Network, ball: &Ball, unsafe_set: &[Polytope], point: &[f64]) -> Option<Nearest> {
-    let (counterexample, size) = locate(net, ball, unsafe_set, point)?;
-    let share = match ball.norm() {
-        Norm::Linf => round_up(&size),
-        // A correctly rounded root is below the exact one by less than a unit in the last place.
-        Norm::L2 => round_up(&size).sqrt().next_up(),
-    };
+fn located(problem: &Problem, point: &[f64]) -> Option<Nearest> {
+    let counterexample = problem.validate(point)?;
+    let size = problem.region().size(counterexample.exact_input())?;
+    let share = problem.norm.length_of(&size);
     Some(Nearest { counterexample, size, share })
 }

@@ -6,8 +6,7 @@
 //! output there; so nothing in this folder needs to be trusted but `counterexample.rs`.
 //!
 //! One attack, one file. All of them are deterministic functions of the network, the property, the settings and a seed.
-//! [`attack`] searches a claim's box, or a ball in the Euclidean norm, [`minimum_norm`] the
-//! smallest perturbation; [`attack_suite`] runs several attacks side by side, and [`Masking`] judges from what they achieved
+//! [`attack`] searches a claim's region, [`minimum_norm`] the smallest perturbation; [`attack_suite`] runs several attacks side by side, and [`Masking`] judges from what they achieved
 //! whether gradients mislead them.
 
 mod apgd;
@@ -16,6 +15,7 @@ mod fab;
 mod fgsm;
 mod masking;
 mod minimum;
+mod norm;
 mod objective;
 mod pgd;
 mod phases;
@@ -26,7 +26,7 @@ mod settings;
 mod square;
 mod suite;
 
-pub use counterexample::{Counterexample, validate, validate_in};
+pub use counterexample::{Counterexample, validate};
 pub use masking::{Gradients, Ladder, Masking, Sign, probe_gradients};
 pub use minimum::{Nearest, minimum_norm};
 pub use random::SplitMix64;
@@ -37,7 +37,7 @@ pub use suite::{SuiteOutcome, attack_suite};
 use crate::query::Query;
 use problem::Problem;
 
-/// Attacks one claim of a query, in its [ball](Query::ball) where it has one, with the attacks of [`AttackSettings::kinds`] one after
+/// Attacks one claim of a query, with the attacks of [`AttackSettings::kinds`] one after
 /// the other.
 ///
 /// Returns the best counterexample found: as soon as one holds in single precision too, that one; else, when the

@@ -1,8 +1,8 @@
 //! Cheap candidates in many boxes at once: centres, and the corners that gradients or linear bounds point to.
 
 use super::objective::Objective;
-use super::problem::{column, column_mut, max_columns};
-use crate::net::{Boxes, Matrix, Network};
+use super::problem::max_columns;
+use crate::net::{Boxes, Matrix, Network, column, column_mut};
 use crate::spec::{Polytope, Property};
 
 /// The best candidate of each box of a batch.

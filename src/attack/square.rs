@@ -1,10 +1,10 @@
 //! Square: random search that sees outputs alone. No gradient, so none can be masked.
 
 use super::objective::Objective;
-use super::problem::{Findings, Problem, column, column_mut};
+use super::problem::{Findings, Problem};
 use super::random::SplitMix64;
 use super::{AttackSettings, Counterexample};
-use crate::net::{LinearMap, Matrix, Network};
+use crate::net::{LinearMap, Matrix, Network, column, column_mut};
 use crate::spec::Norm;
 
 /// Share of the features that the first changes cover.

@@ -3,6 +3,7 @@
 use super::Region;
 use crate::num::Rational;
 use num_traits::{One, Signed, Zero};
+use std::borrow::Cow;
 
 /// The half-space Σ aⱼ yⱼ ≤ b (or < b) of outputs.
 ///
@@ -131,6 +132,17 @@ impl Property {
             coefficients => coefficients.iter().all(|(i, _)| *i >= outputs),
         };
         self.claims.iter().flat_map(|claim| claim.unsafe_set.iter().flatten()).all(compares)
+    }
+
+    /// The same about the smallest boxes around the regions.
+    #[must_use]
+    pub fn of_boxes(&self) -> Cow<'_, Self> {
+        if self.claims.iter().all(|claim| claim.region.is_box()) {
+            return Cow::Borrowed(self);
+        }
+        let mut boxes = self.clone();
+        boxes.claims.iter_mut().for_each(|claim| claim.region = claim.region.smallest_box());
+        Cow::Owned(boxes)
     }
 
     /// Number of (region, polytope) pairs.

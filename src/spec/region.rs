@@ -1,7 +1,10 @@
-//! A region: an axis-parallel box of real inputs, kept as the floats just outside and just inside its exact ends.
+//! A region of real inputs: an axis-parallel box, or the part of a ball in one, with exact membership.
 
+use super::Norm;
 use crate::net::Boxes;
 use crate::num::{Decimal, Rational, enclosure, from_f64, to_f64_nearest};
+use num_traits::Zero;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Why bounds do not make a region.
@@ -32,12 +35,16 @@ pub enum RegionError {
     NegativeRadius(usize),
 }
 
-/// A box of real inputs ∏ [aᵢ, bᵢ] with exact rational ends.
+/// A box of real inputs ∏ [aᵢ, bᵢ] with exact rational ends, or what a ball { x : ‖(x − c) / r‖ ≤ 1 } has in common with one.
 ///
 /// `lower ≤ a` and `b ≤ upper` are the nearest doubles outside: every bound is computed over them, so it holds for the
-/// exact box. The nearest doubles inside decide membership: a double x is in [a, b] exactly if it is between those. Where
+/// exact region. The nearest doubles inside decide membership: a double x is in [a, b] exactly if it is between those. Where
 /// there are none ([0.3, 0.3]) an exact number of the interval is kept. (Of a half-open box, which only strict bounds of a
 /// VNN-LIB file make, every bound is computed over the closed one.)
+///
+/// Differences from a ball's centre are divided by its radii feature by feature; rᵢ = ε sᵢ with factors sᵢ make the ball of radius ε
+/// in scaled features: a box in the max norm, an ellipsoid with axes along the features in the Euclidean one. A feature of
+/// radius 0 is fixed. The box is then the smallest one around the ball, cut to the domain; in the max norm it is the region itself.
 #[derive(Debug, Clone)]
 pub struct Region {
     lower: Vec<f64>,
@@ -45,12 +52,22 @@ pub struct Region {
     inner: Vec<[f64; 2]>,
     /// (input, a number of its interval) for every input whose interval holds no double, in order.
     between: Vec<(usize, Decimal)>,
-    around: Option<Box<Around>>,
+    ball: Option<Arc<Ball>>,
     raw: bool,
 }
 
-/// What a region that was cut from a ball remembers of it, rounded: where attacks begin and how far they step. It decides
-/// nothing.
+/// The ball that a region was cut from.
+#[derive(Debug, PartialEq)]
+struct Ball {
+    norm: Norm,
+    centre: Vec<Rational>,
+    radii: Vec<Rational>,
+    /// The exact ends of the box.
+    bounds: Vec<(Rational, Rational)>,
+    around: Around,
+}
+
+/// A ball that a region was cut from, rounded: where attacks begin and how far they step. It decides nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Around {
     /// The ball's centre, which the region need not contain.
@@ -59,13 +76,16 @@ pub struct Around {
     pub radii: Vec<f64>,
 }
 
-/// Equal are regions of the same points, whatever ball they were cut from.
+/// Equal are regions of the same points, whatever ball a box was cut from.
 impl PartialEq for Region {
     fn eq(&self, other: &Self) -> bool {
-        (&self.lower, &self.upper, &self.inner, &self.between)
-            == (&other.lower, &other.upper, &other.inner, &other.between)
+        (&self.lower, &self.upper, &self.inner, &self.between, self.round())
+            == (&other.lower, &other.upper, &other.inner, &other.between, other.round())
     }
 }
+
+/// By what shares a point is drawn towards the centre until its rounding lies in the ball.
+const SHRINK: [f64; 7] = [0.0, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2];
 
 impl Region {
     /// The box with the given exact ends.
@@ -90,7 +110,7 @@ impl Region {
             upper: highs.iter().map(|b| b[1]).collect(),
             between: inner.iter().enumerate().filter_map(between).collect(),
             inner,
-            around: None,
+            ball: None,
             raw: false,
         })
     }
@@ -111,30 +131,25 @@ impl Region {
             lower.iter().zip(&upper).zip(&inner).all(|((l, u), [a, b])| l <= u && l <= a && b <= u)
         );
         debug_assert_eq!(inner.iter().filter(|[a, b]| a > b).count(), between.len());
-        Self { lower, upper, inner, between, around: None, raw: false }
+        Self { lower, upper, inner, between, ball: None, raw: false }
     }
 
-    /// The L∞ ball { x : |xᵢ − cᵢ| ≤ εᵢ } ∩ domain, every number exact.
+    /// The ball around `centre` with the given radius of each feature, cut to a domain, every number exact.
     ///
     /// # Errors
     /// Where lengths differ, a radius is negative, or the ball misses the domain.
     pub fn ball(
-        centre: &[Rational],
-        radius: &[Rational],
-        domain: Option<&[(Rational, Rational)]>,
-    ) -> Result<Self, RegionError> {
-        Self::of_ball(&Self::ball_bounds(centre, radius, domain)?, centre, radius)
-    }
-
-    /// As [`Region::ball`], with its exact ends.
-    pub(super) fn of_ball(
-        bounds: &[(Rational, Rational)],
+        norm: Norm,
         centre: &[Rational],
         radii: &[Rational],
+        domain: Option<&[(Rational, Rational)]>,
     ) -> Result<Self, RegionError> {
+        let bounds = Self::ball_bounds(centre, radii, domain)?;
+        let region = Self::from_bounds(&bounds)?;
         let doubles = |x: &[Rational]| x.iter().map(to_f64_nearest).collect();
         let around = Around { centre: doubles(centre), radii: doubles(radii) };
-        Ok(Self { around: Some(Box::new(around)), ..Self::from_bounds(bounds)? })
+        let (centre, radii) = (centre.to_vec(), radii.to_vec());
+        Ok(Self { ball: Some(Arc::new(Ball { norm, centre, radii, bounds, around })), ..region })
     }
 
     /// The same region, of inputs of which it is known that they are normalised before a network reads them.
@@ -153,10 +168,21 @@ impl Region {
     /// The ball that this is the part of in a domain, where it was made as one.
     #[must_use]
     pub fn around(&self) -> Option<&Around> {
-        self.around.as_deref()
+        self.ball.as_deref().map(|ball| &ball.around)
     }
 
-    /// The exact ends of [`Region::ball`].
+    /// How distances from the centre are measured: of a box in the max norm.
+    #[must_use]
+    pub fn norm(&self) -> Norm {
+        self.ball.as_deref().map_or(Norm::Linf, |ball| ball.norm)
+    }
+
+    /// The ball, where it is more than its box.
+    fn round(&self) -> Option<&Ball> {
+        self.ball.as_deref().filter(|ball| ball.norm != Norm::Linf)
+    }
+
+    /// The exact ends of the box of [`Region::ball`].
     ///
     /// # Errors
     /// Where lengths differ or a radius is negative. Ends above each other are for [`Region::from_bounds`] to refuse.
@@ -216,17 +242,83 @@ impl Region {
         Boxes::single(&self.lower, &self.upper)
     }
 
-    /// Whether the point lies in the exact box.
+    /// Whether the point lies in the exact region.
     #[must_use]
     pub fn contains(&self, x: &[f64]) -> bool {
-        x.len() == self.dimension() && x.iter().zip(&self.inner).all(|(x, [a, b])| a <= x && x <= b)
+        let inside = |(x, [a, b]): (&f64, &[f64; 2])| a <= x && x <= b;
+        let exact = || x.iter().map(|x| from_f64(*x)).collect::<Option<Vec<_>>>();
+        x.len() == self.dimension()
+            && x.iter().zip(&self.inner).all(inside)
+            && (self.is_box() || exact().is_some_and(|x| self.holds(&x)))
     }
 
-    /// The point of the exact box nearest to x among single-precision floats; coordinates where no such float lies
+    /// How far out in its ball a point lies, exactly: the [size](Norm::size) of (x − c) / r. `None` where the point has another
+    /// dimension, differs in a fixed feature or leaves the box, and of a region that is no part of a ball.
+    #[must_use]
+    pub fn size(&self, x: &[Rational]) -> Option<Rational> {
+        let Ball { norm, centre, radii, bounds, .. } = self.ball.as_deref()?;
+        let inside = |(x, (low, high)): (&Rational, &(Rational, Rational))| low <= x && x <= high;
+        if x.len() != centre.len() || !x.iter().zip(bounds).all(inside) {
+            return None;
+        }
+        let offsets = x.iter().zip(centre).map(|(x, c)| x - c);
+        let moved = offsets.zip(radii).filter(|(offset, _)| !offset.is_zero());
+        let ratios = moved.map(|(offset, r)| (!r.is_zero()).then(|| offset / r));
+        Some(norm.size(ratios.collect::<Option<Vec<_>>>()?.into_iter()))
+    }
+
+    /// Whether a real point of the box lies in the region.
+    #[must_use]
+    pub fn holds(&self, x: &[Rational]) -> bool {
+        let inside = |size| size <= Rational::from_integer(1.into());
+        self.is_box() || self.size(x).is_some_and(inside)
+    }
+
+    /// Whether it is a box.
+    #[must_use]
+    pub fn is_box(&self) -> bool {
+        self.round().is_none()
+    }
+
+    /// The smallest box around it.
+    #[must_use]
+    pub fn smallest_box(&self) -> Self {
+        Self { ball: self.ball.clone().filter(|_| self.is_box()), ..self.clone() }
+    }
+
+    /// A point of the exact region near x: of a box the nearest among single-precision floats; coordinates where no such float lies
     /// inside fall back to doubles. `None` for a coordinate without a double inside (an interval such as [0.1, 0.1]):
     /// only an enclosure of its exact value, which [`Self::exact`] tells, can be computed with.
+    ///
+    /// `None` where x has another dimension, or no point is found at once (a Euclidean ball too small for single-precision
+    /// numbers, say).
     #[must_use]
-    pub fn project(&self, x: &[f64]) -> Vec<Option<f64>> {
+    pub fn project(&self, x: &[f64]) -> Option<Vec<Option<f64>>> {
+        if x.len() != self.dimension() {
+            return None;
+        }
+        let Some(Ball { norm, around: Around { centre, radii }, .. }) = self.round() else {
+            return Some(self.into_box(x));
+        };
+        let length = |x: &mut dyn Iterator<Item = f64>| {
+            let offsets = x.zip(centre).map(|(x, c)| x - c);
+            norm.length(offsets.zip(radii).map(|(d, r)| if *r == 0.0 { 0.0 } else { d / r }))
+        };
+        let size = length(&mut x.iter().copied());
+        // Rounding moves a point of the sphere out as often as in: a little less far out, then.
+        SHRINK.iter().find_map(|less| {
+            let factor = (1.0 - less) / size.max(1.0);
+            let near: Vec<f64> = x.iter().zip(centre).map(|(x, c)| c + factor * (x - c)).collect();
+            let projected = self.into_box(&near);
+            // An estimate spares exact arithmetic on hopeless points; it decides nothing.
+            let mut values = projected.iter().zip(centre).map(|(x, c)| x.unwrap_or(*c));
+            let hopeless = length(&mut values) > 1.0 + 1e-12;
+            (!hopeless && self.holds(&self.exact(&projected)?)).then_some(projected)
+        })
+    }
+
+    /// [`Self::project`], of the box.
+    fn into_box(&self, x: &[f64]) -> Vec<Option<f64>> {
         let clamp = |x: f64, [a, b]: [f64; 2]| (a <= b).then(|| x.max(a).min(b));
         x.iter()
             .zip(&self.inner)
@@ -265,52 +357,4 @@ fn single_above(x: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::num::parse_rational;
-
-    fn q(text: &str) -> Rational {
-        parse_rational(text).unwrap()
-    }
-
-    #[test]
-    fn the_ball_is_rounded_outward_and_clipped_exactly() {
-        let domain = vec![(q("0"), q("1")); 2];
-        let ball =
-            Region::ball(&[q("0.1"), q("1")], &[q("8/255"), q("8/255")], Some(&domain)).unwrap();
-        assert!(ball.lower()[0] < 0.1 - 8.0 / 255.0 + 1e-15 && ball.upper()[1] == 1.0);
-        assert!(ball.contains(&[0.1, 1.0]) && !ball.contains(&[0.1, 1.0f64.next_up()]));
-    }
-
-    #[test]
-    fn a_point_that_is_no_float_has_no_projection() {
-        let region = Region::from_bounds(&[(q("0.1"), q("0.1")), (q("0.5"), q("0.5"))]).unwrap();
-        assert!(region.lower()[0] < region.upper()[0]);
-        assert!(!region.contains(&[0.1, 0.5]));
-        let projected = region.project(&[0.1, 0.7]);
-        assert_eq!(projected, vec![None, Some(0.5)]);
-        assert_eq!(region.exact(&projected), Some(vec![q("0.1"), q("0.5")]));
-        assert_eq!(region.exact(&[None, Some(f64::NAN)]), None);
-    }
-
-    #[test]
-    fn projections_are_single_precision_inside_the_exact_box() {
-        let region = Region::from_bounds(&[(q("0.6"), q("0.6799"))]).unwrap();
-        let at = region.project(&[0.0])[0].unwrap();
-        assert_eq!(at, f64::from(0.6f32));
-        assert!(region.contains(&[at]) && !region.contains(&[0.6f64.next_down()]));
-    }
-
-    #[test]
-    fn bad_bounds_are_refused() {
-        assert!(matches!(
-            Region::from_bounds(&[(q("1"), q("0"))]),
-            Err(RegionError::Empty { input: 0, .. })
-        ));
-        assert!(matches!(Region::ball(&[q("1")], &[], None), Err(RegionError::Length { .. })));
-        assert!(matches!(
-            Region::ball(&[q("1")], &[q("-1")], None),
-            Err(RegionError::NegativeRadius(0))
-        ));
-    }
-}
+mod tests;

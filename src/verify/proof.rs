@@ -2,7 +2,7 @@
 
 use super::{
     AssuranceLevel, Bounds, Certificate, Outcome, Reason, Settings, Stage, Verdict, by_attack,
-    falsified, in_ball, limits,
+    falsified, in_region, limits,
 };
 use crate::branch::{Answer, Limits};
 use crate::prove::{Ask, Mode, NotProved, Phase, Proof, Proved, Wish};
@@ -59,7 +59,7 @@ pub fn verify_with_proof(
         None => by_proof(ask, query, settings, wish, &limits),
     };
     (wish.watch)(Phase::Done);
-    (in_ball(query, outcome), proof)
+    (in_region(query, outcome), proof)
 }
 
 fn by_proof(

@@ -26,7 +26,7 @@ pub use settings::{DataSettings, FIELDS};
 use super::SourceFile;
 use super::budget::Budget;
 use crate::num::{Rational, round_nearest};
-use crate::spec::{Ball, Norm, Region, RegionError};
+use crate::spec::{Norm, Region, RegionError};
 use array::{Array, Values, too_much};
 use num_traits::{One, Signed, Zero};
 use std::path::{Path, PathBuf};
@@ -271,17 +271,8 @@ impl Dataset {
     ///
     /// # Errors
     /// Where eps is negative or the ball misses the domain.
-    pub fn ball(&self, i: usize, norm: Norm, eps: &Rational) -> Result<Ball, RegionError> {
-        let ball = Ball::new(norm, &self.exact(i), &self.radii(eps), self.domain.as_deref())?;
-        Ok(ball.before_normalisation(self.normalisation.is_some()))
-    }
-
-    /// The L∞ ball of [`Dataset::bounds`] as a region.
-    ///
-    /// # Errors
-    /// Where eps is negative or the ball misses the domain.
-    pub fn region(&self, i: usize, eps: &Rational) -> Result<Region, RegionError> {
-        let region = Region::ball(&self.exact(i), &self.radii(eps), self.domain.as_deref())?;
+    pub fn region(&self, i: usize, norm: Norm, eps: &Rational) -> Result<Region, RegionError> {
+        let region = Region::ball(norm, &self.exact(i), &self.radii(eps), self.domain.as_deref())?;
         Ok(region.before_normalisation(self.normalisation.is_some()))
     }
 

@@ -3,7 +3,7 @@
 use super::Dataset;
 use crate::load::write_vnnlib;
 use crate::num::{Rational, from_f64};
-use crate::spec::RegionError;
+use crate::spec::{Norm, RegionError};
 
 impl Dataset {
     /// The claim that the label of input i is the largest output on the ball of radius eps around it, as VNN-LIB about a
@@ -15,7 +15,7 @@ impl Dataset {
     /// # Errors
     /// Where eps is negative or the ball misses the domain.
     pub fn vnnlib(&self, i: usize, eps: &Rational, classes: usize) -> Result<String, RegionError> {
-        self.region(i, eps)?;
+        self.region(i, Norm::Linf, eps)?;
         let mut bounds = self.bounds(i, eps)?;
         if let Some((mean, inverse_std)) = self.normalisation() {
             for ((low, high), (mean, inverse)) in

@@ -133,7 +133,7 @@ fn a_sidecar_in_either_language_means_the_same() {
         assert_eq!(bounds, ends.map(|(a, b)| (q(a), q(b))));
         assert_eq!(set.label_names().unwrap()[set.label(0)], "dog");
         assert_eq!(set.sha256().len(), 2);
-        assert!(set.region(0, &q("-1")).is_err());
+        assert!(set.region(0, Norm::Linf, &q("-1")).is_err());
     }
 }
 
@@ -362,6 +362,6 @@ fn distances_are_exact_and_in_units_of_epsilon() {
     // The ball of that radius holds the point, and no smaller one does.
     let x = [0.625, 3.0, 5.0];
     let radius = point(&x).unwrap();
-    assert!(data.region(0, &radius).unwrap().contains(&x));
-    assert!(!data.region(0, &(radius - q("1e-30"))).unwrap().contains(&x));
+    assert!(data.region(0, Norm::Linf, &radius).unwrap().contains(&x));
+    assert!(!data.region(0, Norm::Linf, &(radius - q("1e-30"))).unwrap().contains(&x));
 }
