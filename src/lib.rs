@@ -84,8 +84,8 @@ pub mod cli;
 pub use attack::{AttackKind, AttackSettings, Counterexample, attack, attack_any};
 pub use bound::{Intermediate, OutputBounds, bounds};
 pub use load::{
-    DataSettings, Dataset, DatasetError, LoadedNetwork, NetworkError, PropertyError, load_network,
-    load_network_bytes,
+    DataSettings, Dataset, DatasetError, LoadedNetwork, NetworkError, PropertyError, WriteError,
+    load_network, load_network_bytes, write_onnx,
 };
 pub use net::{BuildError, LinearMap, Matrix, Network, NetworkBuilder};
 pub use num::{Rational, parse_rational};

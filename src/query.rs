@@ -10,6 +10,7 @@ use thiserror::Error;
 
 /// Why a network cannot be asked about a property.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum QueryError {
     /// A region of another number of inputs.
     #[error("claim {claim}: the region has {found} inputs, the network {expected}")]
@@ -70,6 +71,7 @@ pub enum QueryError {
 
 /// Why two files make no query.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum OpenError {
     /// The network cannot be read.
     #[error(transparent)]
@@ -251,6 +253,7 @@ pub struct Classifier {
 
 /// Why a network does not classify a dataset.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ClassifierError {
     /// A network with one output.
     #[error("the network has one output, and a classifier has one for each class")]

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 /// How far verification goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Method {
     /// Every stage that can help, cheap before dear; branch and bound up to a fixed number of domains.
     #[default]
@@ -77,6 +78,7 @@ impl FromStr for Method {
 
 /// What decided a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Stage {
     /// An attack found a counterexample.
     Attack,

@@ -6,7 +6,7 @@ use certus::attack::{
     AttackKind, AttackSettings, Loss, Schedule, SplitMix64, attack, attack_any, search_batch,
     validate,
 };
-use certus::load::parse_vnnlib;
+use certus::load::parse_statement;
 use certus::net::{Boxes, Matrix, Network};
 use certus::num::{Rational, exact_decimal, parse_rational, round_nearest};
 use certus::spec::{Claim, HalfSpace, Norm, Polytope, Property, Region};
@@ -251,7 +251,7 @@ fn written(low: &str, high: &str, open: [bool; 2], from: f64) -> Rational {
         "(declare-const X_0 Real) (declare-const Y_0 Real)
         (assert ({above} X_0 {low})) (assert ({below} X_0 {high})) (assert (>= Y_0 -1e15))"
     );
-    let property = parse_vnnlib("one input", text.as_bytes(), 1, 1).unwrap();
+    let property = parse_statement("one input", text.as_bytes(), 1, 1).unwrap().property;
     let net = seeded::affine_net(&[&[1.0]], &[0.0]);
     let found = validate(&net, &property, 0, &[from]).unwrap();
     let text = found.write_vnncomp();

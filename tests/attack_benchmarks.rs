@@ -3,7 +3,7 @@
 //! The benchmark set lies beside the repository; without it the test says that it skipped.
 
 use certus::attack::{AttackSettings, Counterexample, attack_any};
-use certus::load::{load_network, load_property};
+use certus::load::{load_network, load_statement};
 use certus::num::{Rational, parse_rational, round_nearest};
 use certus::query::Query;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,8 @@ fn instances(benchmark: &str) -> Vec<Instance> {
             continue;
         }
         let net = load_network(&model).unwrap().network;
-        let property = load_property(&folder.join(claim), net.inputs(), net.outputs()).unwrap();
+        let property =
+            load_statement(&folder.join(claim), net.inputs(), net.outputs()).unwrap().property;
         let query = Query::new(net, property).unwrap();
         let name = format!("{} {claim}", model.file_name().unwrap().display());
         instances.push(Instance { name, query, satisfiable: expected == "sat" });

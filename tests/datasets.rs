@@ -1,6 +1,6 @@
 //! The data sets of `models/` as a user would load them, and their regions.
 
-use certus::load::{DataSettings, Dataset, DatasetError, parse_vnnlib, write_vnnlib};
+use certus::load::{DataSettings, Dataset, DatasetError, parse_statement, write_vnnlib};
 use certus::num::parse_rational;
 use certus::spec::{Norm, Property};
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ fn what_is_written_reads_back_as_the_same_property() {
         let eps = parse_rational(eps).unwrap();
         let bounds = digits.bounds(i, &eps).unwrap();
         let text = write_vnnlib(&bounds, digits.label(i), 10, "a digit\nof the test set");
-        let read = parse_vnnlib("written", text.as_bytes(), 784, 10).unwrap();
+        let read = parse_statement("written", text.as_bytes(), 784, 10).unwrap().property;
         let region = digits.region(i, Norm::Linf, &eps).unwrap();
         let [asked] = &read.claims[..] else { panic!("{} claims", read.claims.len()) };
         assert_eq!(asked.unsafe_set, Property::margins(digits.label(i), 10));

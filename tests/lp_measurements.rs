@@ -2,7 +2,7 @@
 
 use certus::attack::{AttackSettings, attack_any};
 use certus::bound::{Analysis, Functionals, Intermediate};
-use certus::load::{DataSettings, Dataset, load_network, load_property};
+use certus::load::{DataSettings, Dataset, load_network, load_statement};
 use certus::lp::{Clarabel, DualSolver, TriangleLp, prospect, raise, tighten};
 use certus::net::{Matrix, Network};
 use certus::num::parse_rational;
@@ -143,7 +143,7 @@ fn duals_recover_the_optimum_on_mnist_fc() {
             if !file.exists() {
                 continue;
             }
-            let property = load_property(&file, net.inputs(), net.outputs()).unwrap();
+            let property = load_statement(&file, net.inputs(), net.outputs()).unwrap().property;
             direct.add(&net, &property.claims[0], &Clarabel);
         }
         direct.print(&format!("mnist_fc {depth}, 0.03"));

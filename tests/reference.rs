@@ -5,7 +5,7 @@ use certus::bound::{
     Analysis, Climb, Functionals, Goal, Intermediate, Reduced, Start, climb, default_slopes,
     optimise_intermediate,
 };
-use certus::load::{load_network, load_property};
+use certus::load::{load_network, load_statement};
 use certus::net::{Boxes, Matrix, Network};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -76,7 +76,7 @@ fn bounds_are_no_looser_than_the_reference() {
         if !path.exists() {
             continue;
         }
-        let property = load_property(&path, net.inputs(), net.outputs()).unwrap();
+        let property = load_statement(&path, net.inputs(), net.outputs()).unwrap().property;
         let claim = &property.claims[0];
         let functionals = Functionals::of(claim, net.outputs());
         let rows = &functionals.matrix;

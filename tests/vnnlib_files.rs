@@ -2,7 +2,7 @@
 //!
 //! Both lie outside the repository; where they are absent the tests say so and pass.
 
-use certus::load::{Problem, PropertyError, SourceFile, parse_vnnlib};
+use certus::load::{Problem, PropertyError, SourceFile, parse_statement};
 use certus::spec::Property;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -23,11 +23,11 @@ fn read(path: &Path) -> Result<Property, PropertyError> {
     let declared = |prefix: &str| text.matches(prefix).count();
     let (inputs, outputs) = (declared("declare-const X_"), declared("declare-const Y_"));
     let start = Instant::now();
-    let property = parse_vnnlib(&path.display().to_string(), &file.bytes, inputs, outputs);
+    let property = parse_statement(&path.display().to_string(), &file.bytes, inputs, outputs);
     if file.bytes.len() > 1_000_000 {
         println!("{}: {} bytes in {:?}", path.display(), file.bytes.len(), start.elapsed());
     }
-    property
+    property.map(|read| read.property)
 }
 
 fn vnnlib_files(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 /// Which attack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[non_exhaustive]
 pub enum AttackKind {
     /// Projected gradient descent (Madry et al. 2018), with momentum (Dong et al. 2018) where it is asked for.
     #[default]

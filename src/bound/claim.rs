@@ -40,16 +40,6 @@ impl<'a> Functionals<'a> {
         Self { matrix: Matrix::from_vec(outputs, columns.len(), data), polytopes }
     }
 
-    /// For each functional, the largest right-hand side it is compared with: a bound above it excludes all its half-spaces.
-    #[must_use]
-    pub fn targets(&self) -> Vec<f64> {
-        let mut targets = vec![f64::NEG_INFINITY; self.len()];
-        for (column, half) in self.polytopes.iter().flatten() {
-            targets[*column] = targets[*column].max(half.bound_up);
-        }
-        targets
-    }
-
     /// Number of functionals.
     #[must_use]
     pub fn len(&self) -> usize {

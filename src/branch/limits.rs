@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 /// Why a query was not decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reason {
     /// The strongest bound that the method allows does not suffice.
     BoundTooWeak,

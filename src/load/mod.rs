@@ -20,7 +20,7 @@ pub use network_error::{
     EncodingProblem, ExternalProblem, ModelProblem, NetworkError, NnetProblem, NodeProblem, Place,
     TensorProblem,
 };
+pub use onnx::{WriteError, write_onnx};
 pub use vnnlib::{
-    Problem, PropertyError, Statement, load_property, load_statement, parse_statement,
-    parse_vnnlib, write_vnnlib,
+    Problem, PropertyError, Statement, load_statement, parse_statement, write_vnnlib,
 };

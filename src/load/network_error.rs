@@ -9,6 +9,7 @@ use thiserror::Error;
 
 /// Why a network could not be read.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum NetworkError {
     /// The file itself cannot be read.
     #[error(transparent)]

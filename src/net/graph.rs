@@ -52,6 +52,7 @@ pub struct Node {
 
 /// Why a graph is refused. The reader that builds it adds the file and the node.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum BuildError {
     /// An operand does not exist yet.
     #[error("operand {0} is not defined before its use")]

@@ -155,20 +155,6 @@ pub fn round_nearest(x: &Rational) -> f64 {
     }
 }
 
-/// The largest single-precision float ≤ x, as a double.
-#[must_use]
-pub fn round_down_f32(x: &Rational) -> f64 {
-    let down = round_down(x);
-    let single = down as f32;
-    f64::from(if f64::from(single) > down { single.next_down() } else { single })
-}
-
-/// The smallest single-precision float ≥ x, as a double.
-#[must_use]
-pub fn round_up_f32(x: &Rational) -> f64 {
-    0.0 - round_down_f32(&-x)
-}
-
 /// A double within one unit in the last place of x: 64 leading bits of the quotient, rounded.
 ///
 /// Results below the normal range are rounded twice, hence "within one unit" and not "nearest"; the directed
@@ -249,9 +235,6 @@ mod tests {
             let (lo, hi) = (round_down(&x), round_up(&x));
             prop_assert!(from_f64(lo).unwrap() <= x && x <= from_f64(hi).unwrap());
             prop_assert!(hi == lo || hi == lo.next_up());
-            let (lo, hi) = (round_down_f32(&x), round_up_f32(&x));
-            if lo.is_finite() { prop_assert!(from_f64(lo).unwrap() <= x); }
-            if hi.is_finite() { prop_assert!(x <= from_f64(hi).unwrap()); }
         }
 
         #[test]

@@ -12,7 +12,7 @@ mod round;
 pub use decimal::{Decimal, exact_decimal};
 pub use exact::{
     ParseRationalError, Rational, enclosure, from_f64, heap_size, parse_rational, round_down,
-    round_down_f32, round_nearest, round_up, round_up_f32, to_f64_nearest,
+    round_nearest, round_up, to_f64_nearest,
 };
 pub use round::{
     TINY, UNIT, add_down, add_up, ample, gamma, inflate, mul_down, mul_up, nan_to, single_down,

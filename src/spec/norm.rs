@@ -8,6 +8,7 @@ use thiserror::Error;
 
 /// How perturbations are measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Norm {
     /// The largest change of a feature.
     #[default]

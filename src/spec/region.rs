@@ -9,6 +9,7 @@ use thiserror::Error;
 
 /// Why bounds do not make a region.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum RegionError {
     /// A lower bound above its upper bound.
     #[error("input {input} has the lower bound {lower} above its upper bound {upper}")]
@@ -30,6 +31,9 @@ pub enum RegionError {
         /// How many are needed.
         expected: usize,
     },
+    /// An end that is infinite or no number.
+    #[error("input {0} has an end that is not finite")]
+    NotFinite(usize),
     /// A negative radius.
     #[error("epsilon of input {0} is negative")]
     NegativeRadius(usize),
@@ -113,6 +117,22 @@ impl Region {
             ball: None,
             raw: false,
         })
+    }
+
+    /// The box with the given ends, each the very number that it is.
+    ///
+    /// # Errors
+    /// Where there are not as many lower ends as upper ones, an end is not finite, or above the other.
+    pub fn from_f64(lower: &[f64], upper: &[f64]) -> Result<Self, RegionError> {
+        if lower.len() != upper.len() {
+            let (found, expected) = (upper.len(), lower.len());
+            return Err(RegionError::Length { what: "the list of upper ends", found, expected });
+        }
+        let exact = |(input, (&a, &b)): (usize, (&f64, &f64))| {
+            from_f64(a).zip(from_f64(b)).ok_or(RegionError::NotFinite(input))
+        };
+        let bounds: Result<Vec<_>, _> = lower.iter().zip(upper).enumerate().map(exact).collect();
+        Self::from_bounds(&bounds?)
     }
 
     /// The box from doubles that the caller rounded from its exact ends: outward, and inward.

@@ -2,7 +2,7 @@
 
 use crate::support::{Bench, Ran, committed};
 use certus::attack::validate;
-use certus::load::{load_network, load_property};
+use certus::load::{load_network, load_statement};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -88,7 +88,8 @@ fn a_property_that_does_not() {
     }
     let (inputs, outputs) = parse(&bench.text("cex.txt"));
     let network = load_network(&committed("models/control/mlp_plain.onnx")).unwrap().network;
-    let property = load_property(&committed(&format!("models/control/{FAILS}")), 2, 1).unwrap();
+    let property =
+        load_statement(&committed(&format!("models/control/{FAILS}")), 2, 1).unwrap().property;
     let found = (0..property.claims.len()).find_map(|c| validate(&network, &property, c, &inputs));
     let found = found.expect("the point violates the property");
     assert!(found.holds_in_f32());

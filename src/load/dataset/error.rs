@@ -7,6 +7,7 @@ use thiserror::Error;
 /// Why a dataset could not be read. Rows count from 0 as indices of the dataset do; lines of a CSV file from 1.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // The fields are what the messages say of them.
+#[non_exhaustive]
 pub enum DatasetError {
     /// A file could not be read at all.
     #[error(transparent)]

@@ -26,6 +26,9 @@ mod select;
 mod shape;
 mod window;
 mod wire;
+mod write;
+
+pub use write::{WriteError, write_onnx};
 
 use self::call::Call;
 use self::constant::{Constant, External};

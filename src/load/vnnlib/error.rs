@@ -8,6 +8,7 @@ use thiserror::Error;
 
 /// Why a property could not be read.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum PropertyError {
     /// The file could not be read at all.
     #[error(transparent)]

@@ -45,10 +45,11 @@ impl Statement {
     }
 }
 
-/// Reads a VNN-LIB 1.0 file with the numbers of its cases.
+/// Reads a VNN-LIB 1.0 file (gzipped or not) about a network with so many inputs and outputs, with the numbers of its cases.
 ///
 /// # Errors
-/// As [`load_property`].
+/// Where the file cannot be read, is no VNN-LIB 1.0, or does not declare exactly the network's inputs and outputs; with line and
+/// column.
 pub fn load_statement(
     path: &Path,
     inputs: usize,
@@ -58,36 +59,10 @@ pub fn load_statement(
     parse(&path.display().to_string(), &file.bytes, inputs, outputs, &file.budget())
 }
 
-/// Reads a VNN-LIB 1.0 file (gzipped or not) about a network with so many inputs and outputs.
-///
-/// # Errors
-/// Where the file cannot be read, is no VNN-LIB 1.0, or does not declare exactly the network's inputs and outputs; with line and
-/// column.
-pub fn load_property(
-    path: &Path,
-    inputs: usize,
-    outputs: usize,
-) -> Result<Property, PropertyError> {
-    Ok(load_statement(path, inputs, outputs)?.property)
-}
-
-/// Reads VNN-LIB 1.0 from memory; `name` is what errors call it.
-///
-/// # Errors
-/// Where it is no VNN-LIB 1.0 or does not fit the network; with line and column.
-pub fn parse_vnnlib(
-    name: &str,
-    bytes: &[u8],
-    inputs: usize,
-    outputs: usize,
-) -> Result<Property, PropertyError> {
-    Ok(parse_statement(name, bytes, inputs, outputs)?.property)
-}
-
 /// Reads VNN-LIB 1.0 from memory with the numbers of its cases; `name` is what errors call it.
 ///
 /// # Errors
-/// As [`parse_vnnlib`].
+/// As [`load_statement`].
 pub fn parse_statement(
     name: &str,
     bytes: &[u8],

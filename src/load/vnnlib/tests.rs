@@ -12,7 +12,8 @@ const BOX: &str = "(assert (and (>= X_0 -1) (<= X_0 1) (>= X_1 -1) (<= X_1 1)))\
 
 /// Reads a text about two inputs and two outputs, after their declarations.
 fn read(body: &str) -> Result<Property, PropertyError> {
-    parse_vnnlib("test.vnnlib", format!("{DECLARED}{body}").as_bytes(), 2, 2)
+    parse_statement("test.vnnlib", format!("{DECLARED}{body}").as_bytes(), 2, 2)
+        .map(|read| read.property)
 }
 
 fn problem(body: &str) -> Problem {
@@ -147,14 +148,14 @@ fn empty_cases_are_left_out() {
 #[test]
 fn refusals_name_line_and_column() {
     let text = format!("{DECLARED}{BOX}; comment\r\n(assert\t(<= Y_0 (* Y_1 Y_0)))");
-    let error = parse_vnnlib("p.vnnlib", text.as_bytes(), 2, 2).unwrap_err();
+    let error = parse_statement("p.vnnlib", text.as_bytes(), 2, 2).unwrap_err();
     assert!(error.to_string().starts_with("p.vnnlib:5:17: a product of two variables"), "{error}");
-    let error = parse_vnnlib("p.vnnlib", b"(assert (<= X_0 \xff 1))", 2, 2).unwrap_err();
+    let error = parse_statement("p.vnnlib", b"(assert (<= X_0 \xff 1))", 2, 2).unwrap_err();
     assert!(error.to_string().starts_with("p.vnnlib:1:17: the file is not UTF-8"), "{error}");
     let bounds = "(assert (or (and (<= X_0 1) (>= X_0 1) (<= X_1 1)) (<= Y_0 1)))";
     let error = read(bounds).unwrap_err();
     assert!(error.to_string().starts_with("test.vnnlib:3:13: X_1 has no lower bound"), "{error}");
-    let error = parse_vnnlib("p", DECLARED.as_bytes(), 2, 2).unwrap_err();
+    let error = parse_statement("p", DECLARED.as_bytes(), 2, 2).unwrap_err();
     assert!(error.to_string().starts_with("p:1:16: X_0 has no lower bound"), "{error}");
 }
 
@@ -195,12 +196,12 @@ fn each_refusal_is_of_its_kind() {
     {
         assert!(matches!(problem(body), Problem::Expected { .. }), "{body}");
     }
-    let one = |text: &str| parse_vnnlib("p", text.as_bytes(), 1, 1).unwrap_err();
+    let one = |text: &str| parse_statement("p", text.as_bytes(), 1, 1).unwrap_err();
     let undeclared = one("(assert (<= Y_0 1))");
     assert_eq!(undeclared.problem(), Some(&Problem::Undeclared(name("Y_0"))));
     let integer = one("(declare-const X_0 Int)");
     assert_eq!(integer.problem(), Some(&Problem::Type(name("Int"))));
-    let missing = load_property(Path::new("no such file.vnnlib"), 1, 1).unwrap_err();
+    let missing = load_statement(Path::new("no such file.vnnlib"), 1, 1).unwrap_err();
     assert!(matches!(missing, PropertyError::File(crate::load::FileError::Missing(_))));
 }
 
@@ -208,7 +209,7 @@ fn each_refusal_is_of_its_kind() {
 fn a_property_declares_exactly_the_networks_variables() {
     let of = |inputs, outputs| {
         let text = format!("{DECLARED}{BOX}(assert (<= Y_0 Y_1))");
-        parse_vnnlib("test.vnnlib", text.as_bytes(), inputs, outputs)
+        parse_statement("test.vnnlib", text.as_bytes(), inputs, outputs)
     };
     let missing = |inputs, outputs| match of(inputs, outputs).unwrap_err().problem() {
         Some(Problem::Missing { name, kind, available }) => (name.clone(), *kind, *available),
@@ -380,7 +381,7 @@ proptest! {
                 _ => { bytes.remove(at); }
             }
         }
-        let _ = parse_vnnlib("mutated", &bytes, 2, 2);
+        let _ = parse_statement("mutated", &bytes, 2, 2);
     }
 
     #[test]
@@ -394,7 +395,7 @@ proptest! {
             })
             .collect();
         let text = write_vnnlib(&bounds, 1, 3, "");
-        let read = parse_vnnlib("written", text.as_bytes(), bounds.len(), 3).unwrap();
+        let read = parse_statement("written", text.as_bytes(), bounds.len(), 3).unwrap().property;
         let region = Region::from_bounds(&bounds).unwrap();
         let asked = &read.claims[0];
         prop_assert_eq!(&asked.unsafe_set, &Property::margins(1, 3));

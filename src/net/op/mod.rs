@@ -18,6 +18,7 @@ pub use relu::{default_in_doubt, default_slope, upper_slope};
 
 /// An elementwise function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Function {
     /// max(x, 0): the only one that is piecewise linear; all others that are, are lowered to it exactly.
     Relu,
@@ -45,6 +46,21 @@ impl Function {
         ("Tanh", 1, Self::Tanh, "consumed_inputs"),
         ("Tanh", 6, Self::Tanh, ""),
     ];
+}
+
+impl Function {
+    /// How an ONNX file has it: the operator, and a constant that is its first operand.
+    #[must_use]
+    pub fn as_onnx(self) -> (&'static str, Option<f64>) {
+        match self {
+            Self::Relu => ("Relu", None),
+            Self::Sigmoid => ("Sigmoid", None),
+            Self::Tanh => ("Tanh", None),
+            Self::Softplus => ("Softplus", None),
+            Self::Reciprocal => ("Div", Some(1.0)),
+            Self::Product => ("Mul", None),
+        }
+    }
 }
 
 impl Deref for Function {

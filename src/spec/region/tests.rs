@@ -22,6 +22,17 @@ fn linf(
 }
 
 #[test]
+fn doubles_are_the_numbers_that_they_are() {
+    let region = Region::from_f64(&[0.1, -1.0], &[0.1, 2.0]).unwrap();
+    assert!(region.contains(&[0.1, 0.0]) && !region.contains(&[0.1f64.next_up(), 0.0]));
+    let refused = |lower: &[f64], upper: &[f64]| Region::from_f64(lower, upper).unwrap_err();
+    assert!(matches!(refused(&[1.0], &[0.0]), RegionError::Empty { input: 0, .. }));
+    assert!(matches!(refused(&[1.0], &[]), RegionError::Length { .. }));
+    assert_eq!(refused(&[0.0, 0.0], &[1.0, f64::INFINITY]), RegionError::NotFinite(1));
+    assert_eq!(refused(&[f64::NAN], &[1.0]), RegionError::NotFinite(0));
+}
+
+#[test]
 fn the_ball_is_rounded_outward_and_clipped_exactly() {
     let domain = vec![(q("0"), q("1")); 2];
     let ball = linf(&[q("0.1"), q("1")], &[q("8/255"), q("8/255")], Some(&domain)).unwrap();
