@@ -86,6 +86,8 @@ struct Writer {
     graph: Message,
     /// Number of values that have a name of their own.
     made: usize,
+    /// Names of nodes.
+    names: HashSet<String>,
 }
 
 impl Writer {
@@ -94,7 +96,7 @@ impl Writer {
         format!("t{}", self.made)
     }
 
-    /// NodeProto.
+    /// NodeProto; a name that an earlier one has is told from it by the output's.
     fn node(
         &mut self,
         op: &str,
@@ -103,8 +105,12 @@ impl Writer {
         name: &str,
         attributes: &[Message],
     ) {
+        let own = match self.names.insert(name.to_owned()) {
+            true => name.to_owned(),
+            false => format!("{name} {output}"),
+        };
         let mut node = inputs.iter().fold(Message::default(), |node, input| node.text(1, input));
-        node = node.text(2, output).text(3, name).text(4, op);
+        node = node.text(2, output).text(3, &own).text(4, op);
         node = attributes.iter().fold(node, |node, attribute| node.message(5, attribute));
         self.graph = std::mem::take(&mut self.graph).message(1, &node);
     }
@@ -252,7 +258,7 @@ pub fn write_onnx(network: &Network) -> Result<Vec<u8>, WriteError> {
             kind = DOUBLE;
         }
     }
-    let mut writer = Writer { kind, graph: Message::default(), made: 0 };
+    let mut writer = Writer { kind, graph: Message::default(), made: 0, names: HashSet::new() };
     let mut values: Vec<String> = Vec::with_capacity(network.nodes().len());
     for node in network.nodes() {
         let value = match &node.op {
