@@ -3,8 +3,8 @@
 //! Weights are random (a fixed generator), so that the bench runs anywhere; unstable neurons are about as frequent as in
 //! the real networks at ε = 0.03.
 
-use certus::bound::{Analysis, Intermediate};
-use certus::net::{Boxes, LinearMap, Matrix, Network, NetworkBuilder, Term};
+use certus::internal::bound::{Analysis, Intermediate};
+use certus::internal::net::{Boxes, LinearMap, Matrix, Network, NetworkBuilder, Term};
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 

@@ -20,8 +20,8 @@
 //!
 //! # The modules, in dependency order: each uses only those before it
 //!
-//! [`num`] → [`net`] → [`spec`] → [`load`] → [`query`] → [`attack`] → [`bound`] → [`lp`] → [`branch`] → [`prove`] → [`verify`] →
-//! [`audit`] → [`report`] → [`cli`]
+//! `num` → `net` → `spec` → `load` → `query` → `attack` → `bound` → `lp` → `branch` → `prove` → `verify` →
+//! `audit` → `report` → `cli`
 //!
 //! # Features
 //!
@@ -31,55 +31,33 @@
 //!
 //! # From outside
 //!
-//! A [`Query`] is what is asked; [`verify`], [`verify_with_proof`], [`attack`] and [`bounds`] answer it. What else the modules hold is
-//! public for the command, the tests and the curious, is not shown here, and may change at any time.
+//! A [`Query`] is what is asked; [`verify`], [`verify_with_proof`], [`attack`] and [`bounds`] answer it. What else the
+//! modules hold is their own; the program and the tests reach it through a hidden module.
 
 #![forbid(unsafe_code)]
+// What only the program uses.
+#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
 
-#[doc(hidden)]
-pub mod num;
-
-#[doc(hidden)]
-pub mod net;
-
-#[doc(hidden)]
-pub mod spec;
-
-#[doc(hidden)]
-pub mod load;
-
-#[doc(hidden)]
-pub mod query;
-
-#[doc(hidden)]
-pub mod attack;
-
-#[doc(hidden)]
-pub mod bound;
-
-#[doc(hidden)]
-pub mod lp;
-
-#[doc(hidden)]
-pub mod branch;
-
-#[doc(hidden)]
-pub mod prove;
-
-#[doc(hidden)]
-pub mod verify;
+mod attack;
+mod bound;
+mod branch;
+mod load;
+mod lp;
+mod net;
+mod num;
+mod prove;
+mod query;
+mod spec;
+mod verify;
 
 #[cfg(feature = "cli")]
-#[doc(hidden)]
-pub mod audit;
+mod audit;
 
 #[cfg(feature = "cli")]
-#[doc(hidden)]
-pub mod report;
+mod report;
 
 #[cfg(feature = "cli")]
-#[doc(hidden)]
-pub mod cli;
+mod cli;
 
 pub use attack::{AttackKind, AttackSettings, Counterexample, attack, attack_any};
 pub use bound::{Intermediate, OutputBounds, bounds};
@@ -99,3 +77,92 @@ pub use verify::{
 
 /// The matrices of [`Matrix`].
 pub use nalgebra;
+
+/// What the program, the tests and the benches reach into: no part of the interface, and free to change at any time.
+#[doc(hidden)]
+pub mod internal {
+    #[cfg(feature = "cli")]
+    pub use crate::cli::main;
+    pub mod num {
+        pub use crate::num::{
+            Rational, exact_decimal, from_f64, parse_rational, round_nearest, to_f64_nearest,
+        };
+    }
+    pub mod net {
+        pub use crate::net::{
+            Boxes, BuildError, Conv, ConvGeometry, FinalOperator, Function, LinearMap, Matrix,
+            Network, NetworkBuilder, Node, NodeId, Op, Sparse, Term,
+        };
+    }
+    pub mod spec {
+        pub use crate::spec::{Claim, HalfSpace, Norm, Polytope, Property, Region};
+    }
+    pub mod load {
+        pub use crate::load::{
+            DataSettings, Dataset, DatasetError, EncodingProblem, ExternalProblem, Layout,
+            LoadedNetwork, ModelProblem, NetworkError, NodeProblem, Problem, PropertyError,
+            SourceFile, Statement, TensorProblem, WriteError, load_network, load_network_bytes,
+            load_reference, load_statement, parse_statement, sha256_hex, write_onnx, write_vnnlib,
+        };
+    }
+    pub mod query {
+        pub use crate::query::{Classifier, ClassifierError, Query, QueryError};
+    }
+    pub mod attack {
+        pub use crate::attack::{
+            AttackKind, AttackSettings, Counterexample, Loss, Motion, Schedule, SplitMix64, attack,
+            attack_any, attack_suite, minimum_norm, probe_gradients, search_batch, validate,
+        };
+    }
+    pub mod bound {
+        pub use crate::bound::{
+            Analysis, Climb, Costs, Functionals, Goal, Intermediate, Layers, Lift, Multipliers,
+            Reduced, Start, Sweep, Swept, climb, default_slopes, optimise_intermediate,
+        };
+    }
+    pub mod lp {
+        pub use crate::lp::{
+            Answer, Clarabel, DualSolver, Prepared, Program, TriangleLp, lower_in_leaf, prospect,
+            raise, reached, tighten,
+        };
+        pub mod milp {
+            pub use crate::lp::milp::{MilpAnswer, MilpSolver, reachable};
+        }
+    }
+    pub mod branch {
+        pub use crate::branch::{
+            Answer, End, Hints, Interlude, Lemma, Limits, Line, Node, Reason, Refutation, Searched,
+            Tree, refine_intermediate, search, split_inputs, split_relus,
+        };
+    }
+    pub mod prove {
+        pub use crate::prove::{
+            Ask, Mode, NotProved, Proof, Proved, Question, Unmended, Wish, certify,
+        };
+    }
+    pub mod verify {
+        pub use crate::verify::{
+            AssuranceLevel, Method, Outcome, ProofWish, Settings, Stage, Verdict, find_proof,
+            verify, verify_with_proof,
+        };
+    }
+    #[cfg(feature = "cli")]
+    pub mod audit {
+        pub use crate::audit::{Classification, Finding, Prediction, Share};
+        pub mod classification {
+            pub use crate::audit::classification::{Averages, ClassFigures, roc_auc};
+        }
+        pub mod interval {
+            pub use crate::audit::interval::clopper_pearson;
+        }
+        pub mod semantic {
+            pub use crate::audit::semantic::{
+                Fill, Patch, Perturbation, PerturbationError, Scene, SemanticError, SemanticQuery,
+                certify,
+            };
+        }
+        pub mod shift {
+            pub use crate::audit::shift::{Corruption, Frame, Image, Severity};
+        }
+    }
+}

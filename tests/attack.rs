@@ -2,14 +2,14 @@
 
 mod common;
 
-use certus::attack::{
+use certus::internal::attack::{
     AttackKind, AttackSettings, Loss, Schedule, SplitMix64, attack, attack_any, search_batch,
     validate,
 };
-use certus::load::parse_statement;
-use certus::net::{Boxes, Matrix, Network};
-use certus::num::{Rational, exact_decimal, parse_rational, round_nearest};
-use certus::spec::{Claim, HalfSpace, Norm, Polytope, Property, Region};
+use certus::internal::load::parse_statement;
+use certus::internal::net::{Boxes, Matrix, Network};
+use certus::internal::num::{Rational, exact_decimal, parse_rational, round_nearest};
+use certus::internal::spec::{Claim, HalfSpace, Norm, Polytope, Property, Region};
 use common::asked;
 use common::exact::{evaluate, exact};
 use common::seeded;

@@ -2,10 +2,10 @@
 //!
 //! The benchmark set lies beside the repository; without it the test says that it skipped.
 
-use certus::attack::{AttackSettings, Counterexample, attack_any};
-use certus::load::{load_network, load_statement};
-use certus::num::{Rational, parse_rational, round_nearest};
-use certus::query::Query;
+use certus::internal::attack::{AttackSettings, Counterexample, attack_any};
+use certus::internal::load::{load_network, load_statement};
+use certus::internal::num::{Rational, parse_rational, round_nearest};
+use certus::internal::query::Query;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 

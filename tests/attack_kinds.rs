@@ -2,16 +2,16 @@
 
 mod common;
 
-use certus::attack::{
+use certus::internal::attack::{
     AttackKind, AttackSettings, Counterexample, Motion, attack, attack_suite, minimum_norm,
     probe_gradients, validate,
 };
-use certus::load::{DataSettings, Dataset, load_network};
-use certus::net::{Function, LinearMap, Matrix, Network, NetworkBuilder, NodeId, Term};
-use certus::num::{Rational, parse_rational};
-use certus::query::Query;
-use certus::spec::{Norm, Property, Region};
-use certus::verify::{Method, Settings, Verdict, verify};
+use certus::internal::load::{DataSettings, Dataset, load_network};
+use certus::internal::net::{Function, LinearMap, Matrix, Network, NetworkBuilder, NodeId, Term};
+use certus::internal::num::{Rational, parse_rational};
+use certus::internal::query::Query;
+use certus::internal::spec::{Norm, Property, Region};
+use certus::internal::verify::{Method, Settings, Verdict, verify};
 use common::asked;
 use common::exact::{evaluate, exact};
 use common::seeded;

@@ -4,11 +4,11 @@
 
 mod common;
 
-use certus::attack::SplitMix64;
-use certus::bound::{
+use certus::internal::attack::SplitMix64;
+use certus::internal::bound::{
     Analysis, Costs, Intermediate, Lift, Multipliers, Reduced, Start, Sweep, Swept,
 };
-use certus::net::{Boxes, Matrix, Network};
+use certus::internal::net::{Boxes, Matrix, Network};
 use common::circuits::{Circuit, Numbers, region};
 use common::dyadic::{Dyadic, at_least, at_most, dot, evaluate};
 

@@ -2,9 +2,9 @@
 
 mod common;
 
-use certus::branch::Limits;
-use certus::load::load_statement;
-use certus::prove::{Mode, Question};
+use certus::internal::branch::Limits;
+use certus::internal::load::load_statement;
+use certus::internal::prove::{Mode, Question};
 use common::onnx_writer::{Model, ints};
 
 const SIDE: i64 = 16;

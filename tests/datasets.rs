@@ -1,8 +1,8 @@
 //! The data sets of `models/` as a user would load them, and their regions.
 
-use certus::load::{DataSettings, Dataset, DatasetError, parse_statement, write_vnnlib};
-use certus::num::parse_rational;
-use certus::spec::{Norm, Property};
+use certus::internal::load::{DataSettings, Dataset, DatasetError, parse_statement, write_vnnlib};
+use certus::internal::num::parse_rational;
+use certus::internal::spec::{Norm, Property};
 use std::path::{Path, PathBuf};
 
 fn models(file: &str) -> PathBuf {

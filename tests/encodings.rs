@@ -3,12 +3,12 @@
 
 mod common;
 
-use certus::attack::SplitMix64;
-use certus::bound::{Analysis, Climb, Goal, Intermediate, Start, climb, default_slopes};
-use certus::branch::{Limits, split_inputs, split_relus};
-use certus::load::{load_network_bytes, load_statement};
-use certus::net::{Boxes, Matrix, Network};
-use certus::prove::{Mode, Question};
+use certus::internal::attack::SplitMix64;
+use certus::internal::bound::{Analysis, Climb, Goal, Intermediate, Start, climb, default_slopes};
+use certus::internal::branch::{Limits, split_inputs, split_relus};
+use certus::internal::load::{load_network_bytes, load_statement};
+use certus::internal::net::{Boxes, Matrix, Network};
+use certus::internal::prove::{Mode, Question};
 use certus_check::circuit::Circuit;
 use common::onnx_writer::*;
 use common::proving::prove;

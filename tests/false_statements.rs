@@ -4,9 +4,9 @@
 
 mod common;
 
-use certus::branch::Limits;
-use certus::load::load_statement;
-use certus::prove::{Mode, Question};
+use certus::internal::branch::Limits;
+use certus::internal::load::load_statement;
+use certus::internal::prove::{Mode, Question};
 use certus_check::float::{format_hex, parse_hex};
 use common::onnx_writer::Model;
 use std::time::Duration;
@@ -213,7 +213,7 @@ fn no_changed_proof_shows_what_is_false() {
         let true_one = property(net.sizes[0], least - 2f64.powi(-(random.below(24) as i32)));
         std::fs::write(&model, &bytes).unwrap();
         std::fs::write(&file, &true_one).unwrap();
-        let network = certus::load::load_network(&model).unwrap().network;
+        let network = certus::internal::load::load_network(&model).unwrap().network;
         let statement = load_statement(&file, network.inputs(), network.outputs()).unwrap();
         let never = || false;
         let limits = Limits::starting_now(Some(Duration::from_secs(5)), &never);

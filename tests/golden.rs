@@ -2,8 +2,8 @@
 //!
 //! The benchmark set lies beside the repository; without it the test says that it skipped.
 
-use certus::load::{load_network, load_reference};
-use certus::net::Matrix;
+use certus::internal::load::{load_network, load_reference};
+use certus::internal::net::Matrix;
 use std::path::{Path, PathBuf};
 
 /// Relative to the largest output of a network.

@@ -2,9 +2,9 @@
 
 mod common;
 
-use certus::branch::{Answer, Limits};
-use certus::load::load_statement;
-use certus::prove::{NotProved, Question};
+use certus::internal::branch::{Answer, Limits};
+use certus::internal::load::load_statement;
+use certus::internal::prove::{NotProved, Question};
 use common::onnx_writer::Model;
 use common::proving::prove;
 use std::time::Duration;

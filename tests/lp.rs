@@ -3,18 +3,18 @@
 
 mod common;
 
-use certus::attack::{AttackKind, AttackSettings, SplitMix64};
-use certus::bound::{
+use certus::internal::attack::{AttackKind, AttackSettings, SplitMix64};
+use certus::internal::bound::{
     Analysis, Climb, Goal, Intermediate, Layers, Start, Sweep, climb, default_slopes,
 };
-use certus::lp::milp::{self, MilpAnswer, MilpSolver};
-use certus::lp::{
+use certus::internal::lp::milp::{self, MilpAnswer, MilpSolver};
+use certus::internal::lp::{
     Answer, Clarabel, DualSolver, Prepared, Program, TriangleLp, lower_in_leaf, reached, tighten,
 };
-use certus::net::{Boxes, Matrix, Network, NodeId};
-use certus::num::{Rational, to_f64_nearest};
-use certus::spec::{Claim, HalfSpace, Property, Region};
-use certus::verify::{AssuranceLevel, Method, Settings, Stage, Verdict, verify};
+use certus::internal::net::{Boxes, Matrix, Network, NodeId};
+use certus::internal::num::{Rational, to_f64_nearest};
+use certus::internal::spec::{Claim, HalfSpace, Property, Region};
+use certus::internal::verify::{AssuranceLevel, Method, Settings, Stage, Verdict, verify};
 use common::exact::{at_least, at_most, evaluate, exact};
 use common::nets::{Choices, Kind, functionals, network, region, words};
 use common::oracle::minimum;
@@ -67,7 +67,7 @@ fn check_order(words: &[u32]) -> Result<(), TestCaseError> {
     let start = Start::Dense(&case.row);
 
     let interval = sweep.interval(at, &case.row, &[0]).bounds[0];
-    let plain = sweep.run(at, &start, &[0], &certus::bound::Multipliers::none(), true);
+    let plain = sweep.run(at, &start, &[0], &certus::internal::bound::Multipliers::none(), true);
     let crown = plain.bounds[0];
     let goal = Goal { at, start: &start, domains: &[0], targets: &[f64::INFINITY] };
     let slopes = default_slopes(&sweep, at, &[0]);

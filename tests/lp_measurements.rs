@@ -1,13 +1,13 @@
 //! What LP bounds gain and cost, measured: `cargo test --release --test lp_measurements -- --ignored --nocapture --test-threads 1`.
 
-use certus::attack::{AttackSettings, attack_any};
-use certus::bound::{Analysis, Functionals, Intermediate};
-use certus::load::{DataSettings, Dataset, load_network, load_statement};
-use certus::lp::{Clarabel, DualSolver, TriangleLp, prospect, raise, tighten};
-use certus::net::{Matrix, Network};
-use certus::num::parse_rational;
-use certus::query::Query;
-use certus::spec::{Claim, Norm, Property};
+use certus::internal::attack::{AttackSettings, attack_any};
+use certus::internal::bound::{Analysis, Functionals, Intermediate};
+use certus::internal::load::{DataSettings, Dataset, load_network, load_statement};
+use certus::internal::lp::{Clarabel, DualSolver, TriangleLp, prospect, raise, tighten};
+use certus::internal::net::{Matrix, Network};
+use certus::internal::num::parse_rational;
+use certus::internal::query::Query;
+use certus::internal::spec::{Claim, Norm, Property};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 

@@ -1,12 +1,12 @@
 //! The measures of an audit: agreement with scikit-learn and SciPy on committed numbers, and what must always hold.
 
-use certus::audit::classification::{Averages, ClassFigures, roc_auc};
-use certus::audit::interval::clopper_pearson;
-use certus::audit::shift::{Corruption, Frame, Image, Severity};
-use certus::audit::{Classification, Prediction, Share};
-use certus::load::{DataSettings, Dataset, load_network};
-use certus::net::Matrix;
-use certus::num::Rational;
+use certus::internal::audit::classification::{Averages, ClassFigures, roc_auc};
+use certus::internal::audit::interval::clopper_pearson;
+use certus::internal::audit::shift::{Corruption, Frame, Image, Severity};
+use certus::internal::audit::{Classification, Prediction, Share};
+use certus::internal::load::{DataSettings, Dataset, load_network};
+use certus::internal::net::Matrix;
+use certus::internal::num::Rational;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -110,7 +110,7 @@ fn blur_agrees_with_scipy() {
 }
 
 /// A committed network with its data, normalisation folded in, and the shape of its input.
-fn committed(network: &str, data: &str) -> (certus::net::Network, Dataset, Vec<usize>) {
+fn committed(network: &str, data: &str) -> (certus::internal::net::Network, Dataset, Vec<usize>) {
     let at =
         |file: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(file);
     let loaded = load_network(&at(network)).unwrap();

@@ -2,10 +2,10 @@
 
 mod common;
 
-use certus::branch::{End, Hints, Lemma, Limits, Line, Node, Reason, Refutation, Tree};
-use certus::load::{SourceFile, load_network, parse_statement};
-use certus::prove::{Mode, Proof, Question, Unmended};
-use certus::query::Query;
+use certus::internal::branch::{End, Hints, Lemma, Limits, Line, Node, Reason, Refutation, Tree};
+use certus::internal::load::{SourceFile, load_network, parse_statement};
+use certus::internal::prove::{Mode, Proof, Question, Unmended};
+use certus::internal::query::Query;
 use common::proving;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ fn root() -> PathBuf {
 
 fn asked(model: &Path, property: &str) -> Asked {
     let model = SourceFile::read(model).unwrap().bytes;
-    let net = certus::load::load_network_bytes("m.onnx", &model).unwrap().network;
+    let net = certus::internal::load::load_network_bytes("m.onnx", &model).unwrap().network;
     let statement =
         parse_statement("p.vnnlib", property.as_bytes(), net.inputs(), net.outputs()).unwrap();
     let question = Question::new(&model, property.as_bytes()).unwrap();
@@ -238,7 +238,7 @@ fn proofs_are_mended_from_nothing() {
         let (net, property) = (asked.query.network(), asked.query.property());
         let stopped = proof.mend(&asked.question, net, property, &limits).unwrap_err();
         let Unmended::NotFound(answer) = stopped else { panic!("{stopped:?}") };
-        assert!(matches!(*answer, certus::branch::Answer::Open(Reason::Cancelled)));
+        assert!(matches!(*answer, certus::internal::branch::Answer::Open(Reason::Cancelled)));
         assert!(!asked.holds(&proof, Mode::Outward));
     }
 }

@@ -117,7 +117,7 @@ proptest! {
         // Programs differ on what a mean divides by whose window reaches beyond the padding.
         let beyond = [rows, cols].iter().any(|a| a.windows(ceil).concat().contains(&-2));
         if padding && beyond {
-            let refused = matches!(mean.node_problem(), certus::load::NodeProblem::Attribute { name: "ceil_mode", .. });
+            let refused = matches!(mean.node_problem(), certus::internal::load::NodeProblem::Attribute { name: "ceil_mode", .. });
             prop_assert!(refused);
         } else {
             let mean = mean.run(&x);

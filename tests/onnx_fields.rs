@@ -2,7 +2,7 @@
 
 mod common;
 
-use certus::load::{EncodingProblem, NetworkError, load_network_bytes};
+use certus::internal::load::{EncodingProblem, NetworkError, load_network_bytes};
 use common::onnx_writer::*;
 use rten_onnx::onnx::Dimension;
 

@@ -2,11 +2,11 @@
 
 mod common;
 
-use certus::load::{
+use certus::internal::load::{
     EncodingProblem, ExternalProblem, ModelProblem, NetworkError, NodeProblem, TensorProblem,
     load_network, load_network_bytes,
 };
-use certus::net::BuildError;
+use certus::internal::net::BuildError;
 use common::onnx_writer::*;
 use proptest::prelude::*;
 use rten_onnx::onnx::{DataLocation, DataType, StringStringEntryProto, TensorProto};
@@ -375,10 +375,14 @@ fn external_data_is_read_from_the_models_folder_only() {
         load_network(&path)
     };
     let loaded = load(external("w.bin", "4", "8")).unwrap();
-    let y = loaded.network.evaluate(&certus::net::Matrix::from_column_slice(2, 1, &[1.0, 10.0]));
+    let y = loaded.network.evaluate(&certus::internal::net::Matrix::from_column_slice(
+        2,
+        1,
+        &[1.0, 10.0],
+    ));
     assert_eq!(y.as_slice(), [2.0, 30.0]);
     assert_eq!(loaded.external.len(), 1);
-    assert_eq!(loaded.external[0].1, certus::load::sha256_hex(&bytes));
+    assert_eq!(loaded.external[0].1, certus::internal::load::sha256_hex(&bytes));
     // One hash covers both files.
     std::fs::write(inner.join("w.bin"), [9.0f32, 2.0, 4.0].map(f32::to_le_bytes).concat()).unwrap();
     let changed = load(external("w.bin", "4", "8")).unwrap();

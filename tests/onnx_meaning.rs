@@ -2,8 +2,8 @@
 
 mod common;
 
-use certus::load::{NetworkError, NodeProblem, TensorProblem, load_network_bytes};
-use certus::net::FinalOperator;
+use certus::internal::load::{NetworkError, NodeProblem, TensorProblem, load_network_bytes};
+use certus::internal::net::FinalOperator;
 use common::onnx_writer::*;
 use rten_onnx::onnx::{AttributeProto, DataType, TensorProto};
 use std::cell::RefCell;

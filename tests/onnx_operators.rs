@@ -2,7 +2,7 @@
 
 mod common;
 
-use certus::net::{Matrix, Op};
+use certus::internal::net::{Matrix, Op};
 use common::onnx_writer::*;
 
 /// One node `op(x, …)` on an input of the given shape, at a point.
@@ -456,7 +456,7 @@ fn what_follows_the_logits_is_dropped() {
         vec![],
     );
     let loaded = soft.load();
-    assert_eq!(loaded.network.left_out(), Some(certus::net::FinalOperator::Softmax));
+    assert_eq!(loaded.network.left_out(), Some(certus::internal::net::FinalOperator::Softmax));
     assert!(loaded.notes[0].contains("Softmax"));
     assert_eq!(soft.run(&[1.0, 2.0, 3.0]).1, [-1.0, -2.0, -3.0]);
     let index = base.clone().node("LogSoftmax", &["z"], "p", vec![]).node(
@@ -465,12 +465,12 @@ fn what_follows_the_logits_is_dropped() {
         "y",
         vec![int("axis", 1)],
     );
-    assert_eq!(index.load().network.left_out(), Some(certus::net::FinalOperator::ArgMax));
+    assert_eq!(index.load().network.left_out(), Some(certus::internal::net::FinalOperator::ArgMax));
     assert_eq!(index.load().output_shape, [1, 3]);
     let inside = base.clone().node("Softmax", &["z"], "p", vec![]).node("Neg", &["p"], "y", vec![]);
-    assert!(matches!(inside.node_problem(), certus::load::NodeProblem::NotLast));
+    assert!(matches!(inside.node_problem(), certus::internal::load::NodeProblem::NotLast));
     let over_one = base.node("Softmax", &["z"], "y", vec![int("axis", 0)]);
-    assert!(matches!(over_one.node_problem(), certus::load::NodeProblem::NotLast));
+    assert!(matches!(over_one.node_problem(), certus::internal::load::NodeProblem::NotLast));
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 mod common;
 
-use certus::attack::SplitMix64;
-use certus::load::{WriteError, load_network_bytes, write_onnx};
-use certus::net::{FinalOperator, LinearMap, Matrix, Network, NetworkBuilder, Sparse, Term};
-use certus::num::Rational;
+use certus::internal::attack::SplitMix64;
+use certus::internal::load::{WriteError, load_network_bytes, write_onnx};
+use certus::internal::net::{
+    FinalOperator, LinearMap, Matrix, Network, NetworkBuilder, Sparse, Term,
+};
+use certus::internal::num::Rational;
 use common::exact::{evaluate, exact};
 use common::nets::{Choices, Kind, network, region, words};
 use common::recorded::values;

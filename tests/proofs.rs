@@ -2,14 +2,16 @@
 
 mod common;
 
-use certus::attack::{AttackKind, AttackSettings};
-use certus::branch::{Limits, Tree, split_inputs};
-use certus::load::{DataSettings, Dataset, SourceFile, load_network, load_statement, write_vnnlib};
-use certus::num::parse_rational;
-use certus::prove::{Mode, NotProved, Proved, Question, Wish, certify};
-use certus::query::Query;
-use certus::spec::Norm;
-use certus::verify::{
+use certus::internal::attack::{AttackKind, AttackSettings};
+use certus::internal::branch::{Limits, Tree, split_inputs};
+use certus::internal::load::{
+    DataSettings, Dataset, SourceFile, load_network, load_statement, write_vnnlib,
+};
+use certus::internal::num::parse_rational;
+use certus::internal::prove::{Mode, NotProved, Proved, Question, Wish, certify};
+use certus::internal::query::Query;
+use certus::internal::spec::Norm;
+use certus::internal::verify::{
     AssuranceLevel, Method, ProofWish, Settings, Verdict, find_proof, verify_with_proof,
 };
 use common::proving::{prove_by, searching};
@@ -416,8 +418,8 @@ fn tampered_proofs_of_relu_splits_are_rejected() {
 /// What an LP's duals support, nearly, and CROWN does not: one sweep with hints proves it.
 #[test]
 fn bounds_of_linear_programs_are_proved_without_a_split() {
-    use certus::bound::{Analysis, Intermediate};
-    use certus::lp::{Clarabel, TriangleLp};
+    use certus::internal::bound::{Analysis, Intermediate};
+    use certus::internal::lp::{Clarabel, TriangleLp};
     let folder = root().join("models/breast_cancer");
     let file = folder.join("mlp_plain.onnx");
     let (model, net) = (bytes(&file), load_network(&file).unwrap().network);

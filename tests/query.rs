@@ -2,13 +2,13 @@
 
 mod common;
 
-use certus::attack::{AttackKind, AttackSettings};
-use certus::load::{DataSettings, Dataset, Layout, load_network};
-use certus::net::{FinalOperator, Network};
-use certus::num::{Rational, parse_rational};
-use certus::query::{Classifier, ClassifierError, Query, QueryError};
-use certus::spec::{Claim, HalfSpace, Norm, Property, Region};
-use certus::verify::{Method, Settings, Verdict, verify};
+use certus::internal::attack::{AttackKind, AttackSettings};
+use certus::internal::load::{DataSettings, Dataset, Layout, load_network};
+use certus::internal::net::{FinalOperator, Network};
+use certus::internal::num::{Rational, parse_rational};
+use certus::internal::query::{Classifier, ClassifierError, Query, QueryError};
+use certus::internal::spec::{Claim, HalfSpace, Norm, Property, Region};
+use certus::internal::verify::{Method, Settings, Verdict, verify};
 use common::seeded;
 use std::path::{Path, PathBuf};
 
@@ -71,7 +71,8 @@ fn what_is_broken_is_not_certified() {
         let bounds = Settings { method: Method::Crown, attack, ..Settings::default() };
         let holds = matches!(verify(&query, &bounds, &|| false).verdict, Verdict::Certified(_));
         let found =
-            certus::attack::attack(&query, 0, &AttackSettings::default(), 0, &|| false).is_some();
+            certus::internal::attack::attack(&query, 0, &AttackSettings::default(), 0, &|| false)
+                .is_some();
         assert!(!(holds && found), "input {index}");
         (broken, certified) = (broken + usize::from(found), certified + usize::from(holds));
     }

@@ -3,9 +3,9 @@
 
 mod common;
 
-use certus::bound::{Analysis, Intermediate, Reduced};
-use certus::net::{Boxes, Network, Op};
-use certus::num::{Rational, from_f64};
+use certus::internal::bound::{Analysis, Intermediate, Reduced};
+use certus::internal::net::{Boxes, Network, Op};
+use certus::internal::num::{Rational, from_f64};
 use common::exact::{evaluate, exact};
 use common::nets::{Choices, Kind, network, region, words};
 use num_traits::{Signed, Zero};

@@ -1,12 +1,12 @@
 //! Bounds against those of auto_LiRPA on the public mnist_fc networks (`../shared/bench/reference_bounds.csv`): never looser
 //! by more than 1e-4 relative (1e-3 where slopes are optimised), never above a sampled value.
 
-use certus::bound::{
+use certus::internal::bound::{
     Analysis, Climb, Functionals, Goal, Intermediate, Reduced, Start, climb, default_slopes,
     optimise_intermediate,
 };
-use certus::load::{load_network, load_statement};
-use certus::net::{Boxes, Matrix, Network};
+use certus::internal::load::{load_network, load_statement};
+use certus::internal::net::{Boxes, Matrix, Network};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;

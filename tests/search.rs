@@ -3,15 +3,15 @@
 
 mod common;
 
-use certus::bound::{Analysis, Intermediate};
-use certus::branch::{
+use certus::internal::bound::{Analysis, Intermediate};
+use certus::internal::branch::{
     Answer, Interlude, Limits, Reason, Searched, refine_intermediate, search, split_inputs,
     split_relus,
 };
-use certus::load::load_network;
-use certus::net::{Boxes, Function, LinearMap, Matrix, Network, NetworkBuilder, Term};
-use certus::num::{Rational, from_f64};
-use certus::spec::{Claim, HalfSpace, Property, Region};
+use certus::internal::load::load_network;
+use certus::internal::net::{Boxes, Function, LinearMap, Matrix, Network, NetworkBuilder, Term};
+use certus::internal::num::{Rational, from_f64};
+use certus::internal::spec::{Claim, HalfSpace, Property, Region};
 use common::exact::{dot, evaluate, exact};
 use common::nets::{Choices, Kind, functionals, network, region, words};
 use proptest::prelude::*;

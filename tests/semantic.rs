@@ -2,16 +2,16 @@
 
 mod common;
 
-use certus::attack::AttackSettings;
-use certus::audit::Finding;
-use certus::audit::semantic::{
+use certus::internal::attack::AttackSettings;
+use certus::internal::audit::Finding;
+use certus::internal::audit::semantic::{
     Fill, Patch, Perturbation, PerturbationError, Scene, SemanticError, SemanticQuery, certify,
 };
-use certus::audit::shift::Image;
-use certus::net::{Boxes, Matrix, Network};
-use certus::num::{Rational, parse_rational};
-use certus::spec::Region;
-use certus::verify::{Method, Settings, Verdict, verify};
+use certus::internal::audit::shift::Image;
+use certus::internal::net::{Boxes, Matrix, Network};
+use certus::internal::num::{Rational, parse_rational};
+use certus::internal::spec::Region;
+use certus::internal::verify::{Method, Settings, Verdict, verify};
 use common::exact::{at_least, at_most, evaluate, exact};
 use common::nets::Choices;
 use common::seeded::random_relu_net;
@@ -226,7 +226,7 @@ fn few_parameters_are_decided_both_ways() {
         let y = net.evaluate(&Matrix::from_iterator(
             IMAGE.len(),
             1,
-            x.iter().map(certus::num::to_f64_nearest),
+            x.iter().map(certus::internal::num::to_f64_nearest),
         ));
         let label = (0..CLASSES).max_by(|&a, &b| y[a].total_cmp(&y[b])).unwrap();
         let covered = Patch::squares(IMAGE, 2, 2)

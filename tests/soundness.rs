@@ -2,9 +2,9 @@
 
 mod common;
 
-use certus::bound::{Analysis, Costs, Intermediate, Lift, Multipliers, Start};
-use certus::net::{Boxes, Matrix};
-use certus::num::Rational;
+use certus::internal::bound::{Analysis, Costs, Intermediate, Lift, Multipliers, Start};
+use certus::internal::net::{Boxes, Matrix};
+use certus::internal::num::Rational;
 use common::exact::{at_least, at_most, dot, evaluate, exact};
 use common::nets::{Choices, Kind, functionals, network, region, words};
 use proptest::prelude::*;
@@ -98,7 +98,11 @@ fn check(words: &[u32], kind: Kind, how: Intermediate) -> Result<(), TestCaseErr
 }
 
 /// Multipliers that no search would propose: out of range, NaN, on any node.
-fn wild_multipliers(choices: &mut Choices, net: &certus::net::Network, k: usize) -> Multipliers {
+fn wild_multipliers(
+    choices: &mut Choices,
+    net: &certus::internal::net::Network,
+    k: usize,
+) -> Multipliers {
     let mut multipliers = Multipliers::none();
     for node in net.nodes() {
         multipliers.slopes.push((choices.below(2) == 0).then(|| {

@@ -3,9 +3,9 @@
 
 mod common;
 
-use certus::load::{load_network, load_network_bytes};
-use certus::net::{Matrix, Network};
-use certus::num::Rational;
+use certus::internal::load::{load_network, load_network_bytes};
+use certus::internal::net::{Matrix, Network};
+use certus::internal::num::Rational;
 use certus_check::circuit::Circuit;
 use common::exact::{evaluate, exact};
 use common::onnx_writer::*;
@@ -108,7 +108,7 @@ fn both_readers_agree_on_the_benchmark_networks() {
     files.sort();
     let (mut agree, mut refused, mut problems) = (0, Vec::new(), Vec::new());
     for file in files {
-        let bytes = certus::load::SourceFile::read(&file).unwrap().bytes;
+        let bytes = certus::internal::load::SourceFile::read(&file).unwrap().bytes;
         // The largest networks are not worth the checker's time here.
         if bytes.len() > 40_000_000 {
             continue;

@@ -2,8 +2,8 @@
 //!
 //! Both lie outside the repository; where they are absent the tests say so and pass.
 
-use certus::load::{Problem, PropertyError, SourceFile, parse_statement};
-use certus::spec::Property;
+use certus::internal::load::{Problem, PropertyError, SourceFile, parse_statement};
+use certus::internal::spec::Property;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 

@@ -28,10 +28,10 @@ mod suite;
 
 pub use counterexample::{Counterexample, validate};
 pub use masking::{Gradients, Ladder, Masking, Sign, probe_gradients};
-pub use minimum::{Nearest, minimum_norm};
+pub use minimum::minimum_norm;
 pub use random::SplitMix64;
-pub use search::{Probes, screen, search_batch};
-pub use settings::{AttackKind, AttackSettings, Loss, Motion, Schedule, UnknownAttack};
+pub use search::{screen, search_batch};
+pub use settings::{AttackKind, AttackSettings, Loss, Motion, Schedule};
 pub use suite::{SuiteOutcome, attack_suite};
 
 use crate::query::Query;

@@ -26,7 +26,7 @@ pub use backward::{Layers, Lift, Multipliers, Start, Sweep, Swept};
 pub use charge::Charges;
 pub use claim::{Functionals, OpenPolytope};
 pub use cost::{Costs, work_of_intermediate, work_of_sweep};
-pub use forward::{Forward, free_inputs};
+pub use forward::free_inputs;
 pub use intermediate::{End, optimise_intermediate};
 pub(crate) use intermediate::{WORTH, move_end};
 pub use optimise::{Climb, Climbed, Goal, SplitLift, climb, default_slopes};

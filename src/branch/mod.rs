@@ -16,14 +16,15 @@ mod smear;
 mod tree;
 
 pub use again::Again;
-pub use clip::{Cut, clip};
 pub use doubt::{
-    Ends, Neuron, crown, doubtful, hints_of, hints_of_duals, in_full, refuted_by, spare, unstable,
+    Ends, Neuron, crown, hints_of, hints_of_duals, in_full, refuted_by, spare, unstable,
 };
 pub use input::split_inputs;
 pub use limits::{Limits, Reason};
-pub use relu::{Refined, Split, refine_intermediate, split_relus, split_relus_from};
-pub use tree::{End, Hints, Lemma, Line, Node, Refutation, SUM, Slab, SumTerm, Tree};
+pub use relu::{Split, refine_intermediate, split_relus, split_relus_from};
+#[cfg(test)]
+pub(crate) use tree::Slab;
+pub use tree::{End, Hints, Lemma, Line, Node, Refutation, SUM, SumTerm, Tree};
 
 use crate::attack::Counterexample;
 use crate::bound::Analysis;

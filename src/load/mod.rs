@@ -9,10 +9,8 @@ mod nnet;
 mod onnx;
 mod vnnlib;
 
-pub use budget::{Exceeded, MEMORY_BASE, MEMORY_PER_BYTE};
 pub use dataset::{
-    DataSettings, Dataset, DatasetError, FIELDS as DATA_FIELDS, Layout, ReferenceOutputs,
-    load_reference,
+    DataSettings, Dataset, DatasetError, FIELDS as DATA_FIELDS, Layout, load_reference,
 };
 pub use file::{FileError, SourceFile, sha256_hex};
 pub use network::{LayerInfo, LoadedNetwork, load_network, load_network_bytes};

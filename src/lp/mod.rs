@@ -17,9 +17,9 @@ mod stage;
 mod tighten;
 pub mod triangle;
 
-pub use bound::{LpBound, Size, TriangleLp, lower_in_leaf, reached};
+pub use bound::{LpBound, TriangleLp, lower_in_leaf, reached};
 pub use program::Program;
 pub use solver::{Answer, Clarabel, DualSolver, Prepared};
-pub use stage::{Prospect, Raised, prospect, raise};
-pub use tighten::{Tightened, tighten};
+pub use stage::{prospect, raise};
+pub use tighten::tighten;
 pub use triangle::Triangle;

@@ -14,16 +14,15 @@ mod sparse;
 
 pub use conv::{Conv, ConvGeometry};
 pub use dense::Dense;
+pub use enclosure::Boxes;
 pub(crate) use enclosure::around;
-pub use enclosure::{Boxes, Enclosure};
 pub use evaluate::Values;
 pub(crate) use evaluate::value;
 pub use graph::{Affine, BuildError, NetworkBuilder, Node, NodeId, Term};
 pub use linear::LinearMap;
 pub use network::{FinalOperator, Network};
 pub use op::{
-    Function, Line, Lines, OnnxFunction, Op, Operator, Relaxation, Splits, default_in_doubt,
-    default_slope, upper_slope,
+    Function, Lines, Op, Relaxation, Splits, default_in_doubt, default_slope, upper_slope,
 };
 pub use sparse::Sparse;
 pub(crate) use sparse::{column, column_mut, columns};

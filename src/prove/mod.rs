@@ -14,7 +14,6 @@ mod write;
 
 pub use certus_check::{Accepted, Mode, Rejected};
 pub use mend::Unmended;
-pub use text::Names;
 pub use write::{Proof, Section};
 
 use crate::branch::{Answer, Limits, Line, Reason, Refutation, Tree};

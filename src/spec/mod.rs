@@ -4,6 +4,6 @@ mod norm;
 mod property;
 mod region;
 
-pub use norm::{Norm, UnknownNorm};
+pub use norm::Norm;
 pub use property::{Claim, HalfSpace, Polytope, Property};
 pub use region::{Around, Region, RegionError};

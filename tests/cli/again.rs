@@ -73,7 +73,7 @@ fn evidence_that_has_changed_is_no_evidence() {
     let files = report["files"].as_array().unwrap();
     for file in files {
         let bytes = std::fs::read(bench.path("out").join(file["name"].as_str().unwrap())).unwrap();
-        assert_eq!(file["sha256"], certus::load::sha256_hex(&bytes));
+        assert_eq!(file["sha256"], certus::internal::load::sha256_hex(&bytes));
     }
     let proofs = files.iter().filter(|file| file["name"].as_str().unwrap().ends_with(".proof.gz"));
     let n = proofs.count();
@@ -88,8 +88,8 @@ fn evidence_that_has_changed_is_no_evidence() {
     let kept = bench.text(&property);
     bench.write(&property, &format!("; another comment\n{kept}"));
     check(&bench, "out", 1, &[&fewer, "has changed"]);
-    let changed = certus::load::sha256_hex(bench.text(&property).as_bytes());
-    let old = certus::load::sha256_hex(kept.as_bytes());
+    let changed = certus::internal::load::sha256_hex(bench.text(&property).as_bytes());
+    let old = certus::internal::load::sha256_hex(kept.as_bytes());
     replace(&bench, "out/proofs/index.csv", &old, &changed);
     check(&bench, "out", 1, &[&fewer, "has changed"]);
     replace(&bench, "out/report.json", &old, &changed);
@@ -180,7 +180,7 @@ fn weights_in_another_file_are_part_of_the_network() {
     let ran = bench.run(run).exits(0);
     assert!(ran.stdout.contains("proofs     3 of 3 certified"), "{}", ran.stdout);
     let report = bench.report("out");
-    let alone = certus::load::sha256_hex(&std::fs::read(bench.path("net.onnx")).unwrap());
+    let alone = certus::internal::load::sha256_hex(&std::fs::read(bench.path("net.onnx")).unwrap());
     assert_ne!(report["model"]["sha256"], alone);
     assert_eq!(report["model"]["external"][0]["name"], "net.onnx.data");
     check(
@@ -226,7 +226,7 @@ fn an_audit_covers_weights_in_other_files_and_the_properties_of_proofs() {
             (&row["evidence"]["property"]["name"], &row["evidence"]["property"]["sha256"]),
         ] {
             let bytes = std::fs::read(bench.path("out").join(file.as_str().unwrap())).unwrap();
-            assert_eq!(*sha256, certus::load::sha256_hex(&bytes));
+            assert_eq!(*sha256, certus::internal::load::sha256_hex(&bytes));
         }
     }
     weigh(&bench.path("net.onnx.data"), 2.0);

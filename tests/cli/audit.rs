@@ -257,12 +257,13 @@ fn a_new_manifest_does_not_hide_a_changed_page() {
     let bench = finished("");
     let page = bench.text("out/report.html").replace("A test", "A jest");
     bench.write("out/report.html", &page);
-    let sha = |name: &str| certus::load::sha256_hex(&std::fs::read(bench.path(name)).unwrap());
+    let sha =
+        |name: &str| certus::internal::load::sha256_hex(&std::fs::read(bench.path(name)).unwrap());
     let manifest = bench.text("out/manifest.sha256");
     let old = manifest.lines().find(|line| line.ends_with("  report.html")).unwrap();
     let mut forged = manifest.replace(old, &format!("{}  report.html", sha("out/report.html")));
     forged.truncate(forged.rfind("# seal").unwrap());
-    forged += &format!("# seal: {}\n", certus::load::sha256_hex(forged.as_bytes()));
+    forged += &format!("# seal: {}\n", certus::internal::load::sha256_hex(forged.as_bytes()));
     bench.write("out/manifest.sha256", &forged);
     assert!(verify(&bench, 65).stdout.contains("report.html: not what this program makes"));
 }

@@ -1,7 +1,7 @@
 //! `certus radius`: brackets in the right order, the same whatever the threads and interruptions, in agreement with `certify`.
 
 use crate::support::{Bench, Ran};
-use certus::num::{Rational, from_f64, parse_rational};
+use certus::internal::num::{Rational, from_f64, parse_rational};
 use serde_json::Value;
 
 /// The arguments of `radius` on the folder's files.

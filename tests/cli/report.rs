@@ -1,7 +1,7 @@
 //! What a campaign reports: figures, rows, evidence, whatever the number of threads.
 
 use crate::support::Bench;
-use certus::num::{Rational, parse_rational};
+use certus::internal::num::{Rational, parse_rational};
 use serde_json::Value;
 
 fn count(report: &Value, verdict: &str) -> u64 {

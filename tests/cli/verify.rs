@@ -1,8 +1,8 @@
 //! `certus verify`: both verdicts, files, limits, refusals.
 
 use crate::support::{Bench, Ran, committed};
-use certus::attack::validate;
-use certus::load::{load_network, load_statement};
+use certus::internal::attack::validate;
+use certus::internal::load::{load_network, load_statement};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! Random circuits made to hurt: long sums, fans and chains of active ReLUs, tensors read many times, cancellation, subnormals, overflow.
 
-use certus::attack::SplitMix64;
-use certus::net::{
+use certus::internal::attack::SplitMix64;
+use certus::internal::net::{
     Conv, ConvGeometry, LinearMap, Matrix, Network, NetworkBuilder, NodeId, Sparse, Term,
 };
 

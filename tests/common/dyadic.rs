@@ -1,6 +1,6 @@
 //! Exact arithmetic on whole multiples of powers of two: what doubles, their sums and their products are, without fractions to cancel.
 
-use certus::net::{Function, Network, Op};
+use certus::internal::net::{Function, Network, Op};
 use num_bigint::{BigInt, Sign};
 use std::cmp::Ordering;
 use std::ops::{Add, Mul, Neg};

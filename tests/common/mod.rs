@@ -11,10 +11,10 @@ pub mod proving;
 pub mod recorded;
 pub mod seeded;
 
-use certus::load::Statement;
-use certus::net::Network;
-use certus::query::Query;
-use certus::spec::Property;
+use certus::internal::load::Statement;
+use certus::internal::net::Network;
+use certus::internal::query::Query;
+use certus::internal::spec::Property;
 
 /// The question about a property that fits the network.
 pub fn asked(net: &Network, property: &Property) -> Query {

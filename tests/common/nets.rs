@@ -1,6 +1,6 @@
 //! Random small networks, boxes and points.
 
-use certus::net::{
+use certus::internal::net::{
     Conv, ConvGeometry, Function, LinearMap, Matrix, Network, NetworkBuilder, NodeId, Sparse, Term,
 };
 use proptest::prelude::*;

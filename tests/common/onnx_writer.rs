@@ -1,7 +1,7 @@
 //! Small ONNX models, written by an encoder that shares no code with the reader under test.
 
-use certus::load::{LoadedNetwork, NetworkError, load_network_bytes};
-use certus::net::Matrix;
+use certus::internal::load::{LoadedNetwork, NetworkError, load_network_bytes};
+use certus::internal::net::Matrix;
 use rten_onnx::onnx::{
     AttributeProto, AttributeType, DataType, Dimension, GraphProto, ModelProto, NodeProto,
     OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
@@ -98,7 +98,7 @@ impl Model {
     }
 
     /// The problem at a node for which the model is refused.
-    pub fn node_problem(&self) -> certus::load::NodeProblem {
+    pub fn node_problem(&self) -> certus::internal::load::NodeProblem {
         match self.try_load() {
             Err(NetworkError::Node { problem, .. }) => problem,
             other => panic!("{other:?}"),

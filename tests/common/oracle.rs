@@ -1,8 +1,8 @@
 //! The exact minimum of a ReLU network's functional over a box: every activation pattern, each by a rational simplex.
 
 use super::exact::exact;
-use certus::net::{Network, NodeId, Op};
-use certus::num::Rational;
+use certus::internal::net::{Network, NodeId, Op};
+use certus::internal::num::Rational;
 use num_traits::{One, Signed, Zero};
 
 /// coefficients · x + constant.

@@ -1,10 +1,10 @@
 //! Proofs by bounds and search alone, without an attack before.
 
-use certus::attack::{AttackKind, AttackSettings};
-use certus::branch::{Answer, Limits};
-use certus::prove::{Ask, NotProved, Proof, Proved, Wish};
-use certus::query::Query;
-use certus::verify::{Method, Outcome, Settings, Verdict, find_proof};
+use certus::internal::attack::{AttackKind, AttackSettings};
+use certus::internal::branch::{Answer, Limits};
+use certus::internal::prove::{Ask, NotProved, Proof, Proved, Wish};
+use certus::internal::query::Query;
+use certus::internal::verify::{Method, Outcome, Settings, Verdict, find_proof};
 
 /// Bounds and search, without attacks.
 pub fn searching() -> Settings {

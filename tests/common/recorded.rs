@@ -4,10 +4,10 @@
 //! model, points, the output's shape, outputs (f64, one point after another) and the tolerance.
 
 use super::exact::{evaluate, exact};
-use certus::load::{NetworkError, NodeProblem, load_network_bytes};
-use certus::net::FinalOperator;
-use certus::net::{Function, Matrix, Network, Op};
-use certus::num::Rational;
+use certus::internal::load::{NetworkError, NodeProblem, load_network_bytes};
+use certus::internal::net::FinalOperator;
+use certus::internal::net::{Function, Matrix, Network, Op};
+use certus::internal::num::Rational;
 use certus_check::circuit::{Circuit, Node};
 use certus_check::map::Scratch;
 use certus_check::onnx::Problem;
@@ -155,7 +155,7 @@ fn compare(
 
 /// A network's outputs as rationals, where it has weights and operators that allow it.
 fn network_exactly(network: &Network, x: &[Rational]) -> Option<Vec<Rational>> {
-    let plain = |node: &certus::net::Node| match &node.op {
+    let plain = |node: &certus::internal::net::Node| match &node.op {
         Op::Affine(affine) => affine.roundings == 0,
         Op::Elementwise(function, _) => matches!(function, Function::Relu | Function::Product),
         Op::Input => true,

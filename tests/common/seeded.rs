@@ -1,7 +1,7 @@
 //! Fully connected networks made from a seed, or written down row by row.
 
-use certus::attack::SplitMix64;
-use certus::net::{LinearMap, Matrix, Network, NetworkBuilder, Term};
+use certus::internal::attack::SplitMix64;
+use certus::internal::net::{LinearMap, Matrix, Network, NetworkBuilder, Term};
 
 /// A fully connected ReLU network with the given widths, its parameters single-precision numbers, drawn uniformly with
 /// a spread of about 1/√fan-in.

@@ -1,7 +1,7 @@
 //! Random small ReLU networks as ONNX files, and properties of them with a right side that can be moved.
 
 use super::common::onnx_writer::{Model, int, ints};
-use certus::attack::SplitMix64;
+use certus::internal::attack::SplitMix64;
 use std::fmt::Write as _;
 
 /// A network and a family of properties of it.

@@ -4,13 +4,13 @@
 mod common;
 mod draw;
 
-use certus::attack::{AttackKind, AttackSettings, SplitMix64};
-use certus::branch::Limits;
-use certus::load::{load_network_bytes, parse_statement};
-use certus::net::Matrix;
-use certus::prove::{Mode, NotProved, Proved, Question, certify};
-use certus::query::Query;
-use certus::verify::{
+use certus::internal::attack::{AttackKind, AttackSettings, SplitMix64};
+use certus::internal::branch::Limits;
+use certus::internal::load::{load_network_bytes, parse_statement};
+use certus::internal::net::Matrix;
+use certus::internal::prove::{Mode, NotProved, Proved, Question, certify};
+use certus::internal::query::Query;
+use certus::internal::verify::{
     AssuranceLevel, Method, Outcome, ProofWish, Settings, Verdict, find_proof, verify,
     verify_with_proof,
 };

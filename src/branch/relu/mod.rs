@@ -11,7 +11,7 @@ mod refine;
 mod search;
 
 pub use domain::Split;
-pub use refine::{Refined, refine_intermediate};
+pub use refine::refine_intermediate;
 pub use search::split_relus_from;
 
 use super::doubt::{crown, refuted_by, spare};

@@ -20,7 +20,7 @@ mod without;
 
 pub use error::DatasetError;
 pub use layout::Layout;
-pub use reference::{ReferenceOutputs, load_reference};
+pub use reference::load_reference;
 pub use settings::{DataSettings, FIELDS};
 
 use super::SourceFile;
