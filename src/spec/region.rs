@@ -318,7 +318,7 @@ impl Region {
             return None;
         }
         let Some(Ball { norm, around: Around { centre, radii }, .. }) = self.round() else {
-            return Some(self.into_box(x));
+            return Some(self.project_on_box(x));
         };
         let length = |x: &mut dyn Iterator<Item = f64>| {
             let offsets = x.zip(centre).map(|(x, c)| x - c);
@@ -329,7 +329,7 @@ impl Region {
         SHRINK.iter().find_map(|less| {
             let factor = (1.0 - less) / size.max(1.0);
             let near: Vec<f64> = x.iter().zip(centre).map(|(x, c)| c + factor * (x - c)).collect();
-            let projected = self.into_box(&near);
+            let projected = self.project_on_box(&near);
             // An estimate spares exact arithmetic on hopeless points; it decides nothing.
             let mut values = projected.iter().zip(centre).map(|(x, c)| x.unwrap_or(*c));
             let hopeless = length(&mut values) > 1.0 + 1e-12;
@@ -338,7 +338,7 @@ impl Region {
     }
 
     /// [`Self::project`], of the box.
-    fn into_box(&self, x: &[f64]) -> Vec<Option<f64>> {
+    fn project_on_box(&self, x: &[f64]) -> Vec<Option<f64>> {
         let clamp = |x: f64, [a, b]: [f64; 2]| (a <= b).then(|| x.max(a).min(b));
         x.iter()
             .zip(&self.inner)
