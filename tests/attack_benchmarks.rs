@@ -2,6 +2,9 @@
 //!
 //! The benchmark set lies beside the repository; without it the test says that it skipped.
 
+#[path = "common/skip.rs"]
+mod skip;
+
 use certus::internal::attack::{AttackSettings, Counterexample, attack_any};
 use certus::internal::load::{load_network, load_statement};
 use certus::internal::num::{Rational, parse_rational, round_nearest};
@@ -98,7 +101,7 @@ fn broken(benchmark: &str, settings: &AttackSettings) -> (usize, usize) {
 #[test]
 fn known_counterexamples_are_found_and_no_others() {
     if !bench().exists() {
-        println!("skipped: no benchmark set beside the repository");
+        skip::skipped("no benchmark set beside the repository");
         return;
     }
     let settings = AttackSettings::default();

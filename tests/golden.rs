@@ -2,6 +2,9 @@
 //!
 //! The benchmark set lies beside the repository; without it the test says that it skipped.
 
+#[path = "common/skip.rs"]
+mod skip;
+
 use certus::internal::load::{load_network, load_reference};
 use certus::internal::net::Matrix;
 use std::path::{Path, PathBuf};
@@ -25,7 +28,7 @@ fn network_of(golden: &Path) -> PathBuf {
 #[test]
 fn networks_agree_with_the_reference_outputs() {
     let Ok(entries) = std::fs::read_dir(bench().join("golden")) else {
-        println!("skipped: no benchmark set beside the repository");
+        skip::skipped("no benchmark set beside the repository");
         return;
     };
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();

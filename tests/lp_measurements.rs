@@ -1,5 +1,8 @@
 //! What LP bounds gain and cost, measured: `cargo test --release --test lp_measurements -- --ignored --nocapture --test-threads 1`.
 
+#[path = "common/skip.rs"]
+mod skip;
+
 use certus::internal::attack::{AttackSettings, attack_any};
 use certus::internal::bound::{Analysis, Functionals, Intermediate};
 use certus::internal::load::{DataSettings, Dataset, load_network, load_statement};
@@ -21,7 +24,7 @@ fn bench() -> Option<PathBuf> {
     if folder.exists() {
         return Some(folder);
     }
-    println!("skipped: no mnist_fc beside this checkout");
+    skip::skipped("no mnist_fc beside this checkout");
     None
 }
 

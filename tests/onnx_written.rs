@@ -1,5 +1,8 @@
 //! Networks written as ONNX are the same function to both readers, exactly, and to onnxruntime.
 
+#[path = "common/skip.rs"]
+mod skip;
+
 mod common;
 
 use certus::internal::attack::SplitMix64;
@@ -98,7 +101,7 @@ fn onnxruntime_computes_the_same() {
         .output()
         .is_ok_and(|ran| ran.status.success())
     {
-        println!("skipped: {python} has no onnxruntime (PYTHON=… names another one)");
+        skip::skipped(&format!("{python} has no onnxruntime (PYTHON=… names another one)"));
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,8 @@
 //! Proofs from end to end: found by the search, accepted by the checker from the files alone, worthless when tampered with.
 
+#[path = "common/skip.rs"]
+mod skip;
+
 mod common;
 
 use certus::internal::attack::{AttackKind, AttackSettings};
@@ -174,7 +177,7 @@ fn images_are_proved_by_bounds_alone() {
 fn collision_avoidance_is_proved_by_splitting() {
     let bench = root().join("../shared/bench/acasxu");
     if !bench.is_dir() {
-        println!("skipped: no benchmark set beside the repository");
+        skip::skipped("no benchmark set beside the repository");
         return;
     }
     let small = [("1_6", 3), ("3_3", 4), ("2_5", 3), ("4_9", 3), ("1_2", 4), ("1_1", 4)];
@@ -197,7 +200,7 @@ fn collision_avoidance_is_proved_by_splitting() {
 fn intermediate_bounds_by_short_searches_are_proved() {
     let bench = root().join("../shared/bench/mnist_fc");
     if !bench.exists() {
-        println!("skipped: no networks of mnist_fc beside this checkout");
+        skip::skipped("no networks of mnist_fc beside this checkout");
         return;
     }
     let model = bench.join("onnx/mnist-net_256x4.onnx");

@@ -1,6 +1,9 @@
 //! Bounds against those of auto_LiRPA on the public mnist_fc networks (`../shared/bench/reference_bounds.csv`): never looser
 //! by more than 1e-4 relative (1e-3 where slopes are optimised), never above a sampled value.
 
+#[path = "common/skip.rs"]
+mod skip;
+
 use certus::internal::bound::{
     Analysis, Climb, Functionals, Goal, Intermediate, Reduced, Start, climb, default_slopes,
     optimise_intermediate,
@@ -16,7 +19,7 @@ fn bench() -> Option<PathBuf> {
     if folder.join("reference_bounds.csv").exists() {
         return Some(folder);
     }
-    println!("skipped: no reference bounds beside this checkout");
+    skip::skipped("no reference bounds beside this checkout");
     None
 }
 

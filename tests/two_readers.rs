@@ -1,6 +1,9 @@
 //! The verifier's reader and the checker's share no code; on the same file they must see the same network, down to
 //! the number, order and values of the ReLU blocks that proofs name.
 
+#[path = "common/skip.rs"]
+mod skip;
+
 mod common;
 
 use certus::internal::load::{load_network, load_network_bytes};
@@ -74,7 +77,7 @@ fn both_readers_see_the_very_same_function() {
     let mut count = 0;
     for folder in folders {
         let Ok(files) = std::fs::read_dir(&folder) else {
-            println!("skipped: no {}", folder.display());
+            skip::skipped(&format!("no {}", folder.display()));
             continue;
         };
         let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
@@ -99,7 +102,7 @@ fn both_readers_see_the_very_same_function() {
 fn both_readers_agree_on_the_benchmark_networks() {
     let bench = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/bench");
     let Ok(sets) = std::fs::read_dir(&bench) else {
-        println!("skipped: no benchmark set beside the repository");
+        skip::skipped("no benchmark set beside the repository");
         return;
     };
     let folders = sets.map(|set| set.unwrap().path().join("onnx")).filter(|p| p.is_dir());

@@ -2,6 +2,9 @@
 //!
 //! Both lie outside the repository; where they are absent the tests say so and pass.
 
+#[path = "common/skip.rs"]
+mod skip;
+
 use certus::internal::load::{Problem, PropertyError, SourceFile, parse_statement};
 use certus::internal::spec::Property;
 use std::path::{Path, PathBuf};
@@ -10,7 +13,7 @@ use std::time::Instant;
 fn shared() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/bench");
     if !root.is_dir() {
-        eprintln!("skipped: {} is absent", root.display());
+        skip::skipped(&format!("{} is absent", root.display()));
         return None;
     }
     Some(root)

@@ -117,7 +117,7 @@ fn open(browser: &Path, bench: &Bench, extra: &str) -> Value {
 #[test]
 fn a_reader_sorts_and_filters_without_errors_or_requests() {
     let Some(browser) = chromium() else {
-        println!("skipped: no Chromium in the PATH");
+        crate::skip::skipped("no Chromium in the PATH");
         return;
     };
     let bench = Bench::new(40);

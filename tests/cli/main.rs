@@ -12,5 +12,7 @@ mod proofs;
 mod radius;
 mod report;
 mod resume;
+#[path = "../common/skip.rs"]
+mod skip;
 mod support;
 mod verify;
