@@ -15,6 +15,7 @@ mod settings;
 #[cfg(feature = "tables")]
 mod settings_file;
 mod sidecar;
+mod spread;
 #[cfg(not(all(feature = "npz", feature = "tables")))]
 mod without;
 
@@ -29,6 +30,7 @@ use crate::num::{Rational, round_nearest};
 use crate::spec::{Norm, Region, RegionError};
 use array::{Array, Values, too_much};
 use num_traits::{One, Signed, Zero};
+use spread::Spread;
 use std::path::{Path, PathBuf};
 #[cfg(not(all(feature = "npz", feature = "tables")))]
 use without::*;
@@ -354,33 +356,6 @@ impl Dataset {
                 Err(DatasetError::LabelRange { file, row, label, classes })
             }
         }
-    }
-}
-
-/// How a list of settings spreads over the features.
-struct Spread<'a> {
-    file: &'a Path,
-    shape: &'a [usize],
-    features: usize,
-    budget: &'a Budget,
-}
-
-impl Spread<'_> {
-    fn over<T: Clone>(&self, field: &'static str, values: Vec<T>) -> Result<Vec<T>, DatasetError> {
-        let (found, features) = (values.len(), self.features);
-        let channels = self.shape[0];
-        if found == features {
-            return Ok(values);
-        }
-        if found != 1 && found != channels {
-            let file = self.file.to_owned();
-            return Err(DatasetError::SettingLength { file, field, found, channels, features });
-        }
-        // Rationals have their digits elsewhere.
-        self.budget
-            .spend(features.saturating_mul(size_of::<T>() + 64))
-            .map_err(too_much(self.file))?;
-        Ok((0..features).map(|at| values[at * found / features].clone()).collect())
     }
 }
 
