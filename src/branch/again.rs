@@ -39,7 +39,7 @@ impl<'a> Again<'a> {
         let search = Search { net: self.net, property: self.property, bounder: &bounder };
         let mut trees = vec![Tree::default(); claim + 1];
         let mut front = Front::new([search.domain(claim, 0, lower, upper)]);
-        let answer = search.run(&mut front, limits, usize::MAX, &mut trees);
+        let answer = search.run(&mut front, limits, (usize::MAX, f64::INFINITY), &mut trees);
         (answer.unwrap_or(Answer::Proved), trees.swap_remove(claim))
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Batch<D> {
     /// Of the record: where, and what was done.
     pub pieces: Vec<((usize, u32), Tree)>,
     pub counterexample: Option<Counterexample>,
+    /// Multiplications that it took, about.
+    pub work: f64,
     /// The least bound of the domains that were proved.
     pub proved: f64,
     /// The bounds of domains that are undecided with nothing left to split: only rounding or a missing counterexample separates these.
@@ -39,7 +41,7 @@ pub(super) struct Batch<D> {
 impl<D> Default for Batch<D> {
     fn default() -> Self {
         let (children, pieces, stuck) = (Vec::new(), Vec::new(), Vec::new());
-        Self { children, pieces, counterexample: None, proved: f64::INFINITY, stuck }
+        Self { children, pieces, counterexample: None, work: 0.0, proved: f64::INFINITY, stuck }
     }
 }
 
@@ -61,14 +63,19 @@ pub(super) struct Front<D> {
     closed: f64,
     /// Domains bounded.
     pub visited: usize,
+    /// Multiplications that they took, about: counted, so that it is the same on every machine.
+    pub work: f64,
 }
+
+/// What a domain costs beside multiplications, in these.
+pub(super) const DOMAIN: f64 = 2e4;
 
 impl<D: Part> Front<D> {
     /// A search that has not begun.
     pub fn new(open: impl IntoIterator<Item = D>) -> Self {
         let open: BinaryHeap<D> = open.into_iter().collect();
         let memory = open.iter().map(Part::size).sum();
-        Self { open, memory, stuck: 0, closed: f64::INFINITY, visited: 0 }
+        Self { open, memory, stuck: 0, closed: f64::INFINITY, visited: 0, work: 0.0 }
     }
 
     /// Domains that are not decided.
@@ -106,6 +113,7 @@ impl<D: Part> Front<D> {
     pub fn enter(&mut self, batch: Batch<D>, trees: &mut [Tree]) {
         self.closed = batch.stuck.iter().fold(self.closed.min(batch.proved), |a, &b| a.min(b));
         self.stuck += batch.stuck.len();
+        self.work += batch.work;
         if trees.is_empty() {
             self.push(batch.children.into_iter().map(|(_, child)| child));
             return;
@@ -118,14 +126,14 @@ impl<D: Part> Front<D> {
         }));
     }
 
-    /// Searches until it is over or a limit is reached; `None` where `most` domains have been bounded before that. Of the domains that
+    /// Searches until it is over or a limit is reached; `None` where `most` domains have been bounded or so much `work` been done before that. Of the domains that
     /// may be bounded, `before` have been. Trees that would not fit into the memory limit beside the open domains are given up; the
     /// search goes on.
     pub fn run(
         &mut self,
         limits: &Limits,
         before: usize,
-        (most, batch): (usize, usize),
+        (most, work_due, batch): (usize, f64, usize),
         mut trees: &mut [Tree],
         work: impl Fn(&[D]) -> Batch<D> + Sync,
     ) -> Option<Answer> {
@@ -143,7 +151,7 @@ impl<D: Part> Front<D> {
             if let Some(reason) = limits.passed().or(full).or(many) {
                 return Some(Answer::Open(reason));
             }
-            if self.visited >= most {
+            if self.visited >= most || self.work >= work_due {
                 return None;
             }
             let domains = self.take(batch * BATCHES);

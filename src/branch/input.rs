@@ -89,18 +89,18 @@ pub fn split_inputs(
     let recorded = !trees.is_empty();
     let bounder = Bounder::new(net, &functionals, charges, free_inputs(property), recorded);
     let search = Search { net, property, bounder: &bounder };
-    let whole = |(claim, own): (usize, &crate::spec::Claim)| {
-        search.domain(claim, 0, own.region.lower(), own.region.upper())
-    };
-    let mut front = Front::new(property.claims.iter().enumerate().map(whole));
+    let mut front = search.front();
+    let all = (usize::MAX, f64::INFINITY);
     let answer = match interlude {
-        None => search.run(&mut front, limits, usize::MAX, trees),
-        Some(due) => search.run(&mut front, limits, due.after, trees).or_else(|| {
-            if (due.attempt)() {
-                return Some(Answer::Open(Reason::Cancelled));
-            }
-            search.run(&mut front, limits, usize::MAX, trees)
-        }),
+        None => search.run(&mut front, limits, all, trees),
+        Some(due) => {
+            search.run(&mut front, limits, (due.after, f64::INFINITY), trees).or_else(|| {
+                if (due.attempt)() {
+                    return Some(Answer::Open(Reason::Cancelled));
+                }
+                search.run(&mut front, limits, all, trees)
+            })
+        }
     };
     let answer = answer.unwrap_or(Answer::Open(Reason::DomainLimit));
     Searched { answer, bound: front.bound(), visited: front.visited, open: front.open() }
@@ -137,21 +137,29 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// A search that has not begun.
+    pub fn front(&self) -> Front<Domain> {
+        let whole = |(claim, own): (usize, &crate::spec::Claim)| {
+            self.domain(claim, 0, own.region.lower(), own.region.upper())
+        };
+        Front::new(self.property.claims.iter().enumerate().map(whole))
+    }
+
     /// A box of a claim's region of which nothing is known.
     pub fn domain(&self, claim: usize, node: u32, lower: &[f64], upper: &[f64]) -> Domain {
         let (lower, upper, bound) = (lower.into(), upper.into(), f64::NEG_INFINITY);
         Domain { claim: claim as u32, node, inherited: None, bound, lower, upper }
     }
 
-    /// Searches until it is over, a limit is reached or `most` domains have been bounded.
+    /// Searches until it is over, a limit is reached, `most` domains have been bounded or so much work been done.
     pub fn run(
         &self,
         front: &mut Front<Domain>,
         limits: &Limits,
-        most: usize,
+        (most, work): (usize, f64),
         trees: &mut [Tree],
     ) -> Option<Answer> {
-        let batch = (most, batch_size(self.net));
+        let batch = (most, work, batch_size(self.net));
         front.run(limits, 0, batch, trees, |domains| self.batch(domains))
     }
 
@@ -159,7 +167,8 @@ impl Search<'_> {
     fn batch(&self, domains: &[Domain]) -> Batch<Domain> {
         let mut bounded = self.bounder.bound(domains);
         let pieces = std::mem::take(&mut bounded.closed);
-        let mut result = Batch { proved: bounded.proved, pieces, ..Batch::default() };
+        let (proved, work) = (bounded.proved, bounded.work);
+        let mut result = Batch { proved, pieces, work, ..Batch::default() };
         result.counterexample = self.probe(&bounded.undecided);
         if result.counterexample.is_none() {
             let subjects: Vec<Subject> = bounded.undecided.iter().map(Undecided::subject).collect();

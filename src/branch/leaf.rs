@@ -5,12 +5,13 @@ use super::ascend::{Slopes, ascend};
 use super::clip::Cut;
 use super::combine::{Rows, combine};
 use super::doubt::{Ends, Lines, SLACK, doubtful, rounding_of_terms, size, terms};
-use super::front::Part;
+use super::front::{DOMAIN, Part};
 use super::inherit::Inherited;
 use super::smear::Subject;
 use super::tree::{Hints, Line, Refutation, Tree};
 use crate::bound::{
     Analysis, Charges, Costs, Functionals, Intermediate, Multipliers, OpenPolytope, Start, Swept,
+    work_of_sweep,
 };
 use crate::net::{Boxes, Matrix, Network, column};
 use std::sync::Arc;
@@ -142,6 +143,8 @@ pub(super) struct Bounded<'a> {
     pub sweeps: Vec<Swept>,
     /// The slopes of each sweep; none for default ones.
     slopes: Vec<Slopes>,
+    /// Multiplications that it took, about.
+    pub work: f64,
     /// The least margin among the domains proved.
     pub proved: f64,
     /// What was done with domains that are proved, for the record.
@@ -160,6 +163,9 @@ pub(super) struct Bounder<'a> {
     pub recorded: bool,
     /// Terms of the sums of a sweep.
     terms: usize,
+    /// Multiplications of a sweep of one element, by node, and of the outputs.
+    sweeps: Costs,
+    last: f64,
     /// What bounds cost, where forward ones are cheaper than sweeps.
     pub costs: Option<Costs>,
 }
@@ -203,15 +209,18 @@ impl<'a> Bounder<'a> {
         charges: Arc<Charges>,
         recorded: bool,
     ) -> Self {
-        Self { net, functionals, charges, recorded, terms: terms(net), costs: None }
+        let (sweeps, last) = (Costs::of(net, 0), work_of_sweep(net, net.output()));
+        Self { net, functionals, charges, recorded, terms: terms(net), sweeps, last, costs: None }
     }
 
     /// Bounds a batch of domains.
     pub fn bound(&'a self, domains: &'a [Domain]) -> Bounded<'a> {
         let analysis = self.analyse(domains);
         let (swept, starts) = self.sweep_halves(&analysis, domains);
+        let work = self.work(&analysis, swept.bounds.len());
         let mut bounded = Bounded {
             analysis,
+            work,
             sweeps: vec![swept],
             slopes: vec![Vec::new()],
             proved: f64::INFINITY,
@@ -254,6 +263,22 @@ impl<'a> Bounder<'a> {
         }
         self.raise(&mut bounded);
         bounded
+    }
+
+    /// Multiplications of an analysis, and of sweeps of so many functionals, about.
+    fn work(&self, analysis: &Analysis, functionals: usize) -> f64 {
+        let domains = analysis.layers.boxes[0].domains() as f64;
+        let unstable = |(_, z): (usize, usize)| {
+            let boxes = &analysis.layers.boxes[z];
+            let ends = boxes.lower.iter().zip(boxes.upper.iter());
+            let open = ends.filter(|(l, u)| **l < 0.0 && **u > 0.0).count();
+            (2 * open * self.sweeps.sweep(z)) as f64
+        };
+        let analysed = match &self.costs {
+            Some(costs) => domains * costs.forward() as f64,
+            None => analysis.net.relus().map(unstable).sum(),
+        };
+        analysed + domains * DOMAIN + functionals as f64 * self.last
     }
 
     /// Bounds of all pre-activations.
@@ -355,6 +380,7 @@ impl<'a> Bounder<'a> {
             undecided.open[r].rows.push(row);
         }
         for (swept, slopes) in sweeps {
+            bounded.work += 2.0 * swept.bounds.len() as f64 * self.last;
             bounded.sweeps.push(swept);
             bounded.slopes.push(slopes);
         }

@@ -10,6 +10,7 @@ mod inherit;
 mod input;
 mod leaf;
 mod limits;
+mod race;
 mod relu;
 mod repeat;
 mod smear;
@@ -80,10 +81,12 @@ pub fn search(
     interlude: Option<Interlude>,
     (known, trees): (Vec<Option<Analysis>>, &mut [Tree]),
 ) -> Searched {
-    if suits_inputs(net, property) {
+    if !splits_neurons(net) {
         split_inputs(net, property, limits, interlude, trees)
-    } else {
+    } else if free_inputs(property) > FEW_INPUTS {
         split_relus(net, property, limits, interlude, (known, trees))
+    } else {
+        race::race(net, property, limits, interlude, (known, trees))
     }
 }
 
@@ -96,8 +99,13 @@ pub fn prefers_forward(net: &Network, property: &Property) -> bool {
 /// Whether [`search`] splits inputs.
 #[must_use]
 pub fn suits_inputs(net: &Network, property: &Property) -> bool {
+    free_inputs(property) <= FEW_INPUTS || !splits_neurons(net)
+}
+
+/// Whether all that bends in a network can be split.
+fn splits_neurons(net: &Network) -> bool {
     let mut functions = net.nodes().iter().filter_map(|node| node.op.function());
-    free_inputs(property) <= FEW_INPUTS || functions.any(|f| f.splits() == Splits::Never)
+    functions.all(|function| function.splits() != Splits::Never)
 }
 
 /// The most inputs that are not fixed in any claim's region.

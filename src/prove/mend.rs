@@ -297,12 +297,14 @@ impl Mender<'_> {
         tree: &mut Tree,
     ) -> Result<Vec<Task>, Unmended> {
         let at = task.at;
-        if self.again.is_none() && !task.swept {
+        // Of boxes that splits of neurons cut, what searches boxes knows too little.
+        let by_inputs = self.again.is_some() && task.splits.is_empty();
+        if !by_inputs && !task.swept {
             task.swept = true;
             tree.line(at, Line::Crown { after: None, hints: Hints::default() });
             return Ok(vec![task]);
         }
-        if let (None, [first, _, ..]) = (&self.again, &*task.open) {
+        if let (false, [first, _, ..]) = (by_inputs, &*task.open) {
             tree.part(at, &[*first]);
             return Ok(vec![task]);
         }
@@ -310,21 +312,22 @@ impl Mender<'_> {
         let Some(Some(input)) = known.first() else { return Err(open(Reason::Resolution)) };
         let (lower, upper) = (input.lower.as_slice(), input.upper.as_slice());
         // A box of which something was said has been searched.
-        if task.searched || (self.again.is_some() && task.from > 0) {
-            let (node, element, value) = match &self.again {
-                Some(_) => {
+        if task.searched || (by_inputs && task.from > 0) {
+            let (node, element, value) = match by_inputs {
+                true => {
                     let region = &self.property.claims[claim].region;
                     let ends = region.upper().iter().zip(region.lower());
                     let whole: Vec<f64> = ends.map(|(u, l)| u - l).collect();
                     widest(lower, upper, &whole).map(|(input, at)| (0, input, at))
                 }
-                None => undecided(&known),
+                false => undecided(&known),
             }
             .ok_or_else(|| open(Reason::Resolution))?;
             tree.split(at, node, element, value);
             return Ok(vec![task]);
         }
-        let (answer, piece) = match (&self.again, task.open.first()) {
+        let again = self.again.as_ref().filter(|_| by_inputs);
+        let (answer, piece) = match (again, task.open.first()) {
             (Some(again), _) => again.prove(claim, (lower, upper), self.limits),
             (None, Some(&polytope)) => {
                 let which = (claim, polytope as usize);
@@ -337,7 +340,7 @@ impl Mender<'_> {
         match answer {
             _ if piece.is_given_up() => return Err(open(Reason::MemoryLimit)),
             Answer::Proved => {}
-            Answer::Open(Reason::Resolution | Reason::BoundTooWeak) if self.again.is_none() => {}
+            Answer::Open(Reason::Resolution | Reason::BoundTooWeak) if !by_inputs => {}
             answer => return Err(Unmended::NotFound(Box::new(answer))),
         }
         tree.graft(at, piece);

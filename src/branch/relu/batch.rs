@@ -2,8 +2,11 @@
 
 use super::domain::{Domain, Known, Split, boxes_of, known_nodes, splittable};
 use super::{INNER, ROOT};
-use crate::bound::{Analysis, Climb, Climbed, Goal, SplitLift, Start, climb, default_slopes};
+use crate::bound::{
+    Analysis, Climb, Climbed, Goal, SplitLift, Start, climb, default_slopes, work_of_sweep,
+};
 use crate::branch::doubt::{Ends, Lines, Neuron, SLACK, doubtful, hints_of, in_full};
+use crate::branch::front::DOMAIN;
 use crate::branch::tree::{Line, Refutation};
 use crate::net::{Boxes, Matrix, NodeId, Op};
 use std::sync::Arc;
@@ -45,6 +48,8 @@ pub struct Bounded<'a> {
     /// Of a recorded search: with what intervals say besides.
     sharp: Option<Analysis<'a>>,
     pub climbed: Climbed,
+    /// Multiplications that it took, about.
+    pub work: f64,
     /// Which domains hold no input.
     pub empty: Vec<bool>,
     /// Domains that are neither empty nor decided.
@@ -121,6 +126,21 @@ impl<'a> Goals<'a> {
         self.at == self.root.net.output()
     }
 
+    /// Multiplications of sweeping anew about half of what is unstable.
+    fn work_anew(&self, analysis: &Analysis) -> f64 {
+        let of = |neurons: &[Neuron]| {
+            let boxes = &analysis.layers.boxes[neurons[0].1];
+            let open = |&(_, z, i): &Neuron| {
+                let open = |d: &usize| boxes.lower[(i, *d)] < 0.0 && boxes.upper[(i, *d)] > 0.0;
+                debug_assert_eq!(z, neurons[0].1);
+                (0..boxes.domains()).filter(open).count()
+            };
+            let open: usize = neurons.iter().map(open).sum();
+            open as f64 * work_of_sweep(self.root.net, neurons[0].1)
+        };
+        self.unstable.chunk_by(|a, b| a.1 == b.1).map(of).sum()
+    }
+
     /// The lines of a proof that repeat, one by one, what was swept anew for a domain.
     pub fn anew(&self, ends: Ends, d: usize, domain: &Domain) -> Vec<Line> {
         let Some(split) = domain.splits.last().filter(|_| self.sweeps_anew()) else {
@@ -151,7 +171,12 @@ impl<'a> Goals<'a> {
             |&d: &usize| !(empty[d] || climbed.bounds[d] > self.targets[domains[d].goal as usize]);
         let undecided = (0..domains.len()).filter(open).collect();
         let sharp = self.spare.as_ref().map(|_| analysis.sharpened());
-        Bounded { analysis, sharp, climbed, empty, undecided }
+        // A climb goes back and forth; about half of what is unstable after a split is swept anew.
+        let sweep = work_of_sweep(self.root.net, self.at);
+        let climbs = (2 * how.iterations * domains.len()) as f64 * sweep;
+        let anew = if self.sweeps_anew() { self.work_anew(&analysis) } else { 0.0 };
+        let work = climbs + anew + domains.len() as f64 * DOMAIN;
+        Bounded { analysis, sharp, climbed, work, empty, undecided }
     }
 
     /// Optimised bounds of domains, from their parents' multipliers on.

@@ -4,7 +4,7 @@
 use super::INNER;
 use super::batch::{Bounded, Goals};
 use super::domain::{Domain, Known, Split, known_of};
-use crate::bound::{Analysis, Climb, Climbed, SplitLift};
+use crate::bound::{Analysis, Climb, Climbed, SplitLift, work_of_sweep};
 use crate::branch::doubt::Neuron;
 use crate::net::{Lines, NodeId};
 use std::sync::Arc;
@@ -64,6 +64,11 @@ impl Goals<'_> {
             split.push(Some(self.children(&domains[d], d, climbed, splits, known)));
         }
         split
+    }
+
+    /// Multiplications of choosing splits of so many domains, about.
+    pub fn work_of_choice(&self, domains: usize) -> f64 {
+        (2 * candidates_at(0) * domains) as f64 * work_of_sweep(self.root.net, self.at)
     }
 
     /// The unfixed neurons whose lines are farthest from the ReLU at the bound's minimiser, weighted by their coefficient.

@@ -15,6 +15,7 @@ pub use refine::refine_intermediate;
 pub use search::split_relus_from;
 
 use super::doubt::{crown, refuted_by, spare};
+use super::race::Pace;
 use super::tree::{Hints, Line, Tree};
 use super::{Answer, Interlude, Limits, Reason, Searched};
 use crate::bound::{
@@ -49,8 +50,33 @@ pub fn split_relus(
     property: &Property,
     limits: &Limits,
     interlude: Option<Interlude>,
+    record: (Vec<Option<Analysis>>, &mut [Tree]),
+) -> Searched {
+    run(net, property, limits, interlude, None, record)
+}
+
+/// Another search of the same property: asked again and again, after so much work, with the work that seems to be left and the domains that
+/// were bounded; it says after how much work it is to be asked again, or that it has answered.
+#[derive(Clone, Copy)]
+pub struct Rival<'a> {
+    pub turn: &'a dyn Fn(Option<f64>, f64, usize) -> Option<f64>,
+}
+
+/// The work of the bounds with which a search of one claim begins, if one of all sweeps takes so much.
+pub fn work_of_root(sweeps: f64) -> f64 {
+    ENDS.iterations as f64 * sweeps / 2.0
+}
+
+/// As [`split_relus`], in turns with another search.
+pub fn run(
+    net: &Network,
+    property: &Property,
+    limits: &Limits,
+    interlude: Option<Interlude>,
+    rival: Option<Rival>,
     (known, trees): (Vec<Option<Analysis>>, &mut [Tree]),
 ) -> Searched {
+    let (work, due) = (&Cell::new(0.0), &Cell::new(0.0));
     let mut known = known.into_iter();
     let recorded = !trees.is_empty();
     let tried = &Cell::new(interlude.is_none());
@@ -60,7 +86,8 @@ pub fn split_relus(
         let new = || Analysis::of_region(net, &claim.region.boxes(), Intermediate::Crown);
         let analysis = known.next().flatten().unwrap_or_else(new);
         let root = Root::new(analysis, functionals, claim, recorded);
-        let job = Job { whole: net, property, index, claim, limits, interlude, tried };
+        let rival = rival.map(|rival| (rival, work, due));
+        let job = Job { whole: net, property, index, claim, limits, interlude, tried, rival };
         let mut plan = Plan::new(&root, total.visited, limits);
         let (answer, spine) = job.decide(root, &mut plan);
         total.bound = total.bound.min(plan.bound);
@@ -90,6 +117,8 @@ struct Job<'a> {
     interlude: Option<Interlude<'a>>,
     /// Whether the interlude has been.
     tried: &'a Cell<bool>,
+    /// The other search, the work of this one, and after how much of it the other one is asked again.
+    rival: Option<(Rival<'a>, &'a Cell<f64>, &'a Cell<f64>)>,
 }
 
 /// How far a claim's search has come.
@@ -168,17 +197,24 @@ impl Job<'_> {
             if self.interlude.is_some_and(dear) && self.attempt() {
                 return (Answer::Open(Reason::Cancelled), root.spine);
             }
+            self.worked(root.work());
             root.optimise(self.claim, self.limits);
         }
         match self.search(&mut root, plan) {
             Some(answer) => (answer, root.spine),
             None => {
+                let short = plan.short.map_or(0.0, |short| short as f64);
+                self.worked(short * INNER.iterations as f64 * work_of_intermediate(&root.analysis));
                 let gain = root.refine(self.claim, self.limits, plan);
                 let longer = plan.short.map(|short| short.saturating_mul(LONGER));
                 plan.short = longer.filter(|_| gain >= GAIN);
                 self.decide(root, plan)
             }
         }
+    }
+
+    fn worked(&self, work: f64) {
+        self.rival.iter().for_each(|(_, all, _)| all.set(all.get() + work));
     }
 
     /// What is to be tried in the midst of the search, if it has not been; whether it ends the search.
@@ -255,6 +291,7 @@ impl Job<'_> {
         let noted = root.spine.as_ref().map_or(0, |spine| spine.tree.size());
         let memory = self.limits.memory.saturating_sub(noted);
         let limits = &Limits { memory, ..*self.limits };
+        let mut pace = Pace::default();
         loop {
             let left = self.limits.domains.saturating_sub(before);
             let cuts_due = CUT_DUE << round;
@@ -274,8 +311,13 @@ impl Job<'_> {
             } else {
                 refine_due()
             };
-            let answer = search.run(&mut front, limits, before, most, trees);
+            let so_far = front.work;
+            let turn =
+                self.rival.map_or(f64::INFINITY, |(_, work, due)| so_far + due.get() - work.get());
+            let answer = search.run(&mut front, limits, before, (most, turn), trees);
             plan.visited = before + front.visited;
+            self.worked(front.work - so_far);
+            pace.note(front.work, search.margin(&front));
             let earlier = plan.reached.filter(|(index, _)| *index == polytope.index);
             let margin = search.margin(&front);
             let margin = earlier.map_or(margin, |(_, earlier)| margin.max(earlier));
@@ -284,6 +326,20 @@ impl Job<'_> {
                 plan.open += front.open();
                 plan.bound = plan.bound.min(margin);
                 return Explored::Over(answer);
+            }
+            if let Some((rival, work, due)) = self.rival
+                && work.get() >= due.get()
+            {
+                let polytopes = (root.functionals.polytopes() - plan.done.len()) as f64;
+                let left = pace.left().map(|left| left * polytopes);
+                let Some(next) = (rival.turn)(left, work.get(), plan.visited) else {
+                    plan.open += front.open();
+                    return Explored::Over(Answer::Open(Reason::Cancelled));
+                };
+                due.set(next);
+                if front.visited < most {
+                    continue;
+                }
             }
             if whole {
                 if self.attempt() {

@@ -60,10 +60,10 @@ impl<'a> Search<'a> {
         front: &mut Front<Domain>,
         limits: &Limits,
         before: usize,
-        most: usize,
+        (most, work): (usize, f64),
         trees: &mut [Tree],
     ) -> Option<Answer> {
-        let batch = (most, batch_size(&self.goals));
+        let batch = (most, work, batch_size(&self.goals));
         front.run(limits, before, batch, trees, |domains| self.batch(domains, limits))
     }
 
@@ -72,6 +72,7 @@ impl<'a> Search<'a> {
         let bounded = goals.bound(domains);
         let mut result = Batch {
             counterexample: self.probe(&bounded.climbed, &bounded.undecided),
+            work: bounded.work + goals.work_of_choice(bounded.undecided.len()),
             ..Batch::default()
         };
         if result.counterexample.is_some() {
@@ -210,7 +211,7 @@ pub fn split_relus_from(
         let lifts = vec![0.0; splits.len()];
         let mut front = Front::new([Domain { splits: splits.to_vec(), lifts, ..whole }]);
         let mut trees = [Tree::default()];
-        let answer = search.run(&mut front, limits, 0, usize::MAX, &mut trees);
+        let answer = search.run(&mut front, limits, 0, (usize::MAX, f64::INFINITY), &mut trees);
         let [tree] = trees;
         found = (answer.unwrap_or(Answer::Proved), tree);
         if !matches!(found.0, Answer::Open(Reason::Resolution | Reason::BoundTooWeak)) {
@@ -267,14 +268,14 @@ mod tests {
         let limits = Limits::starting_now(None, &|| false);
         let (whole, parts) = (search(), search());
         let (mut at_once, mut in_parts) = (whole.front(0), parts.front(0));
-        let answer = whole.run(&mut at_once, &limits, 0, usize::MAX, &mut []);
+        let answer = whole.run(&mut at_once, &limits, 0, (usize::MAX, f64::INFINITY), &mut []);
         assert!(matches!(answer, Some(Answer::Proved)), "{}", at_once.visited);
         assert!(at_once.visited > 20, "{}", at_once.visited);
         let mut interruptions = 0;
         let mut margins = vec![f64::NEG_INFINITY];
         loop {
             let most = in_parts.visited + 1;
-            if parts.run(&mut in_parts, &limits, 0, most, &mut []).is_some() {
+            if parts.run(&mut in_parts, &limits, 0, (most, f64::INFINITY), &mut []).is_some() {
                 break;
             }
             interruptions += 1;
@@ -328,7 +329,8 @@ mod tests {
                         Search { goals, whole: &net, property: &property, claim: 0, polytope: 0 };
                     let limits = Limits { domains: 5_000, ..Limits::starting_now(None, &|| false) };
                     let mut front = search.front(0);
-                    let answer = search.run(&mut front, &limits, 0, usize::MAX, &mut trees);
+                    let answer =
+                        search.run(&mut front, &limits, 0, (usize::MAX, f64::INFINITY), &mut trees);
                     match answer {
                         Some(Answer::Proved) => {
                             leaves += 1;
