@@ -294,7 +294,8 @@ impl Bounds<'_> {
         for claim in 0..claims {
             // Bounding claims one by one serves few of them; search bounds many in batches.
             if open.len() > FEW_CLAIMS && settings.method.branches() {
-                (open.push(claim), known.push(None));
+                open.push(claim);
+                known.push(None);
                 least = f64::NEG_INFINITY;
                 continue;
             }
@@ -317,7 +318,8 @@ impl Bounds<'_> {
                         return (undecided(why, proved.min(least), Effort::default()), None);
                     }
                     reason = why;
-                    (open.push(claim), known.push(bounded.analysis));
+                    open.push(claim);
+                    known.push(bounded.analysis);
                 }
             }
         }

@@ -3,10 +3,11 @@
 
 mod common;
 
+use certus::internal::attack::SplitMix64;
 use certus::internal::bound::{Analysis, Intermediate};
 use certus::internal::branch::{
-    Answer, Interlude, Limits, Reason, Searched, refine_intermediate, search, split_inputs,
-    split_relus,
+    Answer, End, Interlude, Limits, Reason, Searched, Tree, refine_intermediate, search,
+    split_inputs, split_relus,
 };
 use certus::internal::load::load_network;
 use certus::internal::net::{Boxes, Function, LinearMap, Matrix, Network, NetworkBuilder, Term};
@@ -350,4 +351,49 @@ fn an_interlude_comes_once_and_may_end_the_search() {
     assert!((1..plain.visited).contains(&ended.visited) && ended.open > 0 && asked == 1);
     let (late, asked) = run(plain.visited, true);
     assert!(matches!(late.answer, Answer::Proved) && asked == 0);
+}
+
+/// Eighteen inputs and one layer of ReLUs over a whole box: what takes many boxes takes few signs of neurons.
+#[test]
+fn whichever_split_needs_less_goes_on() {
+    let mut rng = SplitMix64::new(7, 0);
+    let mut number = |scale: f64| scale * (2.0 * rng.unit() - 1.0);
+    let (inputs, relus) = (18, 24);
+    let mut builder = NetworkBuilder::new(inputs, "x").unwrap();
+    let map = LinearMap::from_matrix(Matrix::from_fn(relus, inputs, |_, _| number(1.0)));
+    let bias = (0..relus).map(|_| number(0.25)).collect();
+    let z = builder.affine(vec![Term { source: 0, map }], bias, 0, "z").unwrap();
+    let y = builder.relu(z, "y").unwrap();
+    let map = LinearMap::from_matrix(Matrix::from_fn(1, relus, |_, _| number(1.0)));
+    let last = builder.affine(vec![Term { source: y, map }], vec![0.0], 0, "last").unwrap();
+    let net = builder.finish(last).unwrap();
+    let region = Region::from_bounds(&vec![(exact(-1.0), exact(1.0)); inputs]).unwrap();
+    let above = |target: f64| {
+        let half = HalfSpace::from_exact(&[(0, exact(1.0))], &exact(target), false).unwrap();
+        let claims = vec![Claim { region: region.clone(), unsafe_set: vec![vec![half]] }];
+        Property { claims, uses_inputs: false }
+    };
+    let never = || false;
+    let within = |domains| Limits { domains, ..Limits::starting_now(None, &never) };
+    let by_neurons = |target: f64| {
+        split_relus(&net, &above(target), &within(2_000), None, (Vec::new(), &mut []))
+    };
+    let (mut proved, mut open) = (-50.0, 0.0);
+    for _ in 0..20 {
+        let middle = 0.5 * (proved + open);
+        match by_neurons(middle).answer {
+            Answer::Proved => proved = middle,
+            _ => open = middle,
+        }
+    }
+    let property = above(proved);
+    let limits = within(80_000);
+    let boxes = split_inputs(&net, &property, &limits, None, &mut []);
+    assert!(matches!(boxes.answer, Answer::Open(Reason::DomainLimit)), "{}", boxes.visited);
+    let mut trees = [Tree::default()];
+    let both = search(&net, &property, &limits, None, (Vec::new(), &mut trees));
+    assert!(matches!(both.answer, Answer::Proved), "{}", both.visited);
+    assert!(both.bound >= 0.0 && trees[0].nodes.len() > 2);
+    // Signs of neurons, not halves of inputs.
+    assert!(matches!(trees[0].nodes[0].end, End::Split { node, .. } if node == z));
 }

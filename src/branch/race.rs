@@ -71,7 +71,7 @@ impl Inputs<'_> {
                 return;
             };
             // In steps, so that its pace is known.
-            let step = work.min((1.0 + STEP) * self.front.work);
+            let step = work.min(((1.0 + STEP) * self.front.work).max(1.0));
             self.over = self.search.run(&mut self.front, limits, (most, step), &mut self.trees);
             self.pace.note(self.front.work, self.front.bound());
         }
@@ -158,4 +158,27 @@ pub(super) fn race(
         _ => neurons.bound,
     };
     Searched { bound, visited, ..neurons }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_follows_from_the_last_doubling() {
+        let of = |points: &[(f64, f64)]| {
+            let mut pace = Pace::default();
+            points.iter().for_each(|&(work, margin)| pace.note(work, margin));
+            pace.left()
+        };
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[(4.0, -3.0)]), None);
+        // One for each doubling: three more of them, from 4 to 32.
+        assert_eq!(of(&[(1.0, -5.0), (2.0, -4.0), (4.0, -3.0)]), Some(28.0));
+        assert_eq!(of(&[(1.0, -5.0), (3.0, -4.0), (4.0, -3.0)]), Some(28.0));
+        // Nothing is won, or all.
+        assert_eq!(of(&[(2.0, -3.0), (4.0, -3.0)]), Some(f64::INFINITY));
+        assert_eq!(of(&[(2.0, -3.0), (4.0, 0.5)]), Some(0.0));
+        assert_eq!(of(&[(2.0, f64::NEG_INFINITY), (4.0, -1.0)]), None);
+    }
 }
