@@ -168,7 +168,7 @@ impl Mender<'_> {
                 Line::Clip { slabs, how } if !holds => {
                     let [first, others @ ..] = &*slabs else { continue };
                     let others: Box<[_]> = others.into();
-                    let clip = (!others.is_empty()).then(|| Line::Clip { slabs: others, how });
+                    let clip = (!others.is_empty()).then_some(Line::Clip { slabs: others, how });
                     let behind = clip.into_iter().chain(rest.by_ref()).collect();
                     let end = std::mem::take(&mut tree.nodes[task.at as usize].end);
                     let [below, above] = tree.split(task.at, 0, first.input as usize, first.at);
