@@ -3,7 +3,8 @@
 use super::clip::clip;
 use super::front::{Batch, Front, Part};
 use super::inherit::Inherited;
-use super::leaf::{Bounded, Bounder, Domain, Reach, Undecided};
+use super::leaf::{Bounded, Bounder, Domain, Undecided};
+use super::reach::Reach;
 use super::repeat::repeatable;
 use super::smear::{Subject, smears};
 use super::{Answer, Interlude, Limits, Reason, Searched, Tree, free_inputs};

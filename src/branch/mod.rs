@@ -11,6 +11,7 @@ mod input;
 mod leaf;
 mod limits;
 mod race;
+mod reach;
 mod relu;
 mod repeat;
 mod smear;

@@ -2,7 +2,8 @@
 
 use super::clip::{Cut, clip};
 use super::input::CLIP_ROUNDS;
-use super::leaf::{Bounded, Reach, Undecided};
+use super::leaf::{Bounded, Undecided};
+use super::reach::Reach;
 use super::tree::{Line, Refutation, Slab, Tree};
 
 /// What clips leave of a domain, in lines that a proof can repeat, which are noted at the tree's `tip`; `None` if nothing that matters.

@@ -8,23 +8,23 @@ mod cut;
 mod domain;
 mod leaf;
 mod refine;
+mod root;
 mod search;
 
 pub use domain::Split;
 pub use refine::refine_intermediate;
 pub use search::split_relus_from;
 
-use super::doubt::{crown, refuted_by, spare};
 use super::race::Pace;
-use super::tree::{Hints, Line, Tree};
+use super::tree::Tree;
 use super::{Answer, Interlude, Limits, Reason, Searched};
 use crate::bound::{
-    Analysis, Climb, Functionals, Intermediate, OpenPolytope, Reduced, WORTH,
-    optimise_intermediate, work_of_intermediate,
+    Analysis, Climb, Functionals, Intermediate, OpenPolytope, Reduced, work_of_intermediate,
 };
 use crate::net::Network;
 use crate::spec::{Claim, Property};
 use cut::{Cuts, Effort};
+use root::{Root, Spine};
 use search::Search;
 use std::cell::Cell;
 
@@ -390,122 +390,4 @@ enum Explored {
     Due,
     /// New cuts, to begin anew with.
     Cuts(Cuts),
-}
-
-/// What is known of one claim's region before it is split.
-struct Root<'a> {
-    /// Of the network, or of a smaller one that stands for it there.
-    analysis: Analysis<'a>,
-    functionals: Functionals<'a>,
-    /// What has been done, if the search is recorded.
-    spine: Option<Spine>,
-    /// Bounds of the functionals at default slopes.
-    lows: Vec<f64>,
-    /// Polytopes that these do not exclude.
-    open: Vec<OpenPolytope>,
-    /// The least margin of those that they exclude.
-    proved: f64,
-    /// By how much a bound of each functional exceeds its target beyond a checker's doubt, if the search is recorded.
-    spare: Vec<f64>,
-}
-
-impl<'a> Root<'a> {
-    fn new(
-        analysis: Analysis<'a>,
-        functionals: Functionals<'a>,
-        claim: &Claim,
-        recorded: bool,
-    ) -> Self {
-        let mut spine = recorded.then(Spine::default);
-        if let Some(spine) = &mut spine {
-            spine.tree.line(0, crown(&analysis));
-        }
-        let (lows, open, spare) = (Vec::new(), Vec::new(), Vec::new());
-        let proved = f64::INFINITY;
-        let mut root = Self { analysis, functionals, spine, lows, open, proved, spare };
-        root.bound(claim);
-        root
-    }
-
-    /// Multiplications that optimising intermediate bounds takes, about.
-    fn work(&self) -> f64 {
-        ENDS.iterations as f64 * work_of_intermediate(&self.analysis)
-    }
-
-    /// Optimises intermediate bounds.
-    fn optimise(&mut self, claim: &Claim, limits: &Limits) {
-        let stop = || limits.passed().is_some();
-        // Short proofs matter more than the last thousandth of a bound, and a search is the same with a record and without.
-        let (analysis, ends) = optimise_intermediate(&self.analysis, ENDS, WORTH, &stop);
-        if let Some(Spine { tree, tip, .. }) = &mut self.spine {
-            tree.lines(*tip, ends.iter().map(Line::moved));
-        }
-        self.analysis = analysis;
-        self.bound(claim);
-    }
-
-    /// Short searches for intermediate bounds; returns which share of the intervals they took off.
-    fn refine(&mut self, claim: &Claim, limits: &Limits, plan: &mut Plan) -> f64 {
-        let stop = || limits.passed().is_some();
-        let most = plan.short.unwrap_or(0);
-        let refined = refine_intermediate(&self.analysis, most, self.spine.is_some(), &stop);
-        if let Some(Spine { tree, tip, .. }) = &mut self.spine {
-            *tip = refined.lemmas.into_iter().fold(*tip, |tip, lemma| tree.lemma(tip, lemma));
-        }
-        self.analysis = refined.analysis;
-        plan.visited += refined.visited;
-        self.bound(claim);
-        refined.gain
-    }
-
-    /// Bounds all functionals at default slopes.
-    fn bound(&mut self, claim: &Claim) {
-        let matrix = &self.functionals.matrix;
-        let swept = self.analysis.lower(matrix, &vec![0; self.functionals.len()]);
-        self.open = self.functionals.open_polytopes(&swept.bounds);
-        self.proved = self.functionals.margin_of_excluded(&swept.bounds);
-        self.lows.clone_from(&swept.bounds);
-        let Some(spine) = &mut self.spine else { return };
-        let spare = |column: usize| {
-            let functional = matrix.column(column);
-            let (net, charges) = (self.analysis.net, &self.analysis.charges);
-            spare(net, charges, &claim.region, &swept, column, functional.as_slice())
-        };
-        self.spare = (0..self.functionals.len()).map(spare).collect();
-        let mut refuted = refuted_by(&self.analysis, &self.functionals, &swept.bounds, &self.spare);
-        refuted.retain(|(polytope, _)| !spine.closed.contains(polytope));
-        spine.closed.extend(refuted.iter().map(|(polytope, _)| polytope));
-        spine.tree.lines(spine.tip, Line::refuting(refuted, &Hints::default()));
-    }
-}
-
-/// The record of one claim's search: a tree in which everything is done at one node, in order, but for the polytopes that are excluded
-/// by splits and for ends that splits move, which stand beside it.
-#[derive(Default)]
-struct Spine {
-    tree: Tree,
-    /// Where the tree goes on.
-    tip: u32,
-    /// Polytopes that have been excluded.
-    closed: Vec<usize>,
-}
-
-impl Spine {
-    /// What goes on elsewhere.
-    fn piece(&self) -> Self {
-        Self { closed: self.closed.clone(), ..Self::default() }
-    }
-
-    /// Enters how one polytope, perhaps the only one, is excluded.
-    fn enter(&mut self, polytope: usize, alone: bool, tree: Tree) {
-        let own = if alone {
-            self.tip
-        } else {
-            let [own, others] = self.tree.part(self.tip, &[polytope as u32]);
-            self.tip = others;
-            own
-        };
-        self.tree.graft(own, tree);
-        self.closed.push(polytope);
-    }
 }

@@ -1,9 +1,10 @@
 //! Best-first branch and bound for one functional of the outputs over one region.
 
+use super::Job;
 use super::batch::{Bounded, Goals};
 use super::domain::{Domain, Split};
 use super::refine::enter;
-use super::{Job, Root};
+use super::root::Root;
 use crate::attack::{Counterexample, validate};
 use crate::bound::{Analysis, Climbed, Functionals, OpenPolytope};
 use crate::branch::doubt::{Ends, doubtful, spare};
