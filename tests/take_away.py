@@ -34,7 +34,6 @@ CHARGES = {
     "num/exact.rs": [
         ("[near, «near.next_up()»]", "near", "exact::rounding_encloses_and_is_tight"),
         ("[«near.next_down()», near]", "near", "exact::rounding_encloses_and_is_tight"),
-        ("> down { «single.next_down()» }", "single", "exact::rounding_encloses_and_is_tight"),
     ],
     "net/enclosure.rs": [
         ("gamma(«terms» + affine.roundings + 1)", "0", "enclosure::a_long_sum_of_centres_is_enclosed"),

@@ -98,7 +98,7 @@ impl Masking {
     ///
     /// Attacks of unequal length are compared on the inputs that both have.
     #[must_use]
-    pub fn of(
+    pub(crate) fn of(
         outcomes: &[(AttackKind, Vec<bool>)],
         ladder: Option<&Ladder>,
         gradients: Option<Gradients>,
@@ -123,7 +123,7 @@ impl Masking {
 
     /// All signs.
     #[must_use]
-    pub fn signs(&self) -> [&Sign; 4] {
+    pub(crate) fn signs(&self) -> [&Sign; 4] {
         [
             &self.black_box_beats_white_box,
             &self.one_step_beats_many,

@@ -136,23 +136,23 @@ pub struct Ledger {
 impl Ledger {
     /// Nothing yet.
     #[must_use]
-    pub fn new(functionals: usize) -> Self {
+    pub(super) fn new(functionals: usize) -> Self {
         Self { sums: vec![0.0; functionals] }
     }
 
     /// Adds to each functional a cost, itself rounded as it may be.
-    pub fn add(&mut self, costs: impl IntoIterator<Item = f64>) {
+    pub(super) fn add(&mut self, costs: impl IntoIterator<Item = f64>) {
         self.sums.iter_mut().zip(costs).for_each(|(sum, cost)| *sum += cost);
     }
 
     /// Adds to one functional.
-    pub fn add_one(&mut self, functional: usize, cost: f64) {
+    pub(super) fn add_one(&mut self, functional: usize, cost: f64) {
         self.sums[functional] += cost;
     }
 
     /// At least the sum of a functional's costs.
     #[must_use]
-    pub fn total(&self, functional: usize) -> f64 {
+    pub(super) fn total(&self, functional: usize) -> f64 {
         ample(self.sums[functional])
     }
 }

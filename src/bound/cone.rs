@@ -12,12 +12,12 @@ pub struct Cone<'a> {
 }
 
 impl<'a> Cone<'a> {
-    pub fn new(net: &'a Network, tips: &'a [Option<(NodeId, usize)>]) -> Self {
+    pub(super) fn new(net: &'a Network, tips: &'a [Option<(NodeId, usize)>]) -> Self {
         Self { net, tips, nodes: Vec::new() }
     }
 
     /// Goes on to the next node: its elements that are in a cone, if any of them depends on another one.
-    pub fn next(&mut self) -> Option<&Matrix> {
+    pub(super) fn next(&mut self) -> Option<&Matrix> {
         let id = self.nodes.len();
         let len = self.net.node(id).len;
         let mut inside = self.follow(&self.net.node(id).op, len);

@@ -25,7 +25,7 @@ pub struct State<'a> {
 
 impl<'a> State<'a> {
     /// No functional yet; `domains` has a column of the layers' boxes for each.
-    pub fn new(
+    pub(super) fn new(
         sweep: Sweep<'a>,
         at: NodeId,
         domains: &'a [usize],
@@ -38,7 +38,7 @@ impl<'a> State<'a> {
 
     /// Places the functionals; returns the node below which elimination goes on. Units of an affine node become rows of its
     /// weights without a product.
-    pub fn begin(&mut self, at: NodeId, start: &Start) -> NodeId {
+    pub(super) fn begin(&mut self, at: NodeId, start: &Start) -> NodeId {
         let node = self.sweep.net.node(at);
         match (start, &node.op) {
             (Start::Units(units), Op::Affine(affine)) if self.multipliers.lifts(at).is_empty() => {
@@ -83,7 +83,7 @@ impl<'a> State<'a> {
     }
 
     /// The coefficients that have reached a node, which are to be eliminated.
-    pub fn take(&mut self, id: NodeId) -> Option<Matrix> {
+    pub(super) fn take(&mut self, id: NodeId) -> Option<Matrix> {
         self.coefficients[id].take()
     }
 
@@ -111,7 +111,7 @@ impl<'a> State<'a> {
     }
 
     /// Adds the node's lifts.
-    pub fn lift(&mut self, id: NodeId) {
+    pub(super) fn lift(&mut self, id: NodeId) {
         let lifts = self.multipliers.lifts(id);
         if lifts.is_empty() {
             return;
@@ -134,7 +134,7 @@ impl<'a> State<'a> {
     }
 
     /// Rewrites functionals a of the values of a node behind the input.
-    pub fn eliminate(&mut self, id: NodeId, a: &Matrix) {
+    pub(super) fn eliminate(&mut self, id: NodeId, a: &Matrix) {
         let net = self.sweep.net;
         match &net.node(id).op {
             Op::Input => self.coefficients[id] = Some(a.clone()),
@@ -208,7 +208,7 @@ impl<'a> State<'a> {
     }
 
     /// Adds to each column's constant the minimum of its functional over a node's box.
-    pub fn minimise(&mut self, id: NodeId, a: &Matrix) {
+    pub(super) fn minimise(&mut self, id: NodeId, a: &Matrix) {
         for (c, a) in columns(a).enumerate() {
             let minimum = self.minimum(id, c, a).unwrap_or(f64::NEG_INFINITY);
             self.constants[c] = add_down(self.constants[c], minimum);
@@ -225,7 +225,7 @@ impl<'a> State<'a> {
     }
 
     /// Minimises over the input boxes.
-    pub fn finish(mut self) -> Swept {
+    pub(super) fn finish(mut self) -> Swept {
         let (n, k) = (self.sweep.net.inputs(), self.constants.len());
         self.lift(0);
         let a = self.coefficients[0].take().unwrap_or_else(|| Matrix::zeros(n, k));

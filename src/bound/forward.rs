@@ -43,7 +43,7 @@ pub struct Forward<'a> {
 impl<'a> Forward<'a> {
     /// Begins with boxes of the inputs.
     #[must_use]
-    pub fn new(net: &'a Network, input: &Boxes) -> Self {
+    pub(super) fn new(net: &'a Network, input: &Boxes) -> Self {
         let (n, domains) = input.lower.shape();
         let free: Vec<Vec<usize>> = (0..domains).map(|d| free_inputs(input, d)).collect();
         let width = free.iter().map(Vec::len).max().unwrap_or(0) + 1;
@@ -69,7 +69,7 @@ impl<'a> Forward<'a> {
     ///
     /// # Panics
     /// Where nodes are not given in order.
-    pub fn push(&mut self, id: NodeId, layers: &Layers) -> Option<Boxes> {
+    pub(super) fn push(&mut self, id: NodeId, layers: &Layers) -> Option<Boxes> {
         assert_eq!(id, self.forms.len(), "nodes in order");
         let forms = match &self.net.node(id).op {
             Op::Input => None,

@@ -20,7 +20,7 @@ pub struct Again<'a> {
 impl<'a> Again<'a> {
     /// What all boxes have in common.
     #[must_use]
-    pub fn new(net: &'a Network, property: &'a Property) -> Self {
+    pub(crate) fn new(net: &'a Network, property: &'a Property) -> Self {
         let (functionals, charges) =
             (all_functionals(net, property), charges_of_all(net, property));
         Self { net, property, functionals, charges }
@@ -28,7 +28,7 @@ impl<'a> Again<'a> {
 
     /// Searches for a proof that a claim holds on a box, as a piece of its tree.
     #[must_use]
-    pub fn prove(
+    pub(crate) fn prove(
         &self,
         claim: usize,
         (lower, upper): (&[f64], &[f64]),

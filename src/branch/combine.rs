@@ -57,7 +57,13 @@ pub struct Rows {
 
 impl Rows {
     /// Adds the row aᵀx + c over a box.
-    pub fn push(&mut self, coefficients: &[f64], constant: f64, lower: &[f64], upper: &[f64]) {
+    pub(super) fn push(
+        &mut self,
+        coefficients: &[f64],
+        constant: f64,
+        lower: &[f64],
+        upper: &[f64],
+    ) {
         let mut centre = constant;
         for ((&a, &l), &u) in coefficients.iter().zip(lower).zip(upper) {
             centre += a * (0.5 * l + 0.5 * u);
@@ -74,7 +80,7 @@ impl Rows {
     /// Shares λ of the best mixture, and its value. Not exactly optimal where pivots run out; `None` where a row is not
     /// finite or there is none.
     #[must_use]
-    pub fn mix(&self) -> Option<(Vec<f64>, f64)> {
+    pub(super) fn mix(&self) -> Option<(Vec<f64>, f64)> {
         let rows = self.centres.len();
         let n = self.slopes.len().checked_div(rows)?;
         if !self.centres.iter().chain(&self.slopes).all(|x| x.is_finite()) {

@@ -36,7 +36,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub fn of(Ends { analysis, sharp }: Ends, z: NodeId, i: usize, d: usize) -> Self {
+    pub(super) fn of(Ends { analysis, sharp }: Ends, z: NodeId, i: usize, d: usize) -> Self {
         /// The share of an element's size that its interval may have.
         const PINNED: f64 = 1e-9;
         let of = |analysis: &Analysis| {
@@ -69,7 +69,7 @@ impl Lines {
 impl<'a> Ends<'a> {
     /// Of bounds from which intervals say nothing more.
     #[must_use]
-    pub fn all(analysis: &'a Analysis<'a>) -> Self {
+    pub(crate) fn all(analysis: &'a Analysis<'a>) -> Self {
         Self { analysis, sharp: analysis }
     }
 }

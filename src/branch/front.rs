@@ -47,7 +47,7 @@ impl<D> Default for Batch<D> {
 
 impl<D> Batch<D> {
     /// Notes a piece; returns its number. Nothing where there is none.
-    pub fn piece(&mut self, place: (usize, u32), piece: Option<Tree>) -> usize {
+    pub(super) fn piece(&mut self, place: (usize, u32), piece: Option<Tree>) -> usize {
         self.pieces.extend(piece.map(|piece| (place, piece)));
         self.pieces.len().wrapping_sub(1)
     }
@@ -72,24 +72,24 @@ pub(super) const DOMAIN: f64 = 2e4;
 
 impl<D: Part> Front<D> {
     /// A search that has not begun.
-    pub fn new(open: impl IntoIterator<Item = D>) -> Self {
+    pub(super) fn new(open: impl IntoIterator<Item = D>) -> Self {
         let open: BinaryHeap<D> = open.into_iter().collect();
         let memory = open.iter().map(Part::size).sum();
         Self { open, memory, stuck: 0, closed: f64::INFINITY, visited: 0, work: 0.0 }
     }
 
     /// Domains that are not decided.
-    pub fn open(&self) -> usize {
+    pub(super) fn open(&self) -> usize {
         self.open.len() + self.stuck
     }
 
     /// The least bound of all domains.
-    pub fn bound(&self) -> f64 {
+    pub(super) fn bound(&self) -> f64 {
         self.open.peek().map_or(self.closed, |worst| self.closed.min(worst.bound()))
     }
 
     /// Takes the worst domains, which count as bounded.
-    pub fn take(&mut self, count: usize) -> Vec<D> {
+    pub(super) fn take(&mut self, count: usize) -> Vec<D> {
         let taken: Vec<D> = (0..count).map_while(|_| self.open.pop()).collect();
         self.memory = self.memory.saturating_sub(taken.iter().map(Part::size).sum());
         self.visited += taken.len();
@@ -97,7 +97,7 @@ impl<D: Part> Front<D> {
     }
 
     /// Gives back domains that were not bounded.
-    pub fn reopen(&mut self, domains: impl ExactSizeIterator<Item = D>) {
+    pub(super) fn reopen(&mut self, domains: impl ExactSizeIterator<Item = D>) {
         self.visited -= domains.len();
         self.push(domains);
     }
@@ -110,7 +110,7 @@ impl<D: Part> Front<D> {
     }
 
     /// Enters what became of a batch, and what was done into the trees, if there are any.
-    pub fn enter(&mut self, batch: Batch<D>, trees: &mut [Tree]) {
+    pub(super) fn enter(&mut self, batch: Batch<D>, trees: &mut [Tree]) {
         self.closed = batch.stuck.iter().fold(self.closed.min(batch.proved), |a, &b| a.min(b));
         self.stuck += batch.stuck.len();
         self.work += batch.work;
@@ -129,7 +129,7 @@ impl<D: Part> Front<D> {
     /// Searches until it is over or a limit is reached; `None` where `most` domains have been bounded or so much `work` been done before that. Of the domains that
     /// may be bounded, `before` have been. Trees that would not fit into the memory limit beside the open domains are given up; the
     /// search goes on.
-    pub fn run(
+    pub(super) fn run(
         &mut self,
         limits: &Limits,
         before: usize,

@@ -12,7 +12,7 @@ pub(super) struct Inherited(Arc<[[f32; 2]]>);
 
 impl Inherited {
     /// The bounds of one domain of an analysis.
-    pub fn of(analysis: &Analysis, domain: usize) -> Self {
+    pub(super) fn of(analysis: &Analysis, domain: usize) -> Self {
         let boxes = operands(analysis.net).map(|z| &analysis.layers.boxes[z]);
         let ends = boxes.flat_map(|b| {
             (0..b.lower.nrows())
@@ -22,12 +22,12 @@ impl Inherited {
     }
 
     /// Bytes, of which each half bears one half.
-    pub fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         size_of_val(&*self.0) + 16
     }
 
     /// What is known of each node, one column a domain; nothing of nodes that only affine ones read.
-    pub fn columns(net: &Network, inherited: &[Option<&Self>]) -> Vec<Option<Boxes>> {
+    pub(super) fn columns(net: &Network, inherited: &[Option<&Self>]) -> Vec<Option<Boxes>> {
         let mut all = vec![None; net.nodes().len()];
         if inherited.iter().all(Option::is_none) {
             return all;

@@ -139,7 +139,7 @@ pub(super) struct Search<'a> {
 
 impl Search<'_> {
     /// A search that has not begun.
-    pub fn front(&self) -> Front<Domain> {
+    pub(super) fn front(&self) -> Front<Domain> {
         let whole = |(claim, own): (usize, &crate::spec::Claim)| {
             self.domain(claim, 0, own.region.lower(), own.region.upper())
         };
@@ -147,13 +147,13 @@ impl Search<'_> {
     }
 
     /// A box of a claim's region of which nothing is known.
-    pub fn domain(&self, claim: usize, node: u32, lower: &[f64], upper: &[f64]) -> Domain {
+    pub(super) fn domain(&self, claim: usize, node: u32, lower: &[f64], upper: &[f64]) -> Domain {
         let (lower, upper, bound) = (lower.into(), upper.into(), f64::NEG_INFINITY);
         Domain { claim: claim as u32, node, inherited: None, bound, lower, upper }
     }
 
     /// Searches until it is over, a limit is reached, `most` domains have been bounded or so much work been done.
-    pub fn run(
+    pub(super) fn run(
         &self,
         front: &mut Front<Domain>,
         limits: &Limits,

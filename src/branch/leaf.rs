@@ -47,12 +47,12 @@ pub(super) struct Undecided<'a> {
 
 impl Undecided<'_> {
     /// What was done with it so far.
-    pub fn piece(&self) -> Tree {
+    pub(super) fn piece(&self) -> Tree {
         piece(&self.hints, Line::refuting(self.refuted.clone(), &self.hints))
     }
 
     /// Where splitting should help: each open polytope's nearest row, weighted by the inverse of what is missing.
-    pub fn subject(&self) -> Subject {
+    pub(super) fn subject(&self) -> Subject {
         let weighted = |reach: &Reach| {
             let row = reach.nearest()?;
             let gap = (-row.margin()).max(f64::MIN_POSITIVE);
@@ -122,7 +122,7 @@ pub(super) fn forward_costs(net: &Network, free_inputs: usize) -> Option<Costs> 
 
 impl<'a> Bounder<'a> {
     /// Chooses what to bound with.
-    pub fn new(
+    pub(super) fn new(
         net: &'a Network,
         functionals: &'a [Functionals<'a>],
         charges: Arc<Charges>,
@@ -134,7 +134,7 @@ impl<'a> Bounder<'a> {
     }
 
     /// Sweeps every neuron, whatever it costs.
-    pub fn by_sweeps(
+    pub(super) fn by_sweeps(
         net: &'a Network,
         functionals: &'a [Functionals<'a>],
         charges: Arc<Charges>,
@@ -145,7 +145,7 @@ impl<'a> Bounder<'a> {
     }
 
     /// Bounds a batch of domains.
-    pub fn bound(&'a self, domains: &'a [Domain]) -> Bounded<'a> {
+    pub(super) fn bound(&'a self, domains: &'a [Domain]) -> Bounded<'a> {
         let analysis = self.analyse(domains);
         let (swept, starts) = self.sweep_halves(&analysis, domains);
         let work = self.work(&analysis, swept.bounds.len());
@@ -213,7 +213,7 @@ impl<'a> Bounder<'a> {
     }
 
     /// Bounds of all pre-activations.
-    pub fn analyse(&'a self, domains: &[Domain]) -> Analysis<'a> {
+    pub(super) fn analyse(&'a self, domains: &[Domain]) -> Analysis<'a> {
         let gather = |end: fn(&Domain) -> &[f64]| {
             let ends = domains.iter().flat_map(|d| end(d).iter().copied());
             Matrix::from_iterator(self.net.inputs(), domains.len(), ends)
@@ -381,7 +381,7 @@ impl Bounded<'_> {
     /// The sweep that gave a row of the domain in column `d`: its half-spaces, and its slopes where the default is not the same
     /// beyond doubt, or all of them where the checker may doubt the row, or is to sweep on a box that was clipped meanwhile: with all
     /// slopes given, tighter intervals never weaken a bound. Of a positive coefficient the lower line counts, of a negative one the upper.
-    pub fn refutation(&self, d: usize, row: &Row, complete: bool) -> Refutation {
+    pub(super) fn refutation(&self, d: usize, row: &Row, complete: bool) -> Refutation {
         let weights = row.weights.iter().copied().enumerate().filter(|(_, w)| *w > 0.0).collect();
         let (sweep, column) = row.at;
         let (trace, slopes) = (&self.sweeps[sweep].trace, &self.slopes[sweep]);

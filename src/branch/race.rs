@@ -32,12 +32,12 @@ pub(super) struct Pace {
 
 impl Pace {
     /// After so much work, this was the least margin.
-    pub fn note(&mut self, work: f64, margin: f64) {
+    pub(super) fn note(&mut self, work: f64, margin: f64) {
         self.points.push((work, margin));
     }
 
     /// The work that is left if each doubling of it adds as much to the margin as the last one did; none where that is not known yet.
-    pub fn left(&self) -> Option<f64> {
+    pub(super) fn left(&self) -> Option<f64> {
         let &(work, margin) = self.points.last()?;
         let before = self.points.iter().rev().find(|point| 2.0 * point.0 <= work)?;
         if margin > 0.0 {

@@ -24,22 +24,22 @@ pub(super) struct Row {
 
 impl Row {
     /// The margin that it proves: positive where it excludes the polytope.
-    pub fn margin(&self) -> f64 {
+    pub(super) fn margin(&self) -> f64 {
         self.low - self.bound
     }
 
     /// Whether it excludes the polytope beyond a checker's doubt.
-    pub fn is_sure(&self) -> bool {
+    pub(super) fn is_sure(&self) -> bool {
         self.margin() > self.slack[0]
     }
 
     /// Whether what is missing is so little that what the checker may find less matters: then every slope is to be written down.
-    pub fn is_tight(&self) -> bool {
+    pub(super) fn is_tight(&self) -> bool {
         const TIGHT: f64 = 1e3;
         -self.margin() <= TIGHT * self.slack[0] && self.slack[0] > 0.0
     }
 
-    pub fn cut(&self) -> Cut<'_> {
+    pub(super) fn cut(&self) -> Cut<'_> {
         let Self { coefficients, constant, bound, slack, .. } = self;
         let slack = slack[usize::from(self.is_tight())];
         Cut { coefficients, constant: constant - slack, bound: *bound }
@@ -57,16 +57,16 @@ pub(super) struct Reach {
 
 impl Reach {
     /// The row that is nearest to excluding the polytope.
-    pub fn nearest(&self) -> Option<&Row> {
+    pub(super) fn nearest(&self) -> Option<&Row> {
         self.rows.iter().max_by(|a, b| a.margin().total_cmp(&b.margin()))
     }
 
-    pub fn margin(&self) -> f64 {
+    pub(super) fn margin(&self) -> f64 {
         self.nearest().map_or(f64::NEG_INFINITY, Row::margin)
     }
 
     /// The cuts of single half-spaces, but for those whose sweeps need every slope.
-    pub fn loose_cuts(&self) -> Vec<Cut<'_>> {
+    pub(super) fn loose_cuts(&self) -> Vec<Cut<'_>> {
         let single = &self.rows[..self.halves.len()];
         single.iter().filter(|row| !row.is_tight()).map(Row::cut).collect()
     }
@@ -76,7 +76,7 @@ impl Reach {
 const GRAIN: f64 = 1.0 / (1 << 20) as f64;
 
 impl Row {
-    pub fn of(swept: &Swept, at: (usize, usize), bound: f64, weights: Vec<f64>) -> Self {
+    pub(super) fn of(swept: &Swept, at: (usize, usize), bound: f64, weights: Vec<f64>) -> Self {
         Self {
             coefficients: column(&swept.coefficients, at.1).to_vec(),
             constant: swept.constants[at.1],
@@ -90,7 +90,7 @@ impl Row {
 }
 
 impl Reach {
-    pub fn of(polytope: OpenPolytope, rows: &[Row]) -> Self {
+    pub(super) fn of(polytope: OpenPolytope, rows: &[Row]) -> Self {
         let count = polytope.halves.len();
         let row = |(h, &(f, bound)): (usize, &(usize, f64))| {
             let mut weights = vec![0.0; count];
@@ -107,7 +107,7 @@ impl Reach {
     }
 
     /// Weights of the half-spaces in the best mixture of the rows.
-    pub fn weights(&self, domain: &Domain) -> Option<Vec<f64>> {
+    pub(super) fn weights(&self, domain: &Domain) -> Option<Vec<f64>> {
         let mut rows = Rows::default();
         for row in &self.rows {
             rows.push(&row.coefficients, row.constant - row.bound, &domain.lower, &domain.upper);

@@ -32,7 +32,7 @@ pub(super) struct Budget {
 
 impl Budget {
     /// The budget of a file of so many bytes on disk.
-    pub fn new(stored: usize) -> Self {
+    pub(super) fn new(stored: usize) -> Self {
         let limit = MEMORY_BASE.saturating_add(MEMORY_PER_BYTE.saturating_mul(stored as u64));
         Self { limit: Cell::new(limit), spent: Cell::new(0) }
     }
@@ -44,13 +44,13 @@ impl Budget {
     }
 
     /// A second file of so many bytes belongs to the first.
-    pub fn extend(&self, stored: usize) {
+    pub(super) fn extend(&self, stored: usize) {
         let more = MEMORY_PER_BYTE.saturating_mul(stored as u64);
         self.limit.set(self.limit.get().saturating_add(more));
     }
 
     /// Charges an allocation of so many bytes.
-    pub fn spend(&self, bytes: usize) -> Result<(), Exceeded> {
+    pub(super) fn spend(&self, bytes: usize) -> Result<(), Exceeded> {
         let spent = self.spent.get().saturating_add(bytes as u64);
         let limit = self.limit.get();
         if spent > limit {
@@ -61,7 +61,7 @@ impl Budget {
     }
 
     /// Charges an allocation of so many values of a type.
-    pub fn spend_values<T>(&self, number: usize) -> Result<(), Exceeded> {
+    pub(super) fn spend_values<T>(&self, number: usize) -> Result<(), Exceeded> {
         self.spend(number.saturating_mul(size_of::<T>()))
     }
 

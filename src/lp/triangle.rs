@@ -108,7 +108,7 @@ pub struct Triangle {
 impl Triangle {
     /// The objective q and its constant for a functional of the node that was relaxed up to.
     #[must_use]
-    pub fn objective(&self, net: &Network, functional: &[f64]) -> (Vec<f64>, f64) {
+    pub(crate) fn objective(&self, net: &Network, functional: &[f64]) -> (Vec<f64>, f64) {
         let mut q = vec![0.0; self.variables];
         let mut constant = 0.0;
         let mut add = |element: Element, a: f64| {
@@ -133,7 +133,7 @@ impl Triangle {
 
     /// The input in a solution.
     #[must_use]
-    pub fn input(&self, solution: &[f64]) -> Vec<f64> {
+    pub(crate) fn input(&self, solution: &[f64]) -> Vec<f64> {
         let value = |e: &Element| e.offset + e.variable.map_or(0.0, |v| e.scale * solution[v]);
         self.elements[0].iter().map(value).collect()
     }

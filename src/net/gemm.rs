@@ -21,14 +21,14 @@ impl<'a> View<'a> {
     /// # Panics
     /// Where `data` has another length.
     #[must_use]
-    pub fn new(data: &'a [f64], rows: usize, cols: usize) -> Self {
+    pub(crate) fn new(data: &'a [f64], rows: usize, cols: usize) -> Self {
         assert_eq!(data.len(), rows * cols, "a {rows}×{cols} matrix needs as many entries");
         Self { data, rows, cols, transposed: false }
     }
 
     /// The transpose, without copying.
     #[must_use]
-    pub fn t(self) -> Self {
+    pub(crate) fn t(self) -> Self {
         Self { transposed: !self.transposed, ..self }
     }
 

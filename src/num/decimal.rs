@@ -31,7 +31,7 @@ impl Decimal {
     ///
     /// # Errors
     /// Where the text is no decimal, or its exact value would be huge.
-    pub fn parse(text: &str) -> Result<Self, ParseRationalError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ParseRationalError> {
         if let Some(small) = parse_small(text.as_bytes()) {
             return Ok(Self(small));
         }
@@ -48,7 +48,7 @@ impl Decimal {
 
     /// The exact value.
     #[must_use]
-    pub fn to_rational(&self) -> Rational {
+    pub(crate) fn to_rational(&self) -> Rational {
         match &self.0 {
             Repr::Small { mantissa, exponent } => {
                 let power = BigInt::from(10).pow(u32::from(exponent.unsigned_abs()));
@@ -65,7 +65,7 @@ impl Decimal {
 
     /// Bytes that it takes on the heap.
     #[must_use]
-    pub fn heap_size(&self) -> usize {
+    pub(crate) fn heap_size(&self) -> usize {
         match &self.0 {
             Repr::Small { .. } => 0,
             Repr::Big(exact) => size_of::<Rational>() + heap_size(exact),
@@ -74,7 +74,7 @@ impl Decimal {
 
     /// The largest double ≤ and the smallest double ≥ the exact value.
     #[must_use]
-    pub fn enclosure(&self) -> [f64; 2] {
+    pub(crate) fn enclosure(&self) -> [f64; 2] {
         match &self.0 {
             Repr::Small { mantissa, exponent } => {
                 let [down, up] = enclose(mantissa.unsigned_abs(), *exponent);
@@ -89,7 +89,7 @@ impl Decimal {
     ///
     /// The interval is not empty: `low` < `high`, or they are equal and neither is open.
     #[must_use]
-    pub fn within(low: &Self, high: &Self, [open_low, open_high]: [bool; 2]) -> Self {
+    pub(crate) fn within(low: &Self, high: &Self, [open_low, open_high]: [bool; 2]) -> Self {
         if !open_low && low.places().is_some() {
             return low.clone();
         }

@@ -70,7 +70,7 @@ impl Text<'_> {
         }
     }
 
-    pub fn define(&self, number: usize, sum: &[SumTerm]) -> String {
+    pub(super) fn define(&self, number: usize, sum: &[SumTerm]) -> String {
         let mut text = format!("let q{number}");
         for &SumTerm { node, element, relu, coefficient } in sum {
             let name = self.names.element(node, element);
@@ -81,7 +81,7 @@ impl Text<'_> {
     }
 
     /// A line of a tree about these cases; none where nothing is left to be done.
-    pub fn line(&self, line: &Line, cases: &[usize]) -> Option<String> {
+    pub(super) fn line(&self, line: &Line, cases: &[usize]) -> Option<String> {
         let (node, elements, upper, hints) = match line {
             Line::Crown { after: None, hints } => {
                 return Some(format!("crown{}", self.hints(hints)));
@@ -123,7 +123,7 @@ impl Text<'_> {
     }
 
     /// The line that ends a node.
-    pub fn end(&self, end: &End, cases: &[usize]) -> String {
+    pub(super) fn end(&self, end: &End, cases: &[usize]) -> String {
         match end {
             End::Leaf => "leaf".to_owned(),
             End::Split { node, element, at, .. } => {

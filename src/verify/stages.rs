@@ -92,7 +92,7 @@ impl Record {
 
 impl<'a> Bounding<'a> {
     /// Bounds the claim until it is proved or the method allows no more.
-    pub fn bound(&self) -> BoundedClaim<'a> {
+    pub(super) fn bound(&self) -> BoundedClaim<'a> {
         let claim = &self.property.claims[self.claim];
         let functionals = Functionals::of(claim, self.net.outputs());
         let mut known = Known {

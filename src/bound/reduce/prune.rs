@@ -20,7 +20,7 @@ pub struct Needed {
 
 impl Needed {
     /// All that matters for the outputs, and all inputs; `None` where something else than ReLUs of affine nodes is nonlinear.
-    pub fn of(analysis: &Analysis) -> Option<Self> {
+    pub(super) fn of(analysis: &Analysis) -> Option<Self> {
         let mut needed = Self::nothing(analysis);
         needed.values[0].fill(true);
         let output = analysis.net.output();
@@ -29,7 +29,7 @@ impl Needed {
     }
 
     /// All that matters for one element.
-    pub fn of_element(analysis: &Analysis, node: NodeId, element: usize) -> Option<Self> {
+    pub(super) fn of_element(analysis: &Analysis, node: NodeId, element: usize) -> Option<Self> {
         let mut needed = Self::nothing(analysis);
         needed.values[node][element] = true;
         needed.walk(analysis, node)

@@ -58,14 +58,14 @@ pub struct Bounded<'a> {
 
 impl Bounded<'_> {
     /// What is known, for a record.
-    pub fn ends(&self) -> Ends<'_> {
+    pub(super) fn ends(&self) -> Ends<'_> {
         let Self { analysis, sharp, .. } = self;
         Ends { analysis, sharp: sharp.as_ref().unwrap_or(analysis) }
     }
 }
 
 impl<'a> Goals<'a> {
-    pub fn new(
+    pub(super) fn new(
         root: &'a Analysis<'a>,
         at: NodeId,
         rows: Matrix,
@@ -85,12 +85,12 @@ impl<'a> Goals<'a> {
     }
 
     /// The same goals, with another start.
-    pub fn starting_from(self, seed: Seed) -> Self {
+    pub(super) fn starting_from(self, seed: Seed) -> Self {
         Self { seed, ..self }
     }
 
     /// The whole region, for one of the functionals.
-    pub fn whole(&self, goal: u32) -> Domain {
+    pub(super) fn whole(&self, goal: u32) -> Domain {
         let defaults = default_slopes(&self.root.sweep(), self.at, &[0]);
         let slope = |&(id, _, i): &Neuron| defaults[id].as_ref().map_or(0.0, |s| s[i] as f32);
         Domain {
@@ -108,7 +108,7 @@ impl<'a> Goals<'a> {
     }
 
     /// Bounds of parts of the region; those that depend on the element `changed[d]` are swept anew.
-    pub fn analyse<'b>(
+    pub(super) fn analyse<'b>(
         &self,
         parts: impl ExactSizeIterator<Item = (&'b Known, &'b [Split])>,
         changed: &[Option<(NodeId, usize)>],
@@ -142,7 +142,7 @@ impl<'a> Goals<'a> {
     }
 
     /// The lines of a proof that repeat, one by one, what was swept anew for a domain.
-    pub fn anew(&self, ends: Ends, d: usize, domain: &Domain) -> Vec<Line> {
+    pub(super) fn anew(&self, ends: Ends, d: usize, domain: &Domain) -> Vec<Line> {
         let Some(split) = domain.splits.last().filter(|_| self.sweeps_anew()) else {
             return Vec::new();
         };
@@ -158,7 +158,7 @@ impl<'a> Goals<'a> {
     }
 
     /// Bounds domains.
-    pub fn bound(&self, domains: &[Domain]) -> Bounded<'a> {
+    pub(super) fn bound(&self, domains: &[Domain]) -> Bounded<'a> {
         let parts = domains.iter().map(|d| (&d.known, d.splits.as_slice()));
         let newest = |d: &Domain| d.newest().filter(|_| self.sweeps_anew());
         let changed: Vec<Option<(NodeId, usize)>> = domains.iter().map(newest).collect();
@@ -205,7 +205,7 @@ impl<'a> Goals<'a> {
     }
 
     /// Climbs on domains 0, 1, … of an analysis, for the functional that is named for each.
-    pub fn climb_from(
+    pub(super) fn climb_from(
         &self,
         analysis: &Analysis,
         goals: &[usize],
@@ -231,7 +231,7 @@ impl<'a> Goals<'a> {
     }
 
     /// What proved the domain in column `d`, for one of the functionals: of a bound that a checker may doubt, every slope.
-    pub fn refutation(&self, bounded: &Bounded, d: usize, goal: usize) -> Refutation {
+    pub(super) fn refutation(&self, bounded: &Bounded, d: usize, goal: usize) -> Refutation {
         let Bounded { analysis, climbed, .. } = bounded;
         let ends = bounded.ends();
         let spare = self.spare.as_ref().map_or(0.0, |spare| spare[goal]);

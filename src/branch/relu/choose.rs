@@ -31,7 +31,7 @@ impl Place {
 impl Goals<'_> {
     /// Splits each undecided domain at the neuron whose children have the best bounds among a few candidates; `None` where no
     /// neuron is left.
-    pub fn split(&self, domains: &[Domain], bounded: &Bounded) -> Vec<Option<[Domain; 2]>> {
+    pub(super) fn split(&self, domains: &[Domain], bounded: &Bounded) -> Vec<Option<[Domain; 2]>> {
         let Bounded { analysis, climbed, undecided, .. } = bounded;
         if undecided.is_empty() {
             return Vec::new();
@@ -67,7 +67,7 @@ impl Goals<'_> {
     }
 
     /// Multiplications of choosing splits of so many domains, about.
-    pub fn work_of_choice(&self, domains: usize) -> f64 {
+    pub(super) fn work_of_choice(&self, domains: usize) -> f64 {
         (2 * candidates_at(0) * domains) as f64 * work_of_sweep(self.root.net, self.at)
     }
 

@@ -85,7 +85,11 @@ impl Cuts {
     /// Cuts for the first of the goals, which is one of the outputs; `None` where there are none to be had, or they would take more
     /// than may be spent.
     #[must_use]
-    pub fn of(goals: &Goals, effort: Effort, stop: &(dyn Fn() -> bool + Sync)) -> Option<Self> {
+    pub(super) fn of(
+        goals: &Goals,
+        effort: Effort,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Option<Self> {
         let root = goals.root;
         let bounded = goals.bound(&[goals.whole(0)]);
         let climbed = &bounded.climbed;
@@ -206,7 +210,7 @@ impl Cuts {
 
     /// A tree that begins with the cuts, and its node behind them.
     #[must_use]
-    pub fn tree(&self) -> (Tree, u32) {
+    pub(super) fn tree(&self) -> (Tree, u32) {
         let mut tree = Tree::default();
         self.sums.iter().for_each(|sum| {
             tree.define(sum.clone());
@@ -216,7 +220,7 @@ impl Cuts {
     }
 
     /// Gives the cuts in a tree of the search with them the names of its sums.
-    pub fn name(&self, tree: &mut Tree) {
+    pub(super) fn name(&self, tree: &mut Tree) {
         tree.rename(|node, element| match self.good.binary_search(&(node, element)) {
             Ok(number) => (SUM, number),
             Err(_) => (node, element),
@@ -225,7 +229,7 @@ impl Cuts {
 
     /// The analysis of the same region for the network with cuts.
     #[must_use]
-    pub fn carry<'a>(&'a self, root: &Analysis) -> Analysis<'a> {
+    pub(super) fn carry<'a>(&'a self, root: &Analysis) -> Analysis<'a> {
         let first = root.net.output();
         Analysis::of_boxes(&self.net, |id, layers| {
             if id < first {
@@ -242,7 +246,7 @@ impl Cuts {
 
     /// The same goals, on the carried analysis.
     #[must_use]
-    pub fn goals<'a>(&self, analysis: &'a Analysis<'a>, goals: Goals) -> Goals<'a> {
+    pub(super) fn goals<'a>(&self, analysis: &'a Analysis<'a>, goals: Goals) -> Goals<'a> {
         let seed = Seed {
             cuts: self.good.clone(),
             sizes: vec![FIRST; self.good.len()],

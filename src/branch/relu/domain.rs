@@ -90,7 +90,7 @@ impl Part for Domain {
 impl Domain {
     /// The node and element of the newest split; what depends on it may have better bounds than the parent's.
     #[must_use]
-    pub fn newest(&self) -> Option<(NodeId, usize)> {
+    pub(super) fn newest(&self) -> Option<(NodeId, usize)> {
         self.splits.last().map(|split| (split.node, split.element))
     }
 }

@@ -22,7 +22,7 @@ pub struct Leaf {
 
 impl Goals<'_> {
     /// Bounds the domain in column `d` by LP. A recorded bound is that of the multipliers as they are written down.
-    pub fn leaf(
+    pub(super) fn leaf(
         &self,
         bounded: &Bounded,
         domain: &Domain,

@@ -185,7 +185,7 @@ pub struct Short {
 
 impl Short {
     /// The bounds of all goals after so many domains each.
-    pub fn run(goals: &Goals, most: usize, stop: &(dyn Fn() -> bool + Sync)) -> Vec<Self> {
+    pub(super) fn run(goals: &Goals, most: usize, stop: &(dyn Fn() -> bool + Sync)) -> Vec<Self> {
         // All share one list of slopes and one of intervals.
         let whole = goals.whole(0);
         let new = |goal| Self {
@@ -227,17 +227,17 @@ impl Short {
     }
 
     /// The least bound of all domains.
-    pub fn bound(&self) -> f64 {
+    pub(super) fn bound(&self) -> f64 {
         self.front.bound()
     }
 
     /// Domains bounded.
-    pub fn visited(&self) -> usize {
+    pub(super) fn visited(&self) -> usize {
         self.front.visited
     }
 
     /// Why the bound holds, if that was recorded: what does not serve it is left out.
-    pub fn tree(mut self) -> Option<Tree> {
+    pub(super) fn tree(mut self) -> Option<Tree> {
         let bound = self.bound();
         let done = |node: u32| self.bounds.get(node as usize).is_some_and(|own| *own >= bound);
         self.tree.pop().map(|tree| tree.pruned(done))

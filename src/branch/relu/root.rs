@@ -28,7 +28,7 @@ pub struct Root<'a> {
 }
 
 impl<'a> Root<'a> {
-    pub fn new(
+    pub(super) fn new(
         analysis: Analysis<'a>,
         functionals: Functionals<'a>,
         claim: &Claim,
@@ -46,12 +46,12 @@ impl<'a> Root<'a> {
     }
 
     /// Multiplications that optimising intermediate bounds takes, about.
-    pub fn work(&self) -> f64 {
+    pub(super) fn work(&self) -> f64 {
         ENDS.iterations as f64 * work_of_intermediate(&self.analysis)
     }
 
     /// Optimises intermediate bounds.
-    pub fn optimise(&mut self, claim: &Claim, limits: &Limits) {
+    pub(super) fn optimise(&mut self, claim: &Claim, limits: &Limits) {
         let stop = || limits.passed().is_some();
         // Short proofs matter more than the last thousandth of a bound, and a search is the same with a record and without.
         let (analysis, ends) = optimise_intermediate(&self.analysis, ENDS, WORTH, &stop);
@@ -63,7 +63,7 @@ impl<'a> Root<'a> {
     }
 
     /// Short searches for intermediate bounds; returns which share of the intervals they took off.
-    pub fn refine(&mut self, claim: &Claim, limits: &Limits, plan: &mut Plan) -> f64 {
+    pub(super) fn refine(&mut self, claim: &Claim, limits: &Limits, plan: &mut Plan) -> f64 {
         let stop = || limits.passed().is_some();
         let most = plan.short.unwrap_or(0);
         let refined = refine_intermediate(&self.analysis, most, self.spine.is_some(), &stop);
@@ -77,7 +77,7 @@ impl<'a> Root<'a> {
     }
 
     /// Bounds all functionals at default slopes.
-    pub fn bound(&mut self, claim: &Claim) {
+    pub(super) fn bound(&mut self, claim: &Claim) {
         let matrix = &self.functionals.matrix;
         let swept = self.analysis.lower(matrix, &vec![0; self.functionals.len()]);
         self.open = self.functionals.open_polytopes(&swept.bounds);
@@ -110,12 +110,12 @@ pub struct Spine {
 
 impl Spine {
     /// What goes on elsewhere.
-    pub fn piece(&self) -> Self {
+    pub(super) fn piece(&self) -> Self {
         Self { closed: self.closed.clone(), ..Self::default() }
     }
 
     /// Enters how one polytope, perhaps the only one, is excluded.
-    pub fn enter(&mut self, polytope: usize, alone: bool, tree: Tree) {
+    pub(super) fn enter(&mut self, polytope: usize, alone: bool, tree: Tree) {
         let own = if alone {
             self.tip
         } else {

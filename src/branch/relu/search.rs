@@ -29,13 +29,13 @@ pub struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    pub fn new(job: &Job<'a>, goals: Goals<'a>, polytope: usize) -> Self {
+    pub(super) fn new(job: &Job<'a>, goals: Goals<'a>, polytope: usize) -> Self {
         let Job { whole, property, index: claim, .. } = *job;
         Self { goals, whole, property, claim, polytope }
     }
 
     /// What excludes a polytope: its nearest half-space; `None` where it has none, so that no functional can exclude it.
-    pub fn goals<'b>(root: &'b Root<'b>, polytope: &OpenPolytope) -> Option<Goals<'b>> {
+    pub(super) fn goals<'b>(root: &'b Root<'b>, polytope: &OpenPolytope) -> Option<Goals<'b>> {
         let net = root.analysis.net;
         let nearest = polytope.nearest?;
         let target = polytope.halves.iter().find(|half| half.0 == nearest)?.1;
@@ -46,17 +46,17 @@ impl<'a> Search<'a> {
     }
 
     /// A search that has not begun; its record begins at a node.
-    pub fn front(&self, node: u32) -> Front<Domain> {
+    pub(super) fn front(&self, node: u32) -> Front<Domain> {
         Front::new([self.goals.whole(0).moved(node)])
     }
 
     /// The least margin proved over all domains, open ones included.
-    pub fn margin(&self, front: &Front<Domain>) -> f64 {
+    pub(super) fn margin(&self, front: &Front<Domain>) -> f64 {
         front.bound() - self.goals.targets[0]
     }
 
     /// Searches until it is over or a limit is reached; `None` where `most` domains have been bounded before that.
-    pub fn run(
+    pub(super) fn run(
         &self,
         front: &mut Front<Domain>,
         limits: &Limits,

@@ -24,7 +24,7 @@ pub(super) enum Stored {
 
 impl Stored {
     /// Bytes of a number.
-    pub fn width(self) -> usize {
+    pub(super) fn width(self) -> usize {
         match self {
             Self::U8 | Self::I8 => 1,
             Self::U16 | Self::I16 => 2,
@@ -59,14 +59,14 @@ pub(super) struct Array {
 
 impl Values {
     /// Numbers as they lie in a file, in either order of bytes.
-    pub fn stored(kind: Stored, little: bool, mut bytes: Vec<u8>) -> Self {
+    pub(super) fn stored(kind: Stored, little: bool, mut bytes: Vec<u8>) -> Self {
         if !little {
             bytes.chunks_exact_mut(kind.width()).for_each(<[u8]>::reverse);
         }
         Self::Stored(kind, bytes)
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::Stored(kind, bytes) => bytes.len() / kind.width(),
             Self::Decimal(v) => v.len(),
@@ -74,7 +74,7 @@ impl Values {
     }
 
     /// Where all values are bytes, these.
-    pub fn as_bytes(&self) -> Option<&[u8]> {
+    pub(super) fn as_bytes(&self) -> Option<&[u8]> {
         match self {
             Self::Stored(Stored::U8, bytes) => Some(bytes),
             _ => None,
@@ -102,7 +102,7 @@ impl Values {
     }
 
     /// The exact stored value. NaN and infinities, refused when loading, would be 0.
-    pub fn exact(&self, at: usize) -> Rational {
+    pub(super) fn exact(&self, at: usize) -> Rational {
         match self.number(at) {
             Number::Whole(value) => Rational::from_integer(value.into()),
             Number::Float(value) => from_f64(value).unwrap_or_else(Rational::zero),
@@ -111,7 +111,7 @@ impl Values {
     }
 
     /// The first value that is no number.
-    pub fn not_finite(&self) -> Option<usize> {
+    pub(super) fn not_finite(&self) -> Option<usize> {
         match self {
             Self::Stored(Stored::F32 | Stored::F64, _) => (0..self.len())
                 .find(|&at| matches!(self.number(at), Number::Float(x) if !x.is_finite())),
@@ -122,7 +122,11 @@ impl Values {
 
 impl Array {
     /// The array as one label for each row.
-    pub fn into_labels(self, file: &Path, budget: &Budget) -> Result<Vec<usize>, DatasetError> {
+    pub(super) fn into_labels(
+        self,
+        file: &Path,
+        budget: &Budget,
+    ) -> Result<Vec<usize>, DatasetError> {
         if !matches!(self.shape.as_slice(), [_] | [_, 1]) {
             let expected = "one whole number for each input";
             let (file, shape) = (file.to_owned(), self.shape);

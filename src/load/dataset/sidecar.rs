@@ -17,7 +17,7 @@ pub(super) enum Value {
 
 impl Value {
     /// The value as an error message shows it.
-    pub fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         match self {
             Value::Text(text) => format!("'{text}'"),
             Value::Number(text) => text.clone(),

@@ -14,7 +14,7 @@ pub(super) struct Spread<'a> {
 }
 
 impl Spread<'_> {
-    pub fn over<T: Clone>(
+    pub(super) fn over<T: Clone>(
         &self,
         field: &'static str,
         values: Vec<T>,

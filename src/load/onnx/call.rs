@@ -22,12 +22,12 @@ pub struct Call<'a, 'm> {
 
 impl<'a, 'm> Call<'a, 'm> {
     /// Operand `index`, if present.
-    pub fn optional(&self, index: usize) -> Option<&Value<'m>> {
+    pub(super) fn optional(&self, index: usize) -> Option<&Value<'m>> {
         self.inputs.get(index).and_then(Option::as_ref)
     }
 
     /// Operand `index`.
-    pub fn value(&self, index: usize) -> Problem<&Value<'m>> {
+    pub(super) fn value(&self, index: usize) -> Problem<&Value<'m>> {
         self.optional(index).ok_or(NodeProblem::Operand {
             index,
             found: "missing".to_owned(),
@@ -36,12 +36,12 @@ impl<'a, 'm> Call<'a, 'm> {
     }
 
     /// Operand `index` as a tensor of the graph.
-    pub fn variable(&self, low: &mut Lowering, index: usize) -> Problem<Variable> {
+    pub(super) fn variable(&self, low: &mut Lowering, index: usize) -> Problem<Variable> {
         low.variable(self.value(index)?)
     }
 
     /// Operand `index`, which must be known now, if present.
-    pub fn constant(&self, index: usize) -> Problem<Option<&Constant<'m>>> {
+    pub(super) fn constant(&self, index: usize) -> Problem<Option<&Constant<'m>>> {
         match self.optional(index) {
             None => Ok(None),
             Some(Value::Constant(constant)) => Ok(Some(constant)),
@@ -54,18 +54,18 @@ impl<'a, 'm> Call<'a, 'm> {
     }
 
     /// Operand `index`, which must be there and known now.
-    pub fn needed_constant(&self, index: usize) -> Problem<&Constant<'m>> {
+    pub(super) fn needed_constant(&self, index: usize) -> Problem<&Constant<'m>> {
         self.value(index)?;
         self.constant(index)?.ok_or(NodeProblem::Internal("an operand vanished"))
     }
 
     /// Operand `index` as constant integers, which its type says that it is, if present.
-    pub fn ints_operand(&self, index: usize) -> Problem<Option<&[i64]>> {
+    pub(super) fn ints_operand(&self, index: usize) -> Problem<Option<&[i64]>> {
         Ok(self.constant(index)?.and_then(Constant::as_ints))
     }
 
     /// Operand `index` as one constant float, if present.
-    pub fn scalar_operand(&self, index: usize) -> Problem<Option<f64>> {
+    pub(super) fn scalar_operand(&self, index: usize) -> Problem<Option<f64>> {
         let Some(constant) = self.constant(index)? else { return Ok(None) };
         match constant.floats()?.as_ref() {
             [value] => Ok(Some(*value)),
@@ -83,7 +83,7 @@ impl<'a, 'm> Call<'a, 'm> {
     }
 
     /// An integer attribute, or its default.
-    pub fn int(&self, name: &'static str, default: i64) -> Problem<i64> {
+    pub(super) fn int(&self, name: &'static str, default: i64) -> Problem<i64> {
         match self.attribute(name) {
             None => Ok(default),
             Some(&AttributeValue::Int(value)) => Ok(value),
@@ -92,7 +92,7 @@ impl<'a, 'm> Call<'a, 'm> {
     }
 
     /// A switch: 0 or 1, as programs disagree on what else it would mean.
-    pub fn switch(&self, name: &'static str, default: bool) -> Problem<bool> {
+    pub(super) fn switch(&self, name: &'static str, default: bool) -> Problem<bool> {
         match self.int(name, i64::from(default))? {
             0 => Ok(false),
             1 => Ok(true),
@@ -104,7 +104,7 @@ impl<'a, 'm> Call<'a, 'm> {
     }
 
     /// An integer attribute that must be there.
-    pub fn needed_int(&self, name: &'static str) -> Problem<i64> {
+    pub(super) fn needed_int(&self, name: &'static str) -> Problem<i64> {
         if self.attribute(name).is_some() {
             return self.int(name, 0);
         }
@@ -113,7 +113,7 @@ impl<'a, 'm> Call<'a, 'm> {
     }
 
     /// A float attribute, or its default.
-    pub fn float(&self, name: &'static str, default: f32) -> Problem<f64> {
+    pub(super) fn float(&self, name: &'static str, default: f32) -> Problem<f64> {
         match self.attribute(name) {
             None => Ok(f64::from(default)),
             Some(&AttributeValue::Float(value)) => Ok(f64::from(value)),
@@ -122,7 +122,7 @@ impl<'a, 'm> Call<'a, 'm> {
     }
 
     /// A list of integers, if present.
-    pub fn ints(&self, name: &'static str) -> Problem<Option<&'a [i64]>> {
+    pub(super) fn ints(&self, name: &'static str) -> Problem<Option<&'a [i64]>> {
         match self.attribute(name) {
             None => Ok(None),
             Some(AttributeValue::Ints(values)) => Ok(Some(values)),
@@ -131,7 +131,7 @@ impl<'a, 'm> Call<'a, 'm> {
     }
 
     /// A text attribute, or its default.
-    pub fn text(&self, name: &'static str, default: &'static str) -> Problem<Cow<'a, str>> {
+    pub(super) fn text(&self, name: &'static str, default: &'static str) -> Problem<Cow<'a, str>> {
         match self.attribute(name) {
             None => Ok(default.into()),
             Some(&AttributeValue::Text(value)) => Ok(String::from_utf8_lossy(value)),
@@ -140,7 +140,7 @@ impl<'a, 'm> Call<'a, 'm> {
     }
 
     /// A tensor, if present.
-    pub fn tensor(&self, name: &'static str) -> Problem<Option<&'a Tensor<'m>>> {
+    pub(super) fn tensor(&self, name: &'static str) -> Problem<Option<&'a Tensor<'m>>> {
         match self.attribute(name) {
             None => Ok(None),
             Some(AttributeValue::Tensor(value)) => Ok(Some(value)),
@@ -149,7 +149,12 @@ impl<'a, 'm> Call<'a, 'm> {
     }
 
     /// A flag that must have one value, there being no support for another.
-    pub fn require(&self, name: &'static str, value: i64, accepted: &'static str) -> Problem<()> {
+    pub(super) fn require(
+        &self,
+        name: &'static str,
+        value: i64,
+        accepted: &'static str,
+    ) -> Problem<()> {
         let found = self.int(name, value)?;
         if found == value {
             return Ok(());
@@ -158,12 +163,12 @@ impl<'a, 'm> Call<'a, 'm> {
     }
 
     /// The attribute `axis` (or its default) as a position.
-    pub fn axis(&self, default: i64, rank: usize) -> Problem<usize> {
+    pub(super) fn axis(&self, default: i64, rank: usize) -> Problem<usize> {
         axis(self.int("axis", default)?, rank, "axis")
     }
 
     /// Axes from an attribute (old operator sets) or else from operand `index`; `None` where neither is given.
-    pub fn axes(&self, index: usize, rank: usize) -> Problem<Option<Vec<usize>>> {
+    pub(super) fn axes(&self, index: usize, rank: usize) -> Problem<Option<Vec<usize>>> {
         let values = match self.ints("axes")? {
             Some(values) => Some(values),
             None => self.ints_operand(index)?,

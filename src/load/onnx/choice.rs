@@ -28,7 +28,7 @@ pub struct Condition<'m> {
 
 impl Condition<'_> {
     /// The same in another type.
-    pub fn cast(&self, element: Element) -> Self {
+    pub(super) fn cast(&self, element: Element) -> Self {
         Self { element, ..self.clone() }
     }
 }

@@ -35,7 +35,7 @@ pub enum Element {
 
 impl Element {
     /// By its ONNX number.
-    pub fn from_number(number: i64) -> Option<Self> {
+    pub(super) fn from_number(number: i64) -> Option<Self> {
         match number {
             1 => Some(Self::Float),
             6 => Some(Self::Int32),
@@ -47,7 +47,7 @@ impl Element {
     }
 
     /// Its ONNX name.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Float => "float",
             Self::Double => "double",
@@ -58,22 +58,22 @@ impl Element {
     }
 
     /// Whether its values are floats.
-    pub fn is_float(self) -> bool {
+    pub(super) fn is_float(self) -> bool {
         matches!(self, Self::Float | Self::Double)
     }
 
     /// The value of a float type nearest to a double.
-    pub fn round(self, value: f64) -> f64 {
+    pub(super) fn round(self, value: f64) -> f64 {
         if self == Self::Float { f64::from(value as f32) } else { value }
     }
 
     /// The largest finite value of a float type.
-    pub fn largest(self) -> f64 {
+    pub(super) fn largest(self) -> f64 {
         if self == Self::Float { f32::MAX.into() } else { f64::MAX }
     }
 
     /// An integer, if it is one of the type's.
-    pub fn integer(self, value: i64) -> Option<i64> {
+    pub(super) fn integer(self, value: i64) -> Option<i64> {
         match self {
             Self::Int32 => i32::try_from(value).ok().map(i64::from),
             Self::Bool => matches!(value, 0 | 1).then_some(value),
@@ -127,23 +127,23 @@ pub type External = HashMap<String, Vec<u8>>;
 
 impl<'m> Constant<'m> {
     /// A vector of 64-bit integers.
-    pub fn ints(values: Vec<i64>) -> Self {
+    pub(super) fn ints(values: Vec<i64>) -> Self {
         Self { shape: vec![values.len()], element: Element::Int64, data: Data::Ints(values) }
     }
 
     /// A 64-bit integer.
-    pub fn int(value: i64) -> Self {
+    pub(super) fn int(value: i64) -> Self {
         Self { shape: Vec::new(), ..Self::ints(vec![value]) }
     }
 
     /// Floats, rounded to the element type.
-    pub fn floats_of(element: Element, shape: Vec<usize>, mut values: Vec<f64>) -> Self {
+    pub(super) fn floats_of(element: Element, shape: Vec<usize>, mut values: Vec<f64>) -> Self {
         values.iter_mut().for_each(|value| *value = element.round(*value));
         Self { shape, element, data: Data::Floats(values) }
     }
 
     /// The content of a stored tensor.
-    pub fn decode(
+    pub(super) fn decode(
         tensor: &Tensor<'m>,
         external: &'m External,
         budget: &Budget,
@@ -210,17 +210,17 @@ impl<'m> Constant<'m> {
     }
 
     /// The same elements in another shape of as many.
-    pub fn reshaped(&self, shape: Vec<usize>) -> Self {
+    pub(super) fn reshaped(&self, shape: Vec<usize>) -> Self {
         Self { shape, element: self.element, data: self.data.clone() }
     }
 
     /// Number of elements.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.data.len()
     }
 
     /// What it takes in memory beside the file.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         match &self.data {
             Data::Singles(Cow::Borrowed(_)) | Data::Doubles(Cow::Borrowed(_)) => 0,
             Data::Singles(Cow::Owned(bytes)) | Data::Doubles(Cow::Owned(bytes)) => bytes.len(),
@@ -230,7 +230,7 @@ impl<'m> Constant<'m> {
     }
 
     /// The elements as doubles, exactly.
-    pub fn floats(&self) -> Result<Cow<'_, [f64]>, NodeProblem> {
+    pub(super) fn floats(&self) -> Result<Cow<'_, [f64]>, NodeProblem> {
         match &self.data {
             Data::Singles(bytes) => {
                 Ok(bytes.as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))).collect())
@@ -246,7 +246,10 @@ impl<'m> Constant<'m> {
     }
 
     /// Calls `visit(index, value)` for each non-zero element in order, without a copy of the tensor.
-    pub fn for_each_nonzero(&self, mut visit: impl FnMut(usize, f64)) -> Result<(), NodeProblem> {
+    pub(super) fn for_each_nonzero(
+        &self,
+        mut visit: impl FnMut(usize, f64),
+    ) -> Result<(), NodeProblem> {
         let mut visit = |(i, value): (usize, f64)| {
             if value != 0.0 {
                 visit(i, value);
@@ -263,7 +266,7 @@ impl<'m> Constant<'m> {
     }
 
     /// The elements as integers, if they are.
-    pub fn as_ints(&self) -> Option<&[i64]> {
+    pub(super) fn as_ints(&self) -> Option<&[i64]> {
         match &self.data {
             Data::Ints(values) => Some(values),
             _ => None,
@@ -271,7 +274,11 @@ impl<'m> Constant<'m> {
     }
 
     /// The tensor of the given shape whose elements are those with the given indices.
-    pub fn select(&self, shape: Vec<usize>, indices: &[usize]) -> Problem<Constant<'static>> {
+    pub(super) fn select(
+        &self,
+        shape: Vec<usize>,
+        indices: &[usize],
+    ) -> Problem<Constant<'static>> {
         let data = match &self.data {
             Data::Ints(values) => Data::Ints(indices.iter().map(|&i| values[i]).collect()),
             Data::Singles(bytes) => {

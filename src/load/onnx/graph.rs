@@ -28,7 +28,7 @@ pub struct Plan<'a, 'm> {
 
 impl<'a, 'm> Plan<'a, 'm> {
     /// Checks and orders a graph.
-    pub fn new(graph: &'a Graph<'m>) -> Result<Self, ModelProblem> {
+    pub(super) fn new(graph: &'a Graph<'m>) -> Result<Self, ModelProblem> {
         if graph.sparse {
             return Err(ModelProblem::SparseInitializers);
         }
@@ -74,12 +74,12 @@ impl<'a, 'm> Plan<'a, 'm> {
     }
 
     /// An initializer by name.
-    pub fn initializer(&self, name: &str) -> Option<&'a Tensor<'m>> {
+    pub(super) fn initializer(&self, name: &str) -> Option<&'a Tensor<'m>> {
         self.initializers.get(name).map(|&index| &self.graph.initializers[index])
     }
 
     /// How many operands and outputs of live nodes read a tensor.
-    pub fn uses(&self, name: &str) -> usize {
+    pub(super) fn uses(&self, name: &str) -> usize {
         self.uses.get(name).copied().unwrap_or(0)
     }
 

@@ -24,25 +24,25 @@ impl Slopes {
     /// z itself.
     const LINE: Self = Self { below: 1.0, above: 1.0 };
     /// 0.
-    pub const ZERO: Self = Self { below: 0.0, above: 0.0 };
+    pub(super) const ZERO: Self = Self { below: 0.0, above: 0.0 };
 
     /// max(f, 0).
-    pub fn relu(self) -> Self {
+    pub(super) fn relu(self) -> Self {
         Self { below: self.below.min(0.0), above: self.above.max(0.0) }
     }
 
     /// min(f, 0).
-    pub fn negative_part(self) -> Self {
+    pub(super) fn negative_part(self) -> Self {
         Self { below: self.below.max(0.0), above: self.above.min(0.0) }
     }
 
     /// |f|.
-    pub fn abs(self) -> Self {
+    pub(super) fn abs(self) -> Self {
         Self { below: -self.below.abs(), above: self.above.abs() }
     }
 
     /// f where it is positive, a·f where it is negative; `None` where that is no number of this precision.
-    pub fn leaky(self, a: f64) -> Option<Self> {
+    pub(super) fn leaky(self, a: f64) -> Option<Self> {
         // Below 0 it is positive where its slope is negative.
         let Self { below, above } = self;
         Some(Self {
@@ -52,12 +52,12 @@ impl Slopes {
     }
 
     /// The larger of two functions of the same z.
-    pub fn max(self, other: Self) -> Self {
+    pub(super) fn max(self, other: Self) -> Self {
         Self { below: self.below.min(other.below), above: self.above.max(other.above) }
     }
 
     /// The smaller of two functions of the same z.
-    pub fn min(self, other: Self) -> Self {
+    pub(super) fn min(self, other: Self) -> Self {
         Self { below: self.below.max(other.below), above: self.above.min(other.above) }
     }
 
@@ -127,7 +127,7 @@ impl Lowering<'_> {
     }
 
     /// The tensor whose elements are the given functions of those of x; `f` finds an element's slopes, if it can, from those of x, and always of z itself.
-    pub fn bend(
+    pub(super) fn bend(
         &mut self,
         x: &Variable,
         f: impl Fn(usize, Slopes) -> Option<Slopes>,
@@ -145,12 +145,12 @@ impl Lowering<'_> {
     }
 
     /// max(x, 0).
-    pub fn relu(&mut self, x: &Variable) -> Problem<Variable> {
+    pub(super) fn relu(&mut self, x: &Variable) -> Problem<Variable> {
         self.bend(x, |_, slopes| Some(slopes.relu()))
     }
 
     /// The larger or the smaller of two tensors of one shape, if both are functions of the same one.
-    pub fn hinged_extremum(
+    pub(super) fn hinged_extremum(
         &mut self,
         x: &Variable,
         y: &Variable,
@@ -160,7 +160,7 @@ impl Lowering<'_> {
     }
 
     /// Σ cᵢ xᵢ over tensors of one shape, if all are functions of the same one and the slopes are doubles.
-    pub fn hinged_sum(
+    pub(super) fn hinged_sum(
         &mut self,
         terms: &[(&Variable, f64)],
         shape: &[usize],
@@ -174,7 +174,7 @@ impl Lowering<'_> {
     }
 
     /// factors · x, if the slopes are doubles.
-    pub fn hinged_product(
+    pub(super) fn hinged_product(
         &mut self,
         x: &Variable,
         factors: &[f64],
@@ -184,7 +184,7 @@ impl Lowering<'_> {
     }
 
     /// The tensor whose elements are functions of those of tensors of one size, if all of these are functions of the same one.
-    pub fn hinged_function(
+    pub(super) fn hinged_function(
         &mut self,
         tensors: &[&Variable],
         f: impl Fn(usize, &[Slopes]) -> Option<Slopes>,
@@ -263,7 +263,7 @@ impl Lowering<'_> {
     }
 
     /// Notes where the elements of a concatenation come from: `targets` are the places of each operand's elements.
-    pub fn note_joined(
+    pub(super) fn note_joined(
         &mut self,
         joined: &Variable,
         values: &[&Value],
@@ -297,7 +297,7 @@ impl Lowering<'_> {
     }
 
     /// Which elements of a tensor are known to be constant.
-    pub fn constants(&self, x: &Variable) -> Vec<bool> {
+    pub(super) fn constants(&self, x: &Variable) -> Vec<bool> {
         match self.hinges.joined.get(&x.form) {
             Some(joined) => joined.parts.iter().map(|p| matches!(p, Part::Constant(_))).collect(),
             None => vec![false; self.len(x)],
@@ -305,7 +305,7 @@ impl Lowering<'_> {
     }
 
     /// The maxima of lists of a concatenation's elements, if each list holds functions of one element only, and zeros.
-    pub fn hinged_maxima(
+    pub(super) fn hinged_maxima(
         &mut self,
         x: &Variable,
         lists: &[Vec<usize>],

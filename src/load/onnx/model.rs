@@ -122,7 +122,7 @@ mod schema {
 
     macro_rules! message {
         ($constant:ident, $name:literal, $($singular:literal)*) => {
-            pub const $constant: Message = Message { name: $name, singular: &[$($singular),*] };
+            pub(super) const $constant: Message = Message { name: $name, singular: &[$($singular),*] };
         };
     }
     message!(MODEL, "ModelProto", 1 2 3 4 5 6 7);
@@ -142,7 +142,7 @@ mod schema {
 
 impl<'m> Model<'m> {
     /// Parses a file.
-    pub fn parse(bytes: &'m [u8], budget: &'m Budget) -> Result<Self, WireError> {
+    pub(super) fn parse(bytes: &'m [u8], budget: &'m Budget) -> Result<Self, WireError> {
         let mut model = Self::default();
         for field in (Span { bytes, offset: 0, budget }).fields(&schema::MODEL)? {
             let field = field?;
@@ -223,7 +223,7 @@ impl<'m> Node<'m> {
     }
 
     /// The node's name, or that of its first output where it has none.
-    pub fn label(&self) -> &'m str {
+    pub(super) fn label(&self) -> &'m str {
         if self.name.is_empty() { self.outputs.first().copied().unwrap_or("") } else { self.name }
     }
 }

@@ -107,7 +107,7 @@ pub struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// A walk over `shape`, one step size an axis.
-    pub fn new(shape: &'a [usize], steps: &'a [isize], start: isize) -> Self {
+    pub(super) fn new(shape: &'a [usize], steps: &'a [isize], start: isize) -> Self {
         let left = shape.iter().product();
         Self { shape, steps, index: vec![0; shape.len()], at: start, left }
     }

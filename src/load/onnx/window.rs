@@ -62,7 +62,7 @@ fn sizes(
 
 impl Windows {
     /// The windows of a node over spatial axes of the given sizes; `kernel` where it is no attribute.
-    pub fn new(call: &Call, input: &[usize], kernel: Option<&[usize]>) -> Problem<Self> {
+    pub(super) fn new(call: &Call, input: &[usize], kernel: Option<&[usize]>) -> Problem<Self> {
         let axes = input.len();
         if axes == 0 {
             return Err(NodeProblem::Shapes {
@@ -111,7 +111,7 @@ impl Windows {
 
     /// Refuses padding that follows from the size where taps lie apart, or where the last window ends before the tensor does:
     /// programs differ on what pooling means by it.
-    pub fn refuse_odd_same(&self, call: &Call) -> Problem<()> {
+    pub(super) fn refuse_odd_same(&self, call: &Call) -> Problem<()> {
         let auto = call.text("auto_pad", "NOTSET")?;
         let short = |axis: usize| {
             let last = (self.input[axis] - 1) / self.strides[axis] * self.strides[axis];
@@ -181,7 +181,7 @@ impl Windows {
     }
 
     /// Number of windows and of taps in each, within the limits.
-    pub fn counts(&self, channels: usize) -> Problem<(usize, usize)> {
+    pub(super) fn counts(&self, channels: usize) -> Problem<(usize, usize)> {
         let windows = count(&self.output)?;
         let taps = count(&self.kernel)?;
         count_entries(count_entries(windows, taps)?, channels)?;
@@ -189,7 +189,7 @@ impl Windows {
     }
 
     /// For each window, row-major, its taps in row-major order of the kernel.
-    pub fn taps(&self) -> impl Iterator<Item = Vec<Tap>> + '_ {
+    pub(super) fn taps(&self) -> impl Iterator<Item = Vec<Tap>> + '_ {
         let steps = strides(&self.input);
         positions(&self.output).map(move |window| {
             positions(&self.kernel).map(|tap| self.tap(&window, &tap, &steps)).collect()

@@ -31,13 +31,13 @@ const MESSAGE: usize = 512;
 
 impl<'m> Span<'m> {
     /// The span as text.
-    pub fn text(self) -> Result<&'m str, WireError> {
+    pub(super) fn text(self) -> Result<&'m str, WireError> {
         std::str::from_utf8(self.bytes)
             .map_err(|_| WireError { offset: self.offset, problem: EncodingProblem::Utf8 })
     }
 
     /// The fields of the span read as a message.
-    pub fn fields(self, message: &'static Message) -> Result<Fields<'m>, WireError> {
+    pub(super) fn fields(self, message: &'static Message) -> Result<Fields<'m>, WireError> {
         self.spend(MESSAGE)?;
         Ok(Fields { rest: self, message, seen: 0 })
     }
@@ -84,14 +84,14 @@ impl<'m> Field<'m> {
     }
 
     /// The error for a field that must not occur again.
-    pub fn repeated(&self) -> WireError {
+    pub(super) fn repeated(&self) -> WireError {
         let (message, field) = (self.message.name, self.number);
         let problem = EncodingProblem::Repeated { message, field };
         WireError { offset: self.offset, problem }
     }
 
     /// A string, bytes or embedded message.
-    pub fn span(&self) -> Result<Span<'m>, WireError> {
+    pub(super) fn span(&self) -> Result<Span<'m>, WireError> {
         match self.payload {
             Payload::Bytes(span) => Ok(span),
             _ => Err(self.wrong_type()),
@@ -99,12 +99,12 @@ impl<'m> Field<'m> {
     }
 
     /// A string.
-    pub fn text(&self) -> Result<&'m str, WireError> {
+    pub(super) fn text(&self) -> Result<&'m str, WireError> {
         self.span()?.text()
     }
 
     /// An integer (int64, int32, enum).
-    pub fn int(&self) -> Result<i64, WireError> {
+    pub(super) fn int(&self) -> Result<i64, WireError> {
         match self.payload {
             Payload::Varint(value) => Ok(value.cast_signed()),
             _ => Err(self.wrong_type()),
@@ -112,7 +112,7 @@ impl<'m> Field<'m> {
     }
 
     /// A float.
-    pub fn float(&self) -> Result<f32, WireError> {
+    pub(super) fn float(&self) -> Result<f32, WireError> {
         match self.payload {
             Payload::Fixed32(bytes) => Ok(f32::from_le_bytes(bytes)),
             _ => Err(self.wrong_type()),
@@ -120,7 +120,7 @@ impl<'m> Field<'m> {
     }
 
     /// Appends the integers of a repeated field, packed or not.
-    pub fn push_ints(&self, into: &mut Vec<i64>) -> Result<(), WireError> {
+    pub(super) fn push_ints(&self, into: &mut Vec<i64>) -> Result<(), WireError> {
         match self.payload {
             Payload::Varint(value) => into.push(value.cast_signed()),
             Payload::Bytes(mut span) => {
@@ -138,7 +138,7 @@ impl<'m> Field<'m> {
     }
 
     /// Appends the floats of a repeated field, packed or not.
-    pub fn push_floats(&self, into: &mut Vec<f32>) -> Result<(), WireError> {
+    pub(super) fn push_floats(&self, into: &mut Vec<f32>) -> Result<(), WireError> {
         match self.fixed::<4>()? {
             Fixed::Packed(bytes) => {
                 into.extend(bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)));
@@ -150,7 +150,7 @@ impl<'m> Field<'m> {
     }
 
     /// The little-endian elements of a repeated float (`N` = 4) or double (`N` = 8) field, packed or not.
-    pub fn fixed<const N: usize>(&self) -> Result<Fixed<'m>, WireError> {
+    pub(super) fn fixed<const N: usize>(&self) -> Result<Fixed<'m>, WireError> {
         match self.payload {
             Payload::Fixed32(bytes) if N == 4 => Ok(Fixed::One32(bytes)),
             Payload::Fixed64(bytes) if N == 8 => Ok(Fixed::One64(bytes)),

@@ -183,7 +183,7 @@ pub(super) fn fail<T>(at: usize, problem: Problem) -> Result<T, Failure> {
 
 impl Failure {
     /// Looks up line and column.
-    pub fn locate(self, file: &str, bytes: &[u8]) -> PropertyError {
+    pub(super) fn locate(self, file: &str, bytes: &[u8]) -> PropertyError {
         let before = &bytes[..self.at.min(bytes.len())];
         let start = before.iter().rposition(|&b| b == b'\n').map_or(0, |newline| newline + 1);
         let line = 1 + before.iter().filter(|&&b| b == b'\n').count();

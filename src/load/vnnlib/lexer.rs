@@ -14,7 +14,7 @@ pub(super) enum Token<'a> {
 
 impl Token<'_> {
     /// The token as an error message shows it, shortened.
-    pub fn describe(self) -> String {
+    pub(super) fn describe(self) -> String {
         match self {
             Token::Open => "'('".to_owned(),
             Token::Close => "')'".to_owned(),
@@ -44,12 +44,12 @@ const fn ends_symbol(byte: u8) -> bool {
 
 impl<'a> Lexer<'a> {
     /// Starts at the beginning, after a byte-order mark if there is one.
-    pub fn new(text: &'a str) -> Self {
+    pub(super) fn new(text: &'a str) -> Self {
         Self { text, at: if text.starts_with('\u{feff}') { 3 } else { 0 } }
     }
 
     /// The next token and where it starts.
-    pub fn next(&mut self) -> (Token<'a>, usize) {
+    pub(super) fn next(&mut self) -> (Token<'a>, usize) {
         let bytes = self.text.as_bytes();
         let mut at = self.at;
         loop {
@@ -82,7 +82,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// The next token, which must be a symbol.
-    pub fn symbol(&mut self, expected: &'static str) -> Result<(&'a str, usize), Failure> {
+    pub(super) fn symbol(&mut self, expected: &'static str) -> Result<(&'a str, usize), Failure> {
         match self.next() {
             (Token::Symbol(text), at) => Ok((text, at)),
             (other, at) => fail(at, Problem::Expected { expected, found: other.describe() }),
@@ -90,7 +90,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// The next token, which must be a closing parenthesis.
-    pub fn close(&mut self, opened: usize) -> Result<(), Failure> {
+    pub(super) fn close(&mut self, opened: usize) -> Result<(), Failure> {
         match self.next() {
             (Token::Close, _) => Ok(()),
             (Token::End, _) => fail(opened, Problem::Unclosed),

@@ -65,7 +65,7 @@ impl Term {
     }
 
     /// The sum of the arguments, all but the first with the given sign.
-    pub fn sum(arguments: Vec<Term>, rest_negated: bool) -> Term {
+    pub(super) fn sum(arguments: Vec<Term>, rest_negated: bool) -> Term {
         let mut total = Linear::constant(Rational::zero());
         for (i, argument) in arguments.into_iter().enumerate() {
             let mut linear = argument.into_linear();
@@ -80,7 +80,7 @@ impl Term {
     }
 
     /// The product of the arguments.
-    pub fn product(arguments: Vec<Term>, budget: &Budget) -> Result<Term, Problem> {
+    pub(super) fn product(arguments: Vec<Term>, budget: &Budget) -> Result<Term, Problem> {
         let mut product = Linear::constant(Rational::from_integer(1.into()));
         for argument in arguments {
             let mut linear = argument.into_linear();

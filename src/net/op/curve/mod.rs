@@ -47,13 +47,13 @@ impl Unary for Curve {
 impl Curve {
     /// The derivative, within 16 relative roundings (and less than the smallest normal number) everywhere, far out too: with e = e^−|x|
     /// (e^−2|x|) it is e / (1 + e)² (4 e / (1 + e)²).
-    pub fn derivative(self, x: f64) -> f64 {
+    pub(super) fn derivative(self, x: f64) -> f64 {
         self.with_derivative(x).1
     }
 
     /// Value and derivative from one exponential; of the value, which may be less accurate than [`Self::value`], nothing may depend
     /// that must be sound.
-    pub fn with_derivative(self, x: f64) -> (f64, f64) {
+    pub(super) fn with_derivative(self, x: f64) -> (f64, f64) {
         match self {
             Self::Sigmoid => {
                 let e = libm::exp(-x.abs());
@@ -69,7 +69,7 @@ impl Curve {
     }
 
     /// The second derivative from value and first derivative, rounded.
-    pub fn second_derivative(self, value: f64, derivative: f64) -> f64 {
+    pub(super) fn second_derivative(self, value: f64, derivative: f64) -> f64 {
         match self {
             Self::Sigmoid => derivative * (1.0 - 2.0 * value),
             Self::Tanh => -2.0 * value * derivative,
@@ -77,7 +77,7 @@ impl Curve {
     }
 
     /// The x ≤ 0 where the derivative is k, about; −∞ for k ≤ 0, 0 where no derivative is as large.
-    pub fn where_derivative_is(self, k: f64) -> f64 {
+    pub(super) fn where_derivative_is(self, k: f64) -> f64 {
         if k <= 0.0 {
             return f64::NEG_INFINITY;
         }
@@ -91,7 +91,7 @@ impl Curve {
     }
 
     /// Infimum and supremum.
-    pub fn limits(self) -> (f64, f64) {
+    pub(super) fn limits(self) -> (f64, f64) {
         match self {
             Self::Sigmoid => (0.0, 1.0),
             Self::Tanh => (-1.0, 1.0),
@@ -99,13 +99,13 @@ impl Curve {
     }
 
     /// A float ≤ the exact value at x.
-    pub fn value_down(self, x: f64) -> f64 {
+    pub(super) fn value_down(self, x: f64) -> f64 {
         let v = self.value(x);
         (v - (ROUNDINGS * UNIT * v.abs() + TINY)).max(self.limits().0)
     }
 
     /// A float ≥ the exact value at x.
-    pub fn value_up(self, x: f64) -> f64 {
+    pub(super) fn value_up(self, x: f64) -> f64 {
         let v = self.value(x);
         (v + (ROUNDINGS * UNIT * v.abs() + TINY)).min(self.limits().1)
     }
