@@ -353,12 +353,10 @@ fn an_interlude_comes_once_and_may_end_the_search() {
     assert!(matches!(late.answer, Answer::Proved) && asked == 0);
 }
 
-/// Eighteen inputs and one layer of ReLUs over a whole box: what takes many boxes takes few signs of neurons.
-#[test]
-fn whichever_split_needs_less_goes_on() {
+/// One layer of random ReLUs, and the node that they read.
+fn layer(inputs: usize, relus: usize) -> (Network, usize) {
     let mut rng = SplitMix64::new(7, 0);
     let mut number = |scale: f64| scale * (2.0 * rng.unit() - 1.0);
-    let (inputs, relus) = (18, 24);
     let mut builder = NetworkBuilder::new(inputs, "x").unwrap();
     let map = LinearMap::from_matrix(Matrix::from_fn(relus, inputs, |_, _| number(1.0)));
     let bias = (0..relus).map(|_| number(0.25)).collect();
@@ -366,7 +364,14 @@ fn whichever_split_needs_less_goes_on() {
     let y = builder.relu(z, "y").unwrap();
     let map = LinearMap::from_matrix(Matrix::from_fn(1, relus, |_, _| number(1.0)));
     let last = builder.affine(vec![Term { source: y, map }], vec![0.0], 0, "last").unwrap();
-    let net = builder.finish(last).unwrap();
+    (builder.finish(last).unwrap(), z)
+}
+
+/// Eighteen inputs and one layer of ReLUs over a whole box: what takes many boxes takes few signs of neurons.
+#[test]
+fn whichever_split_needs_less_goes_on() {
+    let inputs = 18;
+    let (net, z) = layer(inputs, 24);
     let region = Region::from_bounds(&vec![(exact(-1.0), exact(1.0)); inputs]).unwrap();
     let above = |target: f64| {
         let half = HalfSpace::from_exact(&[(0, exact(1.0))], &exact(target), false).unwrap();
@@ -396,4 +401,34 @@ fn whichever_split_needs_less_goes_on() {
     assert!(both.bound >= 0.0 && trees[0].nodes.len() > 2);
     // Signs of neurons, not halves of inputs.
     assert!(matches!(trees[0].nodes[0].end, End::Split { node, .. } if node == z));
+}
+
+/// A search that ends at the first claim, or polytope, that it leaves open says nothing of those that it has not looked at.
+#[test]
+fn the_margin_of_what_is_open_is_one_of_everything() {
+    let inputs = 24;
+    let (net, _) = layer(inputs, 32);
+    let region = Region::from_bounds(&vec![(exact(-1.0), exact(1.0)); inputs]).unwrap();
+    let half = |target: f64| {
+        vec![HalfSpace::from_exact(&[(0, exact(1.0))], &exact(target), false).unwrap()]
+    };
+    let claim = |unsafe_set| Claim { region: region.clone(), unsafe_set };
+    let never = || false;
+    let limits = Limits { domains: 1, ..Limits::starting_now(None, &never) };
+    // What holds, as samples say and sweeps do not; and what is false by far.
+    let points = Matrix::from_fn(inputs, 4_000, |i, c| {
+        ((7 * i + 13 * c * (i + 3)) % 101) as f64 / 50.0 - 1.0
+    });
+    let root = Analysis::of_region(&net, &region.boxes(), Intermediate::Crown);
+    let low = root.lower(&Matrix::from_element(1, 1, 1.0), &[0]).bounds[0];
+    let (open, far) = (0.5 * low + 0.5 * net.evaluate(&points).min(), 1e3);
+    for claims in [
+        vec![claim(vec![half(open)]), claim(vec![half(far)])],
+        vec![claim(vec![half(open), half(far)])],
+    ] {
+        let property = Property { claims, uses_inputs: false };
+        let searched = split_relus(&net, &property, &limits, None, (Vec::new(), &mut []));
+        assert!(matches!(searched.answer, Answer::Open(Reason::DomainLimit)));
+        assert!(searched.bound <= -900.0, "{}", searched.bound);
+    }
 }
