@@ -62,13 +62,13 @@ mod cli;
 pub use attack::{AttackKind, AttackSettings, Counterexample, attack, attack_any};
 pub use bound::{Intermediate, OutputBounds, bounds};
 pub use load::{
-    DataSettings, Dataset, DatasetError, LoadedNetwork, NetworkError, PropertyError, WriteError,
-    load_network, load_network_bytes, write_onnx,
+    DataSettings, DataWarning, Dataset, DatasetError, LoadedNetwork, Meant, NetworkError,
+    PropertyError, WriteError, load_network, load_network_bytes, write_onnx,
 };
 pub use net::{BuildError, LinearMap, Matrix, Network, NetworkBuilder};
 pub use num::{Rational, parse_rational};
 pub use prove::{Mode, Model, NotProved, Proof, Proved, certify};
-pub use query::{Classifier, ClassifierError, OpenError, Query, QueryError};
+pub use query::{Classifier, ClassifierError, FirstLook, OpenError, Query, QueryError, Warning};
 pub use spec::{Claim, HalfSpace, Norm, Property, Region, RegionError};
 pub use verify::{
     AssuranceLevel, Certificate, Method, Outcome, ProofWish, Settings, Verdict, verify,

@@ -1,5 +1,11 @@
 //! A question is a value: a network as it is asked about, and a property that fits it.
 
+mod look;
+mod reading;
+
+pub(crate) use look::arg_max;
+pub use look::{FirstLook, Warning};
+
 use crate::load::{Dataset, DatasetError, NetworkError, PropertyError, Statement, load_network};
 use crate::net::{BuildError, FinalOperator, Network};
 use crate::num::Rational;
@@ -61,6 +67,9 @@ pub enum QueryError {
         /// How many there are.
         inputs: usize,
     },
+    /// A radius out of all proportion to the data.
+    #[error("{0}")]
+    Radius(String),
     /// There is no such region.
     #[error(transparent)]
     Region(#[from] RegionError),
@@ -249,6 +258,7 @@ pub struct Classifier {
     own: Arc<Network>,
     network: Arc<Network>,
     data: Arc<Dataset>,
+    shape: Vec<usize>,
 }
 
 /// Why a network does not classify a dataset.
@@ -289,7 +299,7 @@ impl Classifier {
                 Arc::new(folded.map_err(ClassifierError::Normalisation)?)
             }
         };
-        Ok(Self { own, network, data })
+        Ok(Self { own, network, data, shape: input_shape.to_vec() })
     }
 
     /// The network with the data's normalisation folded in: a function of inputs in the data's units.
@@ -314,13 +324,14 @@ impl Classifier {
     /// `eps_per_feature`), cut to the domain.
     ///
     /// # Errors
-    /// Where there is no such input, or ε is negative.
+    /// Where there is no such input, ε is negative, or out of all proportion ([`Dataset::check_eps`]).
     pub fn query(&self, index: usize, norm: Norm, eps: &Rational) -> Result<Query, QueryError> {
+        self.data.check_eps(norm, eps).map_err(|error| QueryError::Radius(error.to_string()))?;
         let label = self.data.labels().get(index).copied();
         self.query_as(index, norm, eps, label.unwrap_or_default())
     }
 
-    /// As [`Self::query`], about another class than the dataset's.
+    /// As [`Self::query`], about another class than the dataset's, and whatever the radius.
     ///
     /// # Errors
     /// As [`Self::query`], and where there is no such class.

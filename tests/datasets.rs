@@ -80,6 +80,7 @@ fn settings_of_the_caller_override_the_sidecar() {
     let mut settings = DataSettings::default();
     settings.set("mean", "0.5").unwrap();
     settings.set("domain", "0,0.5").unwrap();
+    settings.set("accept", "outside-domain").unwrap();
     let clothes = Dataset::load(&models("fashion/t500-images-idx3-ubyte.gz"), &settings).unwrap();
     let (mean, inverse) = clothes.normalisation().unwrap();
     assert_eq!((mean[0], inverse[0]), (0.5, 1000.0 / 353.0));

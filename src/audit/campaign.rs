@@ -1,12 +1,12 @@
 //! `certify` and `attack`: every input of a dataset classified, attacked and bounded.
 
 use super::finding::{attack, until, whole};
-use super::prediction::{arg_max, outputs};
+use super::prediction::outputs;
 use super::run::{Finished, RunError, Sink, Stop, Work, input_seed};
 use super::{Line as _, Row};
 use crate::attack::{Counterexample, attack_suite};
 use crate::num::Rational;
-use crate::query::{Classifier, Query};
+use crate::query::{Classifier, Query, arg_max};
 use crate::spec::Norm;
 use crate::verify::{Outcome, Settings, Verdict, verify};
 use std::time::Instant;

@@ -1,7 +1,7 @@
 //! One input of an audit, step by step: classified, attacked and bounded at every radius.
 
 use super::finding::{attack, decide};
-use super::prediction::{arg_max, outputs};
+use super::prediction::outputs;
 use super::run::{Finished, RunError, Sink, Stop, Work, input_seed};
 use super::shift::{Frame, Severity};
 use super::{Entry, Finding, Found, Plan, Step};
@@ -10,7 +10,7 @@ use crate::load::Dataset;
 use crate::net::Network;
 use crate::num::Rational;
 use crate::prove::Model;
-use crate::query::{Classifier, Query, QueryError};
+use crate::query::{Classifier, Query, QueryError, arg_max};
 use crate::spec::Norm;
 use crate::verify::{Settings, Verdict};
 use std::cell::Cell;

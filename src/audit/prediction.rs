@@ -1,6 +1,7 @@
 //! What a network says about an input: its outputs, the class it names, how sure it claims to be.
 
 use crate::net::{Matrix, Network};
+use crate::query::arg_max;
 
 /// An input's class and the network's outputs for it, in double precision.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,13 +74,6 @@ impl Prediction {
 /// A network's outputs at a point, in double precision.
 pub(super) fn outputs(network: &Network, point: Vec<f64>) -> Vec<f64> {
     network.evaluate(&Matrix::from_vec(point.len(), 1, point)).as_slice().to_vec()
-}
-
-/// The position of the largest value; `None` where it is not unique or a value is NaN.
-pub(super) fn arg_max(values: &[f64]) -> Option<usize> {
-    let best = (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b]))?;
-    let beaten = |(i, v): (usize, &f64)| i == best || *v < values[best];
-    (!values[best].is_nan() && values.iter().enumerate().all(beaten)).then_some(best)
 }
 
 #[cfg(test)]

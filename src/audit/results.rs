@@ -4,13 +4,13 @@
 //! ε' holds at every ε ≤ ε', and a certificate at ε' with a counterexample at ε ≤ ε' is a contradiction, whoever found them.
 
 use super::metrics::unproved;
-use super::prediction::arg_max;
 use super::radius::Bracket;
 use super::{
     AttackResult, Entry, FileRecord, Finding, Found, Line as _, Plan, Step, Subject, VerdictName,
 };
 use crate::attack::Gradients;
 use crate::num::{Rational, to_f64_nearest};
+use crate::query::arg_max;
 use crate::verify::AssuranceLevel;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -171,7 +171,7 @@ pub(super) struct ReadingArguments {
     #[arg(long, value_name = "NUMBERS", allow_negative_numbers = true)]
     std: Option<String>,
 
-    /// Valid values of every feature; perturbations stay inside
+    /// Valid values of every feature, inside which perturbations stay; or none
     #[arg(long, value_name = "LOW,HIGH", allow_hyphen_values = true)]
     domain: Option<String>,
 
@@ -191,6 +191,10 @@ pub(super) struct ReadingArguments {
     #[arg(long, value_name = "NAME")]
     label_column: Option<String>,
 
+    /// Columns that are no features, for .csv
+    #[arg(long, value_name = "NAMES")]
+    drop_columns: Option<String>,
+
     /// The array with the inputs, for .npz
     #[arg(long, value_name = "NAME")]
     inputs_array: Option<String>,
@@ -202,6 +206,10 @@ pub(super) struct ReadingArguments {
     /// How shapes must agree: 'same', or 'flat' where the numbers are in the network's order whatever the shapes say [default: same]
     #[arg(long, value_name = "LAYOUT")]
     layout: Option<String>,
+
+    /// What is meant though it would be refused: large-eps, outside-domain, counting-column
+    #[arg(long, value_name = "WHAT,…")]
+    accept: Option<String>,
 }
 
 impl ReadingArguments {
@@ -216,9 +224,11 @@ impl ReadingArguments {
             ("labels", &self.labels),
             ("labels_file", &self.labels_file),
             ("label_column", &self.label_column),
+            ("drop_columns", &self.drop_columns),
             ("inputs_array", &self.inputs_array),
             ("labels_array", &self.labels_array),
             ("layout", &self.layout),
+            ("accept", &self.accept),
         ]
         .into_iter()
         .filter_map(|(field, text)| Some((field, text.as_deref()?)))

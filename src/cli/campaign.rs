@@ -3,12 +3,16 @@
 use super::arguments::CommonArguments;
 use super::exit::{DATA, Failure};
 use super::progress::{Bar, Tally};
-use super::{interrupt, print_error};
+use super::{interrupt, print, print_error};
 use crate::audit::{Ended, FileRecord, Finished, Line, Work};
 use crate::load::{Dataset, LayerInfo, LoadedNetwork, load_network};
 use crate::net::Network;
+use crate::num::Rational;
 use crate::query::{Classifier, ClassifierError};
-use crate::report::{CampaignSettings, DataRecord, Folder, Header, Mode, ModelRecord, Timing};
+use crate::report::{
+    AsRead, CampaignSettings, DataRecord, Folder, Header, Mode, ModelRecord, Timing, head_text,
+};
+use crate::spec::Norm;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -69,11 +73,16 @@ impl<'a, R: Line + Clone + Sync> Session<'a, R> {
         common: &'a CommonArguments,
         started: Instant,
         command: &str,
-        (model, data): (ModelRecord, &Dataset),
+        (model, classifier): (ModelRecord, &Classifier),
+        (norm, eps): (Norm, &Rational),
         settings: CampaignSettings,
     ) -> Result<Self, Failure> {
+        let data = classifier.data();
+        classifier.check_eps(norm, &[eps])?;
         let inputs = common.limit.map_or(data.len(), |limit| data.len().min(limit.get()));
-        let header = Header::new(command, model, data_record(common, data), settings);
+        let look = classifier.look(inputs, &[eps]);
+        let as_read = AsRead::new(classifier, &look);
+        let header = Header::new(command, model, data_record(common, data), settings, as_read);
         let mode = match (common.resume, common.overwrite) {
             (true, _) => Mode::Resume,
             (false, true) => Mode::Overwrite,
@@ -84,6 +93,7 @@ impl<'a, R: Line + Clone + Sync> Session<'a, R> {
             Some((folder, held)) => (Some(folder), held),
             None => (None, Vec::new()),
         };
+        print(&head_text(&header, inputs))?;
         Ok(Self { common, started, header, inputs, folder, held })
     }
 

@@ -114,7 +114,9 @@ fn campaign(request: Request) -> Result<Option<(Report, bool)>, Failure> {
     let asked = (norm.to_string(), &common.eps);
     let record = CampaignSettings::campaign(task, &settings, asked, limit, proofs);
     let command = if task == Task::Certify { "certify" } else { "attack" };
-    let mut session = Session::<Row>::open(common, started, command, (model, data), record)?;
+    let subject = (model, &classifier);
+    let mut session =
+        Session::<Row>::open(common, started, command, subject, (norm, &common.eps), record)?;
     let proofs = match session.folder.as_ref().filter(|_| proofs) {
         Some(folder) => Some(Proofs::new(common, &classifier, folder.proofs()?)?),
         None => None,

@@ -79,7 +79,10 @@ impl From<FileError> for Failure {
     fn from(error: FileError) -> Self {
         let code = match &error {
             FileError::Missing(_) | FileError::Io { .. } => NO_INPUT,
-            FileError::Gzip { .. } | FileError::Memory { .. } => DATA,
+            FileError::Empty(_)
+            | FileError::Pointer(_)
+            | FileError::Gzip { .. }
+            | FileError::Memory { .. } => DATA,
         };
         Self::new(code, error.to_string())
     }

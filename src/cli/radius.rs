@@ -8,6 +8,7 @@ use super::{print, styled};
 use crate::audit::{Ended, Grid, RadiusRow, RadiusSearch};
 use crate::num::Rational;
 use crate::report::{CampaignSettings, RadiusReport, radius_text};
+use crate::spec::Norm;
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
@@ -44,7 +45,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     settings.attack.image = data.image();
     let limit = common.limit.map(NonZeroUsize::get);
     let record = CampaignSettings::radii(&settings, &grid, limit);
-    let mut session = Session::<RadiusRow>::open(common, started, "radius", (model, data), record)?;
+    let (subject, asked) = ((model, &classifier), (Norm::Linf, &arguments.max_eps));
+    let mut session =
+        Session::<RadiusRow>::open(common, started, "radius", subject, asked, record)?;
     let inputs = session.inputs;
     let work = RadiusSearch { classifier: &classifier, inputs, grid: &grid, settings: &settings };
     let (ended, rows, timing) = session.run(&work, Radii::default())?;

@@ -2,9 +2,10 @@
 
 use super::arguments::{ReadingArguments, epsilon};
 use super::exit::{DATA, DONE, Failure, USAGE};
-use super::print;
+use super::{print, print_error};
 use crate::load::{Dataset, load_network};
 use crate::num::Rational;
+use crate::spec::Norm;
 use std::path::PathBuf;
 
 /// Write the property of one input as VNN-LIB
@@ -44,6 +45,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         let file = arguments.data.display();
         let message = format!("{file}: there is no input {}, only {}", arguments.index, data.len());
         return Err(Failure::new(USAGE, message));
+    }
+    data.check_eps(Norm::Linf, &arguments.eps)?;
+    for warning in data.warnings(network.outputs(), data.len(), &[&arguments.eps]) {
+        print_error(&format!("warning: {warning}"));
     }
     let text =
         data.vnnlib(arguments.index, &arguments.eps, network.outputs()).map_err(|error| {

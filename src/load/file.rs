@@ -22,6 +22,12 @@ pub enum FileError {
         /// What the system said.
         source: io::Error,
     },
+    /// There is nothing in it.
+    #[error("{}: the file is empty", .0.display())]
+    Empty(PathBuf),
+    /// What stands for a file until it is fetched.
+    #[error("{}: this is a pointer of Git LFS to a file that was not fetched; 'git lfs pull' fetches it", .0.display())]
+    Pointer(PathBuf),
     /// The gzip stream is damaged.
     #[error("{}: damaged gzip stream: {source}", file.display())]
     Gzip {
@@ -63,6 +69,12 @@ impl SourceFile {
             io::ErrorKind::NotFound => FileError::Missing(path.to_owned()),
             _ => FileError::Io { file: path.to_owned(), source },
         })?;
+        if stored.is_empty() {
+            return Err(FileError::Empty(path.to_owned()));
+        }
+        if stored.starts_with(b"version https://git-lfs.github.com/spec/") {
+            return Err(FileError::Pointer(path.to_owned()));
+        }
         let sha256 = sha256_hex(&stored);
         let size = stored.len();
         let bytes = if stored.starts_with(&[0x1f, 0x8b]) {

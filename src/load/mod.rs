@@ -10,7 +10,8 @@ mod onnx;
 mod vnnlib;
 
 pub use dataset::{
-    DataSettings, Dataset, DatasetError, FIELDS as DATA_FIELDS, Layout, load_reference,
+    DataSettings, DataWarning, Dataset, DatasetError, FIELDS as DATA_FIELDS, Layout, Meant,
+    load_reference,
 };
 pub use file::{FileError, SourceFile, sha256_hex};
 pub use network::{LayerInfo, LoadedNetwork, load_network, load_network_bytes};

@@ -108,6 +108,9 @@ fn read(
     folder: Option<&Path>,
     budget: &Budget,
 ) -> Result<LoadedNetwork, NetworkError> {
+    if let Some((what, advice)) = foreign(path, bytes) {
+        return Err(NetworkError::Foreign { file: path.to_owned(), what, advice });
+    }
     let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
     let stem = name.strip_suffix(".gz").unwrap_or(&name);
     let text = if stem.ends_with(".nnet") {
@@ -119,4 +122,30 @@ fn read(
         bytes.first().is_some_and(|&b| b == b'/' || b.is_ascii_digit())
     };
     if text { nnet::read(path, bytes, budget) } else { onnx::read(path, bytes, folder, budget) }
+}
+
+/// What a file is whose name or first bytes say that it is no network in a format that is read; and what to do.
+fn foreign(path: &Path, bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let torch = (
+        "a file of PyTorch",
+        "torch.onnx.export(model, example, \"model.onnx\") writes the network as ONNX",
+    );
+    let keras = (
+        "a network of Keras or TensorFlow",
+        "tf2onnx writes it as ONNX: python -m tf2onnx.convert --keras MODEL --output model.onnx",
+    );
+    Some(match ending.as_str() {
+        "pt" | "pth" | "ckpt" | "torchscript" => torch,
+        "h5" | "hdf5" | "keras" | "pb" | "tflite" => keras,
+        "pkl" | "pickle" | "joblib" => {
+            ("a file of Python's pickles", "torch.onnx.export or skl2onnx writes a network as ONNX")
+        }
+        "safetensors" | "npz" | "npy" | "csv" | "vnnlib" => {
+            ("no network", "the network, .onnx or .nnet, comes first")
+        }
+        _ if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0x80, 2]) => torch,
+        _ if bytes.starts_with(b"\x89HDF") => keras,
+        _ => return None,
+    })
 }

@@ -14,6 +14,16 @@ pub enum NetworkError {
     /// The file itself cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The name or the first bytes are those of something else.
+    #[error("{}: this is {what}, and .onnx and .nnet files are read; {advice}", file.display())]
+    Foreign {
+        /// The file.
+        file: PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
     /// The bytes are no protobuf message of the ONNX schema.
     #[error("{}: byte {offset}: {problem}; accepted: an ONNX model", file.display())]
     Encoding {

@@ -3,7 +3,7 @@
 use super::terminal::{
     Text, assurance, bold, counts, decimal, grouped, percent, right, seconds, table,
 };
-use super::{AttackRecord, Header, RadiusReport, Report, Timing};
+use super::{AttackRecord, CampaignSettings, Header, RadiusReport, Report, Timing};
 use crate::audit::Share;
 use crate::audit::radius::Spread;
 use comfy_table::presets::UTF8_BORDERS_ONLY;
@@ -12,18 +12,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// A report's figures, what they are of, and where the evidence lies. `styled` for colours and bold.
+/// A report's figures, and where the evidence lies. `styled` for colours and bold.
 pub(crate) fn report_text(report: &Report, dir: Option<&Path>, styled: bool) -> String {
-    let settings = &report.header.settings;
-    let epsilon = settings.epsilon.as_ref().map(decimal).unwrap_or_default();
-    let norm = match settings.norm.as_str() {
-        "linf" => "L∞",
-        "l2" => "L2",
-        other => other,
-    };
-    let question =
-        format!("does the label hold under every {norm} perturbation up to ε = {epsilon}?");
-    let mut text = head(&report.header, report.rows.len(), &question);
+    let mut text = Text::default();
     text.block(figures(report, styled));
     let summary = &report.summary;
     if let Some(certified) = &summary.certified {
@@ -51,12 +42,8 @@ pub(crate) fn report_text(report: &Report, dir: Option<&Path>, styled: bool) -> 
 /// The same of a search for radii.
 pub(crate) fn radius_text(report: &RadiusReport, dir: Option<&Path>, styled: bool) -> String {
     let settings = &report.header.settings;
-    let number = |exact: &Option<_>| exact.as_ref().map(decimal).unwrap_or_default();
-    let (max, step) = (number(&settings.max_epsilon), number(&settings.step));
-    let question = format!(
-        "up to which L∞ perturbation ε does the label hold? Asked up to {max}, in steps of {step}"
-    );
-    let mut text = head(&report.header, report.rows.len(), &question);
+    let max = settings.max_epsilon.as_ref().map(decimal).unwrap_or_default();
+    let mut text = Text::default();
     text.block(radii(report, styled));
     let (certified, attacked) = (&report.summary.certified, &report.summary.attacked);
     if let (Some(low), Some(high), Some(score)) =
@@ -90,8 +77,8 @@ pub(crate) fn radius_text(report: &RadiusReport, dir: Option<&Path>, styled: boo
     text.0
 }
 
-/// What was asked of what, and how.
-fn head(header: &Header, rows: usize, question: &str) -> Text {
+/// What is asked of so many inputs, and how: what is said before the work begins.
+pub(crate) fn head_text(header: &Header, rows: usize) -> String {
     let Header { model, data, settings, .. } = header;
     let mut text = Text::default();
     let (parameters, relus) = (grouped(model.parameters), grouped(model.relus));
@@ -103,14 +90,35 @@ fn head(header: &Header, rows: usize, question: &str) -> Text {
         ),
     );
     text.line("data", format!("{} ({rows} of {} inputs)", data.file, data.inputs));
-    text.line("question", question);
+    if let Some(as_read) = &header.as_read {
+        as_read.lines(&mut text);
+    }
+    text.line("question", question(settings));
     let attack = match settings.attack.kind.as_str() {
         "none" => "no attack".to_owned(),
         kind => format!("attack {} ({})", kind.replace(',', ", "), budget(&settings.attack)),
     };
     let method = settings.method.as_ref().map(|method| format!(", then bounds ({method})"));
     text.line("method", format!("{attack}{}; seed {}", method.unwrap_or_default(), settings.seed));
-    text
+    text.0
+}
+
+/// The question in words.
+fn question(settings: &CampaignSettings) -> String {
+    let norm = match settings.norm.as_str() {
+        "linf" => "L∞",
+        "l2" => "L2",
+        other => other,
+    };
+    let number = |exact: &Option<_>| exact.as_ref().map(decimal).unwrap_or_default();
+    if settings.max_epsilon.is_none() {
+        let epsilon = number(&settings.epsilon);
+        return format!("does the label hold under every {norm} perturbation up to ε = {epsilon}?");
+    }
+    let (max, step) = (number(&settings.max_epsilon), number(&settings.step));
+    format!(
+        "up to which {norm} perturbation ε does the label hold? Asked up to {max}, in steps of {step}"
+    )
 }
 
 /// What the attacks might spend, as far as it concerns them: "2 starts of 40 steps".

@@ -1,5 +1,6 @@
 //! report.json: what was run, what came out, every row, every counterexample's file.
 
+use super::AsRead;
 use crate::attack::{AttackSettings, Motion};
 use crate::audit::radius::{CENSORING, RadiusSummary};
 use crate::audit::score::ROBUSTNESS_SCORE;
@@ -55,7 +56,7 @@ pub(crate) struct ModelRecord {
 }
 
 /// The dataset, and how its values were read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DataRecord {
     /// Its file, as it was given.
     pub(crate) file: String,
@@ -194,6 +195,9 @@ pub(crate) struct Header {
     pub(crate) model: ModelRecord,
     pub(crate) data: DataRecord,
     pub(crate) settings: CampaignSettings,
+    /// What the data's numbers are and mean, and what may be wrong with them; absent in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) as_read: Option<AsRead>,
 }
 
 impl Header {
@@ -203,6 +207,7 @@ impl Header {
         model: ModelRecord,
         data: DataRecord,
         settings: CampaignSettings,
+        as_read: AsRead,
     ) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
@@ -212,6 +217,7 @@ impl Header {
             model,
             data,
             settings,
+            as_read: Some(as_read),
         }
     }
 }

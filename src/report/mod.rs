@@ -1,5 +1,6 @@
 //! What is written for people and programs: JSON, the journal of what is running, terminal text, pages.
 
+mod as_read;
 mod audit;
 mod bench;
 mod campaign;
@@ -13,13 +14,14 @@ mod proofs;
 mod query;
 mod terminal;
 
+pub(crate) use as_read::AsRead;
 pub(crate) use audit::{
     Agreement, AuditData, AuditModel, AuditReport, FinishedAudit, Rendered, RunRecord, Setup,
-    foreign_renderings, render_again, verify_folder,
+    SubjectLook, foreign_renderings, render_again, verify_folder,
 };
 pub(crate) use bench::{BenchRow, BenchVerdict, bench_text, red};
 pub(crate) use campaign::csv;
-pub(crate) use campaign_text::{radius_text, report_text};
+pub(crate) use campaign_text::{head_text, radius_text, report_text};
 pub(crate) use folder::{Folder, FolderError, Mode};
 pub(crate) use inspection::Inspection;
 pub(crate) use json::Report;
@@ -29,4 +31,4 @@ pub(crate) use json::{
 };
 pub(crate) use proofs::{CheckRow, Claims, IndexError, ProofEntry, ProofFolder};
 pub(crate) use query::{CounterexampleRecord, ProofRecord, QueryReport, query_text};
-pub(crate) use terminal::{audit_text, inspection_text};
+pub(crate) use terminal::{audit_head, audit_text, inspection_text};

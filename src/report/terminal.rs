@@ -1,6 +1,6 @@
 //! Reports as text for a terminal: what they share, and those of audits and networks.
 
-use super::{AuditReport, Inspection, Rendered};
+use super::{AuditReport, Inspection, Rendered, Setup};
 use crate::audit::Exact;
 use crate::audit::interval::Counted;
 use crate::verify::AssuranceLevel;
@@ -49,6 +49,17 @@ pub(super) fn right(text: impl ToString) -> Cell {
 pub(super) fn decimal(number: &Exact) -> String {
     let fraction = || format!("{} ≈ {:.6}", number.exact, number.value);
     number.decimal().unwrap_or_else(fraction)
+}
+
+/// What an audit looks at: said before the work begins.
+pub(crate) fn audit_head(setup: &Setup) -> String {
+    let mut text = Text::default();
+    for look in &setup.looks {
+        text.line("subject", format!("{} on {}", look.model, look.data));
+        look.as_read.lines(&mut text);
+        text.0.push('\n');
+    }
+    text.0
 }
 
 /// An audit's figures, and where the report lies.

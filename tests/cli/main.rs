@@ -16,3 +16,4 @@ mod resume;
 mod skip;
 mod support;
 mod verify;
+mod wrong_data;

@@ -6,10 +6,11 @@ use crate::cli::campaign::{classifier, data_files, external, operators, relus};
 use crate::cli::exit::{DATA, Failure};
 use crate::load::{Dataset, LoadedNetwork, SourceFile, load_network, load_reference};
 use crate::net::{Matrix, Network};
-use crate::num::to_f64_nearest;
+use crate::num::{Rational, to_f64_nearest};
 use crate::prove::Model;
 use crate::query::Classifier;
-use crate::report::{Agreement, AuditData, AuditModel};
+use crate::report::{Agreement, AsRead, AuditData, AuditModel, SubjectLook};
+use crate::spec::Norm;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -66,6 +67,13 @@ impl Inventory {
                         return Err(at(&plan.data[data].place, Failure::new(DATA, message)));
                     }
                 }
+                classifier
+                    .check_eps(Norm::Linf, &eps(&plan.data[data]))
+                    .map_err(|error| at(&plan.data[data].place, error.into()))?;
+                let euclidean: Vec<&Rational> = plan.data[data].l2_epsilons.iter().collect();
+                classifier
+                    .check_eps(Norm::L2, &euclidean)
+                    .map_err(|error| at(&plan.data[data].place, error.into()))?;
                 let frame = Frame::of_dataset(&datasets[data], &loaded.input_shape);
                 classifiers.push((classifier, frame));
             }
@@ -85,6 +93,21 @@ impl Inventory {
         Ok((Self { datasets, classifiers, checked: checkers }, model_records, data_records))
     }
 
+    /// What a first look at every subject says, in the plan's order.
+    pub(super) fn looks(&self, plan: &Plan) -> Vec<SubjectLook> {
+        let pairs = plan.subjects().into_iter().zip(&self.classifiers);
+        let looks = pairs.map(|((model, data), (classifier, _))| {
+            let (model, data) = (&plan.models[model], &plan.data[data]);
+            let look = classifier.look(used(data, classifier.data()), &eps(data));
+            SubjectLook {
+                model: model.name.clone(),
+                data: data.name.clone(),
+                as_read: AsRead::new(classifier, &look),
+            }
+        });
+        looks.collect()
+    }
+
     /// The subjects, in the plan's order.
     pub(super) fn subjects(&self, plan: &Plan) -> Vec<Subject<'_>> {
         let pairs = plan.subjects().into_iter().zip(&self.classifiers);
@@ -97,6 +120,11 @@ impl Inventory {
             })
             .collect()
     }
+}
+
+/// The radii in the max norm.
+fn eps(plan: &DataPlan) -> Vec<&Rational> {
+    plan.epsilons.iter().chain([&plan.radius_up_to]).collect()
 }
 
 fn used(plan: &DataPlan, dataset: &Dataset) -> usize {

@@ -9,8 +9,8 @@ use super::progress::Subjects;
 use super::{interrupt, print, print_error, styled};
 use crate::audit::{Audit, Ended, Plan, TEMPLATE, results};
 use crate::report::{
-    AuditReport, FinishedAudit, Folder, Mode, RunRecord, Setup, audit_text, foreign_renderings,
-    verify_folder,
+    AuditReport, FinishedAudit, Folder, Mode, RunRecord, Setup, audit_head, audit_text,
+    foreign_renderings, verify_folder,
 };
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -116,7 +116,8 @@ fn audit(arguments: &Arguments, file: &Path, out: &Path) -> Result<u8, Failure> 
     let plan = Plan::parse(file, &text)?;
     let (inventory, models, data) = load::Inventory::load(file, &plan)?;
     let subjects = inventory.subjects(&plan);
-    let setup = Setup::new(&plan, models, data);
+    let setup = Setup::new(&plan, models, data, inventory.looks(&plan));
+    print(&audit_head(&setup))?;
     let jobs = jobs(arguments.jobs);
     let now = if arguments.reproducible { RunRecord::default() } else { host::run_record(jobs) };
     let mode = if arguments.overwrite { Mode::Overwrite } else { Mode::Resume };

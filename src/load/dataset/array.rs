@@ -73,6 +73,33 @@ impl Values {
         }
     }
 
+    /// The name of the stored type.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Decimal(_) => "decimal",
+            Self::Stored(kind, _) => match kind {
+                Stored::U8 => "u8",
+                Stored::I8 => "i8",
+                Stored::U16 => "u16",
+                Stored::I16 => "i16",
+                Stored::U32 => "u32",
+                Stored::I32 => "i32",
+                Stored::I64 => "i64",
+                Stored::F32 => "f32",
+                Stored::F64 => "f64",
+            },
+        }
+    }
+
+    /// The double nearest to a stored value, or next to it.
+    pub(super) fn nearest(&self, at: usize) -> f64 {
+        match self.number(at) {
+            Number::Whole(value) => value as f64,
+            Number::Float(value) => value,
+            Number::Decimal(value) => value.enclosure()[0],
+        }
+    }
+
     /// Where all values are bytes, these.
     pub(super) fn as_bytes(&self) -> Option<&[u8]> {
         match self {
@@ -128,7 +155,12 @@ impl Array {
         budget: &Budget,
     ) -> Result<Vec<usize>, DatasetError> {
         if !matches!(self.shape.as_slice(), [_] | [_, 1]) {
-            let expected = "one whole number for each input";
+            let one_hot = matches!(self.shape.as_slice(), [_, _]);
+            let expected = if one_hot {
+                "one whole number for each input (of one-hot rows, the position of the 1: numpy's labels.argmax(1))"
+            } else {
+                "one whole number for each input"
+            };
             let (file, shape) = (file.to_owned(), self.shape);
             return Err(DatasetError::Shape { file, what: "labels", shape, expected });
         }

@@ -13,8 +13,8 @@ pub enum DatasetError {
     #[error(transparent)]
     File(#[from] FileError),
     /// Neither name nor content tells the format.
-    #[error("{}: unknown format; .npz, .npy, .csv and IDX (…-idx3-ubyte), also gzipped, are read", .0.display())]
-    UnknownFormat(PathBuf),
+    #[error("{}: this is {what}; .npz, .npy, .csv and IDX (…-idx3-ubyte) files are read, gzipped or not", file.display())]
+    UnknownFormat { file: PathBuf, what: &'static str },
     /// The first bytes are not the format's.
     #[error("{}: these are not the first bytes of {expected}", file.display())]
     Magic { file: PathBuf, expected: &'static str },
@@ -34,8 +34,8 @@ pub enum DatasetError {
     #[error("{}: damaged archive: {problem}", file.display())]
     Archive { file: PathBuf, problem: String },
     /// An archive without the array.
-    #[error("{}: no array named {wanted}; it has {available}", file.display())]
-    MissingArray { file: PathBuf, wanted: String, available: String },
+    #[error("{}: no array {wanted}; it has {available}{}", file.display(), option(setting))]
+    MissingArray { file: PathBuf, wanted: String, available: String, setting: &'static str },
     /// Labels, or inputs, of a shape that they cannot have.
     #[error("{}: {what} of shape {shape:?}; {expected} is expected", file.display())]
     Shape { file: PathBuf, what: &'static str, shape: Vec<usize>, expected: &'static str },
@@ -43,11 +43,11 @@ pub enum DatasetError {
     #[error("{}: the set is empty", .0.display())]
     Empty(PathBuf),
     /// No labels given.
-    #[error("{}: no labels; name their file with labels_file", .0.display())]
+    #[error("{}: no labels; labels_file (--labels-file FILE) names the file that has them", .0.display())]
     MissingLabels(PathBuf),
     /// Unequal numbers of inputs and labels.
-    #[error("{}: {inputs} inputs but {labels} labels", file.display())]
-    Count { file: PathBuf, inputs: usize, labels: usize },
+    #[error("{}: {inputs} inputs but {labels} labels{}", file.display(), if *transposed { ": the table of inputs seems to be transposed, a row has to be an input" } else { "" })]
+    Count { file: PathBuf, inputs: usize, labels: usize, transposed: bool },
     /// A CSV file that is none.
     #[error("{}: {problem}", file.display())]
     Csv { file: PathBuf, problem: String },
@@ -55,8 +55,14 @@ pub enum DatasetError {
     #[error("{}:{line}: {found} cells where the first line has {expected}", file.display())]
     Ragged { file: PathBuf, line: u64, found: u64, expected: u64 },
     /// No column of that name.
-    #[error("{}: no column named '{wanted}' (set label_column); the columns are {columns}", file.display())]
-    MissingLabelColumn { file: PathBuf, wanted: String, columns: String },
+    #[error("{}: no column named '{wanted}'; the columns are {columns}{}", file.display(), option(setting))]
+    MissingColumn { file: PathBuf, wanted: String, columns: String, setting: &'static str },
+    /// A first line of numbers.
+    #[error("{}: the first line holds numbers; a line with the names of the columns has to come first, such as 'a,b,label'", .0.display())]
+    NoHeader(PathBuf),
+    /// A column that counts the rows.
+    #[error("{}: the column {} only counts the rows; drop_columns (--drop-columns {column}) leaves it out, accept (--accept counting-column) says that it is a feature", file.display(), if column == "0" { "without a name".to_owned() } else { format!("'{column}'") })]
+    Counting { file: PathBuf, column: String },
     /// A cell that is no number.
     #[error("{}:{line}: column '{column}': '{text}' is not a decimal number", file.display())]
     Cell { file: PathBuf, line: u64, column: String, text: String },
@@ -64,20 +70,26 @@ pub enum DatasetError {
     #[error("{}: row {row}, column {column}: NaN or infinite", file.display())]
     NotFinite { file: PathBuf, row: usize, column: String },
     /// A label that is neither a whole number nor a name.
-    #[error("{}: row {row}: the label '{text}' is neither a class number nor one of the names in labels", file.display())]
+    #[error("{}: row {row}: the label '{text}' is neither a class number (0, 1, …) nor one of the names in labels (--labels NAME,…, in the order of the network's outputs)", file.display())]
     Label { file: PathBuf, row: usize, text: String },
     /// A label beyond the classes.
-    #[error("{}: row {row}: label {label}, but there are {classes} classes (0 to {})", file.display(), classes.saturating_sub(1))]
-    LabelRange { file: PathBuf, row: usize, label: usize, classes: usize },
+    #[error("{}: row {row}: label {label}, but there are {classes} classes (0 to {}){}", file.display(), classes.saturating_sub(1), if *from_one { ": the labels seem to count from 1, and have to count from 0" } else { "" })]
+    LabelRange { file: PathBuf, row: usize, label: usize, classes: usize, from_one: bool },
     /// Inputs of another width than the network's.
     #[error("{}: inputs of {found} values where the network takes {expected}", file.display())]
     Width { file: PathBuf, found: usize, expected: usize },
     /// Inputs of another shape than the network's.
     #[error("{}: inputs of the shape {found:?} agree with the network's, {expected:?}, only when flattened{}; layout flat (--layout flat) says that the numbers are in the network's order", file.display(), order.as_ref().map_or(String::new(), |order| format!(" (axes in the order {order:?} would fit)")))]
     Layout { file: PathBuf, found: Vec<usize>, expected: Vec<usize>, order: Option<Vec<usize>> },
-    /// Bytes of which nobody said what they mean.
-    #[error("{}: the inputs are bytes, up to {most}, and no scale is given: 1/255 (--scale 1/255) makes them numbers from 0 to 1, 1 takes them as they are", file.display())]
-    Unscaled { file: PathBuf, most: u8 },
+    /// Numbers of which nobody said what they mean.
+    #[error("{}: the inputs are {what} from {} to {}, and no scale is given: {}1 (--scale 1) takes them as they are, ε then being in these units", file.display(), short(*low), short(*high), if *high > 15.0 && *high < 256.0 && *low >= 0.0 { "1/255 (--scale 1/255) makes numbers from 0 to 1 of bytes, " } else { "" })]
+    Unscaled { file: PathBuf, what: &'static str, low: f64, high: f64 },
+    /// A value that is not valid.
+    #[error("{}: input {row}: feature {feature} is {}, outside of the domain from {} to {}; the domain is in the units of stored value × scale, before mean and std (--accept outside-domain says that this is meant)", file.display(), short(*value), short(*low), short(*high))]
+    Outside { file: PathBuf, row: usize, feature: usize, value: f64, low: f64, high: f64 },
+    /// An ε out of all proportion.
+    #[error("{}: ε = {eps} is more than {of}, {} to {}: it has to be in the units of stored value × scale{}; accept (--accept large-eps) says that it is meant", file.display(), short(*low), short(*high), if *high <= 1.0 && *low >= -1.0 { ", so of 8 in 255 write 8/255" } else { "" })]
+    LargeEps { file: PathBuf, eps: String, of: &'static str, low: f64, high: f64 },
     /// A sidecar that is no TOML or JSON.
     #[error("{}: {problem}", file.display())]
     Sidecar { file: PathBuf, problem: String },
@@ -99,4 +111,19 @@ pub enum DatasetError {
         channels: usize,
         features: usize,
     },
+}
+
+/// A number as short as it can be said.
+pub(super) fn short(x: f64) -> String {
+    let rounded = format!("{x:.3}");
+    let rounded = rounded.trim_end_matches('0').trim_end_matches('.');
+    if rounded == "-0" { "0".to_owned() } else { rounded.to_owned() }
+}
+
+/// The end of a sentence that says which setting names what was not found.
+fn option(setting: &str) -> String {
+    match setting {
+        "reference" => String::new(),
+        _ => format!("; {setting} (--{} NAME) names another", setting.replace('_', "-")),
+    }
 }

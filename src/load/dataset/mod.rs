@@ -1,9 +1,12 @@
 //! Datasets: inputs and labels from npz, npy, IDX and CSV files, exact, with what their numbers mean.
 
 mod array;
+mod check;
 #[cfg(feature = "tables")]
 mod csv;
 mod error;
+mod facts;
+mod files;
 mod idx;
 mod layout;
 mod npy;
@@ -16,22 +19,27 @@ mod settings;
 mod settings_file;
 mod sidecar;
 mod spread;
+mod warning;
 #[cfg(not(all(feature = "npz", feature = "tables")))]
 mod without;
 
 pub use error::DatasetError;
 pub use layout::Layout;
 pub use reference::load_reference;
-pub use settings::{DataSettings, FIELDS};
+pub use settings::{DataSettings, FIELDS, Meant};
+pub use warning::DataWarning;
 
 use super::SourceFile;
 use super::budget::Budget;
 use crate::num::{Rational, round_nearest};
 use crate::spec::{Norm, Region, RegionError};
-use array::{Array, Values, too_much};
+use array::{Array, Values};
+use facts::Facts;
+use files::{Format, Labelled, detect, hash};
 use num_traits::{One, Signed, Zero};
 use spread::Spread;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 #[cfg(not(all(feature = "npz", feature = "tables")))]
 use without::*;
 
@@ -46,19 +54,15 @@ pub struct Dataset {
     label_names: Option<Vec<String>>,
     scale: Rational,
     domain: Option<Vec<(Rational, Rational)>>,
+    no_domain: bool,
     eps_per_feature: Option<Vec<Rational>>,
     normalisation: Option<(Vec<f64>, Vec<f64>)>,
     hashes: Vec<(String, String)>,
     layout: Layout,
-}
-
-/// What the first bytes or the name of a file say that it is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Npz,
-    Npy,
-    Idx,
-    Csv,
+    meant: Vec<Meant>,
+    reach: OnceLock<Option<(Rational, [f64; 2])>>,
+    facts: Facts,
+    columns: Option<Vec<String>>,
 }
 
 impl Dataset {
@@ -76,20 +80,13 @@ impl Dataset {
             settings = settings.over(DataSettings::from_sidecar(&sidecar)?);
             hashes.push(hash(&sidecar));
         }
-        let format = detect(path, &source.bytes)?;
         let budget = source.budget();
-        let (inputs, labels) = match format {
-            Format::Csv => {
-                let (column, names) =
-                    (settings.label_column.as_deref(), settings.labels.as_deref());
-                csv::parse(path, &source.bytes, column, names, &budget)?
-            }
-            _ => {
-                let inputs = read_inputs(format, &source, &settings, &budget)?;
-                (inputs, read_labels(format, &source, &settings, &mut hashes, &budget)?)
-            }
+        let Labelled { inputs, labels, columns } = match detect(path, &source.bytes)? {
+            Format::Csv => csv::parse(path, &source.bytes, &settings, &budget)?,
+            format => files::read(format, &source, &settings, &mut hashes, &budget)?,
         };
-        Self::new(path, inputs, labels, settings, hashes, &budget)
+        let dataset = Self::new(path, inputs, labels, settings, hashes, &budget)?;
+        Ok(Self { columns, ..dataset })
     }
 
     fn new(
@@ -112,19 +109,17 @@ impl Dataset {
             return Err(DatasetError::Empty(file()));
         }
         if labels.len() != count {
-            return Err(DatasetError::Count { file: file(), inputs: count, labels: labels.len() });
+            let transposed = shape.len() == 1 && shape[0] == labels.len();
+            let labels = labels.len();
+            return Err(DatasetError::Count { file: file(), inputs: count, labels, transposed });
         }
         let features = inputs.values.len() / count;
         if let Some(at) = inputs.values.not_finite() {
             let (row, column) = (at / features, (at % features).to_string());
             return Err(DatasetError::NotFinite { file: file(), row, column });
         }
-        if settings.scale.is_none()
-            && let Some(most) = inputs.values.as_bytes().and_then(|bytes| bytes.iter().max())
-            && *most > 1
-        {
-            return Err(DatasetError::Unscaled { file: file(), most: *most });
-        }
+        let facts = Facts::of(path, &inputs.values, features, budget)?;
+        check::scaled(path, &shape, &facts, &settings)?;
         let spread = Spread { file: path, shape: &shape, features, budget };
         let mean = settings.mean.map(|m| spread.over("mean", m)).transpose()?;
         let std = settings.std.map(|s| spread.over("std", s)).transpose()?;
@@ -138,7 +133,12 @@ impl Dataset {
         });
         let dataset = Self {
             file: file(),
-            domain: settings.domain.map(|d| spread.over("domain", d)).transpose()?,
+            no_domain: settings.domain.as_ref().is_some_and(Vec::is_empty),
+            domain: settings
+                .domain
+                .filter(|ranges| !ranges.is_empty())
+                .map(|ranges| spread.over("domain", ranges))
+                .transpose()?,
             eps_per_feature: settings
                 .eps_per_feature
                 .map(|f| spread.over("eps_per_feature", f))
@@ -152,7 +152,12 @@ impl Dataset {
             normalisation,
             hashes,
             layout: settings.layout.unwrap_or(Layout::Same),
+            meant: settings.accept.unwrap_or_default(),
+            reach: OnceLock::new(),
+            facts,
+            columns: None,
         };
+        dataset.check_domain()?;
         if let Some(names) = &dataset.label_names {
             dataset.check_labels(names.len())?;
         }
@@ -175,6 +180,12 @@ impl Dataset {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
+    }
+
+    /// The names of the features, where a table has them.
+    #[must_use]
+    pub fn columns(&self) -> Option<&[String]> {
+        self.columns.as_deref()
     }
 
     /// Number of values of an input.
@@ -353,83 +364,11 @@ impl Dataset {
             None => Ok(()),
             Some(row) => {
                 let (file, label) = (self.file.clone(), self.labels[row]);
-                Err(DatasetError::LabelRange { file, row, label, classes })
+                let from_one = self.labels.iter().all(|label| (1..=classes).contains(label));
+                Err(DatasetError::LabelRange { file, row, label, classes, from_one })
             }
         }
     }
-}
-
-fn hash(file: &SourceFile) -> (String, String) {
-    let name = file.path.file_name().map(|n| n.to_string_lossy().into_owned());
-    (name.unwrap_or_default(), file.sha256.clone())
-}
-
-/// By the name where it tells, else by the content.
-fn detect(path: &Path, bytes: &[u8]) -> Result<Format, DatasetError> {
-    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
-    match name.rsplit_once('.').map(|(_, ending)| ending) {
-        Some("npz") => Ok(Format::Npz),
-        Some("npy") => Ok(Format::Npy),
-        Some("csv") => Ok(Format::Csv),
-        _ if name.contains("idx") => Ok(Format::Idx),
-        _ if bytes.starts_with(npy::MAGIC) => Ok(Format::Npy),
-        _ if bytes.starts_with(b"PK\x03\x04") => Ok(Format::Npz),
-        _ if matches!(bytes, [0, 0, 8..=14, 1..=8, ..]) => Ok(Format::Idx),
-        _ => Err(DatasetError::UnknownFormat(path.to_owned())),
-    }
-}
-
-fn read_inputs(
-    format: Format,
-    source: &SourceFile,
-    settings: &DataSettings,
-    budget: &Budget,
-) -> Result<Array, DatasetError> {
-    match format {
-        Format::Npz => {
-            let named = settings.inputs_array.as_deref();
-            let names = named.map_or(vec!["x", "images", "x_test"], |name| vec![name]);
-            npz::from_archive(&source.path, &source.bytes, &names, budget)
-        }
-        Format::Npy => {
-            budget.spend(source.bytes.len()).map_err(too_much(&source.path))?;
-            npy::parse(&source.path, source.bytes.clone(), budget)
-        }
-        _ => idx::parse(&source.path, &source.bytes, budget),
-    }
-}
-
-/// The labels of an npz archive from itself unless the settings name a file; of the others from their own file.
-fn read_labels(
-    format: Format,
-    source: &SourceFile,
-    settings: &DataSettings,
-    hashes: &mut Vec<(String, String)>,
-    budget: &Budget,
-) -> Result<Vec<usize>, DatasetError> {
-    let named = settings.labels_array.as_deref();
-    let names = named.map_or(vec!["y", "labels", "y_test"], |name| vec![name]);
-    let path = match (&settings.labels_file, format) {
-        (Some(path), _) => path.clone(),
-        (None, Format::Npz) => {
-            let array = npz::from_archive(&source.path, &source.bytes, &names, budget)?;
-            return array.into_labels(&source.path, budget);
-        }
-        (None, Format::Idx) => idx::labels_beside(&source.path)
-            .ok_or_else(|| DatasetError::MissingLabels(source.path.clone()))?,
-        (None, _) => return Err(DatasetError::MissingLabels(source.path.clone())),
-    };
-    let file = SourceFile::read(&path)?;
-    hashes.push(hash(&file));
-    let budget = file.budget();
-    let array = match detect(&path, &file.bytes)? {
-        Format::Npz => npz::from_archive(&path, &file.bytes, &names, &budget)?,
-        Format::Npy => npy::parse(&path, file.bytes, &budget)?,
-        Format::Idx => idx::parse(&path, &file.bytes, &budget)?,
-        Format::Csv => return Err(DatasetError::UnknownFormat(path)),
-    };
-    array.into_labels(&path, &budget)
 }
 
 #[cfg(test)]

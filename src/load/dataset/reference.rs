@@ -28,7 +28,7 @@ pub fn load_reference(
     let source = SourceFile::read(path)?;
     let budget = source.budget();
     let rows = |names: &[&str], what, width: usize, expected| {
-        let array = npz::from_archive(path, &source.bytes, names, &budget)?;
+        let array = npz::from_archive(path, &source.bytes, (names, "reference"), &budget)?;
         budget.spend_values::<f64>(array.values.len()).map_err(too_much(path))?;
         rows(array, width).map_err(|shape| {
             let file = path.to_owned();
@@ -48,6 +48,7 @@ pub fn load_reference(
             file: path.to_owned(),
             inputs: x.len(),
             labels: y.len(),
+            transposed: false,
         });
     }
     Ok(ReferenceOutputs { sha256: source.sha256, pairs: x.into_iter().zip(y).collect() })

@@ -9,19 +9,42 @@ use num_traits::{Signed, Zero};
 use std::path::PathBuf;
 
 /// The names of the settings, as written in a sidecar and on the command line.
-pub const FIELDS: [&str; 11] = [
+pub const FIELDS: [&str; 13] = [
     "scale",
     "mean",
     "std",
     "domain",
     "eps_per_feature",
     "label_column",
+    "drop_columns",
     "labels",
     "labels_file",
     "inputs_array",
     "labels_array",
     "layout",
+    "accept",
 ];
+
+/// What would be refused if nobody said that it is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Meant {
+    /// Balls that reach over more than half of the domain.
+    LargeEps,
+    /// Inputs that are not valid.
+    OutsideDomain,
+    /// A column of a table that has the numbers of the rows.
+    CountingColumn,
+}
+
+impl Meant {
+    /// With their names.
+    const ALL: [(&str, Self); 3] = [
+        ("large-eps", Self::LargeEps),
+        ("outside-domain", Self::OutsideDomain),
+        ("counting-column", Self::CountingColumn),
+    ];
+}
 
 /// How to read a data file. Everything is optional.
 ///
@@ -36,12 +59,14 @@ pub struct DataSettings {
     pub mean: Option<Vec<Rational>>,
     /// Divided by before the network, in the user's units; positive.
     pub std: Option<Vec<Rational>>,
-    /// The range of valid values in the user's units.
+    /// The range of valid values in the user's units; an empty list says that there is none.
     pub domain: Option<Vec<(Rational, Rational)>>,
     /// Factors of ε; not negative.
     pub eps_per_feature: Option<Vec<Rational>>,
     /// The column of a CSV file that holds the labels.
     pub label_column: Option<String>,
+    /// The columns of a CSV file that are left out.
+    pub drop_columns: Option<Vec<String>>,
     /// The names of the classes, in the order of their numbers.
     pub labels: Option<Vec<String>>,
     /// The file that holds the labels; in a sidecar relative to its folder.
@@ -52,6 +77,8 @@ pub struct DataSettings {
     pub labels_array: Option<String>,
     /// How the shape of an input must agree with that of the network's.
     pub layout: Option<Layout>,
+    /// What is meant though it looks like a mistake.
+    pub accept: Option<Vec<Meant>>,
 }
 
 impl DataSettings {
@@ -79,7 +106,9 @@ impl DataSettings {
     pub fn set(&mut self, field: &str, text: &str) -> Result<(), DatasetError> {
         let list = || Value::List(text.split(',').map(|t| Value::Text(t.trim().into())).collect());
         let value = match field {
-            "mean" | "std" | "domain" | "eps_per_feature" | "labels" => list(),
+            "domain" if text == "none" => Value::Text(text.to_owned()),
+            "mean" | "std" | "domain" | "eps_per_feature" | "labels" | "drop_columns"
+            | "accept" => list(),
             _ => Value::Text(text.to_owned()),
         };
         self.put("the command line", field, &value)
@@ -95,11 +124,13 @@ impl DataSettings {
             domain: self.domain.or(base.domain),
             eps_per_feature: self.eps_per_feature.or(base.eps_per_feature),
             label_column: self.label_column.or(base.label_column),
+            drop_columns: self.drop_columns.or(base.drop_columns),
             labels: self.labels.or(base.labels),
             labels_file: self.labels_file.or(base.labels_file),
             inputs_array: self.inputs_array.or(base.inputs_array),
             labels_array: self.labels_array.or(base.labels_array),
             layout: self.layout.or(base.layout),
+            accept: self.accept.or(base.accept),
         }
     }
 
@@ -130,7 +161,7 @@ impl DataSettings {
             }
             "domain" => {
                 let domain = domain(value).filter(|d| d.iter().all(|(low, high)| low <= high));
-                let expected = "a pair [lowest, highest], or a list of such pairs";
+                let expected = "a pair of the lowest and the highest valid value, a list of such pairs, or none";
                 self.domain = Some(domain.ok_or_else(|| wrong(expected))?);
             }
             "eps_per_feature" => {
@@ -139,11 +170,18 @@ impl DataSettings {
                     Some(factors.ok_or_else(|| wrong("numbers that are not negative"))?);
             }
             "labels" => {
-                let names = match value {
-                    Value::List(names) if !names.is_empty() => names.iter().map(text).collect(),
-                    _ => None,
-                };
-                self.labels = Some(names.ok_or_else(|| wrong("a list of names"))?);
+                self.labels = Some(names(value).ok_or_else(|| wrong("a list of names"))?);
+            }
+            "drop_columns" => {
+                self.drop_columns = Some(names(value).ok_or_else(|| wrong("a list of names"))?);
+            }
+            "accept" => {
+                let known = |name: String| Meant::ALL.iter().find(|(known, _)| *known == name);
+                let meant = names(value).and_then(|names| {
+                    names.into_iter().map(|name| Some(known(name)?.1)).collect::<Option<Vec<_>>>()
+                });
+                let expected = "a list out of large-eps, outside-domain and counting-column";
+                self.accept = Some(meant.ok_or_else(|| wrong(expected))?);
             }
             "layout" => {
                 self.layout = Some(match text(value).as_deref() {
@@ -182,8 +220,19 @@ fn numbers(value: &Value) -> Option<Vec<Rational>> {
     }
 }
 
-/// A pair, or a list of pairs.
+/// A list of at least one.
+fn names(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::List(names) if !names.is_empty() => names.iter().map(text).collect(),
+        _ => None,
+    }
+}
+
+/// A pair, a list of pairs, or none.
 fn domain(value: &Value) -> Option<Vec<(Rational, Rational)>> {
+    if text(value).as_deref() == Some("none") {
+        return Some(Vec::new());
+    }
     let pair = |value: &Value| match value {
         Value::List(ends) => match ends.as_slice() {
             [low, high] => Some((number(low)?, number(high)?)),

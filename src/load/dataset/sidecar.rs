@@ -21,6 +21,10 @@ impl Value {
         match self {
             Value::Text(text) => format!("'{text}'"),
             Value::Number(text) => text.clone(),
+            Value::List(values) if values.len() <= 4 => {
+                let each: Vec<String> = values.iter().map(Self::describe).collect();
+                each.join(",").replace('\'', "")
+            }
             Value::List(values) => format!("a list of {}", values.len()),
             Value::Other(kind) => (*kind).to_owned(),
         }

@@ -105,7 +105,7 @@ fn column_major_arrays_are_put_in_rows() {
     let y = npy("<f4", "False", "(2, 1)", &[0; 8]);
     let archive = npz(&[("images", x), ("labels", y)]);
     let error = refusal(&[("d.npz", &archive)], "d.npz");
-    assert!(matches!(error, DatasetError::Unscaled { most: 7, .. }));
+    assert!(matches!(error, DatasetError::Unscaled { high: 7.0, .. }));
     let set = Folder::with(&[("d.npz", &archive), ("d.toml", b"scale = 1")]);
     let set = set.load("d.npz").unwrap();
     assert_eq!(set.shape(), [2, 2]);
@@ -183,7 +183,7 @@ fn damaged_files_are_refused() {
     assert!(matches!(of(&nan), E::NotFinite { row: 1, column, .. } if column == "1"));
     let alone = refusal(&[("t-images-idx3", &idx(8, &[1, 1], &[0]))], "t-images-idx3");
     assert!(matches!(alone, E::MissingLabels(_)));
-    assert!(matches!(refusal(&[("d.bin", b"hello")], "d.bin"), E::UnknownFormat(_)));
+    assert!(matches!(refusal(&[("d.bin", b"hello")], "d.bin"), E::UnknownFormat { .. }));
 
     let of = |bytes: Vec<u8>| refusal(&[("d.npy", &bytes)], "d.npy");
     assert!(matches!(of(b"NUMPY".to_vec()), E::Magic { .. }));
@@ -198,8 +198,8 @@ fn damaged_files_are_refused() {
     let of = |bytes: Vec<u8>| refusal(&[("d.npz", &bytes)], "d.npz");
     assert!(matches!(of(b"PK\x03\x04".to_vec()), E::Archive { .. }));
     let one = || npy("|u1", "False", "(1, 1)", &[0]);
-    let missing = of(npz(&[("data", one()), ("y", one())]));
-    assert!(matches!(missing, E::MissingArray { available, .. } if available == "data, y"));
+    let missing = of(npz(&[("p", one()), ("q", one())]));
+    assert!(matches!(missing, E::MissingArray { available, .. } if available == "p, q"));
     let negative = npy("|i1", "False", "(1,)", &[0xff]);
     assert!(matches!(of(npz(&[("x", one()), ("y", negative)])), E::Label { row: 0, .. }));
     let half = npy("<f4", "False", "(1,)", &0.5f32.to_le_bytes());
@@ -211,11 +211,25 @@ fn damaged_files_are_refused() {
 }
 
 #[test]
+fn two_arrays_of_other_names_are_told_apart_by_their_shapes() {
+    let inputs = npy("<f4", "False", "(2, 2)", &[0.5f32.to_le_bytes(); 4].concat());
+    let labels = npy("|u1", "False", "(2,)", &[1, 0]);
+    for names in [["a", "b"], ["b", "a"]] {
+        let archive = npz(&[(names[0], inputs.clone()), (names[1], labels.clone())]);
+        let set = Folder::with(&[("d.npz", &archive)]).load("d.npz").unwrap();
+        assert_eq!((set.shape(), set.labels()), (&[2][..], &[1, 0][..]));
+    }
+    let three = [("a", inputs.clone()), ("b", labels), ("c", inputs)];
+    let error = refusal(&[("d.npz", &npz(&three))], "d.npz").to_string();
+    assert!(error.contains("it has a, b, c; inputs_array (--inputs-array NAME)"), "{error}");
+}
+
+#[test]
 fn wrong_tables_are_refused() {
     use DatasetError as E;
     let of = |text: &str| refusal(&[("d.csv", text.as_bytes())], "d.csv");
     let missing = of("a,b\n1,2\n");
-    assert!(matches!(missing, E::MissingLabelColumn { columns, .. } if columns == "a, b"));
+    assert!(matches!(missing, E::MissingColumn { columns, .. } if columns == "a, b"));
     assert!(matches!(of("a,label\n"), E::Empty(_)));
     assert!(matches!(of("label\n1\n"), E::Empty(_)));
     assert!(matches!(of("a,label\n1,0\n1\n"), E::Ragged { line: 3, found: 1, expected: 2, .. }));
@@ -231,7 +245,7 @@ fn wrong_tables_are_refused() {
 #[test]
 fn wrong_settings_are_refused() {
     use DatasetError as E;
-    let table = b"a,b,c,label\n1,2,3,2\n";
+    let table = b"a,b,c,label\n1.5,2,3,2\n";
     let of = |toml: &str| refusal(&[("d.csv", table), ("d.toml", toml.as_bytes())], "d.csv");
     assert!(matches!(of("scale = "), E::Sidecar { .. }));
     assert!(matches!(of("skale = 1"), E::UnknownField { field, .. } if field == "skale"));
@@ -263,7 +277,7 @@ fn wrong_settings_are_refused() {
     assert!(matches!(length, E::SettingLength { found: 2, features: 3, .. }));
     let range = of("labels = ['x', 'y']");
     assert!(matches!(range, E::LabelRange { row: 0, label: 2, classes: 2, .. }));
-    assert!(matches!(of("label_column = 'z'"), E::MissingLabelColumn { .. }));
+    assert!(matches!(of("label_column = 'z'"), E::MissingColumn { .. }));
     let both: [(&str, &[u8]); 3] = [("d.csv", table), ("d.toml", b""), ("d.json", b"{}")];
     assert!(matches!(refusal(&both, "d.csv"), E::TwoSidecars { .. }));
     let json: [(&str, &[u8]); 2] = [("d.csv", table), ("d.json", b"{\"scale\": [1, {}]}")];
@@ -283,20 +297,28 @@ fn what_a_file_expands_to_counts_towards_memory() {
     // A byte takes a byte, in an archive and out of it.
     let x = |n: usize, order| npy("|u1", order, &format!("({n}, 2)"), &vec![7; 2 * n]);
     let archive = npz(&[("x", x(500_000, "False"))]);
-    let read = npz::from_archive(file, &archive, &["x"], &small()).unwrap();
+    let read = npz::from_archive(file, &archive, (&["x"], "inputs_array"), &small()).unwrap();
     assert_eq!(read.values.len(), 1_000_000);
     memory(
-        npz::from_archive(file, &npz(&[("x", x(600_000, "False"))]), &["x"], &small()).unwrap_err(),
+        npz::from_archive(
+            file,
+            &npz(&[("x", x(600_000, "False"))]),
+            (&["x"], "inputs_array"),
+            &small(),
+        )
+        .unwrap_err(),
     );
     memory(npy::parse(file, x(600_000, "True"), &small()).unwrap_err());
     memory(idx::parse(file, &idx(8, &[1 << 21], &[0; 1 << 21]), &small()).unwrap_err());
     let labels = npy::parse(file, npy("|u1", "False", "(200000,)", &[1; 200_000]), &small());
     memory(labels.unwrap().into_labels(file, &small()).unwrap_err());
     let table = |cells: usize| format!("a,label\n{}", "1,0\n".repeat(cells));
-    assert!(csv::parse(file, table(1000).as_bytes(), None, None, &small()).is_ok());
-    memory(csv::parse(file, table(80_000).as_bytes(), None, None, &small()).unwrap_err());
+    assert!(csv::parse(file, table(1000).as_bytes(), &DataSettings::default(), &small()).is_ok());
+    memory(
+        csv::parse(file, table(80_000).as_bytes(), &DataSettings::default(), &small()).unwrap_err(),
+    );
     let long = format!("a,label\n{}", "1e4999,0\n".repeat(600));
-    memory(csv::parse(file, long.as_bytes(), None, None, &small()).unwrap_err());
+    memory(csv::parse(file, long.as_bytes(), &DataSettings::default(), &small()).unwrap_err());
     // A gzipped gigabyte of zeros is a megabyte.
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     for _ in 0..1200 {
@@ -331,10 +353,10 @@ proptest! {
         let budget = Budget::new(0);
         let _ = npy::parse(file, mutate(x.clone()), &budget);
         let archive = mutate(npz(&[("x", x)]));
-        let _ = npz::from_archive(file, &archive, &["x"], &budget);
+        let _ = npz::from_archive(file, &archive, (&["x"], "inputs_array"), &budget);
         let _ = idx::parse(file, &mutate(idx(0x0c, &[2, 2], &[0; 16])), &budget);
         let table = mutate(b"a,label\n1.5,0\n\"2e3\",1\n".to_vec());
-        let _ = csv::parse(file, &table, None, None, &budget);
+        let _ = csv::parse(file, &table, &DataSettings::default(), &budget);
         let toml = mutate(b"scale = \"1/255\"\nmean = [0.5, 1]\ndomain = [[0, 1]]\n".to_vec());
         let source = |name: &str, bytes| SourceFile { path: name.into(), bytes, sha256: String::new(), stored: 0 };
         let _ = DataSettings::from_sidecar(&source("d.toml", toml));

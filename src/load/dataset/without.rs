@@ -13,10 +13,18 @@ pub(super) mod npz {
     use crate::load::budget::Budget;
     use crate::load::dataset::array::Array;
 
+    pub(in crate::load::dataset) fn by_shape(
+        file: &Path,
+        _: &[u8],
+        _: &Budget,
+    ) -> Result<Option<(Array, Array)>, DatasetError> {
+        Err(super::absent(file, "npz"))
+    }
+
     pub(in crate::load::dataset) fn from_archive(
         file: &Path,
         _: &[u8],
-        _: &[&str],
+        _: (&[&str], &'static str),
         _: &Budget,
     ) -> Result<Array, DatasetError> {
         Err(super::absent(file, "npz"))
@@ -27,15 +35,15 @@ pub(super) mod npz {
 pub(super) mod csv {
     use super::{DatasetError, Path};
     use crate::load::budget::Budget;
-    use crate::load::dataset::array::Array;
+    use crate::load::dataset::DataSettings;
+    use crate::load::dataset::files::Labelled;
 
     pub(in crate::load::dataset) fn parse(
         file: &Path,
         _: &[u8],
-        _: Option<&str>,
-        _: Option<&[String]>,
+        _: &DataSettings,
         _: &Budget,
-    ) -> Result<(Array, Vec<usize>), DatasetError> {
+    ) -> Result<Labelled, DatasetError> {
         Err(super::absent(file, "tables"))
     }
 }

@@ -5,7 +5,7 @@ use crate::audit::{
     AttackPlan, Exact, FileRecord, MethodPlan, Plan, ProofPlan, RadiusPlan, SemanticKind,
     SemanticPlan,
 };
-use crate::report::{AttackRecord, Tool};
+use crate::report::{AsRead, AttackRecord, Tool};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -95,6 +95,15 @@ pub(crate) struct AuditData {
     pub(crate) radius_up_to: Exact,
     /// The dataset whose inputs the models should be unsure about.
     pub(crate) outside: Option<String>,
+}
+
+/// What a first look at a model and a dataset says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SubjectLook {
+    pub(crate) model: String,
+    pub(crate) data: String,
+    /// What the numbers are and mean, and what may be wrong.
+    pub(crate) as_read: AsRead,
 }
 
 /// A semantic perturbation.
@@ -224,6 +233,9 @@ pub(crate) struct Setup {
     pub(crate) timeout: Option<f64>,
     pub(crate) models: Vec<AuditModel>,
     pub(crate) data: Vec<AuditData>,
+    /// One a model and dataset; absent in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) looks: Vec<SubjectLook>,
     pub(crate) attacks: Vec<AttackSetup>,
     /// Attacks in the Euclidean norm.
     pub(crate) l2_attacks: Vec<AttackSetup>,
@@ -242,7 +254,12 @@ pub(crate) struct Setup {
 
 impl Setup {
     /// The setup of a plan whose files were read.
-    pub(crate) fn new(plan: &Plan, models: Vec<AuditModel>, data: Vec<AuditData>) -> Self {
+    pub(crate) fn new(
+        plan: &Plan,
+        models: Vec<AuditModel>,
+        data: Vec<AuditData>,
+        looks: Vec<SubjectLook>,
+    ) -> Self {
         Self {
             schema_version: crate::report::SCHEMA_VERSION,
             command: "audit".to_owned(),
@@ -252,6 +269,7 @@ impl Setup {
             timeout: plan.timeout.map(|limit| limit.as_secs_f64()),
             models,
             data,
+            looks,
             attacks: plan.attacks.iter().map(Into::into).collect(),
             l2_attacks: plan.l2_attacks.iter().map(Into::into).collect(),
             methods: plan.methods.clone(),

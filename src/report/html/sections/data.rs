@@ -7,11 +7,12 @@ use maud::{Markup, html};
 
 pub(super) fn content(context: &Context) -> Option<Markup> {
     Some(html! {
-        @for data in &context.report.setup.data { article { h3 { (data.name) } (one(data)) } }
+        @for data in &context.report.setup.data { article { h3 { (data.name) } (one(data, context)) } }
     })
 }
 
-fn one(data: &AuditData) -> Markup {
+fn one(data: &AuditData, context: &Context) -> Markup {
+    let looks = || context.report.setup.looks.iter().filter(|look| look.data == data.name);
     let last = data.used.saturating_sub(1);
     html! {
         dl.pairs {
@@ -31,6 +32,9 @@ fn one(data: &AuditData) -> Markup {
                 @if data.unit.is_empty() { "as stored" } @else { (data.unit) }
                 "; stored value × " (data.scale)
             }
+            @if let Some(look) = looks().next() {
+                dt { "Values" } dd { "stored as " (look.as_read.stored) "; from " (text::number(Some(look.as_read.range[0]))) " to " (text::number(Some(look.as_read.range[1]))) " in these units" }
+            }
             dt { "Valid range" } dd {
                 @match data.domain {
                     Some([low, high]) => { "[" (low) ", " (high) "]; perturbed inputs stay inside" },
@@ -46,6 +50,9 @@ fn one(data: &AuditData) -> Markup {
                 @for (at, epsilon) in data.epsilons.iter().enumerate() {
                     @if at > 0 { ", " } (text::radius(&epsilon.exact, epsilon.value))
                 }
+            }
+            @for look in looks() {
+                @for warning in &look.as_read.warnings { dt { "Warning" } dd { (look.model) ": " (warning) } }
             }
             @for (name, value) in &data.overrides { dt { "Setting" } dd { (name) " = " (value) } }
         }

@@ -18,6 +18,10 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
             em { "every" } " perturbation of at most ε? "
             "Certified means proved over the real numbers; broken means that a perturbed input with another class was found and verified."
         }
+        @let warnings: usize = report.setup.looks.iter().map(|look| look.as_read.warnings.len()).sum();
+        @if warnings > 0 {
+            p.note { b { (text::counted(warnings, "warning")) } " about the data: see Data." }
+        }
         (criteria(&report.criteria))
         h3 { "What becomes of the inputs at the largest radius" }
         (plot::outcome_legend())
