@@ -2,6 +2,8 @@
 //!
 //! Sums are taken in interleaved parts, in an order that depends on the processor; the a-priori charges of `num` hold for
 //! every order.
+//!
+//! What an inner loop reads while it writes is copied first: within a closure the compiler does not know that two slices are apart.
 
 use pulp::Arch;
 
@@ -142,14 +144,16 @@ pub fn relax(a: &[f64], slopes: Slopes, m: &[f64], out: &mut [f64]) -> (f64, f64
             let (mut intercepts, mut reaches) = ([0.0; LANES], [0.0; LANES]);
             let blocks = n / LANES * LANES;
             for start in (0..blocks).step_by(LANES) {
+                let mut values = [0.0; LANES];
                 for lane in 0..LANES {
                     let i = start + lane;
                     let (positive, negative) = parts(a[i]);
                     let value = if a[i] > 0.0 { positive * al[i] } else { negative * au[i] };
-                    out[i] = value;
+                    values[lane] = value;
                     intercepts[lane] += negative * t[i];
                     reaches[lane] += value.abs() * m[i];
                 }
+                out[start..start + LANES].copy_from_slice(&values);
             }
             let (mut intercept, mut reach) = (0.0, 0.0);
             for i in blocks..n {
@@ -192,17 +196,15 @@ pub fn add_gathered(w: Rows, x: &[[f64; ABREAST]], y: &mut [[f64; ABREAST]]) {
                 let weights = w.weights[range[0]..range[1]].chunks_exact(2);
                 let (mut even, mut odd) = (*y, [0.0; ABREAST]);
                 if let (&[c], &[w]) = (columns.remainder(), weights.remainder()) {
-                    let x = &x[c as usize];
-                    (0..ABREAST).for_each(|k| odd[k] += w * x[k]);
+                    let x = x[c as usize];
+                    odd = std::array::from_fn(|k| w * x[k]);
                 }
                 for (c, w) in columns.zip(weights) {
-                    let (a, b) = (&x[c[0] as usize], &x[c[1] as usize]);
-                    for k in 0..ABREAST {
-                        even[k] += w[0] * a[k];
-                        odd[k] += w[1] * b[k];
-                    }
+                    let (a, b) = (x[c[0] as usize], x[c[1] as usize]);
+                    even = std::array::from_fn(|k| even[k] + w[0] * a[k]);
+                    odd = std::array::from_fn(|k| odd[k] + w[1] * b[k]);
                 }
-                (0..ABREAST).for_each(|k| y[k] = even[k] + odd[k]);
+                *y = std::array::from_fn(|k| even[k] + odd[k]);
             }
         },
     )
@@ -214,14 +216,17 @@ pub fn add_scattered(w: Rows, a: &[[f64; ABREAST]], x: &mut [[f64; ABREAST]]) {
         #[inline(always)]
         || {
             for (range, a) in w.starts.windows(2).zip(a) {
-                if *a == [0.0; ABREAST] {
+                // What is copied cannot be what is written: only so are eight columns one instruction.
+                let a = *a;
+                if a == [0.0; ABREAST] {
                     continue;
                 }
                 let (columns, weights) =
                     (&w.columns[range[0]..range[1]], &w.weights[range[0]..range[1]]);
                 for (&c, &w) in columns.iter().zip(weights) {
                     let x = &mut x[c as usize];
-                    (0..ABREAST).for_each(|k| x[k] += w * a[k]);
+                    let before = *x;
+                    *x = std::array::from_fn(|k| before[k] + w * a[k]);
                 }
             }
         },
@@ -265,10 +270,12 @@ impl ConvGroup<'_> {
 }
 
 /// y += W x of a convolution for several columns abreast.
-pub fn add_convolved(w: ConvGroup, x: &[[f64; ABREAST]], y: &mut [[f64; ABREAST]]) {
+pub fn add_convolved(group: ConvGroup, x: &[[f64; ABREAST]], y: &mut [[f64; ABREAST]]) {
     vectorised(
         #[inline(always)]
         || {
+            // A copy, which no store through x or y can change.
+            let w = group;
             let [channels, height, width] = w.input;
             let [outputs, rows, cols] = w.output;
             let (taps, [kernel_rows, kernel_cols], step) = (w.taps(), w.kernel, w.dilation[1]);
@@ -307,10 +314,12 @@ pub fn add_convolved(w: ConvGroup, x: &[[f64; ABREAST]], y: &mut [[f64; ABREAST]
 }
 
 /// x += Wᵀ a of a convolution for several columns abreast; positions where all are 0 are passed over.
-pub fn add_convolved_back(w: ConvGroup, a: &[[f64; ABREAST]], x: &mut [[f64; ABREAST]]) {
+pub fn add_convolved_back(group: ConvGroup, a: &[[f64; ABREAST]], x: &mut [[f64; ABREAST]]) {
     vectorised(
         #[inline(always)]
         || {
+            // A copy, which no store through x or y can change.
+            let w = group;
             let [channels, height, width] = w.input;
             let [outputs, rows, cols] = w.output;
             let (taps, [kernel_rows, kernel_cols], step) = (w.taps(), w.kernel, w.dilation[1]);
