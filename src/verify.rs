@@ -1,6 +1,7 @@
 //! One query, top to bottom: attack, intervals, linear relaxations, linear programs, search; the first stage that answers
 //! decides.
 
+mod equalities;
 mod proof;
 mod stages;
 
@@ -14,6 +15,7 @@ use crate::net::{Affine, Network, Node};
 use crate::prove::{Phase, Proof};
 use crate::query::Query;
 use crate::spec::Property;
+use equalities::by_equalities;
 use stages::{Bounding, Decided};
 use std::cell::RefCell;
 use std::fmt;
@@ -230,7 +232,9 @@ pub struct Outcome {
 pub fn verify(query: &Query, settings: &Settings, cancel: &(dyn Fn() -> bool + Sync)) -> Outcome {
     let limits = limits(settings, cancel);
     let bounds = Bounds { query, settings, limits: &limits, recorded: false, watch: &|_| () };
-    by_attack(query, settings, &limits).unwrap_or_else(|| bounds.decide().0)
+    by_attack(query, settings, &limits)
+        .or_else(|| by_equalities(query, settings, &limits))
+        .unwrap_or_else(|| bounds.decide().0)
 }
 
 fn limits<'a>(settings: &Settings, cancel: &'a (dyn Fn() -> bool + Sync)) -> Limits<'a> {

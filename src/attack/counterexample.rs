@@ -2,7 +2,7 @@
 
 use crate::net::{Boxes, Matrix, Network};
 use crate::num::{Rational, exact_decimal, from_f64, round_down, round_nearest, round_up};
-use crate::spec::{Claim, HalfSpace, Polytope, Property, Region};
+use crate::spec::{HalfSpace, Polytope, Property};
 use num_traits::{Signed, Zero};
 use std::fmt::Write as _;
 
@@ -136,63 +136,92 @@ pub fn validate(
     claim: usize,
     point: &[f64],
 ) -> Option<Counterexample> {
-    let Claim { region, unsafe_set } = &property.claims[claim];
-    let found = confirm(net, unsafe_set, region, &region.project(point)?)?;
-    let appended = if property.uses_inputs { net.inputs() } else { 0 };
-    Some(Counterexample { claim, own_outputs: net.outputs() - appended, ..found })
+    let region = &property.claims[claim].region;
+    let exact = region.exact(&region.project(point)?)?;
+    confirm(net, property, claim, exact)
 }
 
-/// Encloses the output at a projected point, and looks for a polytope that holds it for certain.
+/// As [`validate`], of a real point as it is, which must lie in the claim's region.
+///
+/// # Panics
+/// As [`validate`].
+#[must_use]
+pub fn validate_exactly(
+    net: &Network,
+    property: &Property,
+    claim: usize,
+    point: Vec<Rational>,
+) -> Option<Counterexample> {
+    property.claims[claim].region.contains_exactly(&point).then_some(())?;
+    confirm(net, property, claim, point)
+}
+
+/// Encloses the output at a point of a claim's region, and looks for a polytope that holds it for certain.
 fn confirm(
     net: &Network,
-    unsafe_set: &[Polytope],
-    region: &Region,
-    projected: &[Option<f64>],
+    property: &Property,
+    claim: usize,
+    exact: Vec<Rational>,
 ) -> Option<Counterexample> {
-    let exact = region.exact(projected)?;
-    let rounded = |round: fn(&Rational) -> f64| -> Vec<f64> {
-        projected.iter().zip(&exact).map(|(x, exact)| x.unwrap_or_else(|| round(exact))).collect()
-    };
+    let unsafe_set = &property.claims[claim].unsafe_set;
+    let appended = if property.uses_inputs { net.inputs() } else { 0 };
+    let own_outputs = net.outputs() - appended;
+    let rounded = |round: fn(&Rational) -> f64| exact.iter().map(round).collect::<Vec<f64>>();
     let input = rounded(round_nearest);
     let enclosure = net.enclose(&Boxes::single(&rounded(round_down), &rounded(round_up)));
     let outputs = enclosure.node(net.output());
-    let output_box = [outputs.lower.as_slice(), outputs.upper.as_slice()].map(<[f64]>::to_vec);
-
-    let attained: Vec<(usize, f64)> = unsafe_set
-        .iter()
-        .enumerate()
-        .filter_map(|(p, polytope)| Some((p, slack(polytope, &output_box)?)))
-        .collect();
-    if attained.is_empty() {
-        return None;
+    let mut output_box = [outputs.lower.as_slice(), outputs.upper.as_slice()].map(<[f64]>::to_vec);
+    let within = |[lower, upper]: [&[f64]; 2]| {
+        let end = |j: usize, highest: bool| match j.checked_sub(own_outputs) {
+            Some(input) => Some(exact[input].clone()),
+            None => from_f64(if highest { upper[j] } else { lower[j] }),
+        };
+        attained(unsafe_set, &end)
+    };
+    let (mut found, [lower, upper]) = (within([&output_box[0], &output_box[1]]), &output_box);
+    // Where a value meets its bound no enclosure tells the two apart.
+    if found.is_empty() && !within([upper, lower]).is_empty() {
+        let outputs = net.evaluate_exactly(&exact)?;
+        found = attained(unsafe_set, &|j, _| Some(outputs[j].clone()));
+        output_box = [round_down, round_up]
+            .map(|round: fn(&Rational) -> f64| outputs.iter().map(round).collect());
     }
     let single: Vec<f32> = input.iter().map(|&x| x as f32).collect();
     let output_f32 = net.evaluate_f32(&single);
-    let (holds_in_f32, slack, polytope) = attained
+    let (holds_in_f32, slack, polytope) = found
         .into_iter()
         .map(|(p, slack)| (holds_exactly(&unsafe_set[p], &output_f32), slack, p))
         .reduce(|best, next| if (next.0, next.1) > (best.0, best.1) { next } else { best })?;
     let output = net.evaluate(&Matrix::from_column_slice(input.len(), 1, &input));
     Some(Counterexample {
-        claim: 0,
+        claim,
         polytope,
         exact,
         input,
         output: output.as_slice().to_vec(),
         output_box,
         output_f32,
-        own_outputs: net.outputs(),
+        own_outputs,
         holds_in_f32,
         slack,
     })
 }
 
-/// minₕ (bₕ − aₕ·y) over all y of the box, exactly and then rounded down; `None` where some y may lie outside the polytope.
-fn slack(polytope: &Polytope, [lower, upper]: &[Vec<f64>; 2]) -> Option<f64> {
+/// The polytopes that outputs between ends lie in, and their slack there.
+fn attained(
+    unsafe_set: &[Polytope],
+    end: &dyn Fn(usize, bool) -> Option<Rational>,
+) -> Vec<(usize, f64)> {
+    unsafe_set.iter().enumerate().filter_map(|(p, set)| Some((p, slack(set, end)?))).collect()
+}
+
+/// minₕ (bₕ − aₕ·y) over all y between ends, of which the second argument asks for the upper one, exactly and then rounded down; `None` where
+/// some y may lie outside the polytope.
+fn slack(polytope: &Polytope, end: &dyn Fn(usize, bool) -> Option<Rational>) -> Option<f64> {
     polytope.iter().try_fold(f64::INFINITY, |least, half| {
         let mut slack = from_f64(half.bound_down)?;
         for &(j, a) in &half.coefficients {
-            slack -= from_f64(a)? * from_f64(if a > 0.0 { upper[j] } else { lower[j] })?;
+            slack -= from_f64(a)? * end(j, a > 0.0)?;
         }
         let inside = if half.strict { slack.is_positive() } else { !slack.is_negative() };
         inside.then(|| least.min(round_down(&slack)))
@@ -217,6 +246,7 @@ mod tests {
     use super::*;
     use crate::net::NetworkBuilder;
     use crate::num::parse_rational;
+    use crate::spec::{Claim, Region};
 
     /// The network x ↦ max(x, 0) at an input that is fixed, with y ≤ b or −y ≤ −b unsafe.
     fn attained(x: &str, a: f64, bound: f64) -> bool {

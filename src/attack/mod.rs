@@ -26,7 +26,7 @@ mod settings;
 mod square;
 mod suite;
 
-pub use counterexample::{Counterexample, validate};
+pub use counterexample::{Counterexample, validate, validate_exactly};
 pub use masking::{Gradients, Ladder, Masking, Sign, probe_gradients};
 pub use minimum::minimum_norm;
 pub use random::SplitMix64;

@@ -52,6 +52,11 @@ impl<'a> Functionals<'a> {
         self.polytopes.len()
     }
 
+    /// Every half-space of every polytope, with its functional.
+    pub fn half_spaces(&self) -> impl Iterator<Item = (usize, &'a HalfSpace)> + '_ {
+        self.polytopes.iter().flatten().copied()
+    }
+
     /// Whether the claim has no half-space at all (then it is either empty or cannot be refuted by bounds).
     #[must_use]
     pub fn is_empty(&self) -> bool {

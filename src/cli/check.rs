@@ -257,7 +257,7 @@ fn one(
         let bytes = fs::read(&proof).map_err(|error| format!("{}: {error}", proof.display()))?;
         unchanged(&proof, &sha256_hex(&bytes), &[&entry.proof_sha256, of_proof])?;
         let accepted = question
-            .check(bytes.as_slice(), arguments.arith)
+            .check_ties(&bytes, arguments.arith)
             .map_err(|rejected| rejected.to_string())?;
         Ok((accepted.leaves(), accepted.lines()))
     };

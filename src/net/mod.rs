@@ -4,6 +4,7 @@ mod conv;
 mod dense;
 mod enclosure;
 mod evaluate;
+mod exact;
 pub mod gemm;
 mod graph;
 pub mod kernel;

@@ -135,18 +135,42 @@ impl Question {
         certus_check::check(&self.0, proof, mode)
     }
 
+    /// As [`Self::check`], in exact arithmetic too where roundings may be why the proof is rejected: of strict half-spaces, of which a bound
+    /// that meets them exactly is enough.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_ties(&self, proof: &[u8], mode: Mode) -> Result<Accepted, Rejected> {
+        self.check(proof, mode).or_else(|rejected| match self.has_ties(mode) {
+            true => self.check(proof, Mode::Exact),
+            false => Err(rejected),
+        })
+    }
+
+    /// Whether exact arithmetic may accept what this one rejects, for a bound that is met exactly.
+    fn has_ties(&self, mode: Mode) -> bool {
+        let mut halves = self.0.cases().iter().flat_map(|case| &case.half_spaces);
+        mode == Mode::Outward && halves.any(|half| half.strict)
+    }
+
     /// Writes the proof and has what is written checked; with it, the bytes of the text. Nothing is kept of a rejected proof.
     fn accept(&self, proof: &Proof, wish: &Wish) -> Result<(Accepted, u64), NotProved> {
         (wish.watch)(Phase::Write);
-        let check = |reader: stream::Reader| {
-            (wish.watch)(Phase::Check);
-            let verdict = self.check(reader, wish.mode);
-            (wish.watch)(Phase::Write);
-            verdict
+        let by = |mode: Mode| {
+            let check = |reader: stream::Reader| {
+                (wish.watch)(Phase::Check);
+                let verdict = self.check(reader, mode);
+                (wish.watch)(Phase::Write);
+                verdict
+            };
+            match wish.keep {
+                None => stream::through_pipe(proof, check),
+                Some(file) => stream::through_file(proof, file, check),
+            }
         };
-        match wish.keep {
-            None => stream::through_pipe(proof, check),
-            Some(file) => stream::through_file(proof, file, check),
+        match by(wish.mode) {
+            Err(NotProved::Rejected(_)) if self.has_ties(wish.mode) => by(Mode::Exact),
+            written => written,
         }
     }
 }

@@ -272,6 +272,18 @@ impl Region {
             && (self.is_box() || exact().is_some_and(|x| self.holds(&x)))
     }
 
+    /// Whether a real point lies in the exact region: of an interval that holds no double, the number that [`Self::exact`] names.
+    #[must_use]
+    pub fn contains_exactly(&self, x: &[Rational]) -> bool {
+        let mut between = self.between.iter();
+        let inside = |(x, [a, b]): (&Rational, &[f64; 2])| match (from_f64(*a), from_f64(*b)) {
+            _ if a > b => between.next().is_some_and(|(_, number)| number.to_rational() == *x),
+            (Some(a), Some(b)) => a <= *x && *x <= b,
+            _ => false,
+        };
+        x.len() == self.dimension() && x.iter().zip(&self.inner).all(inside) && self.holds(x)
+    }
+
     /// How far out in its ball a point lies, exactly: the [size](Norm::size) of (x − c) / r. `None` where the point has another
     /// dimension, differs in a fixed feature or leaves the box, and of a region that is no part of a ball.
     #[must_use]

@@ -2,12 +2,13 @@
 
 use super::{
     AssuranceLevel, Bounds, Certificate, Outcome, Reason, Settings, Stage, Verdict, by_attack,
-    falsified, in_region, limits,
+    by_equalities, falsified, in_region, limits,
 };
 use crate::branch::{Answer, Limits};
 use crate::prove::{Ask, Mode, NotProved, Phase, Proof, Proved, Wish};
 use crate::query::Query;
 use std::path::Path;
+use std::time::Instant;
 
 /// How a proof is wanted.
 #[derive(Clone, Copy)]
@@ -71,12 +72,24 @@ fn by_proof(
 ) -> (Outcome, Option<Result<Proved, NotProved>>) {
     let watch = wish.watch;
     let mut bounds = Bounds { query, settings, limits, recorded: true, watch };
+    // Of the whole question there is a proof; the reduced one tells sooner what it should show.
+    let part = limits.left().map_or(limits.deadline, |left| Instant::now().checked_add(left / 4));
+    let domains = limits.domains.min(REDUCED_DOMAINS);
+    let reduced = by_equalities(query, settings, &Limits { deadline: part, domains, ..*limits });
+    if let Some(outcome) =
+        reduced.as_ref().filter(|known| matches!(known.verdict, Verdict::Falsified(_)))
+    {
+        return (outcome.clone(), None);
+    }
     let (mut outcome, mut proof) = bounds.decide();
     let passed = |outcome: &Outcome| {
         let Verdict::Unknown(unknown) = &outcome.verdict else { return None };
         matches!(unknown.reason, Reason::TimeLimit | Reason::Cancelled).then_some(unknown.reason)
     };
-    if matches!(outcome.verdict, Verdict::Unknown(_)) && passed(&outcome).is_none() {
+    let known = reduced.filter(|known| matches!(known.verdict, Verdict::Certified(_)));
+    if let Some(known) = known.filter(|_| matches!(outcome.verdict, Verdict::Unknown(_))) {
+        (outcome, proof) = (known, Some(Proof::unknown(query)));
+    } else if matches!(outcome.verdict, Verdict::Unknown(_)) && passed(&outcome).is_none() {
         // A search that is not recorded clips more.
         bounds.recorded = false;
         (outcome, _) = bounds.decide();
@@ -113,6 +126,9 @@ fn by_proof(
         }
     }
 }
+
+/// Domains that equations may take where a proof is wanted: what they prove, the whole question must prove again.
+const REDUCED_DOMAINS: usize = 100_000;
 
 /// Looks for a proof without an attack before, and without asking the checker about it: the outcome of bounds and search, recorded, and what
 /// proves it, if it holds and that fits into memory.

@@ -13,7 +13,9 @@ use crate::branch::{
 use crate::lp::milp::{self, MilpAnswer, MilpSolver};
 use crate::lp::{self, Clarabel};
 use crate::net::{Matrix, Network};
-use crate::spec::Property;
+use crate::num::{Rational, from_f64, round_down};
+use crate::spec::{Claim, HalfSpace, Property};
+use num_traits::Zero;
 use std::time::{Duration, Instant};
 
 /// How far bounds of one claim got.
@@ -62,6 +64,8 @@ struct Known<'a> {
     lows: Vec<f64>,
     /// By how much a bound of each must exceed its target, that a checker does not doubt it; 0 where nothing is recorded.
     spares: Vec<f64>,
+    /// The functionals that plain intervals bound best in exact arithmetic.
+    met: Vec<usize>,
     record: Option<Record>,
 }
 
@@ -98,6 +102,7 @@ impl<'a> Bounding<'a> {
         let mut known = Known {
             lows: vec![f64::NEG_INFINITY; functionals.len()],
             spares: vec![0.0; functionals.len()],
+            met: Vec::new(),
             record: self.recorded.then(Record::default),
             functionals,
         };
@@ -140,6 +145,9 @@ impl<'a> Bounding<'a> {
                 },
                 _ => {
                     known.raise(analysis, stage);
+                    if stage == Stage::Ibp {
+                        known.meet(self.net, claim);
+                    }
                     None
                 }
             };
@@ -258,6 +266,33 @@ impl Known<'_> {
         }
     }
 
+    /// Bounds exactly what misses a strict half-space by so little that rounding may be why.
+    fn meet(&mut self, net: &Network, claim: &Claim) {
+        let near = |half: &HalfSpace, low: f64| {
+            let distance = half.bound_up - low;
+            half.strict && distance > 0.0 && distance < SURE * (1.0 + half.bound_up.abs())
+        };
+        if !self.functionals.half_spaces().any(|(column, half)| near(half, self.lows[column])) {
+            return;
+        }
+        let ends = claim.region.lower().iter().zip(claim.region.upper());
+        let ends = ends.map(|(&l, &u)| Some([from_f64(l)?, from_f64(u)?]));
+        let Some(outputs) = ends.collect::<Option<_>>().and_then(|x| net.enclose_exactly(x)) else {
+            return;
+        };
+        for (column, low) in self.lows.iter_mut().enumerate() {
+            let terms = self.functionals.matrix.column(column);
+            let terms = terms.iter().zip(&outputs).map(|(&a, [l, u])| {
+                from_f64(a).map_or_else(Rational::zero, |w| w * if a < 0.0 { u } else { l })
+            });
+            let exact = round_down(&terms.sum());
+            if exact > *low {
+                *low = exact;
+                self.met.push(column);
+            }
+        }
+    }
+
     /// Raises them by optimised slopes; whether linear programs could still prove the claim.
     fn climb(&mut self, analysis: &Analysis) -> bool {
         let before = self.functionals.open_polytopes(&self.lows);
@@ -326,7 +361,7 @@ impl Known<'_> {
                 let (polytopes, how) = (Box::default(), Refutation::default());
                 record.tree.line(0, Line::Refute { polytopes, how });
             } else {
-                record.at_once = refuted_at_once(analysis, functionals, &swept.bounds);
+                record.at_once = refuted_at_once(analysis, functionals, &swept.bounds, &self.met);
             }
         }
         if stage == Stage::Crown {
@@ -356,6 +391,7 @@ fn refuted_at_once(
     analysis: &Analysis,
     functionals: &Functionals,
     lows: &[f64],
+    met: &[usize],
 ) -> Vec<(usize, Refutation)> {
     let at = analysis.net.output();
     let intervals = analysis.sweep().interval(at, &functionals.matrix, &vec![0; functionals.len()]);
@@ -370,7 +406,11 @@ fn refuted_at_once(
         let (half, hints) = if let Some((half, _)) = excluded(lows) {
             (half, in_full(Hints::default(), Ends::all(analysis), 0, true))
         } else {
-            let (half, column) = excluded(&intervals.bounds)?;
+            let met = || {
+                let half = polytope.halves.iter().position(|half| met.contains(&half.0))?;
+                Some((half, polytope.halves[half].0))
+            };
+            let (half, column) = excluded(&intervals.bounds).or_else(met)?;
             (half, ended(analysis, &intervals, column))
         };
         Some((polytope.index, Refutation { weights: [(half, 1.0)].into(), hints }))

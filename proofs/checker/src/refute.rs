@@ -142,15 +142,21 @@ impl<A: Arithmetic> Context<'_, A> {
                 }
                 self.lift(state, hints, lane, &mut batch)?;
             }
-            let numbers = chunk.iter().flat_map(|lane| &lane.tasks);
-            for (at, bound) in numbers.zip(sweep(&self.arithmetic, &relaxed, &mut batch)) {
-                done[*at] |= bound > 0.0;
+            let numbers = chunk.iter().flat_map(|lane| lane.tasks.iter().map(move |at| (lane, at)));
+            for ((lane, at), bound) in numbers.zip(sweep(&self.arithmetic, &relaxed, &mut batch)) {
+                done[*at] |= bound > 0.0 || (bound == 0.0 && self.is_strict(lane));
             }
         }
         match done.iter().position(|d| !d) {
             Some(at) => Err(Reason::BoundTooWeak { case: tasks[at].0 }),
             None => Ok(()),
         }
+    }
+
+    /// Whether every point of the case makes the lane's weighted sum negative, and not only 0 or less.
+    fn is_strict(&self, lane: &Lane) -> bool {
+        let halves = &self.statement.cases()[lane.case].half_spaces;
+        lane.weights.iter().any(|(h, w)| *w > 0.0 && halves[*h].strict)
     }
 
     /// A lane for each case of the tasks that are `wanted`, and for each way to refute it.

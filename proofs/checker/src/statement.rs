@@ -16,11 +16,12 @@ pub enum Port {
     Y(usize),
 }
 
-/// `Σ coefficient · port ≤ right`.
+/// `Σ coefficient · port ≤ right`, or `< right`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HalfSpace {
     pub terms: Vec<(Port, f64)>,
     pub right: f64,
+    pub strict: bool,
 }
 
 /// A box of inputs and a polytope: the unsafe points (x, y) of one disjunct.

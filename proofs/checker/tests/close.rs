@@ -249,3 +249,30 @@ fn written_slopes_count_on_neurons_that_are_active() {
         }
     }
 }
+
+/// y = x on [0, 1] never is above 1; what may be 1 is reached there. Only exact arithmetic sees the difference, and only of a strict
+/// half-space.
+#[test]
+fn a_strict_bound_may_be_met() {
+    let model = Model::new(&[1, 1]).f64s("w", &[1, 1], &[1.0]).node("MatMul x w -> y").bytes();
+    let of = |unsafe_set: &str| {
+        let property = format!(
+            "(declare-const X_0 Real)(declare-const Y_0 Real)\
+             (assert (>= X_0 0))(assert (<= X_0 1)){unsafe_set}"
+        );
+        Statement::from_bytes(&model, property.as_bytes()).unwrap()
+    };
+    let weak = || Some(Reason::BoundTooWeak { case: 0 });
+    let (strict, closed) = (of("(assert (> Y_0 1))"), of("(assert (>= Y_0 1))"));
+    assert_eq!(rejected(&strict, &["refute 0", "leaf"], Mode::Exact), None);
+    assert_eq!(rejected(&closed, &["refute 0", "leaf"], Mode::Exact), weak());
+    // A sum is strict where a strict half-space is part of it.
+    let both = of("(assert (> Y_0 1))(assert (>= (+ Y_0 X_0) 2))");
+    for (weights, expected) in [("0", None), ("0:0x1p0 1:0x1p0", None), ("1", weak())] {
+        let line = format!("refute 0 using {weights}");
+        assert_eq!(rejected(&both, &[&line, "leaf"], Mode::Exact), expected, "{weights}");
+    }
+    assert_eq!(rejected(&both, &["refute 0 using 0:0x0p0 1", "leaf"], Mode::Exact), weak());
+    assert_eq!(rejected(&of("(assert (< Y_0 0))"), &["refute 0", "leaf"], Mode::Exact), None);
+    assert_eq!(rejected(&of("(assert (> Y_0 0.75))"), &["refute 0", "leaf"], Mode::Exact), weak());
+}

@@ -12,6 +12,7 @@ mod softplus;
 mod unary;
 
 use super::{Affine, Boxes, Matrix, NodeId};
+use crate::num::Rational;
 use std::ops::Deref;
 
 pub use relu::{default_in_doubt, default_slope, upper_slope};
@@ -85,6 +86,11 @@ pub trait Operator: Sync {
 
     /// The value at one element's operands, rounded.
     fn at(&self, x: &[f64]) -> f64;
+
+    /// The exact range over one element's intervals of exact operands; `None` where it is no rational, or is not known.
+    fn exact(&self, _x: &[&[Rational; 2]]) -> Option<[Rational; 2]> {
+        None
+    }
 
     /// Values at batches of operands, rounded.
     fn values(&self, x: &[&Matrix]) -> Matrix;

@@ -2,7 +2,7 @@
 
 use super::{Operator, Relaxation};
 use crate::net::{Boxes, Matrix};
-use crate::num::{mul_down, mul_up};
+use crate::num::{Rational, mul_down, mul_up};
 
 /// x · y.
 #[derive(Debug)]
@@ -15,6 +15,11 @@ impl Operator for Product {
 
     fn at(&self, x: &[f64]) -> f64 {
         x[0] * x[1]
+    }
+
+    fn exact(&self, x: &[&[Rational; 2]]) -> Option<[Rational; 2]> {
+        let corners = || x[0].iter().flat_map(|a| x[1].iter().map(move |b| a * b));
+        corners().min().zip(corners().max()).map(|(low, high)| [low, high])
     }
 
     fn values(&self, x: &[&Matrix]) -> Matrix {

@@ -2,7 +2,8 @@
 
 use super::Line;
 use super::unary::Unary;
-use crate::num::{inflate, nan_to};
+use crate::num::{Rational, inflate, nan_to};
+use num_traits::Signed;
 
 /// 1 / x.
 #[derive(Debug)]
@@ -11,6 +12,10 @@ pub struct Reciprocal;
 impl Unary for Reciprocal {
     fn value(&self, x: f64) -> f64 {
         x.recip()
+    }
+
+    fn exact(&self, l: &Rational, u: &Rational) -> Option<[Rational; 2]> {
+        (l.is_positive() || u.is_negative()).then(|| [u.recip(), l.recip()])
     }
 
     fn value_f32(&self, x: f32) -> f32 {

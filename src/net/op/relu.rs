@@ -2,7 +2,8 @@
 
 use super::unary::Unary;
 use super::{Line, Splits};
-use crate::num::{mul_up, nan_to};
+use crate::num::{Rational, mul_up, nan_to};
+use num_traits::{Signed, Zero};
 
 /// max(x, 0).
 #[derive(Debug)]
@@ -15,6 +16,10 @@ impl Unary for Relu {
 
     fn value(&self, x: f64) -> f64 {
         x.max(0.0)
+    }
+
+    fn exact(&self, l: &Rational, u: &Rational) -> Option<[Rational; 2]> {
+        Some([l, u].map(|x| if x.is_negative() { Rational::zero() } else { x.clone() }))
     }
 
     /// The derivative at 0 is taken as 0, or as the leak.

@@ -2,6 +2,7 @@
 
 use super::{Line, Operator, Relaxation, Splits};
 use crate::net::{Boxes, Matrix};
+use crate::num::Rational;
 
 /// A function f of one variable. Loops over elements call it without a detour: [`Operator`] is written for each once.
 pub trait Unary: Sync {
@@ -14,6 +15,11 @@ pub trait Unary: Sync {
 
     /// f(x), rounded.
     fn value(&self, x: f64) -> f64;
+
+    /// { f(x) : l ≤ x ≤ u } exactly, where its ends are rationals and known.
+    fn exact(&self, _l: &Rational, _u: &Rational) -> Option<[Rational; 2]> {
+        None
+    }
 
     /// f(x) in single precision.
     fn value_f32(&self, x: f32) -> f32 {
@@ -47,6 +53,11 @@ impl<F: Unary> Operator for F {
 
     fn at(&self, x: &[f64]) -> f64 {
         self.value(x[0])
+    }
+
+    fn exact(&self, x: &[&[Rational; 2]]) -> Option<[Rational; 2]> {
+        let [l, u] = x[0];
+        Unary::exact(self, l, u)
     }
 
     fn values(&self, x: &[&Matrix]) -> Matrix {

@@ -129,9 +129,9 @@ impl Parser<'_> {
                 let (left, right) = (self.linear(depth + 1)?, self.linear(depth + 1)?);
                 let (below, above) = (left.minus(&right), right.minus(&left));
                 match operator {
-                    "<=" | "<" => self.atom(below)?,
-                    ">=" | ">" => self.atom(above)?,
-                    _ => Formula::And(vec![self.atom(below)?, self.atom(above)?]),
+                    "<=" | "<" => self.atom(below, operator == "<")?,
+                    ">=" | ">" => self.atom(above, operator == ">")?,
+                    _ => Formula::And(vec![self.atom(below, false)?, self.atom(above, false)?]),
                 }
             }
             other => return self.unknown(other),
@@ -145,8 +145,8 @@ impl Parser<'_> {
         Err(self.lexer.error(format!("unknown operator `{operator}` ({known})")))
     }
 
-    /// The atom `linear ≤ 0`.
-    fn atom(&mut self, linear: Linear) -> Result<Formula, Error> {
+    /// The atom `linear ≤ 0`, or `linear < 0`: of outputs; a box is closed.
+    fn atom(&mut self, linear: Linear, strict: bool) -> Result<Formula, Error> {
         let Linear { terms, constant } = linear;
         let right = constant.negate();
         let terms: Vec<(Port, Decimal)> = terms.into_iter().filter(|(_, c)| !c.is_zero()).collect();
@@ -161,14 +161,19 @@ impl Parser<'_> {
                 };
                 Atom::Bound { input: *i as u32, upper, value }
             }
-            _ => Atom::Half(Arc::new(self.half_space(&terms, &right)?)),
+            _ => Atom::Half(Arc::new(self.half_space(&terms, &right, strict)?)),
         };
         self.take(32 + 24 * terms.len())?;
         self.atoms.push(atom);
         Ok(Formula::Atom(self.atoms.len() as u32 - 1))
     }
 
-    fn half_space(&self, terms: &[(Port, Decimal)], right: &Decimal) -> Result<HalfSpace, Error> {
+    fn half_space(
+        &self,
+        terms: &[(Port, Decimal)],
+        right: &Decimal,
+        strict: bool,
+    ) -> Result<HalfSpace, Error> {
         let exact = |shift: u32| -> Option<Vec<(Port, f64)>> {
             terms.iter().map(|(port, c)| Some((*port, c.shifted(shift).exact()?))).collect()
         };
@@ -176,7 +181,7 @@ impl Parser<'_> {
         for shift in [0, places] {
             let right = right.shifted(shift).round(true);
             if let (Some(terms), true) = (exact(shift), right.is_finite()) {
-                return Ok(HalfSpace { terms, right });
+                return Ok(HalfSpace { terms, right, strict });
             }
         }
         Err(self.lexer.error("the coefficients cannot be held exactly"))
