@@ -62,8 +62,9 @@ mod cli;
 pub use attack::{AttackKind, AttackSettings, Counterexample, attack, attack_any};
 pub use bound::{Intermediate, OutputBounds, bounds};
 pub use load::{
-    DataSettings, DataWarning, Dataset, DatasetError, LoadedNetwork, Meant, NetworkError,
-    PropertyError, WriteError, load_network, load_network_bytes, write_onnx,
+    DataSettings, DataWarning, Dataset, DatasetError, LoadSettings, LoadedNetwork, Meant,
+    NetworkError, PropertyError, WriteError, load_network, load_network_as, load_network_bytes,
+    write_onnx,
 };
 pub use net::{BuildError, LinearMap, Matrix, Network, NetworkBuilder};
 pub use num::{Rational, parse_rational};
@@ -100,9 +101,10 @@ pub mod internal {
     pub mod load {
         pub use crate::load::{
             DataSettings, Dataset, DatasetError, EncodingProblem, ExternalProblem, Layout,
-            LoadedNetwork, ModelProblem, NetworkError, NodeProblem, Problem, PropertyError,
-            SourceFile, Statement, TensorProblem, WriteError, load_network, load_network_bytes,
-            load_reference, load_statement, parse_statement, sha256_hex, write_onnx, write_vnnlib,
+            LoadSettings, LoadedNetwork, ModelProblem, NetworkError, NodeProblem, Problem,
+            PropertyError, SourceFile, Statement, TensorProblem, WriteError, load_network,
+            load_network_as, load_network_bytes, load_reference, load_statement, parse_statement,
+            sha256_hex, write_onnx, write_vnnlib,
         };
     }
     pub mod query {

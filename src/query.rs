@@ -265,9 +265,14 @@ pub struct Classifier {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ClassifierError {
-    /// A network with one output.
-    #[error("the network has one output, and a classifier has one for each class")]
+    /// A network that gives nothing but the class.
+    #[error(
+        "the network's one output is the class; a classifier's outputs are the scores of classes, or one whose sign decides"
+    )]
     OneOutput,
+    /// Outputs that cannot be those of two classes.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// Inputs or labels that are not the network's.
     #[error(transparent)]
     Data(#[from] DatasetError),
@@ -277,7 +282,8 @@ pub enum ClassifierError {
 }
 
 impl Classifier {
-    /// Folds the data's normalisation into the network, whose input has the given shape.
+    /// Folds the data's normalisation into the network, whose input has the given shape. Of one output the sign decides: class 1 where it
+    /// is positive, else class 0.
     ///
     /// # Errors
     /// Where the data are not the network's.
@@ -286,16 +292,19 @@ impl Classifier {
         input_shape: &[usize],
         data: impl Into<Arc<Dataset>>,
     ) -> Result<Self, ClassifierError> {
-        let (own, data) = (network.into(), data.into());
-        if own.outputs() < 2 {
-            return Err(ClassifierError::OneOutput);
-        }
-        data.check_against(own.inputs(), own.outputs())?;
+        let (own, data) = (Arc::unwrap_or_clone(network.into()).only_ordered()?, data.into());
+        let own = Arc::new(own);
+        let two = match (own.outputs(), own.left_out()) {
+            (1, Some(_)) => return Err(ClassifierError::OneOutput),
+            (1, None) => Arc::new(Network::clone(&own).with_two_classes()?),
+            _ => own.clone(),
+        };
+        data.check_against(two.inputs(), two.outputs())?;
         data.check_shape(input_shape)?;
         let network = match data.normalisation() {
-            None => own.clone(),
+            None => two,
             Some((mean, inverse_std)) => {
-                let folded = Network::clone(&own).with_normalisation(&mean, &inverse_std);
+                let folded = Network::clone(&two).with_normalisation(&mean, &inverse_std);
                 Arc::new(folded.map_err(ClassifierError::Normalisation)?)
             }
         };
@@ -308,7 +317,7 @@ impl Classifier {
         &self.network
     }
 
-    /// The network as its file has it, which proofs are about.
+    /// The network as its file has it, but for increasing functions at its end: the one that proofs are about.
     #[must_use]
     pub fn own(&self) -> &Arc<Network> {
         &self.own

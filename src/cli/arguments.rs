@@ -2,7 +2,7 @@
 
 use super::exit::{Failure, USAGE};
 use crate::attack::{AttackKind, AttackSettings};
-use crate::load::{DataSettings, DatasetError};
+use crate::load::{DataSettings, DatasetError, LoadSettings};
 use crate::num::{Rational, parse_rational};
 use crate::verify::{Method, Settings};
 use num_traits::{One, Signed, Zero};
@@ -35,6 +35,9 @@ impl std::ops::Deref for CampaignArguments {
 pub(super) struct CommonArguments {
     /// The network: .onnx or .nnet, gzipped or not
     pub(crate) model: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) ports: PortArguments,
 
     /// The dataset: .npz, .npy, IDX or .csv; a .toml of the same stem beside it says how to read it
     #[arg(long, value_name = "FILE")]
@@ -77,6 +80,25 @@ pub(super) struct CommonArguments {
     /// No progress on stderr
     #[arg(long, short)]
     pub(crate) quiet: bool,
+}
+
+/// What is asked of a network with several inputs or outputs.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct PortArguments {
+    /// The output that is asked about, or a tensor on the way to one [default: the only output, or the only one of floats]
+    #[arg(long, value_name = "NAME")]
+    output: Option<String>,
+
+    /// The constant that another input of the network is: NAME=FILE.npy, once for each of them
+    #[arg(long, value_name = "NAME=FILE", value_parser = constant)]
+    input: Vec<(String, PathBuf)>,
+}
+
+impl PortArguments {
+    /// The settings that these arguments stand for.
+    pub(super) fn settings(&self) -> LoadSettings {
+        LoadSettings { output: self.output.clone(), inputs: self.input.clone() }
+    }
 }
 
 /// How inputs are decided.
@@ -243,6 +265,11 @@ impl ReadingArguments {
         }
         Ok(settings)
     }
+}
+
+fn constant(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, file) = text.split_once('=').ok_or("accepted: NAME=FILE")?;
+    Ok((name.to_owned(), file.into()))
 }
 
 fn number(text: &str) -> Result<Rational, String> {

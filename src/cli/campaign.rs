@@ -5,7 +5,7 @@ use super::exit::{DATA, Failure};
 use super::progress::{Bar, Tally};
 use super::{interrupt, print, print_error};
 use crate::audit::{Ended, FileRecord, Finished, Line, Work};
-use crate::load::{Dataset, LayerInfo, LoadedNetwork, load_network};
+use crate::load::{Dataset, LayerInfo, LoadSettings, LoadedNetwork, load_network_as};
 use crate::net::Network;
 use crate::num::Rational;
 use crate::query::{Classifier, ClassifierError};
@@ -119,9 +119,28 @@ impl<'a, R: Line + Clone + Sync> Session<'a, R> {
     }
 }
 
+/// Reads a network that decides on classes: what goes into a Sigmoid at its end decides on the same ones, by its order or its sign.
+pub(super) fn load_classifier(
+    model: &Path,
+    mut ports: LoadSettings,
+) -> Result<(LoadedNetwork, LoadSettings), Failure> {
+    let mut loaded = load_network_as(model, &ports)?;
+    if let Some(logits) = loaded.logits.take() {
+        ports.output = Some(logits.clone());
+        let notes = std::mem::take(&mut loaded.notes);
+        loaded = load_network_as(model, &ports)?;
+        loaded.notes.splice(0..0, notes);
+        loaded.notes.push(format!("the final Sigmoid is dropped: '{logits}' decides on the class"));
+    }
+    if loaded.network.outputs() == 1 {
+        loaded.notes.push("one output: class 1 where it is positive, else class 0".to_owned());
+    }
+    Ok((loaded, ports))
+}
+
 /// Reads model and data, and checks that they fit.
 pub(super) fn load(common: &CommonArguments) -> Result<(Classifier, ModelRecord), Failure> {
-    let loaded = load_network(&common.model)?;
+    let (loaded, ports) = load_classifier(&common.model, common.ports.settings())?;
     let data = Dataset::load(&common.data, &common.reading.settings()?)?;
     let (sha256, external) = (loaded.identity(), external(&loaded));
     let LoadedNetwork { network, input_shape, notes, layers, .. } = loaded;
@@ -129,6 +148,8 @@ pub(super) fn load(common: &CommonArguments) -> Result<(Classifier, ModelRecord)
         file: common.model.display().to_string(),
         sha256,
         external,
+        output: ports.output.clone(),
+        constants: constants(&ports),
         inputs: network.inputs(),
         outputs: network.outputs(),
         parameters: layers.iter().map(|layer| layer.parameters).sum(),
@@ -148,7 +169,9 @@ pub(super) fn classifier(
 ) -> Result<Classifier, Failure> {
     Classifier::new(network.clone(), input_shape, data.clone()).map_err(|error| match error {
         ClassifierError::Data(error) => error.into(),
-        ClassifierError::OneOutput => Failure::new(DATA, format!("{}: {error}", model.display())),
+        ClassifierError::OneOutput | ClassifierError::Build(_) => {
+            Failure::new(DATA, format!("{}: {error}", model.display()))
+        }
         ClassifierError::Normalisation(_) => {
             Failure::new(DATA, format!("{}: {error}", data.file().display()))
         }
@@ -176,6 +199,11 @@ pub(super) fn external(loaded: &LoadedNetwork) -> Vec<FileRecord> {
         sha256: sha256.clone(),
     });
     files.collect()
+}
+
+/// The inputs that are constants, and the files that hold them.
+pub(super) fn constants(ports: &LoadSettings) -> BTreeMap<String, String> {
+    ports.inputs.iter().map(|(name, file)| (name.clone(), file.display().to_string())).collect()
 }
 
 /// Every file that a dataset was read from.

@@ -118,7 +118,10 @@ fn campaign(request: Request) -> Result<Option<(Report, bool)>, Failure> {
     let mut session =
         Session::<Row>::open(common, started, command, subject, (norm, &common.eps), record)?;
     let proofs = match session.folder.as_ref().filter(|_| proofs) {
-        Some(folder) => Some(Proofs::new(common, &classifier, folder.proofs()?)?),
+        Some(folder) => {
+            let ports = session.header.model.ports();
+            Some(Proofs::new(common, &classifier, folder.proofs()?, &ports)?)
+        }
         None => None,
     };
     let work = Campaign {

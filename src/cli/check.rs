@@ -8,7 +8,7 @@ use super::progress::Bar;
 use super::remake::{Remake, untouched};
 use super::{interrupt, print};
 use crate::audit::{VerdictName, each};
-use crate::load::{SourceFile, load_network, sha256_hex};
+use crate::load::{SourceFile, load_network_as, sha256_hex};
 use crate::prove::{Mode, Model};
 use crate::report::{CheckRow, ProofEntry, ProofFolder, csv};
 use std::collections::HashMap;
@@ -178,7 +178,8 @@ fn nothing(arguments: &Arguments, folder: &ProofFolder) -> String {
         return format!("{plain}, as no input is certified");
     }
     let file = arguments.model.clone().unwrap_or_else(|| campaign.header.model.file.clone().into());
-    let read = SourceFile::read(&file).map(|source| Model::beside(&file, &source.bytes));
+    let read = SourceFile::read(&file)
+        .map(|source| Model::beside(&file, &source.bytes, &campaign.header.model.ports()));
     match read {
         Ok(Err(error)) => format!("{plain}: {}: {error}", file.display()),
         _ => format!("{plain}, though inputs are certified: for none of them was there a proof"),
@@ -200,9 +201,13 @@ fn models(arguments: &Arguments, folder: &ProofFolder) -> Result<Models, Failure
             let failure = Failure::from(error);
             Failure::new(failure.code, failure.message + advice)
         })?;
+        let ports = folder.campaign.as_ref().map(|campaign| campaign.header.model.ports());
+        let ports = ports.unwrap_or_default();
         let same = |sha256: &str| sha256 == entry.model_sha256;
         // The hash of a network whose weights lie in other files covers these.
-        if !same(&source.sha256) && !load_network(&file).is_ok_and(|all| same(&all.identity())) {
+        if !same(&source.sha256)
+            && !load_network_as(&file, &ports).is_ok_and(|all| same(&all.identity()))
+        {
             let message = format!(
                 "{}: not the network that was proved: it or a file with its weights has changed",
                 file.display()
@@ -217,7 +222,7 @@ fn models(arguments: &Arguments, folder: &ProofFolder) -> Result<Models, Failure
             let message = format!("{}: not the network of the report", file.display());
             return Err(Failure::new(DATA, message));
         }
-        let model = Model::beside(&file, &source.bytes).map_err(|error| error.to_string());
+        let model = Model::beside(&file, &source.bytes, &ports).map_err(|error| error.to_string());
         models.insert(entry.model.clone(), model);
     }
     Ok(models)

@@ -1,9 +1,10 @@
 //! `certus inspect`: what a network file holds.
 
+use super::arguments::PortArguments;
 use super::campaign::{operators, relus};
 use super::exit::{Failure, INTERNAL};
 use super::{print, styled};
-use crate::load::load_network;
+use crate::load::load_network_as;
 use crate::report::{Inspection, SCHEMA_VERSION, Tool, inspection_text};
 use std::path::PathBuf;
 
@@ -14,6 +15,9 @@ pub(super) struct Arguments {
     /// The network: .onnx or .nnet, gzipped or not
     model: PathBuf,
 
+    #[command(flatten)]
+    ports: PortArguments,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -21,7 +25,7 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
-    let loaded = load_network(&arguments.model)?;
+    let loaded = load_network_as(&arguments.model, &arguments.ports.settings())?;
     let (network, sha256) = (&loaded.network, loaded.identity());
     let inspection = Inspection {
         schema_version: SCHEMA_VERSION,

@@ -3,7 +3,7 @@
 use super::arguments::CampaignArguments;
 use super::exit::{Failure, NO_INPUT};
 use crate::audit::{Decide, Row, Sought, VerdictName, prove};
-use crate::load::SourceFile;
+use crate::load::{LoadSettings, SourceFile};
 use crate::num::Rational;
 use crate::prove::{Model, NotProved};
 use crate::query::{Classifier, Query};
@@ -59,11 +59,12 @@ impl<'a> Proofs<'a> {
         common: &'a CampaignArguments,
         classifier: &'a Classifier,
         dir: PathBuf,
+        ports: &LoadSettings,
     ) -> Result<Self, Failure> {
         let source = SourceFile::read(&common.model)
             .map_err(|error| Failure::new(NO_INPUT, error.to_string()))?;
         let file = std::path::absolute(&common.model).unwrap_or_else(|_| common.model.clone());
-        let model = Model::beside(&common.model, &source.bytes);
+        let model = Model::beside(&common.model, &source.bytes, ports);
         let unreadable = |error| format!("{}: {error}", common.model.display());
         let problem = Mutex::new(model.as_ref().err().map(unreadable));
         Ok(Self { classifier, model, file, eps: &common.eps, dir, problem })

@@ -4,7 +4,7 @@ use super::clock::process_seconds;
 use super::exit::{Failure, NO_INPUT, OUTPUT};
 use super::interrupt;
 use super::verify::Found;
-use crate::load::SourceFile;
+use crate::load::{LoadSettings, SourceFile};
 use crate::prove::{Model, NotProved, Phase};
 use crate::query::Query;
 use crate::report::ProofRecord;
@@ -25,12 +25,12 @@ pub(super) struct Told<'a> {
 pub(super) fn verify(
     query: &Query,
     settings: &Settings,
-    files: [&Path; 2],
+    (files, ports): ([&Path; 2], &LoadSettings),
     keep: &Path,
     told: &Told,
 ) -> Result<Found, Failure> {
     let read = |file: &Path| SourceFile::read(file).map(|file| file.bytes).map_err(NotProved::Gone);
-    let ask = || Model::beside(files[0], &read(files[0])?)?.ask(&read(files[1])?);
+    let ask = || Model::beside(files[0], &read(files[0])?, ports)?.ask(&read(files[1])?);
     let laps = Mutex::new(Laps::default());
     let watch = |phase: Phase| {
         laps.lock().unwrap_or_else(PoisonError::into_inner).next(phase);

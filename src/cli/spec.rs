@@ -1,9 +1,10 @@
 //! `certus spec`: the property of one input of a dataset, as a campaign's proofs have it.
 
-use super::arguments::{ReadingArguments, epsilon};
+use super::arguments::{PortArguments, ReadingArguments, epsilon};
+use super::campaign::load_classifier;
 use super::exit::{DATA, DONE, Failure, USAGE};
 use super::{print, print_error};
-use crate::load::{Dataset, load_network};
+use crate::load::Dataset;
 use crate::num::Rational;
 use crate::spec::Norm;
 use std::path::PathBuf;
@@ -17,6 +18,9 @@ use std::path::PathBuf;
 pub(super) struct Arguments {
     /// The network: .onnx or .nnet, gzipped or not
     model: PathBuf,
+
+    #[command(flatten)]
+    ports: PortArguments,
 
     /// The dataset: .npz, .npy, IDX or .csv; a .toml of the same stem beside it says how to read it
     #[arg(long, value_name = "FILE")]
@@ -36,10 +40,10 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
-    let loaded = load_network(&arguments.model)?;
+    let loaded = load_classifier(&arguments.model, arguments.ports.settings())?.0;
     let network = &loaded.network;
     let data = Dataset::load(&arguments.data, &arguments.reading.settings()?)?;
-    data.check_against(network.inputs(), network.outputs())?;
+    data.check_against(network.inputs(), network.outputs().max(2))?;
     data.check_shape(&loaded.input_shape)?;
     if arguments.index >= data.len() {
         let file = arguments.data.display();

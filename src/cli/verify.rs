@@ -1,13 +1,13 @@
 //! `certus verify`: one property of one network.
 
-use super::arguments::{BudgetArguments, seconds};
+use super::arguments::{BudgetArguments, PortArguments, seconds};
 use super::campaign::relus;
 use super::exit::{DATA, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, UNKNOWN, UNPROVED};
 use super::prove::{self, Told};
 use super::{guarded, interrupt, print, styled};
 use crate::attack::{AttackKind, Counterexample};
 use crate::audit::VerdictName;
-use crate::load::{LoadedNetwork, load_network};
+use crate::load::{LoadSettings, LoadedNetwork, load_network_as};
 use crate::query::Query;
 use crate::report::{BenchVerdict, CounterexampleRecord, ProofRecord, QueryReport, query_text};
 use crate::verify::{Method, Outcome, Reason, Settings, Verdict, verify};
@@ -39,6 +39,9 @@ pub(super) struct Arguments {
 
     /// The property: VNN-LIB 1.0, gzipped or not
     property: PathBuf,
+
+    #[command(flatten)]
+    ports: PortArguments,
 
     /// Time limit in seconds, loading included
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
@@ -187,10 +190,10 @@ fn ask(
 ) -> Result<Result<Found, Reason>, Failure> {
     let (sender, receiver) = mpsc::channel();
     let (model, property) = (arguments.model.clone(), arguments.property.clone());
-    let keep = arguments.proof.clone();
+    let (keep, ports) = (arguments.proof.clone(), arguments.ports.settings());
     let work = move || {
         let done = guarded(AssertUnwindSafe(|| {
-            let query = load(&model, &property, &sender)?;
+            let query = load(&model, &ports, &property, &sender)?;
             settings.timeout = deadline.map(|end| end.saturating_duration_since(Instant::now()));
             if let Some(keep) = &keep {
                 let files = [model.as_path(), property.as_path()];
@@ -200,7 +203,7 @@ fn ask(
                     drop(sender.send(Event::Held(Box::new(outcome.clone()))));
                 };
                 let told = Told { checking: &checking, held: &held };
-                return prove::verify(&query, &settings, files, keep, &told);
+                return prove::verify(&query, &settings, (files, &ports), keep, &told);
             }
             Ok((verify(&query, &settings, &interrupt::stopped), None))
         }));
@@ -270,8 +273,13 @@ fn wait(
 }
 
 /// Reads both files.
-fn load(model: &Path, property: &Path, sender: &Sender<Event>) -> Result<Query, Failure> {
-    let loaded = load_network(model)?;
+fn load(
+    model: &Path,
+    ports: &LoadSettings,
+    property: &Path,
+    sender: &Sender<Event>,
+) -> Result<Query, Failure> {
+    let loaded = load_network_as(model, ports)?;
     let statement = loaded.load_statement(property)?;
     let sha256 = loaded.identity();
     let asked = &statement.property;

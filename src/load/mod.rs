@@ -14,7 +14,9 @@ pub use dataset::{
     load_reference,
 };
 pub use file::{FileError, SourceFile, sha256_hex};
-pub use network::{LayerInfo, LoadedNetwork, load_network, load_network_bytes};
+pub use network::{
+    LayerInfo, LoadSettings, LoadedNetwork, load_network, load_network_as, load_network_bytes,
+};
 pub use network_error::{
     EncodingProblem, ExternalProblem, ModelProblem, NetworkError, NnetProblem, NodeProblem, Place,
     TensorProblem,

@@ -1,7 +1,7 @@
 //! What every network reader yields, and the choice of the reader by name or content.
 
 use super::budget::Budget;
-use super::network_error::NetworkError;
+use super::network_error::{NetworkError, NnetProblem};
 use super::{PropertyError, SourceFile, Statement, load_statement, nnet, onnx};
 use crate::net::{FinalOperator, Network};
 use crate::num::Rational;
@@ -24,6 +24,8 @@ pub struct LoadedNetwork {
     pub notes: Vec<String>,
     /// The file's operators in order, for `certus inspect`.
     pub layers: Vec<LayerInfo>,
+    /// The tensor that goes into a Sigmoid at the end: its elements have the order of the outputs, and are positive where these are above 1/2.
+    pub logits: Option<String>,
     /// Exact input limits, where the format declares them (NNet).
     pub input_limits: Option<Vec<(Rational, Rational)>>,
 }
@@ -80,13 +82,33 @@ pub struct LayerInfo {
     pub parameters: usize,
 }
 
+/// What is asked of a file with several inputs or outputs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadSettings {
+    /// The output, or a tensor on the way to one. Without a name: the only output, or the only one of floats.
+    pub output: Option<String>,
+    /// Inputs that are constants, and the .npy files that hold them. One input is left to be asked about.
+    pub inputs: Vec<(String, PathBuf)>,
+}
+
 /// Reads a network; `.nnet` and `.onnx` (gzipped or not) are told apart by name, anything else by content.
 ///
 /// # Errors
 /// Where the file cannot be read, or is no network that this reader knows.
 pub fn load_network(path: &Path) -> Result<LoadedNetwork, NetworkError> {
+    load_network_as(path, &LoadSettings::default())
+}
+
+/// Reads one output of a network as a function of one input.
+///
+/// # Errors
+/// As [`load_network`], and where there is no such input or output, or a constant does not fit its input.
+pub fn load_network_as(
+    path: &Path,
+    settings: &LoadSettings,
+) -> Result<LoadedNetwork, NetworkError> {
     let source = SourceFile::read(path)?;
-    let mut loaded = read(path, &source.bytes, path.parent(), &source.budget())?;
+    let mut loaded = read(path, &source.bytes, path.parent(), &source.budget(), settings)?;
     loaded.sha256 = source.sha256;
     Ok(loaded)
 }
@@ -97,7 +119,8 @@ pub fn load_network(path: &Path) -> Result<LoadedNetwork, NetworkError> {
 /// # Errors
 /// As [`load_network`].
 pub fn load_network_bytes(name: &str, bytes: &[u8]) -> Result<LoadedNetwork, NetworkError> {
-    let mut loaded = read(Path::new(name), bytes, None, &Budget::new(bytes.len()))?;
+    let mut loaded =
+        read(Path::new(name), bytes, None, &Budget::new(bytes.len()), &LoadSettings::default())?;
     loaded.sha256 = super::sha256_hex(bytes);
     Ok(loaded)
 }
@@ -107,6 +130,7 @@ fn read(
     bytes: &[u8],
     folder: Option<&Path>,
     budget: &Budget,
+    settings: &LoadSettings,
 ) -> Result<LoadedNetwork, NetworkError> {
     if let Some((what, advice)) = foreign(path, bytes) {
         return Err(NetworkError::Foreign { file: path.to_owned(), what, advice });
@@ -121,7 +145,14 @@ fn read(
         // An ONNX file starts with a protobuf tag, 0x08 in practice; an NNet file with a comment or a number.
         bytes.first().is_some_and(|&b| b == b'/' || b.is_ascii_digit())
     };
-    if text { nnet::read(path, bytes, budget) } else { onnx::read(path, bytes, folder, budget) }
+    if !text {
+        return onnx::read(path, bytes, folder, budget, settings);
+    }
+    if *settings != LoadSettings::default() {
+        let (file, line) = (path.to_owned(), 1);
+        return Err(NetworkError::Nnet { file, line, problem: NnetProblem::Ports });
+    }
+    nnet::read(path, bytes, budget)
 }
 
 /// What a file is whose name or first bytes say that it is no network in a format that is read; and what to do.

@@ -52,6 +52,9 @@ pub enum NetworkError {
         /// What is wrong.
         problem: TensorProblem,
     },
+    /// The file that an input is given in is unusable.
+    #[error(transparent)]
+    Input(Box<super::DatasetError>),
     /// A node is unusable.
     #[error("{at}: {problem}")]
     Node {
@@ -126,6 +129,9 @@ pub enum EncodingProblem {
         /// The field's number.
         field: u64,
     },
+    /// Graphs within graphs.
+    #[error("graphs lie more than {0} deep within each other")]
+    Depth(usize),
     /// A name that is not UTF-8.
     #[error("a name is not valid UTF-8")]
     Utf8,
@@ -147,11 +153,41 @@ pub enum ModelProblem {
         found: Option<i64>,
     },
     /// Not exactly one input.
-    #[error("{} inputs that are no initializers{}; accepted: exactly one", .0.len(), list(.0))]
+    #[error(
+        "{} inputs that are no initializers{}; accepted: exactly one, the others given as constants by --input NAME=FILE.npy",
+        .0.len(),
+        list(.0)
+    )]
     Inputs(Vec<String>),
     /// Not exactly one output.
-    #[error("{} outputs{}; accepted: exactly one", .0.len(), list(.0))]
+    #[error("{} outputs{}; accepted: exactly one, chosen by --output NAME", .0.len(), list(.0))]
     Outputs(Vec<String>),
+    /// There is no input of a name.
+    #[error("there is no input '{name}'{}", list(known))]
+    NoInput {
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// There is no output of a name.
+    #[error("there is no output or tensor '{name}'{}", list(known))]
+    NoOutput {
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// A constant that is none of an input's.
+    #[error("input '{name}' is {expected}; the file given for it holds {found}")]
+    Given {
+        /// The input.
+        name: String,
+        /// What it takes.
+        expected: String,
+        /// What it is given.
+        found: String,
+    },
     /// An input that is no float tensor.
     #[error(
         "input '{name}' is {found}; accepted: a float or double tensor with a known number of dimensions"
@@ -334,11 +370,27 @@ pub enum NodeProblem {
         /// The first one with the operator.
         since: i64,
     },
-    /// A function of the file itself.
+    /// A function of the file itself in the place of a standard operator.
     #[error(
-        "a function defined in the file itself; accepted: the operators of ONNX (inline the functions)"
+        "a function that the file itself defines, named as a standard operator; accepted: functions of other domains"
     )]
     LocalFunction,
+    /// A tensor that nothing defines.
+    #[error("tensor '{0}' is never defined")]
+    MissingTensor(String),
+    /// A node within the node: of a function that the file defines, or of a branch or loop.
+    #[error("in it, '{name}' ({operator}): {problem}")]
+    Inside {
+        /// Its name.
+        name: String,
+        /// Its operator.
+        operator: String,
+        /// What is wrong with it.
+        problem: Box<NodeProblem>,
+    },
+    /// A graph or function within the node, as a whole.
+    #[error("in it: {0}")]
+    Graph(Box<ModelProblem>),
     /// An attribute that the operator does not have, or has twice.
     #[error("attribute '{found}' is unknown or given twice; accepted: {accepted}")]
     UnknownAttribute {
@@ -370,6 +422,9 @@ pub enum NodeProblem {
 /// What is wrong with a line of an NNet file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NnetProblem {
+    /// Something asked of a file with several inputs or outputs.
+    #[error("--input and --output are for ONNX; an NNet file has one of each")]
+    Ports,
     /// Not text.
     #[error("not UTF-8; accepted: the text format NNet")]
     Utf8,

@@ -186,6 +186,7 @@ pub(super) fn read(
         external: Vec::new(),
         notes: Vec::new(),
         layers,
+        logits: None,
         input_limits: Some(minima.into_iter().zip(maxima).collect()),
     })
 }

@@ -1,7 +1,7 @@
 //! Networks: graphs from one input vector to one output vector, and networks made of others.
 
 use super::graph::{Affine, BuildError, NetworkBuilder, Node, NodeId, Term, check_size};
-use super::{LinearMap, Sparse};
+use super::{LinearMap, Op, Sparse};
 use std::fmt;
 
 /// An operator that keeps the order of the outputs, hence the arg max, and is left out at the end of a network.
@@ -11,8 +11,30 @@ pub enum FinalOperator {
     Softmax,
     /// The logarithm of the former.
     LogSoftmax,
+    /// xᵢ divided by a norm of x.
+    Normalizer,
     /// The index of the largest element.
     ArgMax,
+}
+
+impl FinalOperator {
+    /// What the operator makes of all outputs, rounded.
+    #[must_use]
+    pub fn apply(self, y: &[f64]) -> Vec<f64> {
+        let largest = y.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = y.iter().map(|y| (y - largest).exp()).sum();
+        match self {
+            Self::Softmax => y.iter().map(|y| (y - largest).exp() / sum).collect(),
+            Self::LogSoftmax => y.iter().map(|y| y - largest - sum.ln()).collect(),
+            Self::Normalizer => {
+                let norm: f64 = y.iter().map(|y| y.abs()).sum();
+                y.iter().map(|y| if norm > 0.0 { y / norm } else { *y }).collect()
+            }
+            Self::ArgMax => {
+                vec![y.iter().position(|&v| v == largest).map_or(f64::NAN, |i| i as f64)]
+            }
+        }
+    }
 }
 
 impl fmt::Display for FinalOperator {
@@ -20,6 +42,7 @@ impl fmt::Display for FinalOperator {
         f.write_str(match self {
             Self::Softmax => "Softmax",
             Self::LogSoftmax => "LogSoftmax",
+            Self::Normalizer => "Normalizer",
             Self::ArgMax => "ArgMax",
         })
     }
@@ -130,6 +153,39 @@ impl Network {
         Ok(Self { nodes: builder.nodes, output, ..*self })
     }
 
+    /// The network whose outputs are those of a classifier of two classes, 0 and y, where there is only a y that decides for the
+    /// second by being positive.
+    ///
+    /// # Errors
+    /// Where there are other outputs.
+    pub fn with_two_classes(self) -> Result<Self, BuildError> {
+        let rows = [None, Some((0, 1.0))];
+        let map = LinearMap::Sparse(Sparse::from_rows(1, rows));
+        let Self { nodes, output, normalised, .. } = self;
+        let mut builder = NetworkBuilder { nodes };
+        let terms = vec![Term { source: output, map }];
+        let both = builder.affine(terms, vec![0.0; 2], 0, "two classes")?;
+        Ok(Self { normalised, ..builder.finish(both)? })
+    }
+
+    /// The network of which only the order of the outputs counts: without increasing functions at its end.
+    ///
+    /// # Errors
+    /// Never for a network that was built; the signature is the builder's.
+    pub fn only_ordered(self) -> Result<Self, BuildError> {
+        let mut output = self.output;
+        while let Op::Elementwise(function, operands) = &self.nodes[output].op
+            && function.is_increasing()
+        {
+            output = operands[0];
+        }
+        if output == self.output {
+            return Ok(self);
+        }
+        let Self { nodes, left_out, normalised, .. } = self;
+        Ok(Self { left_out, normalised, ..NetworkBuilder { nodes }.finish(output)? })
+    }
+
     /// The network x ↦ (N(x), x): for claims that compare outputs with inputs.
     ///
     /// # Errors
@@ -191,7 +247,7 @@ impl Network {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Matrix;
+    use super::super::{Function, Matrix};
     use super::*;
 
     fn scaled(factor: f64) -> LinearMap {
@@ -231,6 +287,20 @@ mod tests {
         assert!(net.observed(vec![observer(out)]).is_err());
         let input = NetworkBuilder::new(1, "x").unwrap().finish(0).unwrap();
         assert!(input.observed(Vec::new()).is_err());
+    }
+
+    #[test]
+    fn one_output_decides_between_two_classes() {
+        let mut b = NetworkBuilder::new(1, "x").unwrap();
+        let z = b.linear(0, scaled(3.0), "z").unwrap();
+        let y = b.elementwise(Function::Sigmoid, &[z], "y").unwrap();
+        let net = b.finish(y).unwrap();
+        let x = Matrix::from_element(1, 1, 2.0);
+        let ordered = net.clone().only_ordered().unwrap();
+        assert_eq!((ordered.nodes().len(), ordered.evaluate(&x)[0]), (2, 6.0));
+        let two = ordered.with_two_classes().unwrap();
+        assert_eq!(two.evaluate(&x).as_slice(), [0.0, 6.0]);
+        assert!(net.with_two_classes().unwrap().evaluate(&x)[1] > 0.99);
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub use mend::Unmended;
 pub use write::{Proof, Section};
 
 use crate::branch::{Answer, Limits, Line, Reason, Refutation, Tree};
-use crate::load::FileError;
+use crate::load::{FileError, LoadSettings};
 use crate::query::Query;
 use certus_check::circuit::Circuit;
 use std::io::{self, BufRead};
@@ -42,13 +42,16 @@ impl Model {
         Self::of(certus_check::onnx::read(model))
     }
 
-    /// Reads the contents of an ONNX file, not compressed, of which weights may lie in other files of its folder.
+    /// Reads the contents of an ONNX file, not compressed, of which weights may lie in other files of its folder: one output as a
+    /// function of one input.
     ///
     /// # Errors
     /// Where the checker does not understand it.
-    pub fn beside(file: &Path, model: &[u8]) -> Result<Self, NotProved> {
+    pub fn beside(file: &Path, model: &[u8], asked: &LoadSettings) -> Result<Self, NotProved> {
         let folder = file.parent().unwrap_or(Path::new(""));
-        Self::of(certus_check::onnx::read_in(folder, model))
+        let LoadSettings { output, inputs } = asked.clone();
+        let ports = certus_check::onnx::Ports { output, inputs };
+        Self::of(certus_check::onnx::read_in(folder, model, &ports))
     }
 
     fn of(read: Result<Circuit, certus_check::onnx::Error>) -> Result<Self, NotProved> {

@@ -5,6 +5,7 @@ use crate::attack::{AttackSettings, Motion};
 use crate::audit::radius::{CENSORING, RadiusSummary};
 use crate::audit::score::ROBUSTNESS_SCORE;
 use crate::audit::{Breach, Exact, FileRecord, Grid, Line, RadiusRow, Row, Summary, Task};
+use crate::load::LoadSettings;
 use crate::num::Rational;
 use crate::verify::{AssuranceLevel, Settings};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,12 @@ pub(crate) struct ModelRecord {
     /// Files that hold weights outside the model file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) external: Vec<FileRecord>,
+    /// The output that is asked about, where it was chosen by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) output: Option<String>,
+    /// Inputs that are constants, and the files that hold them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) constants: BTreeMap<String, String>,
     /// Number of inputs.
     pub(crate) inputs: usize,
     /// Number of outputs.
@@ -53,6 +60,14 @@ pub(crate) struct ModelRecord {
     pub(crate) relus: usize,
     /// What the reader has to say.
     pub(crate) notes: Vec<String>,
+}
+
+impl ModelRecord {
+    /// What was asked of the file.
+    pub(crate) fn ports(&self) -> LoadSettings {
+        let inputs = self.constants.iter().map(|(name, file)| (name.clone(), file.into()));
+        LoadSettings { output: self.output.clone(), inputs: inputs.collect() }
+    }
 }
 
 /// The dataset, and how its values were read.

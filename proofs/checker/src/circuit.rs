@@ -40,6 +40,8 @@ pub struct Circuit {
     /// For each node the nodes that mention it.
     users: Vec<Vec<usize>>,
     output: usize,
+    /// Whether the network's outputs are known by their order only, which is that of the output node.
+    pub only_ordered: bool,
     /// The nodes that the output depends on.
     live: Vec<bool>,
     /// Weights and biases applied in one pass.
@@ -65,6 +67,7 @@ impl Circuit {
             blocks: vec![],
             users: vec![vec![]],
             output: 0,
+            only_ordered: false,
             live: vec![true],
             work: 0,
             elements: inputs,

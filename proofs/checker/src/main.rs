@@ -1,4 +1,5 @@
 //! The `certus-check` command: MODEL PROPERTY PROOF [--arith exact|outward].
+use certus_check::onnx::Ports;
 use certus_check::{LoadError, Mode, Statement, check};
 use std::fs::File;
 use std::io::BufReader;
@@ -6,18 +7,19 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-certus-check MODEL.onnx PROPERTY.vnnlib PROOF [--arith exact|outward]
+certus-check MODEL.onnx PROPERTY.vnnlib PROOF [--arith exact|outward] [--output NAME] [--input NAME=FILE.npy]…
 
 Checks that PROOF shows: no input that the property allows takes the network's output into the
 property's unsafe set. Files may be gzip-compressed. `outward` (the default) computes in f64 and charges
-every rounding error; `exact` rounds nothing.
+every rounding error; `exact` rounds nothing. Of a model with several outputs `--output` says which one is
+meant, and `--input`, once for each but one of several inputs, which constant it is.
 
 Prints `accepted` (exit code 0) or `rejected at PATH: REASON` (1).
 64: wrong usage, 65: a model or property that cannot be read, 66: a missing file.";
 
 fn main() -> ExitCode {
     let mut files: Vec<PathBuf> = vec![];
-    let mut mode = Mode::Outward;
+    let (mut mode, mut ports) = (Mode::Outward, Ports::default());
     let mut arguments = std::env::args_os().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
@@ -34,6 +36,17 @@ fn main() -> ExitCode {
                 Some("outward") => mode = Mode::Outward,
                 _ => return usage("--arith takes exact or outward"),
             },
+            Some("--output") => match arguments.next().and_then(|a| a.into_string().ok()) {
+                Some(name) => ports.output = Some(name),
+                None => return usage("--output takes a name"),
+            },
+            Some("--input") => {
+                let given = arguments.next().and_then(|a| a.into_string().ok());
+                match given.as_ref().and_then(|given| given.split_once('=')) {
+                    Some((name, file)) => ports.inputs.push((name.to_string(), file.into())),
+                    None => return usage("--input takes NAME=FILE.npy"),
+                }
+            }
             Some(option) if option.starts_with("--") => {
                 return usage(&format!("unknown option {option}"));
             }
@@ -47,7 +60,7 @@ fn main() -> ExitCode {
         Ok(file) => BufReader::new(file),
         Err(error) => return fail(66, &format!("{}: {error}", proof.display())),
     };
-    let statement = match Statement::load(model, property) {
+    let statement = match Statement::load_as(model, &ports, property) {
         Ok(statement) => statement,
         Err(LoadError::File(path, error)) if !path.is_file() => {
             return fail(66, &format!("{}: {error}", path.display()));

@@ -24,6 +24,14 @@ pub struct HalfSpace {
     pub strict: bool,
 }
 
+impl HalfSpace {
+    /// Whether it says c·Y_i ≤ c·Y_j and nothing else.
+    fn only_compares(&self) -> bool {
+        matches!(self.terms.as_slice(), [(Port::Y(i), a), (Port::Y(j), b)] if i != j && *a == -*b)
+            && self.right == 0.0
+    }
+}
+
 /// A box of inputs and a polytope: the unsafe points (x, y) of one disjunct.
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -90,9 +98,18 @@ impl std::error::Error for LoadError {}
 impl Statement {
     /// Reads an ONNX and a VNN-LIB file, either of them perhaps gzip-compressed.
     pub fn load(model: &Path, property: &Path) -> Result<Statement, LoadError> {
+        Statement::load_as(model, &onnx::Ports::default(), property)
+    }
+
+    /// The same, of one of several outputs of a model, or with some of its inputs constant.
+    pub fn load_as(
+        model: &Path,
+        ports: &onnx::Ports,
+        property: &Path,
+    ) -> Result<Statement, LoadError> {
         let folder = model.parent().unwrap_or(Path::new(""));
         let unread = |e| LoadError::Refused(format!("{}: {e}", model.display()));
-        let circuit = onnx::read_in(folder, &read(model, OF_MODEL)?).map_err(unread)?;
+        let circuit = onnx::read_in(folder, &read(model, OF_MODEL)?, ports).map_err(unread)?;
         let wrong = |e| LoadError::Refused(format!("{}:{e}", property.display()));
         Statement::new(circuit, vnnlib::read(&read(property, OF_PROPERTY)?).map_err(wrong)?)
     }
@@ -111,6 +128,14 @@ impl Statement {
         property: Property,
     ) -> Result<Statement, LoadError> {
         let circuit = circuit.into();
+        let mut all = property.cases.iter().flat_map(|case| &case.half_spaces);
+        if circuit.only_ordered && !all.all(|h| h.only_compares()) {
+            return Err(LoadError::Refused(
+                "of the network's outputs only the order is known, as a Softmax at the end is left out: a property may only ask \
+                 which of two is the larger"
+                    .to_string(),
+            ));
+        }
         let network = [circuit.inputs(), circuit.size(circuit.output())];
         let declared = [property.inputs, property.outputs];
         if network != declared {

@@ -85,7 +85,7 @@ fn what_is_not_there_or_not_beside_the_model_is_refused_in_a_sentence() {
     // Values in the model besides, and a model that is no file.
     let tensor = Message::default().int(1, 1).int(2, 1).float(4, 1.0).bytes(8, b"w").int(14, 1);
     let both = Model::new(&[1]).field(5, tensor).node("Add x w -> y").bytes();
-    assert!(certus_check::onnx::read_in(&folder, &both).is_err());
+    assert!(certus_check::onnx::read_in(&folder, &both, &Default::default()).is_err());
     let bytes = model(&[("location", at), ("offset", "4")]).bytes();
     let error = Statement::from_bytes(&bytes, PROPERTY.as_bytes()).unwrap_err().to_string();
     assert!(error.contains("not read from a folder"), "{error}");

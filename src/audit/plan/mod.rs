@@ -11,7 +11,7 @@ use super::shift::{Corruption, Image};
 use super::steps::ladder;
 use crate::attack::AttackSettings;
 use crate::audit::stored::word;
-use crate::load::{DataSettings, Dataset};
+use crate::load::{DataSettings, Dataset, LoadSettings};
 use crate::num::Rational;
 use crate::verify::Method;
 use serde::de::IntoDeserializer as _;
@@ -117,6 +117,8 @@ pub(crate) struct ModelPlan {
     /// Its name in the report.
     pub(crate) name: String,
     pub(crate) file: PathBuf,
+    /// The output that is asked about, and inputs that are constants.
+    pub(crate) ports: LoadSettings,
     /// The datasets that it is asked about.
     pub(crate) data: Vec<usize>,
     /// How it was trained.

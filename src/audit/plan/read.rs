@@ -6,7 +6,7 @@ use super::{
     About, AttackPlan, Criterion, DataPlan, Measure, MethodPlan, ModelPlan, Plan, PlanError,
 };
 use crate::attack::{AttackKind, AttackSettings};
-use crate::load::{DATA_FIELDS, DataSettings};
+use crate::load::{DATA_FIELDS, DataSettings, LoadSettings};
 use crate::num::{Rational, to_f64_nearest};
 use crate::spec::Norm;
 use crate::verify::Method;
@@ -243,7 +243,7 @@ fn models(root: &Section, folder: &Path, data: &[DataPlan]) -> Result<Vec<ModelP
     let names: Vec<String> = data.iter().map(|data| data.name.clone()).collect();
     let mut all = Vec::new();
     for (name, section) in named(root, "model")? {
-        section.allow(&["name", "file", "data", "training", "reference"])?;
+        section.allow(&["name", "file", "output", "inputs", "data", "training", "reference"])?;
         let asked = some_of(&section, "data", &names, "data")?;
         if asked.is_empty() {
             return Err(section.error("data", "at least one dataset is needed"));
@@ -251,6 +251,7 @@ fn models(root: &Section, folder: &Path, data: &[DataPlan]) -> Result<Vec<ModelP
         all.push(ModelPlan {
             name,
             file: section.must("file", file(&section, "file", folder)?)?,
+            ports: ports(&section, folder)?,
             data: asked,
             training: section.text("training")?.unwrap_or_default(),
             reference: file(&section, "reference", folder)?,
@@ -258,6 +259,18 @@ fn models(root: &Section, folder: &Path, data: &[DataPlan]) -> Result<Vec<ModelP
         });
     }
     Ok(all)
+}
+
+/// Which output is asked about, and the constants that other inputs are: `NAME=FILE`.
+fn ports(section: &Section, folder: &Path) -> Result<LoadSettings, PlanError> {
+    let mut inputs = Vec::new();
+    for text in section.texts("inputs")?.unwrap_or_default() {
+        let (name, file) = text
+            .split_once('=')
+            .ok_or_else(|| section.error("inputs", "accepted: a list of NAME=FILE.npy"))?;
+        inputs.push((name.to_owned(), folder.join(file)));
+    }
+    Ok(LoadSettings { output: section.text("output")?, inputs })
 }
 
 /// Attacks in the max norm, and in the Euclidean norm.

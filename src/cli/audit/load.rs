@@ -2,9 +2,9 @@
 
 use crate::audit::shift::Frame;
 use crate::audit::{DataPlan, ModelPlan, Place, Plan, Subject};
-use crate::cli::campaign::{classifier, data_files, external, operators, relus};
+use crate::cli::campaign::{classifier, data_files, external, load_classifier, operators, relus};
 use crate::cli::exit::{DATA, Failure};
-use crate::load::{Dataset, LoadedNetwork, SourceFile, load_network, load_reference};
+use crate::load::{Dataset, LoadSettings, LoadedNetwork, SourceFile, load_reference};
 use crate::net::{Matrix, Network};
 use crate::num::{Rational, to_f64_nearest};
 use crate::prove::Model;
@@ -48,13 +48,14 @@ impl Inventory {
         let mut outputs = vec![0; datasets.len()];
         for model in &plan.models {
             let here = |failure| at(&model.place, failure);
-            let loaded = load_network(&model.file).map_err(|error| here(error.into()))?;
+            let (loaded, ports) =
+                load_classifier(&model.file, model.ports.clone()).map_err(here)?;
             let network = Arc::new(loaded.network.clone());
             for &data in &model.data {
                 let classifier =
                     classifier(&model.file, &network, &loaded.input_shape, &datasets[data])
                         .map_err(here)?;
-                outputs[data] = outputs[data].max(network.outputs());
+                outputs[data] = outputs[data].max(network.outputs().max(2));
                 if let Some(outside) = plan.data[data].outside {
                     let outside = &datasets[outside];
                     if outside.features() != network.inputs() {
@@ -77,7 +78,7 @@ impl Inventory {
                 let frame = Frame::of_dataset(&datasets[data], &loaded.input_shape);
                 classifiers.push((classifier, frame));
             }
-            checkers.push(checked(model, plan));
+            checkers.push(checked(model, &ports, plan));
             model_records.push(record(model, loaded).map_err(here)?);
         }
         let data_records = plan
@@ -132,10 +133,10 @@ fn used(plan: &DataPlan, dataset: &Dataset) -> usize {
 }
 
 /// The network as the proof checker reads it, where proofs are asked for and it can.
-fn checked(model: &ModelPlan, plan: &Plan) -> Result<Model, String> {
+fn checked(model: &ModelPlan, ports: &LoadSettings, plan: &Plan) -> Result<Model, String> {
     plan.proofs.as_ref().ok_or("no proofs are asked for")?;
     let source = SourceFile::read(&model.file).map_err(|error| error.to_string())?;
-    Model::beside(&model.file, &source.bytes).map_err(|error| error.to_string())
+    Model::beside(&model.file, &source.bytes, ports).map_err(|error| error.to_string())
 }
 
 fn record(model: &ModelPlan, loaded: LoadedNetwork) -> Result<AuditModel, Failure> {

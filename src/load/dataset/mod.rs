@@ -19,6 +19,7 @@ mod settings;
 mod settings_file;
 mod sidecar;
 mod spread;
+mod tensor;
 mod warning;
 #[cfg(not(all(feature = "npz", feature = "tables")))]
 mod without;
@@ -27,6 +28,7 @@ pub use error::DatasetError;
 pub use layout::Layout;
 pub use reference::load_reference;
 pub use settings::{DataSettings, FIELDS, Meant};
+pub use tensor::load_tensor;
 pub use warning::DataWarning;
 
 use super::SourceFile;

@@ -7,8 +7,8 @@ use super::shape::{Problem, axis, misfit};
 use crate::load::NodeProblem;
 
 /// The operators that pass their first operand on in order, whatever its values are.
-pub const PASS_ON: [&str; 7] =
-    ["Identity", "Dropout", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Cast"];
+pub const PASS_ON: [&str; 8] =
+    ["Identity", "Dropout", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Cast", "ZipMap"];
 
 /// The same elements in another shape of as many.
 pub fn reshaped<'m>(value: &Value<'m>, shape: Vec<usize>) -> Problem<Value<'m>> {

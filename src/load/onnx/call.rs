@@ -2,7 +2,7 @@
 
 use super::constant::{Constant, External};
 use super::lower::{Lowering, Value, Variable};
-use super::model::{AttributeValue, Node, Tensor};
+use super::model::{AttributeValue, Graph, Node, Tensor};
 use super::shape::{Problem, axis};
 use crate::load::NodeProblem;
 use std::borrow::Cow;
@@ -18,6 +18,8 @@ pub struct Call<'a, 'm> {
     pub opset: i64,
     /// Contents of the files beside the model.
     pub external: &'m External,
+    /// Whether nothing comes after it but what keeps the order of its elements.
+    pub is_last: bool,
 }
 
 impl<'a, 'm> Call<'a, 'm> {
@@ -130,6 +132,24 @@ impl<'a, 'm> Call<'a, 'm> {
         }
     }
 
+    /// A list of floats, if present.
+    pub(super) fn floats(&self, name: &'static str) -> Problem<Option<&'a [f32]>> {
+        match self.attribute(name) {
+            None => Ok(None),
+            Some(AttributeValue::Floats(values)) => Ok(Some(values)),
+            Some(_) => Err(wrong_kind(name, "a list of floats")),
+        }
+    }
+
+    /// The number of strings in a list.
+    pub(super) fn texts(&self, name: &'static str) -> Problem<usize> {
+        match self.attribute(name) {
+            None => Ok(0),
+            Some(&AttributeValue::Texts(number)) => Ok(number),
+            Some(_) => Err(wrong_kind(name, "a list of strings")),
+        }
+    }
+
     /// A text attribute, or its default.
     pub(super) fn text(&self, name: &'static str, default: &'static str) -> Problem<Cow<'a, str>> {
         match self.attribute(name) {
@@ -145,6 +165,14 @@ impl<'a, 'm> Call<'a, 'm> {
             None => Ok(None),
             Some(AttributeValue::Tensor(value)) => Ok(Some(value)),
             Some(_) => Err(wrong_kind(name, "a tensor")),
+        }
+    }
+
+    /// A graph.
+    pub(super) fn graph(&self, name: &'static str) -> Problem<&'a Graph<'m>> {
+        match self.attribute(name) {
+            Some(AttributeValue::Graph(graph)) => Ok(graph),
+            _ => Err(wrong_kind(name, "a graph")),
         }
     }
 

@@ -91,10 +91,7 @@ pub fn mul<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
             let factors = spread(c, &shape)?;
             Ok(scale(low, x, &factors, 0, shape)?.into())
         }
-        (Value::Variable(x), Value::Variable(y)) => {
-            let (x, y) = (expand(low, x, &shape)?, expand(low, y, &shape)?);
-            Ok(low.elementwise(Function::Product, &[&x, &y])?.into())
-        }
+        (Value::Variable(x), Value::Variable(y)) => Ok(product(low, x, y, &shape)?.into()),
         (Value::Condition(condition), x) | (x, Value::Condition(condition)) => {
             masked(low, condition, x)
         }
@@ -118,11 +115,7 @@ pub fn div<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
             let y = low.elementwise(Function::Reciprocal, &[y])?;
             Ok(scale(low, &y, &factors, 0, shape)?.into())
         }
-        (Value::Variable(x), Value::Variable(y)) => {
-            let y = low.elementwise(Function::Reciprocal, &[y])?;
-            let (x, y) = (expand(low, x, &shape)?, expand(low, &y, &shape)?);
-            Ok(low.elementwise(Function::Product, &[&x, &y])?.into())
-        }
+        (Value::Variable(x), Value::Variable(y)) => Ok(quotient(low, x, y, &shape)?.into()),
         (Value::Condition(_), _) | (_, Value::Condition(_)) => Err(JUMPS),
     }
 }
@@ -141,6 +134,33 @@ pub fn normal(value: f64) -> Problem<f64> {
         return Err(NodeProblem::Arithmetic("a computed weight below 2^-1022"));
     }
     Ok(value)
+}
+
+/// x · y of two tensors that depend on the input.
+pub fn product(
+    low: &mut Lowering,
+    x: &Variable,
+    y: &Variable,
+    shape: &[usize],
+) -> Problem<Variable> {
+    let (x, y) = (expand(low, x, shape)?, expand(low, y, shape)?);
+    low.elementwise(Function::Product, &[&x, &y])
+}
+
+/// x / y of two tensors that depend on the input.
+pub fn quotient(
+    low: &mut Lowering,
+    x: &Variable,
+    y: &Variable,
+    shape: &[usize],
+) -> Problem<Variable> {
+    let y = low.elementwise(Function::Reciprocal, &[y])?;
+    product(low, x, &y, shape)
+}
+
+/// 1 / (1 + e^−x).
+pub fn sigmoid(low: &mut Lowering, x: &Variable) -> Problem<Variable> {
+    low.elementwise(Function::Sigmoid, &[x])
 }
 
 /// A smooth function of one operand.

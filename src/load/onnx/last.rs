@@ -10,7 +10,7 @@ use crate::load::NodeProblem;
 use crate::net::FinalOperator;
 
 /// Their names.
-pub const NAMES: [&str; 3] = ["Softmax", "LogSoftmax", "ArgMax"];
+pub const NAMES: [&str; 4] = ["Softmax", "LogSoftmax", "ArgMax", "Normalizer"];
 
 /// exp(xᵢ) / Σ exp(xⱼ).
 pub fn softmax<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {

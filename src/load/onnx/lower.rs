@@ -164,8 +164,13 @@ impl<'b> Lowering<'b> {
     /// Says that an operator read a tensor only to rename it.
     pub fn forget_use_if_same(&mut self, operand: &Variable, result: &Variable) {
         if operand.form == result.form {
-            self.forms[operand.form].uses = self.forms[operand.form].uses.saturating_sub(1);
+            self.forget_use(operand);
         }
+    }
+
+    /// Says that something read a tensor only to pass it on.
+    pub fn forget_use(&mut self, variable: &Variable) {
+        self.forms[variable.form].uses = self.forms[variable.form].uses.saturating_sub(1);
     }
 
     /// Charges so many values of a type, before they are made.

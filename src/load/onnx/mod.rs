@@ -1,12 +1,13 @@
 //! ONNX: from the file's bytes to a network of affine maps, ReLUs and S-shaped activations.
 //!
 //! The file is parsed in place; nodes that the output depends on are visited in the file's order; constant sub-graphs
-//! are folded on the way; piecewise-linear operators are lowered to the normal form of the proof format.
+//! are folded on the way, functions and loops unrolled; piecewise-linear operators are lowered to the normal form of the proof format.
 
 mod alias;
 mod call;
 mod choice;
 mod constant;
+mod control;
 mod conv;
 mod elementwise;
 mod external;
@@ -17,11 +18,13 @@ mod last;
 mod legacy;
 mod lower;
 mod matmul;
+mod ml;
 mod model;
 mod operators;
 mod piecewise;
 mod place;
 mod reduce;
+mod scope;
 mod select;
 mod shape;
 mod window;
@@ -30,15 +33,17 @@ mod write;
 
 pub use write::{WriteError, write_onnx};
 
-use self::call::Call;
-use self::constant::{Constant, External};
-use self::graph::Plan;
-use self::lower::{Lowering, Origin, Value};
-use self::model::{Model, Node};
+use self::constant::{Constant, Data, Element};
+use self::graph::{Plan, Ports};
+use self::lower::{Lowering, Value};
+use self::model::{Model, ValueInfo};
+use self::scope::{Reader, Report, Scope, Stop};
 use super::budget::Budget;
-use super::{LayerInfo, LoadedNetwork, ModelProblem, NetworkError, NodeProblem, Place};
-use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use super::dataset::load_tensor;
+use super::{LoadSettings, LoadedNetwork, ModelProblem, NetworkError, NodeProblem, Place};
+use crate::num::{from_f64, to_f64_nearest};
+use num_traits::ToPrimitive as _;
+use std::path::{Path, PathBuf};
 
 /// Reads a model; `folder` is where files with external data may lie.
 pub(super) fn read(
@@ -46,6 +51,7 @@ pub(super) fn read(
     bytes: &[u8],
     folder: Option<&Path>,
     budget: &Budget,
+    settings: &LoadSettings,
 ) -> Result<LoadedNetwork, NetworkError> {
     let model = Model::parse(bytes, budget).map_err(|error| NetworkError::Encoding {
         file: file.to_owned(),
@@ -54,186 +60,133 @@ pub(super) fn read(
     })?;
     let refuse = |problem| NetworkError::Model { file: file.to_owned(), problem };
     let graph = model.graph.as_ref().ok_or_else(|| refuse(ModelProblem::NoGraph))?;
-    let opset = model.opset.filter(|&version| version >= 1);
-    let opset = opset.ok_or_else(|| refuse(ModelProblem::Opset { found: model.opset }))?;
-    let plan = Plan::new(graph).map_err(refuse)?;
-    let (external, files) = external::load(file, graph, &plan, folder, budget)?;
-    let functions = &model.functions;
-    let reader = Reader { file, opset, plan: &plan, external: &external, functions, budget };
-    let mut loaded = reader.lower()?;
+    let found = model::version(&model.opsets, "");
+    if found.is_none_or(|version| version < 1) {
+        return Err(refuse(ModelProblem::Opset { found }));
+    }
+    let ports = Ports::new(graph, settings).map_err(refuse)?;
+    let names: Vec<&str> =
+        graph.inputs.iter().map(|i| i.name).filter(|name| !graph.stores(name)).collect();
+    let plan = Plan::new(graph, &names, vec![ports.output], false).map_err(refuse)?;
+    let (external, mut files) = external::load(file, graph, &plan, folder, budget)?;
+    let reader = Reader { file, external: &external, functions: &model.functions, budget };
+    let mut scope = Scope::new(&plan, &model.opsets);
+    for (input, position) in &ports.given {
+        let path = &settings.inputs[*position].1;
+        let (constant, sha256) = given(input, path).map_err(|error| match error {
+            NetworkError::Model { problem, .. } => refuse(problem),
+            error => error,
+        })?;
+        scope.values.insert(input.name, constant.into());
+        files.push((path.clone(), sha256));
+    }
+    let mut loaded = reader.lower(ports, scope)?;
     loaded.external = files;
     Ok(loaded)
 }
 
-struct Reader<'a, 'm> {
-    file: &'a Path,
-    opset: i64,
-    plan: &'a Plan<'a, 'm>,
-    external: &'m External,
-    /// Domain and name of the file's own functions.
-    functions: &'a [(&'m str, &'m str)],
-    budget: &'m Budget,
-}
-
-/// What was left out at the end.
-#[derive(Default)]
-struct Dropped {
-    notes: Vec<String>,
-    /// The shape of the outputs, which are what goes into the first operator that is left out.
-    shape: Option<Vec<usize>>,
+/// The constant that an input is given in a file, and the file's SHA-256.
+fn given(input: &ValueInfo, path: &PathBuf) -> Result<(Constant<'static>, String), NetworkError> {
+    let tensor = load_tensor(path).map_err(|error| NetworkError::Input(Box::new(error)))?;
+    let element = input.element.and_then(Element::from_number);
+    let dims = input.shape.as_deref();
+    let fits = dims.is_none_or(|dims| {
+        let one = |(dim, &size): (&Option<i64>, &usize)| {
+            dim.is_none_or(|dim| dim < 0 || dim == size as i64)
+        };
+        dims.len() == tensor.shape.len() && dims.iter().zip(&tensor.shape).all(one)
+    });
+    let expected = || {
+        let name = input.element.map_or("no tensor".to_owned(), constant::element_type);
+        let dim = |d: &Option<i64>| d.map_or("?".to_owned(), |d| d.to_string());
+        let dims = dims.map_or("any shape".to_owned(), |dims| {
+            format!("shape [{}]", dims.iter().map(dim).collect::<Vec<_>>().join(", "))
+        });
+        format!("{name} of {dims}")
+    };
+    let refuse = |found: String| NetworkError::Model {
+        file: PathBuf::new(),
+        problem: ModelProblem::Given { name: input.name.to_owned(), expected: expected(), found },
+    };
+    let element = element.ok_or_else(|| refuse("numbers".to_owned()))?;
+    if !fits {
+        return Err(refuse(format!("an array of shape {:?}", tensor.shape)));
+    }
+    let alien = || refuse(format!("numbers that are none of the type {}", element.name()));
+    let shape = tensor.shape.clone();
+    let data = if element.is_float() {
+        let float = |value: &crate::num::Rational| {
+            let float = element.round(to_f64_nearest(value));
+            (from_f64(float).as_ref() == Some(value)).then_some(float)
+        };
+        Data::Floats(tensor.values.iter().map(float).collect::<Option<_>>().ok_or_else(alien)?)
+    } else {
+        let int = |value: &crate::num::Rational| {
+            let whole = value.is_integer().then(|| value.to_integer().to_i64())??;
+            element.integer(whole)
+        };
+        Data::Ints(tensor.values.iter().map(int).collect::<Option<_>>().ok_or_else(alien)?)
+    };
+    Ok((Constant { shape, element, data }, tensor.sha256))
 }
 
 impl<'m> Reader<'_, 'm> {
-    fn lower(&self) -> Result<LoadedNetwork, NetworkError> {
-        let plan = self.plan;
+    fn lower(
+        &self,
+        ports: Ports<'_, 'm>,
+        mut scope: Scope<'_, 'm>,
+    ) -> Result<LoadedNetwork, NetworkError> {
         let refuse = |problem| NetworkError::Model { file: self.file.to_owned(), problem };
-        let len = shape::count(&plan.input_shape).map_err(|_| {
-            let tensor = plan.input.to_owned();
+        let input = ports.input.name;
+        let len = shape::count(&ports.shape).map_err(|_| {
+            let tensor = input.to_owned();
             refuse(ModelProblem::TooLarge { tensor, limit: shape::MAX_ELEMENTS })
         })?;
-        let mut low = Lowering::new(len, plan.input, plan.element, self.budget)
+        let mut low = Lowering::new(len, input, ports.element, self.budget)
             .map_err(|_| refuse(ModelProblem::Build(crate::net::BuildError::Empty)))?;
-        let mut values: HashMap<&str, Value<'m>> = HashMap::new();
-        let input = low.input(plan.input_shape.clone());
-        low.add_uses(&input, plan.uses(plan.input));
-        values.insert(plan.input, input.into());
-        let mut layers = Vec::new();
-        let mut dropped = Dropped::default();
-        let mut counted = HashSet::new();
-        for &index in &plan.live {
-            let node = &plan.graph.nodes[index];
-            let mut parameters = 0;
-            let mut inputs = Vec::with_capacity(node.inputs.len());
-            for &name in &node.inputs {
-                let value = match (name, values.get(name)) {
-                    ("", _) => None,
-                    (_, Some(value)) => Some(value.clone()),
-                    (_, None) => Some(self.initializer(name, index)?),
-                };
-                if let Some(Value::Constant(constant)) = &value
-                    && constant.element.is_float()
-                    && counted.insert(name)
-                {
-                    parameters += constant.len();
-                }
-                inputs.push(value);
+        let variable = low.input(ports.shape.clone());
+        low.add_uses(&variable, scope.plan.uses(input));
+        scope.values.insert(input, variable.into());
+        let mut report = Report::default();
+        self.run(&mut low, &mut scope, &mut report).map_err(|stop| match stop {
+            Stop::Node(index, problem) => {
+                self.at_node(&scope, low.blamed.unwrap_or(index), problem)
             }
-            low.origin = Origin { index, name: node.label().to_owned() };
-            let call = Call { node, inputs, opset: self.opset, external: self.external };
-            let outputs = self
-                .check_function(node)
-                .and_then(|()| operators::run(&mut low, &call))
-                .and_then(|outputs| self.check_outputs(node, outputs, &mut low))
-                .map_err(|problem| self.at_node(low.blamed.unwrap_or(index), problem))?;
-            if let Some(Some(Value::Variable(x))) = call.inputs.first()
-                && last::NAMES.contains(&node.op)
-            {
-                let effect = "it does not change the arg max";
-                dropped.notes.push(format!("the final {} is dropped: {effect}", node.op));
-                dropped.shape.get_or_insert_with(|| x.shape.clone());
+            Stop::Tensor(tensor, problem) => {
+                let (file, tensor) = (self.file.to_owned(), tensor.to_owned());
+                NetworkError::Tensor { file, tensor, problem }
             }
-            if let Some(Value::Variable(first)) = outputs.first()
-                && first.dropped.is_none()
-            {
-                let (name, op) = (node.label().to_owned(), node.op.to_owned());
-                layers.push(LayerInfo { name, op, shape: first.shape.clone(), parameters });
-            }
-            for (&name, value) in node.outputs.iter().zip(outputs) {
-                if let Value::Variable(result) = &value {
-                    low.add_uses(result, plan.uses(name));
-                    for operand in &call.inputs {
-                        if let Some(Value::Variable(operand)) = operand {
-                            low.forget_use_if_same(operand, result);
-                        }
-                    }
-                }
-                values.insert(name, value);
-            }
-        }
-        self.finish(low, &values, layers, dropped)
-    }
-
-    fn finish(
-        &self,
-        mut low: Lowering,
-        values: &HashMap<&str, Value<'m>>,
-        layers: Vec<LayerInfo>,
-        dropped: Dropped,
-    ) -> Result<LoadedNetwork, NetworkError> {
-        let plan = self.plan;
-        let refuse = |problem| NetworkError::Model { file: self.file.to_owned(), problem };
-        let Some(Value::Variable(output)) = values.get(plan.output) else {
-            return Err(refuse(ModelProblem::ConstantOutput(plan.output.to_owned())));
+        })?;
+        let Some(Value::Variable(output)) = scope.values.get(ports.output) else {
+            return Err(refuse(ModelProblem::ConstantOutput(ports.output.to_owned())));
         };
-        let mut notes = plan.notes.clone();
-        notes.extend(dropped.notes);
-        let output_shape = dropped.shape.unwrap_or_else(|| output.shape.clone());
-        let last = plan.live.last().copied().unwrap_or(0);
+        let mut notes = ports.notes;
+        notes.extend(report.notes);
+        let output_shape = report.shape.unwrap_or_else(|| output.shape.clone());
+        let last = scope.plan.live.last().copied().unwrap_or(0);
         let node = low
             .node(output)
-            .map_err(|problem| self.at_node(low.blamed.unwrap_or(last), problem))?;
+            .map_err(|problem| self.at_node(&scope, low.blamed.unwrap_or(last), problem))?;
         let network = low.finish(node).map_err(|problem| refuse(ModelProblem::Build(problem)))?;
         Ok(LoadedNetwork {
             network: network.leaving_out(output.dropped),
-            input_shape: plan.input_shape.clone(),
+            input_shape: ports.shape,
             output_shape,
             sha256: String::new(),
             external: Vec::new(),
             notes,
-            layers,
+            layers: report.layers,
+            logits: scope.plan.logits().map(str::to_owned),
             input_limits: None,
         })
     }
 
-    fn at_node(&self, index: usize, problem: NodeProblem) -> NetworkError {
-        let (name, operator) = match self.plan.graph.nodes.get(index) {
+    fn at_node(&self, scope: &Scope, index: usize, problem: NodeProblem) -> NetworkError {
+        let (name, operator) = match scope.plan.nodes.get(index) {
             Some(node) => (node.label().to_owned(), node.op.to_owned()),
-            None => (self.plan.output.to_owned(), "output".to_owned()),
+            None => (scope.plan.outputs.join(", "), "output".to_owned()),
         };
         let at = Place { file: self.file.to_owned(), index, name, operator };
         NetworkError::Node { at: Box::new(at), problem }
-    }
-
-    fn initializer(&self, name: &str, user: usize) -> Result<Value<'m>, NetworkError> {
-        let Some(tensor) = self.plan.initializer(name) else {
-            let (tensor, user) = (name.to_owned(), format!("node {user}"));
-            let problem = ModelProblem::MissingTensor { tensor, user };
-            return Err(NetworkError::Model { file: self.file.to_owned(), problem });
-        };
-        let constant = Constant::decode(tensor, self.external, self.budget).map_err(|problem| {
-            let (file, tensor) = (self.file.to_owned(), name.to_owned());
-            NetworkError::Tensor { file, tensor, problem }
-        })?;
-        Ok(constant.into())
-    }
-
-    /// Outputs that are not computed (the mask of Dropout, the indices of MaxPool) must not be used; all tensors
-    /// together must stay within bounds.
-    fn check_outputs(
-        &self,
-        node: &Node,
-        outputs: Vec<Value<'m>>,
-        low: &mut Lowering,
-    ) -> Result<Vec<Value<'m>>, NodeProblem> {
-        let rest = outputs.len()..node.outputs.len();
-        if let Some(index) = rest.into_iter().find(|&i| self.plan.uses(node.outputs[i]) > 0) {
-            return Err(NodeProblem::Output { index, accepted: "only the first" });
-        }
-        low.settle(&outputs)?;
-        let empty =
-            |value: &Value| matches!(value, Value::Variable(_)) && value.shape().contains(&0);
-        if outputs.iter().any(empty) {
-            return Err(lower::EMPTY);
-        }
-        Ok(outputs)
-    }
-
-    fn check_function(&self, node: &Node) -> Result<(), NodeProblem> {
-        let standard = model::is_standard_domain;
-        let same = |&(domain, name): &(&str, &str)| {
-            let one_domain = domain == node.domain || (standard(domain) && standard(node.domain));
-            name == node.op && one_domain
-        };
-        if self.functions.iter().any(same) { Err(NodeProblem::LocalFunction) } else { Ok(()) }
     }
 }

@@ -1,24 +1,48 @@
 //! The messages of the ONNX schema that matter here, borrowed from the file's bytes.
 //!
-//! Field numbers are those of `onnx.proto`. Sub-graphs are not descended into: no operator that has them is supported.
+//! Field numbers are those of `onnx.proto`.
 
 use super::wire::{Field, Fixed, Span, WireError};
+use crate::load::EncodingProblem;
 use crate::load::budget::Budget;
 use std::borrow::Cow;
+use std::collections::HashSet;
+
+/// How deep graphs may lie within graphs.
+const DEPTH: usize = 16;
 
 /// ModelProto.
 #[derive(Debug, Default)]
 pub struct Model<'m> {
-    /// Version of the operator set ai.onnx, if declared.
-    pub opset: Option<i64>,
+    /// Domain and version of every operator set; that of the standard operators is "".
+    pub opsets: Vec<(&'m str, i64)>,
     /// The graph.
     pub graph: Option<Graph<'m>>,
-    /// Domain and name of every local function.
-    pub functions: Vec<(&'m str, &'m str)>,
+    /// The functions that the file defines itself.
+    pub functions: Vec<Definition<'m>>,
+}
+
+/// FunctionProto.
+#[derive(Debug, Default)]
+pub struct Definition<'m> {
+    /// Domain; empty for ai.onnx.
+    pub domain: &'m str,
+    /// Name: the operator of the nodes that call it.
+    pub name: &'m str,
+    /// Which of several functions of one name.
+    pub overload: &'m str,
+    /// Names of the operands.
+    pub inputs: Vec<&'m str>,
+    /// Attributes with their defaults.
+    pub defaults: Vec<Attribute<'m>>,
+    /// Its operator sets.
+    pub opsets: Vec<(&'m str, i64)>,
+    /// What it computes.
+    pub body: Graph<'m>,
 }
 
 /// GraphProto.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Graph<'m> {
     /// Operators, in topological order.
     pub nodes: Vec<Node<'m>>,
@@ -26,14 +50,14 @@ pub struct Graph<'m> {
     pub initializers: Vec<Tensor<'m>>,
     /// Inputs; old files list the initializers again here.
     pub inputs: Vec<ValueInfo<'m>>,
-    /// Names of the outputs.
-    pub outputs: Vec<&'m str>,
+    /// The outputs.
+    pub outputs: Vec<ValueInfo<'m>>,
     /// Whether there are sparse initializers.
     pub sparse: bool,
 }
 
 /// NodeProto.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Node<'m> {
     /// Name, often empty.
     pub name: &'m str,
@@ -41,6 +65,8 @@ pub struct Node<'m> {
     pub op: &'m str,
     /// Operator set; empty for ai.onnx.
     pub domain: &'m str,
+    /// Which of several functions of one name.
+    pub overload: &'m str,
     /// Operands; an empty name is an operand left out.
     pub inputs: Vec<&'m str>,
     /// Results.
@@ -50,7 +76,7 @@ pub struct Node<'m> {
 }
 
 /// AttributeProto.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Attribute<'m> {
     /// Name.
     pub name: &'m str,
@@ -59,7 +85,7 @@ pub struct Attribute<'m> {
 }
 
 /// The value of an attribute, as its type says; what the file leaves out is 0 or empty.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub enum AttributeValue<'m> {
     /// A float.
     Float(f32),
@@ -73,7 +99,13 @@ pub enum AttributeValue<'m> {
     Floats(Vec<f32>),
     /// Integers.
     Ints(Vec<i64>),
-    /// Anything else: a graph, strings, a reference to an attribute of a function.
+    /// So many strings.
+    Texts(usize),
+    /// A graph.
+    Graph(Box<Graph<'m>>),
+    /// In a function, the value of an attribute of its call.
+    Reference(&'m str),
+    /// Anything else.
     #[default]
     Other,
 }
@@ -106,12 +138,14 @@ pub struct Tensor<'m> {
 }
 
 /// ValueInfoProto.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct ValueInfo<'m> {
     /// Name.
     pub name: &'m str,
     /// Element type, if this is a tensor.
     pub element: Option<i64>,
+    /// Whether this is a sequence, as of maps from class names to probabilities.
+    pub is_sequence: bool,
     /// Shape, if this is a tensor that declares one; `None` for a symbolic dimension.
     pub shape: Option<Vec<Option<i64>>>,
 }
@@ -147,33 +181,9 @@ impl<'m> Model<'m> {
         for field in (Span { bytes, offset: 0, budget }).fields(&schema::MODEL)? {
             let field = field?;
             match field.number {
-                7 => model.graph = Some(Graph::parse(field.span()?)?),
-                8 => {
-                    let (mut domain, mut version) = ("", 0);
-                    for field in field.span()?.fields(&schema::OPERATOR_SET)? {
-                        let field = field?;
-                        match field.number {
-                            1 => domain = field.text()?,
-                            2 => version = field.int()?,
-                            _ => {}
-                        }
-                    }
-                    if is_standard_domain(domain) && model.opset.replace(version).is_some() {
-                        return Err(field.repeated());
-                    }
-                }
-                25 => {
-                    let (mut domain, mut name) = ("", "");
-                    for field in field.span()?.fields(&schema::FUNCTION)? {
-                        let field = field?;
-                        match field.number {
-                            1 => name = field.text()?,
-                            10 => domain = field.text()?,
-                            _ => {}
-                        }
-                    }
-                    model.functions.push((domain, name));
-                }
+                7 => model.graph = Some(Graph::parse(field.span()?, DEPTH)?),
+                8 => parse_opset(&field, &mut model.opsets)?,
+                25 => model.functions.push(Definition::parse(field.span()?)?),
                 _ => {}
             }
         }
@@ -181,21 +191,72 @@ impl<'m> Model<'m> {
     }
 }
 
-/// Whether a domain is that of the standard operators.
-pub fn is_standard_domain(domain: &str) -> bool {
-    domain.is_empty() || domain == "ai.onnx"
+/// The version of a domain's operator set.
+pub fn version(opsets: &[(&str, i64)], domain: &str) -> Option<i64> {
+    opsets.iter().find(|(of, _)| *of == domain).map(|(_, version)| *version)
+}
+
+fn parse_opset<'m>(field: &Field<'m>, into: &mut Vec<(&'m str, i64)>) -> Result<(), WireError> {
+    let (mut domain, mut version) = ("", 0);
+    for field in field.span()?.fields(&schema::OPERATOR_SET)? {
+        let field = field?;
+        match field.number {
+            1 => domain = standard(field.text()?),
+            2 => version = field.int()?,
+            _ => {}
+        }
+    }
+    // skl2onnx says the same twice.
+    match self::version(into, domain) {
+        Some(known) if known != version => return Err(field.repeated()),
+        Some(_) => {}
+        None => into.push((domain, version)),
+    }
+    Ok(())
+}
+
+/// A domain, that of the standard operators as "".
+fn standard(domain: &str) -> &str {
+    if domain == "ai.onnx" { "" } else { domain }
+}
+
+impl<'m> Definition<'m> {
+    fn parse(span: Span<'m>) -> Result<Self, WireError> {
+        let mut function = Self::default();
+        for field in span.fields(&schema::FUNCTION)? {
+            let field = field?;
+            match field.number {
+                1 => function.name = field.text()?,
+                4 => function.inputs.push(field.text()?),
+                5 => {
+                    let name = field.text()?;
+                    function.body.outputs.push(ValueInfo { name, ..ValueInfo::default() });
+                }
+                7 => function.body.nodes.push(Node::parse(field.span()?, DEPTH)?),
+                9 => parse_opset(&field, &mut function.opsets)?,
+                10 => function.domain = standard(field.text()?),
+                13 => function.overload = field.text()?,
+                11 => function.defaults.push(Attribute::parse(field.span()?, DEPTH)?),
+                _ => {}
+            }
+        }
+        Ok(function)
+    }
 }
 
 impl<'m> Graph<'m> {
-    fn parse(span: Span<'m>) -> Result<Self, WireError> {
+    fn parse(span: Span<'m>, depth: usize) -> Result<Self, WireError> {
+        let depth = depth
+            .checked_sub(1)
+            .ok_or(WireError { offset: span.offset, problem: EncodingProblem::Depth(DEPTH) })?;
         let mut graph = Self::default();
         for field in span.fields(&schema::GRAPH)? {
             let field = field?;
             match field.number {
-                1 => graph.nodes.push(Node::parse(field.span()?)?),
+                1 => graph.nodes.push(Node::parse(field.span()?, depth)?),
                 5 => graph.initializers.push(Tensor::parse(field.span()?)?),
                 11 => graph.inputs.push(ValueInfo::parse(field.span()?)?),
-                12 => graph.outputs.push(ValueInfo::parse(field.span()?)?.name),
+                12 => graph.outputs.push(ValueInfo::parse(field.span()?)?),
                 15 => graph.sparse = true,
                 _ => {}
             }
@@ -204,8 +265,26 @@ impl<'m> Graph<'m> {
     }
 }
 
+impl<'m> Graph<'m> {
+    /// Whether it stores a tensor of this name.
+    pub(super) fn stores(&self, name: &str) -> bool {
+        self.initializers.iter().any(|tensor| tensor.name == name)
+    }
+
+    /// The tensors that a graph reads and does not define.
+    fn captured(&self) -> Vec<&'m str> {
+        let inputs = self.inputs.iter().map(|input| input.name);
+        let stored = self.initializers.iter().map(|tensor| tensor.name);
+        let computed = self.nodes.iter().flat_map(|node| node.outputs.iter().copied());
+        let own: HashSet<&str> = inputs.chain(stored).chain(computed).collect();
+        let read = self.nodes.iter().flat_map(Node::reads);
+        let read = read.chain(self.outputs.iter().map(|output| output.name));
+        read.filter(|name| !own.contains(name)).collect()
+    }
+}
+
 impl<'m> Node<'m> {
-    fn parse(span: Span<'m>) -> Result<Self, WireError> {
+    fn parse(span: Span<'m>, depth: usize) -> Result<Self, WireError> {
         let mut node = Self::default();
         for field in span.fields(&schema::NODE)? {
             let field = field?;
@@ -214,12 +293,24 @@ impl<'m> Node<'m> {
                 2 => node.outputs.push(field.text()?),
                 3 => node.name = field.text()?,
                 4 => node.op = field.text()?,
-                5 => node.attributes.push(Attribute::parse(field.span()?)?),
-                7 => node.domain = field.text()?,
+                5 => node.attributes.push(Attribute::parse(field.span()?, depth)?),
+                7 => node.domain = standard(field.text()?),
+                8 => node.overload = field.text()?,
                 _ => {}
             }
         }
         Ok(node)
+    }
+
+    /// The tensors that it reads: its operands, and what graphs within it take from outside.
+    pub(super) fn reads(&self) -> Vec<&'m str> {
+        let mut names: Vec<&str> = self.inputs.iter().copied().filter(|n| !n.is_empty()).collect();
+        for attribute in &self.attributes {
+            if let AttributeValue::Graph(graph) = &attribute.value {
+                names.extend(graph.captured());
+            }
+        }
+        names
     }
 
     /// The node's name, or that of its first output where it has none.
@@ -229,7 +320,8 @@ impl<'m> Node<'m> {
 }
 
 impl<'m> Attribute<'m> {
-    fn parse(span: Span<'m>) -> Result<Self, WireError> {
+    fn parse(span: Span<'m>, depth: usize) -> Result<Self, WireError> {
+        let (mut graph, mut texts, mut reference) = (None, 0, None);
         let (mut float, mut int, mut text, mut tensor) = (0.0, 0, &[][..], None);
         let (mut floats, mut ints) = (Vec::new(), Vec::new());
         // Numbers of AttributeType: the one declared, and those of the values that are there (0 for any other value).
@@ -241,9 +333,11 @@ impl<'m> Attribute<'m> {
                 3 => 2,
                 4 => 3,
                 5 => 4,
+                6 => 5,
                 7 => 6,
                 8 => 7,
-                1 | 13 | 20 => -1,
+                9 => 8,
+                1 | 13 | 20 | 21 => -1,
                 _ => 0,
             });
             match field.number {
@@ -252,9 +346,12 @@ impl<'m> Attribute<'m> {
                 3 => int = field.int()?,
                 4 => text = field.span()?.bytes,
                 5 => tensor = Some(Box::new(Tensor::parse(field.span()?)?)),
+                6 => graph = Some(Box::new(Graph::parse(field.span()?, depth)?)),
                 7 => field.push_floats(&mut floats)?,
                 8 => field.push_ints(&mut ints)?,
+                9 => texts += 1,
                 20 => declared = Some(field.int()?),
+                21 => reference = Some(field.text()?),
                 _ => {}
             }
         }
@@ -268,12 +365,18 @@ impl<'m> Attribute<'m> {
             _ => 0,
         };
         let value = match kind {
+            _ if reference.is_some() && present.is_empty() => {
+                AttributeValue::Reference(reference.unwrap_or_default())
+            }
+            _ if reference.is_some() => AttributeValue::Other,
             1 => AttributeValue::Float(float),
             2 => AttributeValue::Int(int),
             3 => AttributeValue::Text(text),
             4 => tensor.map_or(AttributeValue::Other, AttributeValue::Tensor),
+            5 => graph.map_or(AttributeValue::Other, AttributeValue::Graph),
             6 => AttributeValue::Floats(floats),
             7 => AttributeValue::Ints(ints),
+            8 => AttributeValue::Texts(texts),
             _ => AttributeValue::Other,
         };
         Ok(Self { name, value })
@@ -345,8 +448,10 @@ impl<'m> ValueInfo<'m> {
                         if kinds > 1 {
                             return Err(field.repeated());
                         }
-                        if field.number == 1 {
-                            info.parse_tensor_type(field.span()?)?;
+                        match field.number {
+                            1 => info.parse_tensor_type(field.span()?)?,
+                            4 => info.is_sequence = true,
+                            _ => {}
                         }
                     }
                 }

@@ -6,7 +6,8 @@ use super::constant::Element;
 use super::lower::{Lowering, Value};
 use super::shape::Problem;
 use super::{
-    alias, choice, conv, elementwise, fold, last, legacy, matmul, piecewise, place, reduce, select,
+    alias, choice, conv, elementwise, fold, last, legacy, matmul, ml, piecewise, place, reduce,
+    select,
 };
 use crate::load::NodeProblem;
 use crate::net::{FinalOperator, Function};
@@ -196,6 +197,54 @@ const OPERATORS: &[Row] = {
     ]
 };
 
+/// The operators of ai.onnx.ml, likewise.
+const OF_ML: &[Row] = {
+    use Rule::{Many, One};
+    &[
+        ("ArrayFeatureExtractor", 1, One(ml::array_feature_extractor), "T I", ""),
+        ("FeatureVectorizer", 1, One(ml::feature_vectorizer), "R*", "inputdimensions"),
+        (
+            "Imputer",
+            1,
+            One(ml::imputer),
+            "R",
+            "imputed_value_floats imputed_value_int64s replaced_value_float replaced_value_int64",
+        ),
+        (
+            "LinearClassifier",
+            1,
+            Many(ml::linear_classifier),
+            "R",
+            "classlabels_ints classlabels_strings coefficients intercepts multi_class post_transform",
+        ),
+        (
+            "LinearRegressor",
+            1,
+            One(ml::linear_regressor),
+            "R",
+            "coefficients intercepts post_transform targets",
+        ),
+        ("Normalizer", 1, One(ml::normalizer), "R", "norm"),
+        (
+            "SVMClassifier",
+            1,
+            One(ml::svm_classifier),
+            "R",
+            "classlabels_ints classlabels_strings coefficients kernel_params kernel_type post_transform prob_a prob_b rho \
+             support_vectors vectors_per_class",
+        ),
+        (
+            "SVMRegressor",
+            1,
+            One(ml::svm_regressor),
+            "R",
+            "coefficients kernel_params kernel_type n_supports one_class post_transform rho support_vectors",
+        ),
+        ("Scaler", 1, One(ml::scaler), "R", "offset scale"),
+        ("ZipMap", 1, One(ml::zip_map), "R", "classlabels_int64s classlabels_strings"),
+    ]
+};
+
 /// The results of a node.
 pub fn run<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Vec<Value<'m>>> {
     let &(name, _, rule, operands, attributes) = find(call)?;
@@ -221,8 +270,12 @@ static ALL: LazyLock<Vec<Row>> = LazyLock::new(|| {
 /// The row that holds in the file's operator set.
 fn find(call: &Call) -> Problem<&'static Row> {
     let (op, opset) = (call.node.op, call.opset);
-    let known = super::model::is_standard_domain(call.node.domain);
-    let of_name = ALL.iter().filter(|row| known && row.0 == op);
+    let table: &[Row] = match call.node.domain {
+        "" => &ALL,
+        "ai.onnx.ml" => OF_ML,
+        _ => &[],
+    };
+    let of_name = table.iter().filter(|row| row.0 == op);
     match (of_name.clone().rfind(|row| row.1 <= opset), of_name.map(|row| row.1).min()) {
         (Some(row), _) => Ok(row),
         (None, Some(since)) => Err(NodeProblem::OperatorSet { opset, since }),
@@ -311,7 +364,8 @@ mod tests {
     fn the_table_is_sorted_and_spelled_right() {
         assert!(OPERATORS.is_sorted_by(|a, b| (a.0, a.1) < (b.0, b.1)));
         assert!(ALL.is_sorted_by(|a, b| (a.0, a.1) < (b.0, b.1)));
-        for (name, _, _, operands, attributes) in &*ALL {
+        assert!(OF_ML.is_sorted_by(|a, b| (a.0, a.1) < (b.0, b.1)));
+        for (name, _, _, operands, attributes) in ALL.iter().chain(OF_ML) {
             let letters = |token: &str| {
                 "TNRFIJB".contains(&token[..1]) && matches!(&token[1..], "" | "?" | "*")
             };

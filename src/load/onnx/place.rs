@@ -10,12 +10,18 @@ use crate::net::{LinearMap, Sparse, Term};
 
 /// Tensors one after another along an axis.
 pub fn concat<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
-    let first = call.value(0)?.shape().to_vec();
-    let along = axis(call.needed_int("axis")?, first.len(), "axis")?;
+    let values = (0..call.inputs.len()).map(|i| call.value(i)).collect::<Problem<Vec<_>>>()?;
+    let along = axis(call.needed_int("axis")?, call.value(0)?.shape().len(), "axis")?;
+    joined(low, &values, along)
+}
+
+/// The same, of one tensor at least.
+pub fn joined<'m>(low: &mut Lowering, values: &[&Value<'m>], along: usize) -> Problem<Value<'m>> {
+    let first = values[0].shape().to_vec();
     let mut shape = first.clone();
     shape[along] = 0;
-    for index in 0..call.inputs.len() {
-        let part = call.value(index)?.shape();
+    for part in values {
+        let part = part.shape();
         let agrees = part.len() == first.len()
             && (0..first.len()).all(|a| a == along || part[a] == first[a]);
         if !agrees {
@@ -27,14 +33,13 @@ pub fn concat<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>>
     low.spend::<[u64; 3]>(len)?;
     let steps = strides(&shape);
     let mut start = 0;
-    let mut targets = Vec::with_capacity(call.inputs.len());
-    for index in 0..call.inputs.len() {
-        let part = call.value(index)?.shape();
+    let mut targets = Vec::with_capacity(values.len());
+    for part in values {
+        let part = part.shape();
         targets.push(Walk::new(part, &steps, start * steps[along]).collect::<Vec<usize>>());
         start += part[along] as isize;
     }
-    let values = (0..call.inputs.len()).map(|i| call.value(i)).collect::<Problem<Vec<_>>>()?;
-    if let Some(value) = concat_ints(&values, &targets, &shape, len) {
+    if let Some(value) = concat_ints(values, &targets, &shape, len) {
         return Ok(value);
     }
     let (mut terms, mut bias, mut constants) = (Vec::new(), vec![0.0; len], 0);
@@ -58,7 +63,7 @@ pub fn concat<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>>
     }
     let bias = (constants > 0).then_some(bias);
     let joined = low.pending(Pending { terms, bias, roundings: 0 }, shape);
-    low.note_joined(&joined, &values, &targets)?;
+    low.note_joined(&joined, values, &targets)?;
     Ok(joined.into())
 }
 

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 
 /// The claim "arg max stays `label` on the box" as VNN-LIB: reading the text gives the same region and half-spaces.
 ///
+/// Where there is one output, class 1 is decided on where it is positive, and class 0 where it is negative.
+///
 /// A bound is written exactly where it is a decimal. Where it is not (8/255), it is written as the decimal just outside
 /// of it, with at least 17 digits and as many more as it takes for no double to lie between the two. `comment` becomes
 /// comment lines at the top.
@@ -31,14 +33,14 @@ pub fn write_vnnlib(
         let (lower, upper) = (decimal_below(lower), decimal_above(upper));
         let _ = writeln!(text, "(assert (>= X_{i} {lower}))\n(assert (<= X_{i} {upper}))");
     }
+    if classes == 1 {
+        // One output decides between two classes by its sign.
+        let _ = writeln!(text, "(assert ({} Y_0 0.0))", if label == 0 { ">=" } else { "<=" });
+        return text;
+    }
     let targets = (0..classes).filter(|&t| t != label);
     let alternatives: Vec<_> = targets.map(|t| format!("(and (>= Y_{t} Y_{label}))")).collect();
-    if alternatives.is_empty() {
-        // One class cannot be left: no output is unsafe.
-        text.push_str("(assert (< 0 0))\n");
-    } else {
-        let _ = writeln!(text, "(assert (or {}))", alternatives.join(" "));
-    }
+    let _ = writeln!(text, "(assert (or {}))", alternatives.join(" "));
     text
 }
 

@@ -50,6 +50,12 @@ impl Function {
 }
 
 impl Function {
+    /// Whether it is strictly increasing, so that it keeps the order of whatever it is applied to.
+    #[must_use]
+    pub fn is_increasing(self) -> bool {
+        matches!(self, Self::Sigmoid | Self::Tanh | Self::Softplus)
+    }
+
     /// How an ONNX file has it: the operator, and a constant that is its first operand.
     #[must_use]
     pub fn as_onnx(self) -> (&'static str, Option<f64>) {

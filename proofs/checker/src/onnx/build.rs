@@ -17,6 +17,8 @@ pub struct Variable {
     pub node: usize,
     pub shape: Vec<usize>,
     pub kind: Kind,
+    /// Whether its elements are known by their order only: they are ordered as those of the node.
+    pub ordered: bool,
 }
 
 /// A map of an earlier tensor.
@@ -85,7 +87,7 @@ impl Builder {
         let affine = Affine { terms, bias };
         self.memory.take(affine.bytes(), 1)?;
         let node = self.circuit.push_affine(affine).ok_or(Problem::TooLarge)?;
-        Ok(Variable { node, shape, kind: self.kind })
+        Ok(Variable { node, shape, kind: self.kind, ordered: false })
     }
 
     /// The map of a node that has these rows of (column, weight).

@@ -277,7 +277,8 @@ impl Builder {
             source = self.affine(vec![bias.len()], terms, bias)?.node;
         }
         let positions = lists.iter().map(|l| Some(l[0])).collect();
-        let from = Variable { node: source, shape: vec![self.circuit.size(source)], kind: x.kind };
+        let shape_of = vec![self.circuit.size(source)];
+        let from = Variable { node: source, shape: shape_of, ..x.clone() };
         self.moved(&from, Array::new(x.kind, shape, positions)?, 0.0).map(Value::Variable)
     }
 }

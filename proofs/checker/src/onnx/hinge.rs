@@ -112,7 +112,7 @@ impl Builder {
         slopes: Vec<Slopes>,
     ) -> Result<Variable, Problem> {
         let kind = self.kind;
-        let variable = |node| Variable { node, shape: shape.to_vec(), kind };
+        let variable = |node| Variable { node, shape: shape.to_vec(), kind, ordered: false };
         let all = |s: Slopes| slopes.iter().all(|t| *t == s);
         if all(LINE) {
             return Ok(variable(z));
@@ -197,7 +197,8 @@ impl Builder {
             found.push((Some(at), slopes));
         }
         let (positions, slopes): (Vec<_>, Vec<_>) = found.into_iter().unzip();
-        let whole = Variable { node: z, shape: vec![self.circuit.size(z)], kind: x.kind };
+        let flat = vec![self.circuit.size(z)];
+        let whole = Variable { node: z, shape: flat, ..x.clone() };
         let positions = Array::new(x.kind, vec![positions.len()], positions)?;
         let z = self.moved(&whole, positions, 0.0)?;
         Ok(Some(Value::Variable(self.bent(shape, z.node, slopes)?)))

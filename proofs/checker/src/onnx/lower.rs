@@ -1,11 +1,13 @@
 //! The walk through the graph, in the order of the file.
+use super::Ports;
 use super::array::{Array, Kind, small_volume};
 use super::build::{Builder, Value, Variable};
 use super::choice::jumps;
 use super::error::{Error, Problem, unsupported};
 use super::external::Folder;
 use super::hinge::Hinges;
-use super::model::{Attribute, Model, NodeProto, TensorProto, is_standard, once};
+use super::last::check_order;
+use super::model::{Attribute, Input, Model, NodeProto, TensorProto, is_standard, once};
 use super::movement::{cast, dropout, flatten, reshape, shape_of, squeeze, unsqueeze};
 use crate::circuit::Circuit;
 use crate::memory::Memory;
@@ -39,11 +41,14 @@ const ALIKE: [&str; 13] = [
 /// Attributes that do not change what is computed here: of training, of outputs that are refused, of types that are.
 const HARMLESS: [&str; 5] = ["consumed_inputs", "momentum", "ratio", "seed", "storage_order"];
 
-pub fn lower(model: &Model, folder: Folder, memory: Memory) -> Result<Circuit, Error> {
-    let [output] = model.outputs.as_slice() else {
-        return Err(Problem::Graph("the model must have exactly one output").into());
-    };
-    let mut lowering = Lowering::new(model, folder, memory)?;
+pub fn lower(
+    model: &Model,
+    ports: &Ports,
+    folder: Folder,
+    memory: Memory,
+) -> Result<Circuit, Error> {
+    let output = output(model, ports)?;
+    let mut lowering = Lowering::new(model, ports, folder, memory)?;
     let needed = ancestors(model, output);
     for (number, node) in model.nodes.iter().enumerate() {
         if node.outputs.iter().any(|o| needed.contains(o)) {
@@ -58,7 +63,33 @@ pub fn lower(model: &Model, folder: Folder, memory: Memory) -> Result<Circuit, E
     };
     let mut circuit = lowering.build.circuit;
     circuit.set_output(output.node).ok_or(Problem::TooLarge)?;
+    circuit.only_ordered = output.ordered;
     Ok(circuit)
+}
+
+/// The name of the output that is asked for, or of the only one, or of the only one that is of floats or a sequence.
+fn output<'a>(model: &Model<'a>, ports: &Ports) -> Result<&'a str, Problem> {
+    if let Some(name) = &ports.output {
+        let made = model.nodes.iter().flat_map(|node| node.outputs.iter().copied());
+        let mut all = model.outputs.iter().map(|o| o.name).chain(made);
+        return all.find(|n| n == name && !n.is_empty()).ok_or(Problem::Undefined(name.clone()));
+    }
+    if let [one] = model.outputs.as_slice() {
+        return Ok(one.name);
+    }
+    let untyped = model.outputs.iter().any(|o| o.data_type == 0 && !o.sequence);
+    let float = |o: &&Input| o.sequence || Kind::of(o.data_type).is_ok_and(Kind::is_float);
+    let mut floats = model.outputs.iter().filter(float);
+    // The scores of a support vector classifier are not in the order of its classes.
+    let votes = model.nodes.iter().any(|node| node.operator == "SVMClassifier");
+    let mut others = model.outputs.iter().filter(|o| !float(o));
+    match (floats.next(), floats.next()) {
+        (Some(one), None) if !untyped => match (others.next(), others.next()) {
+            (Some(class), None) if votes => Ok(class.name),
+            _ => Ok(one.name),
+        },
+        _ => Err(Problem::Graph("the model has several outputs, and none of them was chosen")),
+    }
 }
 
 /// The names that the output depends on.
@@ -82,14 +113,29 @@ fn ancestors<'a>(model: &'a Model<'a>, output: &'a str) -> HashSet<&'a str> {
 
 impl<'a> Lowering<'a> {
     /// The graph's input, and no node yet.
-    fn new(model: &'a Model<'a>, folder: Folder, memory: Memory) -> Result<Self, Problem> {
+    fn new(
+        model: &'a Model<'a>,
+        ports: &Ports,
+        folder: Folder,
+        memory: Memory,
+    ) -> Result<Self, Problem> {
         if !(1..=NEWEST).contains(&model.opset) {
             return Err(Problem::Graph("the operator set is not one of 1 to 22"));
         }
-        let mut inputs = model.inputs.iter().filter(|i| !model.initializers.contains_key(i.name));
+        let mut values = HashMap::new();
+        for (name, file) in &ports.inputs {
+            let mut all = model.inputs.iter();
+            let free = |i: &&Input| i.name == name && !model.initializers.contains_key(i.name);
+            let input = all.find(free).ok_or(Problem::Undefined(name.clone()))?;
+            let constant = Value::constant(super::npy::read(file, input, &memory)?);
+            once(values.insert(input.name, constant), name)?;
+        }
+        let given =
+            |i: &Input| model.initializers.contains_key(i.name) || values.contains_key(i.name);
+        let mut inputs = model.inputs.iter().filter(|i| !given(i));
         let (Some(input), None) = (inputs.next(), inputs.next()) else {
             return Err(Problem::Graph(
-                "the model must have exactly one input that is no initializer",
+                "the model must have exactly one input that is no initializer and is not given as a constant",
             ));
         };
         let kind = Kind::of(input.data_type).ok().filter(|kind| kind.is_float());
@@ -101,8 +147,8 @@ impl<'a> Lowering<'a> {
             return unsupported("a tensor without elements");
         }
         let circuit = Circuit::new(count).ok_or(Problem::TooLarge)?;
-        let variable = Variable { node: 0, shape: shape.clone(), kind };
-        let values = HashMap::from([(input.name, Value::Variable(variable))]);
+        let variable = Variable { node: 0, shape: shape.clone(), kind, ordered: false };
+        values.insert(input.name, Value::Variable(variable));
         let build = Builder { circuit, hinges: Hinges::default(), kind, folder, memory };
         Ok(Lowering { model, values, build })
     }
@@ -132,7 +178,7 @@ impl<'a> Lowering<'a> {
             return unsupported(format!("the attribute `{name}`"));
         }
         let missing = proto.outputs.iter().skip(results.len()).any(|name| !name.is_empty());
-        if missing && proto.operator != "Dropout" {
+        if missing && !["Dropout", "SVMClassifier"].contains(&proto.operator) {
             return unsupported("a second output");
         }
         for (name, result) in proto.outputs.iter().zip(results) {
@@ -148,6 +194,10 @@ impl<'a> Lowering<'a> {
     }
 
     fn apply(&mut self, op: &Operation) -> Result<Vec<Value>, Problem> {
+        check_order(op)?;
+        if op.proto.domain == "ai.onnx.ml" {
+            return self.build.of_ml(op);
+        }
         if !is_standard(op.proto.domain) {
             return unsupported(format!("operators of the domain `{}`", op.proto.domain));
         }
@@ -187,6 +237,7 @@ impl<'a> Lowering<'a> {
             "LessOrEqual" => build.compare(op, [true, true, false]),
             "Not" => build.opposite(op),
             "Where" => build.where_(op),
+            "Softmax" | "LogSoftmax" => super::last::softmax(op),
             "Identity" | "Dropout" => dropout(op),
             "Constant" => build.constant(op),
             "ConstantOfShape" => build.constant_of_shape(op),
@@ -278,6 +329,11 @@ impl Operation<'_, '_> {
 
     pub fn text(&self, name: &'static str) -> Result<Option<&[u8]>, Problem> {
         Ok(self.attribute(name, 4)?.map(|a| a.text))
+    }
+
+    /// The number of texts in a list.
+    pub fn texts(&self, name: &'static str) -> Result<usize, Problem> {
+        Ok(self.attribute(name, 9)?.map_or(0, |a| a.texts))
     }
 
     pub fn tensor(&self, name: &'static str) -> Result<Option<&TensorProto<'_>>, Problem> {

@@ -11,13 +11,17 @@ pub struct Model<'a> {
     pub nodes: Vec<NodeProto<'a>>,
     pub initializers: HashMap<&'a str, TensorProto<'a>>,
     pub inputs: Vec<Input<'a>>,
-    pub outputs: Vec<&'a str>,
+    pub outputs: Vec<Input<'a>>,
     pub opset: i64,
 }
 
+/// An input or output of the graph.
 pub struct Input<'a> {
     pub name: &'a str,
+    /// The type of a tensor's elements; 0 if it says nothing of it, or is a sequence.
     pub data_type: i64,
+    /// Whether it is a sequence (of maps from classes to probabilities).
+    pub sequence: bool,
     /// Its dimensions (1 where symbolic); `None` if it says nothing of them.
     pub shape: Option<Vec<usize>>,
 }
@@ -32,7 +36,7 @@ pub struct NodeProto<'a> {
     pub attributes: BTreeMap<&'a str, Attribute<'a>>,
 }
 
-/// An attribute's value is in the field of its type: 2 a float, 3 an integer, 4 a text, 5 a tensor, 7 floats, 8 integers.
+/// An attribute's value is in the field of its type: 2 a float, 3 an integer, 4 a text, 5 a tensor, 7 floats, 8 integers, 9 texts.
 #[derive(Default)]
 pub struct Attribute<'a> {
     pub field: u64,
@@ -42,6 +46,8 @@ pub struct Attribute<'a> {
     pub tensor: TensorProto<'a>,
     pub floats: Vec<f64>,
     pub integers: Vec<i64>,
+    /// The number of texts in a list.
+    pub texts: usize,
 }
 
 /// A constant, decoded when it is used.
@@ -72,7 +78,9 @@ impl<'a> Model<'a> {
                 (8, value) => {
                     let [domain, version] = value.two()?;
                     let version = version.integer()?;
-                    if is_standard(domain.text()?) && opset.replace(version).is_some() {
+                    let before =
+                        if is_standard(domain.text()?) { opset.replace(version) } else { None };
+                    if before.is_some_and(|before| before != version) {
                         return Err(Problem::Graph("the file names two standard operator sets"));
                     }
                 }
@@ -92,7 +100,7 @@ impl<'a> Model<'a> {
                     once(model.initializers.insert(name, tensor), name)?;
                 }
                 (11, value) => model.inputs.push(input(value)?),
-                (12, value) => model.outputs.push(input(value)?.name),
+                (12, value) => model.outputs.push(input(value)?),
                 (15, _) => return Err(Problem::Graph("sparse initializers are not supported")),
                 _ => {}
             }
@@ -146,6 +154,7 @@ fn attribute<'a>(bytes: &'a [u8], memory: &Memory) -> Result<(&'a str, Attribute
             5 => a.tensor = tensor(value.bytes()?, memory)?.1,
             7 => value.floats(Kind::F32, &mut a.floats)?,
             8 => a.integers.extend(value.integers()?),
+            9 => a.texts += 1,
             20 => expected = u64::try_from(value.integer()?).ok().filter(|t| *t > 0),
             21 => return Err(Problem::Malformed("an attribute refers to that of a function")),
             _ => {}
@@ -207,8 +216,8 @@ fn tensor<'a>(bytes: &'a [u8], memory: &Memory) -> Result<(&'a str, TensorProto<
 
 fn input(value: Value<'_>) -> Result<Input<'_>, Problem> {
     let [name, kind] = value.two()?;
-    let mut input = Input { name: name.text()?, data_type: 0, shape: None };
-    for field in Fields::new(kind.bytes()?, &[1]) {
+    let mut input = Input { name: name.text()?, data_type: 0, sequence: false, shape: None };
+    for field in Fields::new(kind.bytes()?, &[1, 4]) {
         match field? {
             (1, value) => {
                 let [data_type, shape] = value.two()?;
@@ -216,6 +225,7 @@ fn input(value: Value<'_>) -> Result<Input<'_>, Problem> {
                 let given = !matches!(shape, Value::Absent);
                 input.shape = given.then(|| dimensions(shape)).transpose()?;
             }
+            (4, _) => input.sequence = true,
             (6, _) => {}
             _ => return Err(Problem::Malformed("an input or output is no tensor")),
         }

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 impl Builder {
     /// The elements at these positions; `fill` where there is none.
-    fn rearranged(&mut self, x: &Value, at: Positions, fill: f64) -> Result<Value, Problem> {
+    pub fn rearranged(&mut self, x: &Value, at: Positions, fill: f64) -> Result<Value, Problem> {
         match x {
             Value::Condition(_) => jumps(),
             Value::Variable(v) => self.moved(v, at, fill).map(Value::Variable),
@@ -157,7 +157,8 @@ pub fn cast(op: &Operation) -> Result<Value, Problem> {
     op.switch("saturate", true)?;
     let kind = Kind::of(op.needed("to")?)?;
     match op.input(0)? {
-        Value::Variable(v) if kind.is_float() => {
+        // The class that a classifier decides on is not computed.
+        Value::Variable(v) if kind.is_float() == v.kind.is_float() && kind != Kind::Bool => {
             Ok(Value::Variable(Variable { kind, ..v.clone() }))
         }
         Value::Condition(c) if kind.is_float() || kind == Kind::Bool => {
