@@ -7,6 +7,7 @@ mod browser;
 #[path = "../common/mod.rs"]
 mod common;
 mod errors;
+mod first_use;
 mod help;
 mod proofs;
 mod radius;

@@ -1,19 +1,20 @@
 //! `certus audit`: models × datasets × ε × attacks × methods, from one file to a report that can be verified.
 
 mod host;
+mod init;
 mod load;
 
+use super::arguments::ReadingArguments;
 use super::campaign::{drive, jobs};
 use super::exit::{CANNOT_CREATE, DATA, DONE, FALSIFIED, Failure, INTERRUPTED, NO_INPUT, USAGE};
 use super::progress::Subjects;
 use super::{interrupt, print, print_error, styled};
-use crate::audit::{Audit, Ended, Plan, TEMPLATE, results};
+use crate::audit::{Audit, Ended, Plan, results};
 use crate::report::{
     AuditReport, FinishedAudit, Folder, Mode, RunRecord, Setup, audit_head, audit_text,
     foreign_renderings, verify_folder,
 };
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -24,15 +25,16 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_help = super::exit::HELP)]
 pub(super) struct Arguments {
-    /// The plan; --init writes one to start from
+    /// The plan; with --init the networks and then their data
     #[arg(value_name = "AUDIT.toml", required_unless_present_any = ["init", "verify"])]
-    plan: Option<PathBuf>,
+    plan: Vec<PathBuf>,
 
     /// Folder for the report, the journal and the evidence [default: audit-out]
     #[arg(long, value_name = "DIR", requires = "plan")]
     out: Option<PathBuf>,
 
-    /// Write a commented plan to AUDIT.toml, or to the file named, and stop
+    /// Write a commented plan for these networks and data (certus audit --init MODEL DATA), or one to edit, and stop: to AUDIT.toml, or to a .toml
+    /// that is named first
     #[arg(long, conflicts_with_all = ["out", "verify", "overwrite", "reproducible", "require_criteria"])]
     init: bool,
 
@@ -63,29 +65,27 @@ pub(super) struct Arguments {
     /// No progress on stderr
     #[arg(long, short)]
     quiet: bool,
+
+    #[command(flatten)]
+    reading: ReadingArguments,
 }
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     if arguments.init {
-        return init(arguments.plan.as_deref().unwrap_or(Path::new("AUDIT.toml")));
+        return init::init(&arguments.plan, &arguments.reading);
     }
     if let Some(dir) = &arguments.verify {
         return verify(dir, arguments.id.as_deref());
     }
-    let Some(plan) = &arguments.plan else {
-        return Err(Failure::new(USAGE, "a plan is needed; see 'certus audit --help'"));
+    let [plan] = &arguments.plan[..] else {
+        return Err(Failure::new(USAGE, "one plan is needed; see 'certus audit --help'"));
     };
+    if let Some((field, _)) = arguments.reading.given().next() {
+        let message = format!("{field} goes with --init; in a plan, [data.read] says it");
+        return Err(Failure::new(USAGE, message));
+    }
     audit(arguments, plan, arguments.out.as_deref().unwrap_or(Path::new("audit-out")))
-}
-
-/// Writes the template; a file that is there already is left alone.
-fn init(file: &Path) -> Result<u8, Failure> {
-    let created = OpenOptions::new().write(true).create_new(true).open(file);
-    let mut created = created.map_err(|error| Failure::create(file, error))?;
-    created.write_all(TEMPLATE.as_bytes()).map_err(|error| Failure::write(file, error))?;
-    print(&format!("{}: edit it, then: certus audit {0} --out DIR\n", file.display()))?;
-    Ok(DONE)
 }
 
 /// Compares a folder with its manifest.

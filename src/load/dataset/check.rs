@@ -103,6 +103,21 @@ impl Dataset {
         Some(median.clone())
     }
 
+    /// Three radii in the usual proportion to the values, as they are written in a plan.
+    #[cfg(feature = "cli")]
+    pub(crate) fn usual_eps(&self, image: bool) -> Vec<String> {
+        let width = self.share_of_range(&Rational::from_integer(1.into())).map_or(1.0, f64::recip);
+        if image && (width - 1.0).abs() < 1e-9 {
+            return ["1/255", "2/255", "8/255"].map(|eps| format!("\"{eps}\"")).to_vec();
+        }
+        let digit = |x: f64| {
+            let place = x.log10().floor();
+            let places = (-place).max(0.0) as usize;
+            format!("{:.places$}", (x / 10f64.powf(place)).round() * 10f64.powf(place))
+        };
+        [0.005, 0.02, 0.05].map(|share| digit(share * width)).to_vec()
+    }
+
     /// What share of the range that the values have in the median feature ε is; `None` where nothing can be said.
     pub(super) fn share_of_range(&self, eps: &Rational) -> Option<f64> {
         let (reach, _) = self.reach.get_or_init(|| self.reach()).as_ref()?;

@@ -76,7 +76,7 @@ pub enum DatasetError {
     #[error("{}: row {row}: label {label}, but there are {classes} classes (0 to {}){}", file.display(), classes.saturating_sub(1), if *from_one { ": the labels seem to count from 1, and have to count from 0" } else { "" })]
     LabelRange { file: PathBuf, row: usize, label: usize, classes: usize, from_one: bool },
     /// Inputs of another width than the network's.
-    #[error("{}: inputs of {found} values where the network takes {expected}", file.display())]
+    #[error("{}: inputs of {found} values where the network takes {expected}{}", file.display(), width(*found, *expected))]
     Width { file: PathBuf, found: usize, expected: usize },
     /// Inputs of another shape than the network's.
     #[error("{}: inputs of the shape {found:?} agree with the network's, {expected:?}, only when flattened{}; layout flat (--layout flat) says that the numbers are in the network's order", file.display(), order.as_ref().map_or(String::new(), |order| format!(" (axes in the order {order:?} would fit)")))]
@@ -118,6 +118,20 @@ pub(super) fn short(x: f64) -> String {
     let rounded = format!("{x:.3}");
     let rounded = rounded.trim_end_matches('0').trim_end_matches('.');
     if rounded == "-0" { "0".to_owned() } else { rounded.to_owned() }
+}
+
+/// What may be the matter with inputs of so many values where others are expected.
+fn width(found: usize, expected: usize) -> String {
+    if found == expected + 1 {
+        return ": is one of them no feature (--drop-columns NAME leaves a column of a table out)?"
+            .to_owned();
+    }
+    match expected.checked_div(found) {
+        Some(times) if times > 1 && expected == times * found => format!(
+            ": was it exported for a batch of {times} inputs? Export it for one, or with dynamic_axes={{\"input\": {{0: \"batch\"}}}}"
+        ),
+        _ => String::new(),
+    }
 }
 
 /// The end of a sentence that says which setting names what was not found.
