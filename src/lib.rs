@@ -91,8 +91,9 @@ pub mod internal {
     }
     pub mod net {
         pub use crate::net::{
-            Boxes, BuildError, Conv, ConvGeometry, FinalOperator, Function, LinearMap, Matrix,
-            Network, NetworkBuilder, Node, NodeId, Op, Sparse, Term,
+            Boxes, BuildError, Conv, ConvGeometry, Elu, FinalOperator, Function, GeluTanh,
+            LinearMap, Matrix, Network, NetworkBuilder, Node, NodeId, Op, Parameter, Power, Sparse,
+            Step, Term,
         };
     }
     pub mod spec {

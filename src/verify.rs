@@ -1,6 +1,7 @@
 //! One query, top to bottom: attack, intervals, linear relaxations, linear programs, search; the first stage that answers
 //! decides.
 
+mod domain;
 mod equalities;
 mod proof;
 mod stages;
@@ -280,6 +281,7 @@ impl Bounds<'_> {
     /// that they may be refuted outside of the ball.
     fn decide(&self) -> (Outcome, Option<Proof>) {
         let (outcome, trees) = self.in_box();
+        let outcome = domain::guarded(self.query, outcome);
         let proof = trees.filter(|_| matches!(outcome.verdict, Verdict::Certified(_)));
         let (net, statement) = (self.query.network(), self.query.statement());
         let proof = proof.map(|trees| Proof::new(net, statement, trees));

@@ -191,7 +191,12 @@ fn files_beside_operators() -> impl Iterator<Item = PathBuf> {
 /// Whoever reads a file names the functions it makes nodes of; who walks through a network asks them.
 #[test]
 fn one_elementwise_function_is_told_from_another_in_its_room() {
-    let makers = ["src/load/onnx/elementwise.rs", "src/net/graph.rs"];
+    let makers = [
+        "src/load/onnx/elementwise.rs",
+        "src/load/onnx/gate.rs",
+        "src/load/onnx/smooth.rs",
+        "src/net/graph.rs",
+    ];
     for file in files_beside_operators() {
         let code = without_tests(&file);
         let makes = makers.iter().any(|maker| file.ends_with(maker));

@@ -8,7 +8,7 @@
 
 use super::charge::Charges;
 use super::eliminate::State;
-use crate::net::{Boxes, Function, Matrix, Network, NodeId, Op, Relaxation, column};
+use crate::net::{Boxes, Drawn, Function, Lines, Matrix, Network, NodeId, Op, Relaxation, column};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -39,22 +39,24 @@ impl Layers {
     }
 }
 
-/// Slopes and intercepts of the lines below a function that one functional meets on domain `d`: those of the relaxation or, where lines
-/// are not through the origin, those of the slopes chosen.
-pub(super) fn lines_below<'a>(
+/// Slopes and intercepts of the lines beside a function that a functional with coefficients a meets on domain `d`: those of the relaxation
+/// or, where lines are not through the origin, those of the parameters chosen.
+pub(super) fn lines_of<'a>(
     function: Function,
     lines: &'a Relaxation,
-    chosen: Option<&[f64]>,
+    (a, chosen): (&[f64], Option<&[f64]>),
     boxes: &Boxes,
     d: usize,
-) -> [Cow<'a, [f64]>; 2] {
-    let own = [&lines.lower.slopes[0], &lines.lower.intercept];
-    let mut below = own.map(|own| Cow::Borrowed(column(own, d)));
+) -> Drawn<'a> {
+    let own = |lines: &'a Lines| {
+        [&lines.slopes[0], &lines.intercept].map(|own| Cow::Borrowed(column(own, d)))
+    };
+    let mut drawn = Drawn { below: own(&lines.lower), above: own(&lines.upper) };
     if let Some(chosen) = chosen.filter(|_| !lines.through_origin) {
         let ends = [column(&boxes.lower, d), column(&boxes.upper, d)];
-        function.tangents(chosen, ends, below.each_mut().map(Cow::to_mut).map(Vec::as_mut_slice));
+        function.choose(a, chosen, ends, &mut drawn);
     }
-    below
+    drawn
 }
 
 /// Where a sweep starts: k functionals of one node's values, one a column.

@@ -5,7 +5,7 @@
 //! are there already, a product by a slope, a sum of intercepts or biases. So a functional pays along every path that it
 //! takes through a graph, however long or often walked. docs/soundness.md lists the charges and their tests.
 
-use super::backward::{Lift, Multipliers, Start, Sweep, Swept, lines_below};
+use super::backward::{Lift, Multipliers, Start, Sweep, Swept, lines_of};
 use super::charge::Ledger;
 use crate::net::kernel::{Slopes, abs_dot, corner, dot, relax};
 use crate::net::{Affine, Function, Matrix, NodeId, Op, column, column_mut, columns};
@@ -174,13 +174,13 @@ impl<'a> State<'a> {
         for (c, a) in columns(a).enumerate() {
             let d = self.domains[c];
             let chosen = chosen.map(|slopes| column(slopes, c));
-            let [slopes, intercepts] = lines_below(function, lines, chosen, boxes, d);
-            let above = column(&lines.upper.intercept, d);
+            let drawn = lines_of(function, lines, (a, chosen), boxes, d);
+            let [[slopes, intercepts], [above_slopes, above]] = [&drawn.below, &drawn.above];
             let (mut sum, mut moved) = (0.0, 0.0);
             for (k, (&z, out)) in operands.iter().zip(&mut outs).enumerate() {
                 let of_operand = Slopes {
-                    lower: if k == 0 { &slopes } else { column(&lines.lower.slopes[k], d) },
-                    upper: column(&lines.upper.slopes[k], d),
+                    lower: if k == 0 { slopes } else { column(&lines.lower.slopes[k], d) },
+                    upper: if k == 0 { above_slopes } else { column(&lines.upper.slopes[k], d) },
                     intercept: above,
                 };
                 let m = self.sweep.charges.magnitudes(z);
@@ -191,7 +191,7 @@ impl<'a> State<'a> {
             // With intercepts of upper lines only, every term is ≤ 0 and the reach is the sum itself.
             let mut reach = -sum;
             if !lines.through_origin {
-                (sum, reach) = intercept_sums(a, &intercepts, above);
+                (sum, reach) = intercept_sums(a, intercepts, above);
             } else if let Some(chosen) = chosen {
                 let (l, u) = (column(&boxes.lower, d), column(&boxes.upper, d));
                 override_slopes(a, chosen, l, u, column_mut(&mut outs[0], c));

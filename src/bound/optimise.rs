@@ -5,7 +5,7 @@
 //! its own and ascends by Adam steps projected onto the valid range; the best bound of all iterations is kept, together
 //! with the multipliers that give it. Floating point decides nothing here: bounds come from [`Sweep::run`] alone.
 
-use super::backward::{Lift, Multipliers, Start, Sweep, Swept};
+use super::backward::{Lift, Multipliers, Start, Sweep, Swept, lines_of};
 use super::kernel::{self, Adam, Neurons};
 use super::primal::primal;
 use crate::net::{Matrix, NodeId, Op, column, column_mut};
@@ -125,14 +125,14 @@ impl Climbed {
     }
 }
 
-/// Starting slopes: those of the default relaxation, one column a functional.
+/// Starting slopes, or parameters of curves' lines: those of the default relaxation, one column a functional.
 #[must_use]
 pub fn default_slopes(sweep: &Sweep, at: NodeId, domains: &[usize]) -> Vec<Option<Matrix>> {
     (0..at)
         .map(|id| {
             let function = sweep.net.node(id).op.function()?;
             let lines = sweep.layers.relaxation(sweep.net, id)?;
-            function.has_free_slopes().then(|| lines.lower.slopes[0].select_columns(domains))
+            function.has_free_slopes().then(|| function.parameters(lines).select_columns(domains))
         })
         .collect()
 }
@@ -299,8 +299,7 @@ impl Front {
             let z = operands[0];
             let (Some(a), Some(values)) = (&swept.trace[id], &primal[z]) else { continue };
             let boxes = &sweep.layers.boxes[z];
-            let through_origin =
-                sweep.layers.relaxation(sweep.net, id).is_some_and(|lines| lines.through_origin);
+            let Some(lines) = sweep.layers.relaxation(sweep.net, id) else { continue };
             let adam = Adam { b1: B1, b2: B2, correction, step: slope_step };
             for (c, &d) in self.domains.iter().enumerate() {
                 let slopes = column_mut(slopes, c);
@@ -311,16 +310,21 @@ impl Front {
                     upper: column(&boxes.upper, d),
                 };
                 let moments = [&mut moments.first, &mut moments.second].map(|m| column_mut(m, c));
-                if through_origin {
+                if lines.through_origin {
                     kernel::step(neurons, adam, moments, slopes);
                 } else {
-                    // Seen from where its line touches, a curve is what a ReLU is from its kink.
-                    let touching = function.touching(slopes);
+                    // Seen from where its line touches, a curve is what a ReLU is from its kink; from above, one that is mirrored.
+                    let ends = [neurons.lower, neurons.upper];
+                    let drawn = lines_of(*function, lines, (neurons.a, None), boxes, d);
+                    let touching = function.touching(neurons.a, slopes, ends, &drawn);
+                    let size: Vec<f64> = neurons.a.iter().map(|a| a.abs()).collect();
+                    let z: Vec<f64> = (0..touching.len())
+                        .map(|i| (neurons.z[i] - touching[i]) * neurons.a[i].signum())
+                        .collect();
                     let less = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x - y).collect();
-                    let z: Vec<f64> = less(neurons.z, &touching);
                     let lower: Vec<f64> = less(neurons.lower, neurons.upper);
                     let upper: Vec<f64> = less(neurons.upper, neurons.lower);
-                    let neurons = Neurons { z: &z, lower: &lower, upper: &upper, ..neurons };
+                    let neurons = Neurons { a: &size, z: &z, lower: &lower, upper: &upper };
                     kernel::step(neurons, adam, moments, slopes);
                 }
             }

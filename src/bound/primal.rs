@@ -1,6 +1,6 @@
 //! The minimiser of a swept bound, followed forwards: where derivatives by slopes and multipliers are read off, and candidates found.
 
-use super::backward::{Multipliers, Sweep, Swept, lines_below};
+use super::backward::{Multipliers, Sweep, Swept, lines_of};
 use super::kernel::{self, Lines};
 use crate::net::{Function, Matrix, NodeId, Op, column, column_mut};
 
@@ -61,13 +61,12 @@ fn follow(
     let mut y = Matrix::zeros(a.nrows(), a.ncols());
     for (c, &d) in domains.iter().enumerate() {
         let chosen = slopes.filter(|_| function.has_free_slopes()).map(|s| column(s, c));
-        let [lower, intercepts] = lines_below(function, lines, chosen, boxes, d);
-        let upper = column(&lines.upper.slopes[0], d);
-        let above = column(&lines.upper.intercept, d);
         let (a, z, y) = (column(a, c), column(x[0], c), column_mut(&mut y, c));
+        let drawn = lines_of(function, lines, (a, chosen), boxes, d);
+        let [[lower, intercepts], [upper, above]] = [&drawn.below, &drawn.above];
         if lines.through_origin {
-            let slopes = chosen.unwrap_or(&lower);
-            let lines = Lines { lower: &lower, slopes, upper, intercept: above };
+            let slopes = chosen.unwrap_or(lower);
+            let lines = Lines { lower, slopes, upper, intercept: above };
             kernel::follow(a, z, lines, y);
             continue;
         }

@@ -17,6 +17,8 @@ pub enum Reason {
     DomainLimit,
     /// The domains cannot be split further in double precision.
     Resolution,
+    /// A function may be asked for a value outside of its domain.
+    Undefined,
     /// The caller asked to stop.
     Cancelled,
 }
@@ -29,6 +31,9 @@ impl fmt::Display for Reason {
             Self::MemoryLimit => "memory limit",
             Self::DomainLimit => "domain limit",
             Self::Resolution => "domains too small to split",
+            Self::Undefined => {
+                "a logarithm, root or quotient may leave its domain on the region (make the region smaller)"
+            }
             Self::Cancelled => "cancelled",
         })
     }

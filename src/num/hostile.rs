@@ -47,3 +47,106 @@ pub fn exp(x: &Rational) -> Rational {
     }
     Rational::new(sum, one)
 }
+
+/// Elementary functions of moderate numbers to some hundred bits, in integers that count 2^-400.
+pub mod series {
+    use super::{BigInt, Rational, Zero};
+    use num_traits::{One, Signed, ToPrimitive};
+
+    const BITS: usize = 400;
+
+    fn fixed(x: &Rational) -> BigInt {
+        (x.numer() << BITS) / x.denom()
+    }
+
+    fn rational(x: BigInt) -> Rational {
+        Rational::new(x, BigInt::one() << BITS)
+    }
+
+    /// Σ of terms of which each follows from the one before, term n by a factor ± x / divisor(n).
+    fn sum(
+        first: BigInt,
+        x: &BigInt,
+        divisor: impl Fn(u64) -> u64,
+        weight: impl Fn(u64) -> u64,
+    ) -> BigInt {
+        let (mut term, mut sum) = (first.clone(), first);
+        for n in 1.. {
+            term = ((term * x) >> BITS) / divisor(n);
+            if term.abs() <= BigInt::one() {
+                break;
+            }
+            sum += &term / weight(n);
+        }
+        sum
+    }
+
+    /// The number itself.
+    pub fn same(x: &Rational) -> Rational {
+        rational(fixed(x))
+    }
+
+    /// e^x.
+    pub fn exp(x: &Rational) -> Rational {
+        const HALVINGS: usize = 12;
+        let small = fixed(x) >> HALVINGS;
+        let mut y = sum(BigInt::one() << BITS, &small, |n| n, |_| 1);
+        for _ in 0..HALVINGS {
+            y = (&y * &y) >> BITS;
+        }
+        rational(y)
+    }
+
+    /// ln x: three steps of Halley's method.
+    pub fn ln(x: &Rational) -> Rational {
+        let mut y = super::exact(x.to_f64().expect("a double").ln());
+        for _ in 0..3 {
+            let e = exp(&y);
+            y = same(&(y + Rational::from_integer(2.into()) * (x - &e) / (x + &e)));
+        }
+        y
+    }
+
+    /// (sin x, cos x).
+    pub fn sin_cos(x: &Rational) -> (Rational, Rational) {
+        let x = fixed(x);
+        let square: BigInt = -((&x * &x) >> BITS);
+        let sine = sum(x, &square, |n| 2 * n * (2 * n + 1), |_| 1);
+        let cosine = sum(BigInt::one() << BITS, &square, |n| (2 * n - 1) * 2 * n, |_| 1);
+        (rational(sine), rational(cosine))
+    }
+
+    /// atan x, by steps that triple the places.
+    pub fn atan(x: &Rational) -> Rational {
+        let mut y = super::exact(x.to_f64().expect("a double").atan());
+        for _ in 0..4 {
+            let (s, c) = sin_cos(&y);
+            let tangent = (x * &c - &s) / (&c + x * &s);
+            y = same(&(y + tangent));
+        }
+        y
+    }
+
+    /// √x.
+    pub fn sqrt(x: &Rational) -> Rational {
+        let scaled: BigInt = fixed(x) << BITS;
+        rational(scaled.sqrt())
+    }
+
+    /// π = 4 atan 1.
+    pub fn pi() -> Rational {
+        atan(&Rational::one()) * Rational::from_integer(4.into())
+    }
+
+    /// erf x, by Taylor's series.
+    pub fn erf(x: &Rational) -> Rational {
+        let x = fixed(x);
+        let square: BigInt = -((&x * &x) >> BITS);
+        let series = rational(sum(x, &square, |n| n, |n| 2 * n + 1));
+        if series.is_zero() {
+            series
+        } else {
+            series * Rational::from_integer(2.into()) / sqrt(&pi())
+        }
+    }
+}

@@ -1,7 +1,8 @@
 //! Random small networks, boxes and points.
 
 use certus::internal::net::{
-    Conv, ConvGeometry, Function, LinearMap, Matrix, Network, NetworkBuilder, NodeId, Sparse, Term,
+    Conv, ConvGeometry, Elu, Function, GeluTanh, LinearMap, Matrix, Network, NetworkBuilder,
+    NodeId, Parameter, Power, Sparse, Term,
 };
 use proptest::prelude::*;
 
@@ -14,7 +15,7 @@ pub enum Kind {
     Hostile,
     /// Products and reciprocals (of 1 + x²) too.
     Rational,
-    /// Sigmoid, tanh and softplus too.
+    /// Curves too, of all kinds.
     Curves,
 }
 
@@ -124,9 +125,7 @@ fn affine(b: &mut NetworkBuilder, source: NodeId, choices: &mut Choices, kind: K
 
 fn nonlinear(b: &mut NetworkBuilder, z: NodeId, choices: &mut Choices, kind: Kind) -> NodeId {
     match (kind, choices.below(4)) {
-        (Kind::Curves, 0) => b.elementwise(Function::Sigmoid, &[z], "sigmoid").unwrap(),
-        (Kind::Curves, 1) => b.elementwise(Function::Tanh, &[z], "tanh").unwrap(),
-        (Kind::Curves, 2) => b.elementwise(Function::Softplus, &[z], "softplus").unwrap(),
+        (Kind::Curves, 0..3) => curve(b, z, choices),
         (Kind::Rational, 0) => b.elementwise(Function::Product, &[z, z], "square").unwrap(),
         (Kind::Rational, 1) => {
             let n = b.len(z).unwrap();
@@ -143,6 +142,65 @@ fn nonlinear(b: &mut NetworkBuilder, z: NodeId, choices: &mut Choices, kind: Kin
         }
         _ => b.relu(z, "relu").unwrap(),
     }
+}
+
+/// Curves that are defined everywhere and do not grow beyond measure; those of positive numbers, of numbers from 1 on; those of numbers in
+/// (−1, 1).
+fn curves() -> [Vec<Function>; 3] {
+    use Function::{
+        Acos, Acosh, Asin, Asinh, Atan, Atanh, Cos, Erf, Exp, Gelu, Log, Mish, Reciprocal, Sigmoid,
+        Silu, Sin, Softplus, Softsign, Sqrt, Tan, Tanh,
+    };
+    let power = |p| Function::Power(Power(Parameter::new(p)));
+    let elu = |alpha| Function::Elu(Elu(Parameter::new(alpha)));
+    let standard = Function::GeluTanh(GeluTanh::STANDARD);
+    let everywhere = vec![
+        Sigmoid,
+        Tanh,
+        Softplus,
+        Sin,
+        Cos,
+        Atan,
+        Asinh,
+        Erf,
+        Gelu,
+        standard,
+        Silu,
+        Mish,
+        Softsign,
+        elu(1.0),
+        elu(2.5),
+        elu(0.25),
+        elu(-0.5),
+        power(2.0),
+        power(3.0),
+    ];
+    let positive =
+        vec![Log, Sqrt, Reciprocal, Acosh, power(0.75), power(1.5), power(-0.5), power(-2.0)];
+    let within_one = vec![Exp, Tan, Asin, Acos, Atanh, Function::Sinh, Function::Cosh];
+    [everywhere, positive, within_one]
+}
+
+/// A curve of z, of 1 + z² or of softsign(z).
+fn curve(b: &mut NetworkBuilder, z: NodeId, choices: &mut Choices) -> NodeId {
+    let [everywhere, positive, within_one] = curves();
+    let pick =
+        |choices: &mut Choices, all: Vec<Function>| all[choices.below(all.len() as u32) as usize];
+    let (function, operand) = match choices.below(5) {
+        0 => {
+            let n = b.len(z).unwrap();
+            let square = Function::Power(Power(Parameter::new(2.0)));
+            let square = b.elementwise(square, &[z], "square").unwrap();
+            let terms = vec![Term { source: square, map: LinearMap::Identity(n) }];
+            (pick(choices, positive), b.affine(terms, vec![1.0; n], 0, "1 + x²").unwrap())
+        }
+        1 => (
+            pick(choices, within_one),
+            b.elementwise(Function::Softsign, &[z], "softsign").unwrap(),
+        ),
+        _ => (pick(choices, everywhere), z),
+    };
+    b.elementwise(function, &[operand], "curve").unwrap()
 }
 
 /// A random box with dyadic ends, sometimes of width 0, and points inside it (its corners among them).

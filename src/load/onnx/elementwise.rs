@@ -35,11 +35,13 @@ fn add_values<'m>(low: &mut Lowering, x: &Value<'m>, y: &Value<'m>) -> Problem<V
         (Value::Variable(x), Value::Constant(c)) | (Value::Constant(c), Value::Variable(x)) => {
             let bias = spread(c, &shape)?;
             let x = expand(low, x, &shape)?;
-            Ok(low.add_bias(&x, bias)?.into())
+            Ok(shifted(low, &x, bias)?.into())
         }
         (Value::Variable(x), Value::Variable(y)) => {
             let (x, y) = (expand(low, x, &shape)?, expand(low, y, &shape)?);
-            Ok(low.add(&x, &y, shape)?.into())
+            let sum = low.add(&x, &y, shape)?;
+            low.note_sum(&x, &y, 1.0, &sum);
+            Ok(sum.into())
         }
         (Value::Condition(_), _) | (_, Value::Condition(_)) => Err(JUMPS),
     }
@@ -54,7 +56,7 @@ pub fn sub<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
         (Value::Variable(x), Value::Constant(c)) => {
             let bias = spread(c, &shape)?.iter().map(|c| -c).collect();
             let x = expand(low, x, &shape)?;
-            Ok(low.add_bias(&x, bias)?.into())
+            Ok(shifted(low, &x, bias)?.into())
         }
         (Value::Constant(c), Value::Variable(x)) => {
             let bias = Some(spread(c, &shape)?);
@@ -63,7 +65,9 @@ pub fn sub<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
         }
         (Value::Variable(x), Value::Variable(y)) => {
             let (x, y) = (expand(low, x, &shape)?, expand(low, y, &shape)?);
-            Ok(low.subtract(&x, &y, shape)?.into())
+            let difference = low.subtract(&x, &y, shape)?;
+            low.note_sum(&x, &y, -1.0, &difference);
+            Ok(difference.into())
         }
         (Value::Condition(_), _) | (_, Value::Condition(_)) => Err(JUMPS),
     }
@@ -74,8 +78,9 @@ pub fn neg<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     match call.value(0)? {
         Value::Constant(x) => fold::neg(x),
         Value::Variable(x) => {
-            let shape = x.shape.clone();
-            Ok(low.combine(&[(x, -1.0)], None, shape)?.into())
+            let minus = low.combine(&[(x, -1.0)], None, x.shape.clone())?;
+            low.note_scaled(x, &minus, -1.0, 0);
+            Ok(minus.into())
         }
         Value::Condition(_) => Err(JUMPS),
     }
@@ -144,7 +149,10 @@ pub fn product(
     shape: &[usize],
 ) -> Problem<Variable> {
     let (x, y) = (expand(low, x, shape)?, expand(low, y, shape)?);
-    low.elementwise(Function::Product, &[&x, &y])
+    match low.gate(&x, &y)? {
+        Some(product) => Ok(product),
+        None => low.elementwise(Function::Product, &[&x, &y]),
+    }
 }
 
 /// x / y of two tensors that depend on the input.
@@ -160,17 +168,17 @@ pub fn quotient(
 
 /// 1 / (1 + e^−x).
 pub fn sigmoid(low: &mut Lowering, x: &Variable) -> Problem<Variable> {
-    low.elementwise(Function::Sigmoid, &[x])
+    low.function(Function::Sigmoid, x)
 }
 
-/// A smooth function of one operand.
-pub fn smooth<'m>(
-    low: &mut Lowering,
-    call: &Call<'_, 'm>,
-    function: Function,
-) -> Problem<Value<'m>> {
-    let x = call.variable(low, 0)?;
-    Ok(low.elementwise(function, &[&x])?.into())
+/// x + b.
+fn shifted(low: &mut Lowering, x: &Variable, bias: Vec<f64>) -> Problem<Variable> {
+    let single = bias.first().copied().filter(|b| bias.iter().all(|other| other == b));
+    let sum = low.add_bias(x, bias)?;
+    if let Some(b) = single {
+        low.note_shifted(x, &sum, b);
+    }
+    Ok(sum)
 }
 
 /// The constant's elements, broadcast to a shape.
@@ -194,6 +202,21 @@ pub fn expand(low: &mut Lowering, x: &Variable, shape: &[usize]) -> Problem<Vari
 
 /// factors · x, x broadcast to the shape of the factors.
 pub fn scale(
+    low: &mut Lowering,
+    x: &Variable,
+    factors: &[f64],
+    roundings: usize,
+    shape: Vec<usize>,
+) -> Problem<Variable> {
+    let len = low.len(x);
+    let product = scaled(low, x, factors, roundings, shape)?;
+    if len == factors.len() && factors.iter().all(|f| *f == factors[0]) {
+        low.note_scaled(x, &product, factors[0], roundings);
+    }
+    Ok(product)
+}
+
+fn scaled(
     low: &mut Lowering,
     x: &Variable,
     factors: &[f64],

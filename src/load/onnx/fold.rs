@@ -75,6 +75,17 @@ pub fn min<'m>(x: &Constant, y: &Constant) -> Problem<Value<'m>> {
     )
 }
 
+/// A function of floats.
+pub fn map<'m>(x: &Constant, f: impl Fn(f64) -> f64) -> Problem<Value<'m>> {
+    let values = x.floats()?.iter().map(|&x| f(x)).collect();
+    Ok(Constant::floats_of(x.element, x.shape.clone(), values).into())
+}
+
+/// x^y of floats.
+pub fn pow<'m>(x: &Constant, y: &Constant) -> Problem<Value<'m>> {
+    elementwise(x, y, libm::pow, |_, _| None)
+}
+
 /// −x.
 pub fn neg<'m>(x: &Constant) -> Problem<Value<'m>> {
     let (shape, element) = (x.shape.clone(), x.element);

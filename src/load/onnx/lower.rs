@@ -3,6 +3,7 @@
 
 use super::choice::{Condition, JUMPS};
 use super::constant::{Constant, Element};
+use super::gate::Gates;
 use super::hinge::Hinges;
 use super::shape::{Problem, broadcast, count_entries};
 use crate::load::NodeProblem;
@@ -135,6 +136,8 @@ pub struct Lowering<'b> {
     pub blamed: Option<usize>,
     /// Tensors that are functions of other ones, element by element.
     pub hinges: Hinges,
+    /// Tensors that are sums of functions of other ones.
+    pub gates: Gates,
 }
 
 impl<'b> Lowering<'b> {
@@ -142,8 +145,9 @@ impl<'b> Lowering<'b> {
     pub fn new(len: usize, name: &str, element: Element, budget: &'b Budget) -> Problem<Self> {
         let builder = NetworkBuilder::new(len, name)?;
         let forms = vec![Form { state: State::Node(0), len, uses: 0 }];
-        let (origin, hinges) = (Origin::default(), Hinges::default());
-        Ok(Self { builder, forms, budget, overdrawn: None, element, origin, blamed: None, hinges })
+        let (origin, hinges, gates) = (Origin::default(), Hinges::default(), Gates::default());
+        let (overdrawn, blamed) = (None, None);
+        Ok(Self { builder, forms, budget, overdrawn, element, origin, blamed, hinges, gates })
     }
 
     /// The input.
@@ -206,6 +210,11 @@ impl<'b> Lowering<'b> {
     /// Number of elements.
     pub fn len(&self, variable: &Variable) -> usize {
         self.forms[variable.form].len
+    }
+
+    /// Whether a tensor can still be read: it is not part of another one.
+    pub fn is_there(&self, variable: &Variable) -> bool {
+        !matches!(self.forms[variable.form].state, State::Merged)
     }
 
     /// Whether both are the same function of the input.

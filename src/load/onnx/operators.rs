@@ -7,7 +7,7 @@ use super::lower::{Lowering, Value};
 use super::shape::Problem;
 use super::{
     alias, choice, conv, elementwise, fold, last, legacy, matmul, ml, piecewise, place, reduce,
-    select,
+    select, smooth,
 };
 use crate::load::NodeProblem;
 use crate::net::{FinalOperator, Function};
@@ -27,7 +27,7 @@ enum Rule {
 /// An operator from an operator set on: its name, that set, how it is read, its operands and its attributes.
 ///
 /// Operands are letters for the element type: T any, N numeric, R float or double, all of these one type for the whole node;
-/// F float or double, I int64, J int64 or int32, B bool. `?` marks one that may be left out, `*` any number of them.
+/// A numeric of its own, F float or double, I int64, J int64 or int32, B bool. `?` marks one that may be left out, `*` any number of them.
 type Row = (&'static str, i64, Rule, &'static str, &'static str);
 
 const POOL: &str = "auto_pad ceil_mode dilations kernel_shape pads storage_order strides";
@@ -91,6 +91,9 @@ const OPERATORS: &[Row] = {
         ),
         ("Cast", 6, One(fold::cast), "T", "to"),
         ("Cast", 19, One(fold::cast), "T", "saturate to"),
+        ("Ceil", 1, One(smooth::ceil), "R", "consumed_inputs"),
+        ("Ceil", 6, One(smooth::ceil), "R", ""),
+        ("Celu", 12, One(smooth::celu), "R", "alpha"),
         ("Clip", 1, One(piecewise::clip), "R", "consumed_inputs max min"),
         ("Clip", 6, One(piecewise::clip), "R", "max min"),
         ("Clip", 11, One(piecewise::clip), "R R? R?", ""),
@@ -118,10 +121,15 @@ const OPERATORS: &[Row] = {
         ("Dropout", 6, One(legacy::dropout), "R", "is_test ratio"),
         ("Dropout", 7, One(alias::dropout), "R", "ratio"),
         ("Dropout", 12, One(alias::dropout), "R F? B?", "seed"),
+        ("Elu", 1, One(smooth::elu), "R", "alpha consumed_inputs"),
+        ("Elu", 6, One(smooth::elu), "R", "alpha"),
         ("Equal", 7, One(fold::equal), "T T", ""),
         ("Expand", 8, One(select::expand), "T I", ""),
         ("Flatten", 1, One(alias::flatten), "T", "axis"),
+        ("Floor", 1, One(smooth::floor), "R", "consumed_inputs"),
+        ("Floor", 6, One(smooth::floor), "R", ""),
         ("Gather", 1, One(select::gather), "T J", "axis"),
+        ("Gelu", 20, One(smooth::gelu), "R", "approximate"),
         ("Gemm", 1, One(legacy::gemm), "R R R", "alpha beta broadcast transA transB"),
         ("Gemm", 7, One(matmul::gemm), "R R R", "alpha beta transA transB"),
         ("Gemm", 11, One(matmul::gemm), "R R R?", "alpha beta transA transB"),
@@ -129,6 +137,9 @@ const OPERATORS: &[Row] = {
         ("GlobalMaxPool", 1, One(piecewise::global_max_pool), "R", ""),
         ("Greater", 7, One(choice::greater), "N N", ""),
         ("GreaterOrEqual", 12, One(choice::greater_or_equal), "N N", ""),
+        ("HardSigmoid", 1, One(smooth::hard_sigmoid), "R", "alpha beta consumed_inputs"),
+        ("HardSigmoid", 6, One(smooth::hard_sigmoid), "R", "alpha beta"),
+        ("HardSwish", 14, One(smooth::hard_swish), "R", ""),
         ("Identity", 1, One(alias::identity), "T", ""),
         ("LeakyRelu", 1, One(piecewise::leaky_relu), "R", "alpha consumed_inputs"),
         ("LeakyRelu", 6, One(piecewise::leaky_relu), "R", "alpha"),
@@ -163,6 +174,8 @@ const OPERATORS: &[Row] = {
         ("Pad", 2, One(place::pad), "R", "mode pads value"),
         ("Pad", 11, One(place::pad), "R I R?", "mode"),
         ("Pad", 18, One(place::pad), "R I R? J?", "mode"),
+        ("Pow", 7, One(smooth::pow), "R R", ""),
+        ("Pow", 12, One(smooth::pow), "R A", ""),
         ("Range", 11, One(fold::range), "N N N", ""),
         ("ReduceMean", 1, One(reduce::reduce_mean), "R", "axes keepdims"),
         ("ReduceMean", 18, One(reduce::reduce_mean), "R I?", "keepdims noop_with_empty_axes"),
@@ -173,8 +186,13 @@ const OPERATORS: &[Row] = {
         ("Reshape", 1, One(legacy::reshape), "T", "consumed_inputs shape"),
         ("Reshape", 5, One(alias::reshape), "T I", ""),
         ("Reshape", 14, One(alias::reshape), "T I", "allowzero"),
+        ("Round", 11, One(smooth::round), "R", ""),
+        ("Selu", 1, One(smooth::selu), "R", "alpha consumed_inputs gamma"),
+        ("Selu", 6, One(smooth::selu), "R", "alpha gamma"),
         ("Shape", 1, One(fold::shape), "T", ""),
         ("Shape", 15, One(fold::shape), "T", "end start"),
+        ("Shrink", 9, One(smooth::shrink), "R", "bias lambd"),
+        ("Sign", 9, One(smooth::sign), "R", ""),
         ("Size", 1, One(fold::size), "T", ""),
         ("Slice", 1, One(select::slice), "T", "axes ends starts"),
         ("Slice", 10, One(select::slice), "T J J J? J?", ""),
@@ -190,6 +208,8 @@ const OPERATORS: &[Row] = {
         ("Sum", 1, One(legacy::sum), "R*", "consumed_inputs"),
         ("Sum", 6, One(legacy::sum), "R*", ""),
         ("Sum", 8, One(elementwise::sum), "R*", ""),
+        ("Swish", 24, One(smooth::swish), "R", "alpha"),
+        ("ThresholdedRelu", 10, One(smooth::thresholded_relu), "R", "alpha"),
         ("Transpose", 1, One(select::transpose), "T", "perm"),
         ("Unsqueeze", 1, One(alias::unsqueeze), "T", "axes"),
         ("Unsqueeze", 13, One(alias::unsqueeze), "T I", ""),
@@ -254,7 +274,7 @@ pub fn run<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Vec<Value<'m>
     match rule {
         Rule::One(rule) => Ok(vec![rule(low, call)?]),
         Rule::Many(rule) => rule(low, call),
-        Rule::Smooth(function) => Ok(vec![elementwise::smooth(low, call, function)?]),
+        Rule::Smooth(function) => Ok(vec![smooth::smooth(low, call, function)?]),
     }
 }
 
@@ -339,7 +359,7 @@ fn check_operands(call: &Call, known: &str) -> Problem<Element> {
         };
         let (fits, accepted) = match &rule[..1] {
             "T" => (true, ""),
-            "N" => (element != Element::Bool, "numbers"),
+            "N" | "A" => (element != Element::Bool, "numbers"),
             "R" | "F" => (element.is_float(), "float or double"),
             "I" => (element == Element::Int64, "int64"),
             "J" => (matches!(element, Element::Int32 | Element::Int64), "int64 or int32"),
@@ -367,7 +387,7 @@ mod tests {
         assert!(OF_ML.is_sorted_by(|a, b| (a.0, a.1) < (b.0, b.1)));
         for (name, _, _, operands, attributes) in ALL.iter().chain(OF_ML) {
             let letters = |token: &str| {
-                "TNRFIJB".contains(&token[..1]) && matches!(&token[1..], "" | "?" | "*")
+                "TNRAFIJB".contains(&token[..1]) && matches!(&token[1..], "" | "?" | "*")
             };
             assert!(operands.split_whitespace().all(letters), "{name}");
             assert!(attributes.split(' ').is_sorted(), "{name}");

@@ -64,12 +64,15 @@ pub fn clip<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let lower = Some(lo).filter(|&lo| lo > -largest);
     let upper = Some(hi).filter(|&hi| hi < largest);
     let len = low.len(&x);
-    let mut clipped = x;
+    let mut clipped = x.clone();
     if let Some(lo) = lower {
         clipped = limit(low, &clipped, vec![lo; len], 1.0)?;
     }
     if let Some(hi) = upper {
         clipped = limit(low, &clipped, vec![hi; len], -1.0)?;
+        if lower == Some(0.0) {
+            low.note_clipped(&x, &clipped, hi);
+        }
     }
     Ok(clipped.into())
 }
@@ -79,7 +82,7 @@ const FAR: f64 = 1_048_576.0;
 
 /// max(x, c) = c + relu(x − c) (sign 1), min(x, c) = c − relu(c − x) (sign −1): in this form intervals are exact. With a c far away
 /// its rounding would cost more than that; then max(x, c) = x + relu(c − x).
-fn limit(low: &mut Lowering, x: &Variable, c: Vec<f64>, sign: f64) -> Problem<Variable> {
+pub(super) fn limit(low: &mut Lowering, x: &Variable, c: Vec<f64>, sign: f64) -> Problem<Variable> {
     let shape = x.shape.clone();
     if c.iter().all(|&c| c == 0.0) {
         return low.bend(x, |_, s| Some(if sign > 0.0 { s.relu() } else { s.negative_part() }));

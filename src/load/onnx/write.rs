@@ -3,7 +3,9 @@
 //! Every value is a row [1, n] but within a convolution, which stands between two reshapes. Elements are single-precision where
 //! all parameters are, and doubles else, so that the file defines the network's very numbers.
 
-use crate::net::{Affine, Conv, FinalOperator, Function, LinearMap, Network, Op, Term};
+use crate::net::{
+    Affine, Conv, FinalOperator, Function, LinearMap, Network, OnnxAttribute, Op, Term,
+};
 use std::collections::HashSet;
 use thiserror::Error;
 
@@ -18,6 +20,9 @@ pub enum WriteError {
     /// Two weights of a sparse matrix in one place, of which the sum is no double.
     #[error("node '{0}' has weights in one place whose sum is rounded")]
     Sum(String),
+    /// A function that no operator is, but several together.
+    #[error("node '{0}' computes a function that is no operator of ONNX")]
+    Function(String),
 }
 
 /// Numbers of TensorProto.DataType.
@@ -79,8 +84,23 @@ fn ints(name: &str, values: &[usize]) -> Message {
     values.iter().fold(attribute, |attribute, &v| attribute.int(8, v as u64)).int(20, 7)
 }
 
+/// AttributeProto of a float.
+fn float(name: &str, value: f32) -> Message {
+    let mut attribute = Message::default().text(1, name);
+    attribute.varint(2 << 3 | 5);
+    attribute.0.extend_from_slice(&value.to_le_bytes());
+    attribute.int(20, 1)
+}
+
+/// AttributeProto of a text.
+fn text(name: &str, value: &str) -> Message {
+    Message::default().text(1, name).text(4, value).int(20, 3)
+}
+
 /// A graph as it grows.
 struct Writer {
+    /// The operator set.
+    set: u64,
     /// Element type of everything but shapes.
     kind: u64,
     graph: Message,
@@ -177,14 +197,23 @@ impl Writer {
         self.reshaped(&output, &[1, g.outputs()], name)
     }
 
-    fn elementwise(&mut self, function: Function, operands: &[&str], name: &str) -> String {
-        let (op, first) = function.as_onnx();
-        let first = first.map(|value| self.tensor(&[1], [value].into_iter()));
-        let operands: Vec<&str> =
-            first.as_deref().into_iter().chain(operands.iter().copied()).collect();
+    fn elementwise(
+        &mut self,
+        function: Function,
+        operands: &[&str],
+        name: &str,
+    ) -> Result<String, WriteError> {
+        let form = function.as_onnx().ok_or_else(|| WriteError::Function(name.to_owned()))?;
+        let constant = form.constant.map(|value| self.tensor(&[1], [value].into_iter()));
+        let operands: Vec<&str> = operands.iter().copied().chain(constant.as_deref()).collect();
+        let attribute = form.attribute.map(|attribute| match attribute {
+            OnnxAttribute::Float(name, value) => float(name, value),
+            OnnxAttribute::Text(name, value) => text(name, value),
+        });
         let output = self.fresh();
-        self.node(op, &operands, &output, name, &[]);
-        output
+        self.node(form.name, &operands, &output, name, attribute.as_slice());
+        self.set = self.set.max(form.since as u64);
+        Ok(output)
     }
 
     /// b + Σ Wₖ xₖ.
@@ -218,7 +247,7 @@ impl Writer {
     }
 }
 
-/// A network as an ONNX file (operator set 13), with the input `x` and the output `y`, rows [1, n]. An operator that was left out at
+/// A network as an ONNX file (operator set 13, or the first that has its functions), with the input `x` and the output `y`, rows [1, n]. An operator that was left out at
 /// the end is written too.
 ///
 /// A network made in code, written, and read again:
@@ -258,7 +287,8 @@ pub fn write_onnx(network: &Network) -> Result<Vec<u8>, WriteError> {
             kind = DOUBLE;
         }
     }
-    let mut writer = Writer { kind, graph: Message::default(), made: 0, names: HashSet::new() };
+    let mut writer =
+        Writer { set: 13, kind, graph: Message::default(), made: 0, names: HashSet::new() };
     let mut values: Vec<String> = Vec::with_capacity(network.nodes().len());
     for node in network.nodes() {
         let value = match &node.op {
@@ -266,7 +296,7 @@ pub fn write_onnx(network: &Network) -> Result<Vec<u8>, WriteError> {
             Op::Affine(affine) => writer.affine(affine, &values, network.inputs(), &node.name),
             Op::Elementwise(function, operands) => {
                 let operands: Vec<&str> = operands.iter().map(|&x| values[x].as_str()).collect();
-                writer.elementwise(*function, &operands, &node.name)
+                writer.elementwise(*function, &operands, &node.name)?
             }
         };
         values.push(value);
@@ -283,10 +313,10 @@ pub fn write_onnx(network: &Network) -> Result<Vec<u8>, WriteError> {
     };
     let graph = writer.graph.text(2, "network").message(11, &row("x", kind, network.inputs()));
     let model = Message::default()
-        .int(1, 8)
+        .int(1, if writer.set > 18 { 10 } else { 8 })
         .text(2, "certus")
         .message(7, &graph.message(12, &output))
-        .message(8, &Message::default().int(2, 13));
+        .message(8, &Message::default().int(2, writer.set));
     Ok(model.0)
 }
 

@@ -6,82 +6,221 @@
 
 mod curve;
 mod product;
-mod reciprocal;
 mod relu;
-mod softplus;
+mod step;
 mod unary;
 
+use self::curve::{erf, exponential, gates, hyperbolic, power, softsign, trigonometric};
 use super::{Affine, Boxes, Matrix, NodeId};
 use crate::num::Rational;
+use std::borrow::Cow;
 use std::ops::Deref;
 
+pub use curve::elu::Elu;
+pub use curve::gates::{Gated, GeluTanh};
+pub use curve::power::Power;
 pub use relu::{default_in_doubt, default_slope, upper_slope};
+pub use step::Step;
 
-/// An elementwise function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Function {
-    /// max(x, 0): the only one that is piecewise linear; all others that are, are lowered to it exactly.
-    Relu,
-    /// 1 / (1 + e^−x).
-    Sigmoid,
-    /// (e^x − e^−x) / (e^x + e^−x).
-    Tanh,
-    /// ln(1 + e^x).
-    Softplus,
-    /// 1 / x.
-    Reciprocal,
-    /// x · y.
-    Product,
-}
-
-/// A smooth function as ONNX has it: name, operator set from which on, function, attributes.
+/// A function as ONNX has it: name, operator set from which on, function, attributes.
 pub type OnnxFunction = (&'static str, i64, Function, &'static str);
 
-impl Function {
-    /// The smooth functions of one operand that ONNX files have, by name and operator set.
-    pub const ONNX: &[OnnxFunction] = &[
-        ("Sigmoid", 1, Self::Sigmoid, "consumed_inputs"),
-        ("Sigmoid", 6, Self::Sigmoid, ""),
-        ("Softplus", 1, Self::Softplus, ""),
-        ("Tanh", 1, Self::Tanh, "consumed_inputs"),
-        ("Tanh", 6, Self::Tanh, ""),
-    ];
+/// [`Function`], from a list of the functions without parameters: name, type, and the operator with the sets at which it changed and
+/// the attributes that it has there.
+macro_rules! functions {
+    ($($(#[$doc:meta])* $name:ident = $curve:expr, $onnx:literal [$($since:literal $attributes:literal)*];)*) => {
+        /// An elementwise function.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Function {
+            /// max(x, 0): piecewise linear functions that are continuous are lowered to it exactly.
+            Relu,
+            /// x · y.
+            Product,
+            /// x^p.
+            Power(Power),
+            /// x for x > 0, else α (e^x − 1).
+            Elu(Elu),
+            /// x (1 + tanh(c (x + d x³))) / 2.
+            GeluTanh(GeluTanh),
+            /// A function that jumps.
+            Step(Step),
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Function {
+            /// The functions of one operand that ONNX files have as an operator, by name and operator set.
+            pub const ONNX: &[OnnxFunction] = &[$($(($onnx, $since, Self::$name, $attributes),)*)*];
+        }
+
+        impl Deref for Function {
+            type Target = dyn Operator;
+
+            fn deref(&self) -> &Self::Target {
+                match self {
+                    Self::Relu => &relu::Relu,
+                    Self::Product => &product::Product,
+                    Self::Power(power) => power,
+                    Self::Elu(elu) => elu,
+                    Self::GeluTanh(gelu) => gelu,
+                    Self::Step(step) => step,
+                    $(Self::$name => &$curve,)*
+                }
+            }
+        }
+    };
+}
+
+functions! {
+    /// 1 / (1 + e^−x).
+    Sigmoid = exponential::Sigmoid, "Sigmoid" [1 "consumed_inputs" 6 ""];
+    /// ln(1 + e^x).
+    Softplus = exponential::Softplus, "Softplus" [1 ""];
+    /// e^x.
+    Exp = exponential::Exp, "Exp" [1 "consumed_inputs" 6 ""];
+    /// ln x.
+    Log = exponential::Log, "Log" [1 "consumed_inputs" 6 ""];
+    /// √x.
+    Sqrt = power::Sqrt, "Sqrt" [1 "consumed_inputs" 6 ""];
+    /// 1 / x.
+    Reciprocal = power::Reciprocal, "Reciprocal" [1 "consumed_inputs" 6 ""];
+    /// sin x.
+    Sin = trigonometric::Sin, "Sin" [7 ""];
+    /// cos x.
+    Cos = trigonometric::Cos, "Cos" [7 ""];
+    /// tan x.
+    Tan = trigonometric::Tan, "Tan" [7 ""];
+    /// The inverse of the sine.
+    Asin = trigonometric::Asin, "Asin" [7 ""];
+    /// The inverse of the cosine.
+    Acos = trigonometric::Acos, "Acos" [7 ""];
+    /// The inverse of the tangent.
+    Atan = trigonometric::Atan, "Atan" [7 ""];
+    /// (e^x − e^−x) / 2.
+    Sinh = hyperbolic::Sinh, "Sinh" [9 ""];
+    /// (e^x + e^−x) / 2.
+    Cosh = hyperbolic::Cosh, "Cosh" [9 ""];
+    /// (e^x − e^−x) / (e^x + e^−x).
+    Tanh = hyperbolic::Tanh, "Tanh" [1 "consumed_inputs" 6 ""];
+    /// The inverse of the hyperbolic sine.
+    Asinh = hyperbolic::Asinh, "Asinh" [9 ""];
+    /// The inverse of the hyperbolic cosine.
+    Acosh = hyperbolic::Acosh, "Acosh" [9 ""];
+    /// The inverse of the hyperbolic tangent.
+    Atanh = hyperbolic::Atanh, "Atanh" [9 ""];
+    /// 2/√π ∫₀ˣ e^(−t²) dt.
+    Erf = erf::Erf, "Erf" [9 ""];
+    /// x (1 + erf(x/√2)) / 2.
+    Gelu = gates::Gelu, "Gelu" [];
+    /// x / (1 + e^−x).
+    Silu = gates::Silu, "Swish" [];
+    /// x tanh(ln(1 + e^x)).
+    Mish = gates::Mish, "Mish" [18 ""];
+    /// x · min(max(x + ½, 0), 1).
+    HardSwish = gates::HardSwish, "HardSwish" [];
+    /// x / (1 + |x|).
+    Softsign = softsign::Softsign, "Softsign" [1 ""];
+}
+
+/// How an ONNX file has a function of one or two operands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OnnxForm {
+    /// The operator.
+    pub name: &'static str,
+    /// The operator set from which on it is there.
+    pub since: i64,
+    /// A constant second operand.
+    pub constant: Option<f64>,
+    /// An attribute.
+    pub attribute: Option<OnnxAttribute>,
+}
+
+/// An attribute's name and value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum OnnxAttribute {
+    /// A number.
+    Float(&'static str, f32),
+    /// A word.
+    Text(&'static str, &'static str),
 }
 
 impl Function {
     /// Whether it is strictly increasing, so that it keeps the order of whatever it is applied to.
     #[must_use]
     pub fn is_increasing(self) -> bool {
-        matches!(self, Self::Sigmoid | Self::Tanh | Self::Softplus)
+        matches!(
+            self,
+            Self::Sigmoid
+                | Self::Tanh
+                | Self::Softplus
+                | Self::Exp
+                | Self::Sinh
+                | Self::Asinh
+                | Self::Atan
+                | Self::Erf
+                | Self::Softsign
+        )
     }
 
-    /// How an ONNX file has it: the operator, and a constant that is its first operand.
+    /// n, of a power xⁿ with 2 ≤ n ≤ 8.
     #[must_use]
-    pub fn as_onnx(self) -> (&'static str, Option<f64>) {
-        match self {
-            Self::Relu => ("Relu", None),
-            Self::Sigmoid => ("Sigmoid", None),
-            Self::Tanh => ("Tanh", None),
-            Self::Softplus => ("Softplus", None),
-            Self::Reciprocal => ("Div", Some(1.0)),
-            Self::Product => ("Mul", None),
-        }
+    pub fn small_exponent(self) -> Option<u32> {
+        let Self::Power(power) = self else { return None };
+        (2..=8).find(|&n| f64::from(n) == power.exponent())
+    }
+
+    /// How an ONNX file has it; `None` where no operator is this function.
+    #[must_use]
+    pub fn as_onnx(self) -> Option<OnnxForm> {
+        let plain = |name, since| OnnxForm { name, since, constant: None, attribute: None };
+        let with =
+            |name, since, attribute| OnnxForm { attribute: Some(attribute), ..plain(name, since) };
+        Some(match self {
+            Self::Relu => plain("Relu", 6),
+            Self::Product => plain("Mul", 7),
+            Self::Power(Power(p)) => OnnxForm { constant: Some(p.get()), ..plain("Pow", 7) },
+            Self::Elu(Elu(alpha)) => {
+                let alpha = Some(alpha.get() as f32).filter(|&a| f64::from(a) == alpha.get())?;
+                with("Elu", 6, OnnxAttribute::Float("alpha", alpha))
+            }
+            Self::GeluTanh(gelu) if gelu == GeluTanh::STANDARD => {
+                with("Gelu", 20, OnnxAttribute::Text("approximate", "tanh"))
+            }
+            Self::GeluTanh(_) | Self::HardSwish | Self::Step(Step::Positive) => return None,
+            Self::Step(Step::Sign) => plain("Sign", 9),
+            Self::Step(Step::Floor) => plain("Floor", 6),
+            Self::Step(Step::Round) => plain("Round", 11),
+            Self::Gelu => plain("Gelu", 20),
+            Self::Silu => plain("Swish", 24),
+            other => {
+                let rows = Self::ONNX.iter().filter(|row| row.2 == other);
+                rows.last().map(|row| plain(row.0, row.1))?
+            }
+        })
     }
 }
 
-impl Deref for Function {
-    type Target = dyn Operator;
+/// A constant of a function: functions are the same if these are, bit by bit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Parameter(u64);
 
-    fn deref(&self) -> &Self::Target {
-        match self {
-            Self::Relu => &relu::Relu,
-            Self::Sigmoid => &curve::Curve::Sigmoid,
-            Self::Tanh => &curve::Curve::Tanh,
-            Self::Softplus => &softplus::Softplus,
-            Self::Reciprocal => &reciprocal::Reciprocal,
-            Self::Product => &product::Product,
-        }
+impl Parameter {
+    /// A number.
+    #[must_use]
+    pub const fn new(value: f64) -> Self {
+        Self(value.to_bits())
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> f64 {
+        f64::from_bits(self.0)
+    }
+}
+
+impl std::fmt::Debug for Parameter {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        self.get().fmt(f)
     }
 }
 
@@ -110,6 +249,16 @@ pub trait Operator: Sync {
     /// The range over boxes of the operands, rounded outward.
     fn enclose(&self, x: &[&Boxes]) -> Boxes;
 
+    /// Whether it is defined everywhere in column d of boxes of the operands.
+    fn is_defined(&self, _x: &[&Boxes], _d: usize) -> bool {
+        true
+    }
+
+    /// Whether it is defined everywhere.
+    fn is_total(&self) -> bool {
+        true
+    }
+
     /// Lines (planes) below and above over boxes of the operands.
     fn relax(&self, x: &[&Boxes]) -> Relaxation;
 
@@ -118,18 +267,24 @@ pub trait Operator: Sync {
         Splits::Never
     }
 
-    /// Whether the line below may have any slope of [0, 1] where the operand is not constant.
+    /// Whether lines have a free parameter in [0, 1] each where the operand is not constant.
     fn has_free_slopes(&self) -> bool {
         false
     }
 
-    /// Replaces slopes and intercepts of lines below, on intervals [l, u], by those of chosen slopes, which are clamped; where a slope is
-    /// no number the line stays. For lines through the origin there is nothing to do but to take the slope.
-    fn tangents(&self, _chosen: &[f64], _ends: [&[f64]; 2], _lines: [&mut [f64]; 2]) {}
+    /// The parameters in [0, 1] of the lines that [`Self::relax`] draws, where they are free.
+    fn parameters(&self, lines: &Relaxation) -> Matrix {
+        lines.lower.slopes[0].clone()
+    }
 
-    /// Where lines of such slopes touch the function: minus the derivative of their intercepts.
-    fn touching(&self, slopes: &[f64]) -> Vec<f64> {
-        vec![0.0; slopes.len()]
+    /// Replaces slopes and intercepts of lines on intervals [l, u] by those that parameters, which are clamped, stand for: below where a
+    /// coefficient a is positive, above where it is negative. Where a parameter is no number the line stays. For lines through the origin
+    /// there is nothing to do but to take the parameter as the slope.
+    fn choose(&self, _a: &[f64], _chosen: &[f64], _ends: [&[f64]; 2], _lines: &mut Drawn) {}
+
+    /// Where the lines of such parameters touch the function: minus the derivative of their intercepts by their slopes.
+    fn touching(&self, _a: &[f64], chosen: &[f64], _ends: [&[f64]; 2], _lines: &Drawn) -> Vec<f64> {
+        vec![0.0; chosen.len()]
     }
 }
 
@@ -188,6 +343,12 @@ impl Line {
     pub fn constant(intercept: f64) -> Self {
         Self { slope: 0.0, intercept }
     }
+
+    /// The line mirrored at the axis.
+    #[must_use]
+    pub fn negative(self) -> Self {
+        Self { slope: -self.slope, intercept: -self.intercept }
+    }
 }
 
 /// Planes on one side of an elementwise node, for each element (rows) and domain (columns): Σ slopesₖ xₖ + intercept.
@@ -219,6 +380,15 @@ impl Relaxation {
             || Lines { slopes: (0..operands).map(|_| zeros()).collect(), intercept: zeros() };
         Self { lower: lines(), upper: lines(), through_origin: false }
     }
+}
+
+/// Slopes and intercepts of the lines below and above a function of one operand that one functional meets.
+#[derive(Debug, Clone)]
+pub struct Drawn<'a> {
+    /// Those below.
+    pub below: [Cow<'a, [f64]>; 2],
+    /// Those above.
+    pub above: [Cow<'a, [f64]>; 2],
 }
 
 /// What a node computes.

@@ -1,14 +1,15 @@
 //! Functions of one variable: what one says about numbers, an operator says about batches.
 
-use super::{Line, Operator, Relaxation, Splits};
-use crate::net::{Boxes, Matrix};
+use super::curve::DEFAULT;
+use super::{Drawn, Line, Operator, Relaxation, Splits};
+use crate::net::{Boxes, Matrix, column};
 use crate::num::Rational;
 
 /// A function f of one variable. Loops over elements call it without a detour: [`Operator`] is written for each once.
 pub trait Unary: Sync {
     /// Where its operand may be split.
     const SPLITS: Splits = Splits::Never;
-    /// Whether every slope of [0, 1] has a line below ([`Self::tangent`]), so that slopes may be optimised.
+    /// Whether lines have a free parameter ([`Self::chosen`]), or a free slope in [0, 1] through the origin, so that it may be optimised.
     const FREE: bool = false;
     /// Whether the lines below all go through the origin.
     const THROUGH_ORIGIN: bool = false;
@@ -32,17 +33,18 @@ pub trait Unary: Sync {
     /// { f(x) : l ≤ x ≤ u }, rounded outward.
     fn range(&self, l: f64, u: f64) -> (f64, f64);
 
+    /// Whether f is defined on all of [l, u].
+    fn is_defined(&self, _l: f64, _u: f64) -> bool {
+        true
+    }
+
     /// A line below and one above f on [l, u].
     fn lines(&self, l: f64, u: f64) -> [Line; 2];
 
-    /// Where slopes are [free](Self::FREE): a line below f everywhere, of a slope of [0, 1].
-    fn tangent(&self, slope: f64) -> Line {
-        Line { slope, intercept: 0.0 }
-    }
-
-    /// Where that line touches f, about.
-    fn touches(&self, _slope: f64) -> f64 {
-        0.0
+    /// Where lines are [free](Self::FREE) but not through the origin: that above or below f on [l, u] for a parameter s in [0, 1], of which
+    /// ½ stands for the line that [`Self::lines`] draws, and where it touches f, about. Slopes grow with s.
+    fn chosen(&self, _above: bool, _s: f64, _ends: [f64; 2], own: Line) -> (Line, f64) {
+        (own, 0.0)
     }
 }
 
@@ -76,6 +78,15 @@ impl<F: Unary> Operator for F {
         x[0].map(|l, u| self.range(l, u))
     }
 
+    fn is_defined(&self, x: &[&Boxes], d: usize) -> bool {
+        let ends = column(&x[0].lower, d).iter().zip(column(&x[0].upper, d));
+        ends.into_iter().all(|(&l, &u)| Unary::is_defined(self, l, u))
+    }
+
+    fn is_total(&self) -> bool {
+        Unary::is_defined(self, f64::NEG_INFINITY, f64::INFINITY)
+    }
+
     fn relax(&self, x: &[&Boxes]) -> Relaxation {
         let mut out = Relaxation::zeros(1, x[0].lower.shape());
         out.through_origin = F::THROUGH_ORIGIN;
@@ -99,17 +110,32 @@ impl<F: Unary> Operator for F {
         F::FREE
     }
 
-    fn tangents(&self, chosen: &[f64], [l, u]: [&[f64]; 2], lines: [&mut [f64]; 2]) {
-        let [slopes, intercepts] = lines;
+    fn parameters(&self, lines: &Relaxation) -> Matrix {
+        let slopes = &lines.lower.slopes[0];
+        if F::THROUGH_ORIGIN { slopes.clone() } else { slopes.map(|_| DEFAULT) }
+    }
+
+    fn choose(&self, a: &[f64], chosen: &[f64], [l, u]: [&[f64]; 2], lines: &mut Drawn) {
         for i in 0..chosen.len() {
-            if l[i] < u[i] && !chosen[i].is_nan() {
-                let line = self.tangent(chosen[i].clamp(0.0, 1.0));
-                (slopes[i], intercepts[i]) = (line.slope, line.intercept);
+            let moved = l[i] < u[i] && !chosen[i].is_nan() && chosen[i] != DEFAULT;
+            if moved && a[i] != 0.0 {
+                let above = a[i] < 0.0;
+                let [slopes, intercepts] = if above { &mut lines.above } else { &mut lines.below };
+                let own = Line { slope: slopes[i], intercept: intercepts[i] };
+                let s = chosen[i].clamp(0.0, 1.0);
+                let line = self.chosen(above, s, [l[i], u[i]], own).0;
+                (slopes.to_mut()[i], intercepts.to_mut()[i]) = (line.slope, line.intercept);
             }
         }
     }
 
-    fn touching(&self, slopes: &[f64]) -> Vec<f64> {
-        slopes.iter().map(|&slope| self.touches(slope)).collect()
+    fn touching(&self, a: &[f64], chosen: &[f64], [l, u]: [&[f64]; 2], lines: &Drawn) -> Vec<f64> {
+        let touch = |i: usize| {
+            let above = a[i] < 0.0;
+            let [slopes, intercepts] = if above { &lines.above } else { &lines.below };
+            let own = Line { slope: slopes[i], intercept: intercepts[i] };
+            self.chosen(above, chosen[i], [l[i], u[i]], own).1
+        };
+        (0..chosen.len()).map(touch).collect()
     }
 }

@@ -1,206 +1,197 @@
-//! S-shaped activations: increasing, convex below 0, concave above, with rigorous enclosures of their values.
+//! Curves: functions of one variable, known by enclosures of value and derivative at single points and by the pieces on which they
+//! are convex or concave. Ranges and lines follow from that ([`lines`]), for all of them in one way.
 //!
-//! The exponential comes from `libm` (the same code on every platform), whose results are within one unit in the last
-//! place; sigmoid and tanh built on it are within [`ROUNDINGS`] relative roundings, which every enclosure charges.
+//! Elementary functions come from `libm` (the same code on every platform), whose documented errors are at most two units in the last
+//! place, so four roundings; each curve says how far off what it computes may be, and is held to it against values to hundreds of bits.
 
+pub mod elu;
+pub mod erf;
+pub mod exponential;
+pub mod gates;
+pub mod hyperbolic;
 mod lines;
+pub mod power;
+pub mod softsign;
+pub mod trigonometric;
+
+pub use lines::DEFAULT;
 
 use super::unary::Unary;
 use super::{Line, Splits};
-use crate::num::{TINY, UNIT};
+use crate::num::{Rational, TINY, UNIT, add_up, sub_down};
 
-/// Relative roundings charged for a computed sigmoid or tanh, and for adding that: at most six occur.
-const ROUNDINGS: f64 = 8.0;
-
-/// An S-shaped activation: increasing, convex below 0, concave above.
+/// How a function bends on an interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Curve {
-    /// 1 / (1 + e^−x).
-    Sigmoid,
-    /// (e^x − e^−x) / (e^x + e^−x).
-    Tanh,
+pub enum Bend {
+    /// Its derivative does not decrease.
+    Convex,
+    /// Its derivative does not increase.
+    Concave,
+    /// It is affine.
+    Straight,
 }
 
-impl Unary for Curve {
+/// A closed interval on which a function is differentiable (from within at the ends) and bends one way.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Piece {
+    /// Its lower end.
+    pub from: f64,
+    /// Its upper end.
+    pub to: f64,
+    /// How the function bends there.
+    pub bend: Bend,
+}
+
+impl Piece {
+    /// A piece.
+    pub const fn new(from: f64, to: f64, bend: Bend) -> Self {
+        Self { from, to, bend }
+    }
+}
+
+/// Everywhere convex.
+pub const CONVEX: &[Piece] = &[Piece::new(f64::NEG_INFINITY, f64::INFINITY, Bend::Convex)];
+
+/// Convex below 0, concave above: the shape of an S.
+pub const S_SHAPED: &[Piece] = &[
+    Piece::new(f64::NEG_INFINITY, 0.0, Bend::Convex),
+    Piece::new(0.0, f64::INFINITY, Bend::Concave),
+];
+
+/// Concave below 0, convex above.
+pub const CUBIC: &[Piece] = &[
+    Piece::new(f64::NEG_INFINITY, 0.0, Bend::Concave),
+    Piece::new(0.0, f64::INFINITY, Bend::Convex),
+];
+
+/// Convex on positive numbers, with a pole or the end of its domain at 0.
+pub const CONVEX_ABOVE_0: &[Piece] = &[Piece::new(0.0, f64::INFINITY, Bend::Convex)];
+
+/// Concave on positive numbers, likewise.
+pub const CONCAVE_ABOVE_0: &[Piece] = &[Piece::new(0.0, f64::INFINITY, Bend::Concave)];
+
+/// Pieces that are found anew for every interval, at most.
+pub const MOST: usize = 8;
+
+/// Neighbouring pieces, from the left to the right.
+///
+/// Between one and the next there may be a gap, where the point at which the function turns is no double. There its second derivative
+/// is at most 1 in magnitude.
+#[derive(Debug, Clone, Copy)]
+pub enum Pieces {
+    /// The same for every interval.
+    Fixed(&'static [Piece]),
+    /// So many of these.
+    Found([Piece; MOST], usize),
+}
+
+impl Pieces {
+    /// The pieces that lie between turns, brackets from the left to the right; `None` where there are too many. `first` is how the
+    /// function bends before the first of them.
+    pub fn between(turns: impl Iterator<Item = (f64, f64)>, first: Bend) -> Option<Self> {
+        let mut found = [Piece::new(f64::NEG_INFINITY, f64::INFINITY, first); MOST];
+        let mut last = 0;
+        for (before, after) in turns {
+            let other = if found[last].bend == Bend::Convex { Bend::Concave } else { Bend::Convex };
+            found[last].to = before;
+            last += 1;
+            *found.get_mut(last)? = Piece::new(after, f64::INFINITY, other);
+        }
+        Some(Self::Found(found, last + 1))
+    }
+
+    /// As a list.
+    pub fn as_slice(&self) -> &[Piece] {
+        match self {
+            Self::Fixed(pieces) => pieces,
+            Self::Found(pieces, number) => &pieces[..*number],
+        }
+    }
+}
+
+/// A function of one variable.
+pub trait Curve: Sync {
+    /// f(x), rounded; no number outside of the domain.
+    fn value(&self, x: f64) -> f64;
+
+    /// { f(x) : l ≤ x ≤ u } exactly, where its ends are rationals and known.
+    fn exact(&self, _l: &Rational, _u: &Rational) -> Option<[Rational; 2]> {
+        None
+    }
+
+    /// f'(x), rounded: at a kink, that of the convex side.
+    fn slope(&self, x: f64) -> f64;
+
+    /// How far the computed value v may be from f(x), but for numbers below [`TINY`]: by default eight roundings, for a single function
+    /// of `libm` and twice as much.
+    fn value_error(&self, _x: f64, v: f64) -> f64 {
+        8.0 * UNIT * v.abs()
+    }
+
+    /// How far the computed derivative d may be from f'(x), likewise.
+    fn slope_error(&self, _x: f64, d: f64) -> f64 {
+        16.0 * UNIT * d.abs()
+    }
+
+    /// Whether the function is defined on all of [l, u].
+    fn is_defined(&self, _l: f64, _u: f64) -> bool {
+        true
+    }
+
+    /// The pieces of an interval [l, u] on which it is defined, or of more; `None` where there are too many.
+    fn pieces(&self, l: f64, u: f64) -> Option<Pieces>;
+
+    /// What all values lie between, wherever the function is defined; infinite for one that is not defined everywhere.
+    fn limits(&self) -> (f64, f64) {
+        (f64::NEG_INFINITY, f64::INFINITY)
+    }
+
+    /// Whether the function increases on all of its domain.
+    fn increases(&self) -> bool {
+        false
+    }
+}
+
+/// Floats below and above f(x), within the limits; infinite where it is not defined.
+pub fn enclose<C: Curve + ?Sized>(curve: &C, x: f64) -> (f64, f64) {
+    let v = curve.value(x);
+    let error = curve.value_error(x, v) + TINY;
+    let (least, most) = curve.limits();
+    (sub_down(v, error).max(least), add_up(v, error).min(most))
+}
+
+impl<C: Curve> Unary for C {
     const SPLITS: Splits = Splits::Anywhere;
+    const FREE: bool = true;
 
     fn value(&self, x: f64) -> f64 {
-        match self {
-            Self::Sigmoid => sigmoid(x),
-            Self::Tanh => libm::tanh(x),
-        }
+        Curve::value(self, x)
+    }
+
+    fn exact(&self, l: &Rational, u: &Rational) -> Option<[Rational; 2]> {
+        Curve::exact(self, l, u)
     }
 
     fn chain(&self, x: f64, g: f64, _leak: f64) -> f64 {
-        g * self.derivative(x)
+        g * self.slope(x)
     }
 
     fn range(&self, l: f64, u: f64) -> (f64, f64) {
-        (self.value_down(l), self.value_up(u))
+        lines::range(self, l, u)
+    }
+
+    fn is_defined(&self, l: f64, u: f64) -> bool {
+        Curve::is_defined(self, l, u)
     }
 
     fn lines(&self, l: f64, u: f64) -> [Line; 2] {
-        [lines::lower(*self, l, u), lines::upper(*self, l, u)]
-    }
-}
-
-impl Curve {
-    /// The derivative, within 16 relative roundings (and less than the smallest normal number) everywhere, far out too: with e = e^−|x|
-    /// (e^−2|x|) it is e / (1 + e)² (4 e / (1 + e)²).
-    pub(super) fn derivative(self, x: f64) -> f64 {
-        self.with_derivative(x).1
+        lines::draw(self, l, u)
     }
 
-    /// Value and derivative from one exponential; of the value, which may be less accurate than [`Self::value`], nothing may depend
-    /// that must be sound.
-    pub(super) fn with_derivative(self, x: f64) -> (f64, f64) {
-        match self {
-            Self::Sigmoid => {
-                let e = libm::exp(-x.abs());
-                let value = if x >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) };
-                (value, e / ((1.0 + e) * (1.0 + e)))
-            }
-            Self::Tanh => {
-                let e = libm::exp(-2.0 * x.abs());
-                let value = (1.0 - e) / (1.0 + e);
-                (value.copysign(x), 4.0 * e / ((1.0 + e) * (1.0 + e)))
-            }
-        }
-    }
-
-    /// The second derivative from value and first derivative, rounded.
-    pub(super) fn second_derivative(self, value: f64, derivative: f64) -> f64 {
-        match self {
-            Self::Sigmoid => derivative * (1.0 - 2.0 * value),
-            Self::Tanh => -2.0 * value * derivative,
-        }
-    }
-
-    /// The x ≤ 0 where the derivative is k, about; −∞ for k ≤ 0, 0 where no derivative is as large.
-    pub(super) fn where_derivative_is(self, k: f64) -> f64 {
-        if k <= 0.0 {
-            return f64::NEG_INFINITY;
-        }
-        match self {
-            Self::Sigmoid => {
-                let value = 2.0 * k / (1.0 + (1.0 - 4.0 * k).max(0.0).sqrt());
-                libm::log(value / (1.0 - value)).min(0.0)
-            }
-            Self::Tanh => libm::log(k.sqrt() / (1.0 + (1.0 - k).max(0.0).sqrt())).min(0.0),
-        }
-    }
-
-    /// Infimum and supremum.
-    pub(super) fn limits(self) -> (f64, f64) {
-        match self {
-            Self::Sigmoid => (0.0, 1.0),
-            Self::Tanh => (-1.0, 1.0),
-        }
-    }
-
-    /// A float ≤ the exact value at x.
-    pub(super) fn value_down(self, x: f64) -> f64 {
-        let v = self.value(x);
-        (v - (ROUNDINGS * UNIT * v.abs() + TINY)).max(self.limits().0)
-    }
-
-    /// A float ≥ the exact value at x.
-    pub(super) fn value_up(self, x: f64) -> f64 {
-        let v = self.value(x);
-        (v + (ROUNDINGS * UNIT * v.abs() + TINY)).min(self.limits().1)
-    }
-}
-
-/// 1 / (1 + e^−x), rounded.
-pub fn sigmoid(x: f64) -> f64 {
-    if x >= 0.0 {
-        1.0 / (1.0 + libm::exp(-x))
-    } else {
-        let e = libm::exp(x);
-        e / (1.0 + e)
+    fn chosen(&self, above: bool, s: f64, [l, u]: [f64; 2], own: Line) -> (Line, f64) {
+        lines::chosen(self, above, s, [l, u], own)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::num::Rational;
-    use crate::num::hostile::{exact, exp};
-    use num_traits::{One, Signed};
-    use proptest::prelude::*;
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
-
-        /// Against e^x to hundreds of bits.
-        #[test]
-        fn values_and_derivatives_are_enclosed(x in -25.0f64..25.0, near_zero: bool) {
-            let x = if near_zero { x / 25.0 } else { x };
-            let one = Rational::one();
-            let e = exp(&exact(-x));
-            let sigmoid = &one / (&one + &e);
-            let tanh = (&one - &e * &e) / (&one + &e * &e);
-            for (curve, value, derivative) in [
-                (Curve::Sigmoid, sigmoid.clone(), &sigmoid * (&one - &sigmoid)),
-                (Curve::Tanh, tanh.clone(), &one - &tanh * &tanh),
-            ] {
-                prop_assert!(exact(curve.value_down(x)) <= value);
-                prop_assert!(value <= exact(curve.value_up(x)));
-                let error = (exact(curve.derivative(x)) - &derivative).abs();
-                prop_assert!(error <= derivative * exact(16.0 * UNIT));
-            }
-        }
-    }
-
-    proptest! {
-        /// Where values are subnormal, with no relative accuracy.
-        #[test]
-        fn tiny_values_are_enclosed(x in -745.0f64..-700.0) {
-            let e = exp(&exact(x));
-            let value = &e / (Rational::one() + &e);
-            prop_assert!(exact(Curve::Sigmoid.value_down(x)) <= value);
-            prop_assert!(value <= exact(Curve::Sigmoid.value_up(x)));
-        }
-    }
-
-    #[test]
-    fn enclosures_hold_known_values() {
-        // sigmoid(1) and tanh(1) to 20 digits.
-        for (curve, exact) in
-            [(Curve::Sigmoid, 0.731_058_578_630_004_9), (Curve::Tanh, 0.761_594_155_955_764_9)]
-        {
-            assert!(curve.value_down(1.0) < exact && exact < curve.value_up(1.0));
-            assert!(curve.value_up(1.0) - curve.value_down(1.0) < 1e-14);
-        }
-        assert_eq!(Curve::Sigmoid.value_down(-1e9), 0.0);
-        assert_eq!(Curve::Tanh.value_up(1e9), 1.0);
-        assert!(Curve::Sigmoid.value_up(-1e9) > 0.0);
-    }
-
-    #[test]
-    fn derivatives_are_accurate_far_out() {
-        // 4 e^−40 / (1 + e^−40)² and e^−30 / (1 + e^−30)², to 16 digits.
-        let known = [
-            (Curve::Tanh, 20.0, 1.699_341_702_116_635_5e-17),
-            (Curve::Sigmoid, 30.0, 9.357_622_968_838_423e-14),
-        ];
-        for (curve, x, exact) in known {
-            for x in [x, -x] {
-                assert!((curve.derivative(x) - exact).abs() < 1e-14 * exact, "{curve:?} {x}");
-            }
-        }
-        for curve in [Curve::Sigmoid, Curve::Tanh] {
-            for x in [-30.0, -3.0, -0.5, -1e-3] {
-                let (value, derivative) = curve.with_derivative(x);
-                assert!((value - curve.value(x)).abs() < 1e-15);
-                assert!((curve.where_derivative_is(derivative) - x).abs() < 1e-9 * (1.0 - x));
-                let step = 1e-4;
-                let second =
-                    (curve.derivative(x + step) - curve.derivative(x - step)) / (2.0 * step);
-                assert!((curve.second_derivative(value, derivative) - second).abs() < 1e-6);
-            }
-            assert_eq!(curve.where_derivative_is(2.0), 0.0);
-            assert_eq!(curve.where_derivative_is(0.0), f64::NEG_INFINITY);
-        }
-    }
-}
+mod tests;
