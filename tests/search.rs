@@ -258,7 +258,12 @@ fn an_interlude_comes_before_splits_of_neurons() {
     let (easy, asked) = run(low - 1.0, 1e9, true);
     assert!(matches!(easy.answer, Answer::Proved) && asked == 0);
     // They do not: it comes after them, or before those that cost more.
-    let doubtful = low + 0.5 * (centre - low);
+    let undecided = |bound: &f64| {
+        let answer = run(*bound, 1e9, true).0.answer;
+        matches!(answer, Answer::Open(Reason::Cancelled))
+    };
+    let bounds = (1..40).map(|i| low + 0.025 * f64::from(i) * (centre - low));
+    let doubtful = bounds.into_iter().find(undecided).expect("a bound that takes a search");
     for (work, most) in [(1e9, 1), (0.0, 0)] {
         let (ended, asked) = run(doubtful, work, true);
         assert!(matches!(ended.answer, Answer::Open(Reason::Cancelled)), "{:?}", ended.answer);

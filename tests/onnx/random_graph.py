@@ -218,7 +218,9 @@ def rounds(node, inputs, outputs):
     if not floats or not outputs[0].is_float:
         return False
     op, own = node.op_type, 20 if any(v.type == np.float32 for v in floats + outputs) else 44
-    if op in ("Sigmoid", "Tanh", "Softplus", "Softmax", "LogSoftmax"):
+    smooth = ("Sigmoid", "Tanh", "Softplus", "Softmax", "LogSoftmax", "Acos", "Asin", "Atan", "Cos", "Sin", "Tan", "Acosh", "Asinh", "Atanh", "Cosh", "Sinh", "Erf", "Exp", "Log",
+              "Sqrt", "Reciprocal", "Softsign", "Mish", "Gelu", "Elu", "Selu", "Celu", "HardSigmoid", "HardSwish", "Pow", "Shrink")
+    if op in smooth:
         return True
     if op == "Div":
         return not powers_of_two(floats[1].arrays[0]) or width(floats[:1]) > own

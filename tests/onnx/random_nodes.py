@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from random_graph import TYPES, Invalid
+from random_graph import TYPES, Invalid, ancestors
 
 FLOATS = [np.dtype("float32"), np.dtype("float64")]
 INTMAX = 2**63 - 1
@@ -59,6 +59,59 @@ def variadic(g, v):
 def unary(g, v):
     op = g.rng.choice(["Relu", "Relu", "Relu", "Abs", "Neg", "Identity", "Sigmoid", "Tanh"])
     return g.one(op, v)
+
+
+# From which operator set on, of those that graphs have.
+SMOOTH = {"Acos": 7, "Asin": 7, "Atan": 7, "Cos": 7, "Sin": 7, "Tan": 7, "Acosh": 9, "Asinh": 9, "Atanh": 9, "Cosh": 9, "Sinh": 9, "Erf": 9, "Exp": 1, "Log": 1,
+          "Sqrt": 1, "Reciprocal": 1, "Softplus": 1, "Softsign": 1, "Mish": 18, "Gelu": 20, "Elu": 1, "Selu": 1, "Celu": 12, "HardSigmoid": 1, "HardSwish": 14,
+          "Pow": 7, "ThresholdedRelu": 10, "Shrink": 9, "Sign": 9, "Floor": 1, "Ceil": 1, "Round": 11}
+JUMPS = ("ThresholdedRelu", "Shrink", "Sign", "Floor", "Ceil", "Round")
+
+
+def smooth(g, v):
+    """A function of one variable that is no ReLU; one that jumps only of what is not rounded."""
+    op = g.rng.choice([op for op, since in SMOOTH.items() if since <= g.opset])
+    if not v.is_float or op in JUMPS and g.rounded & ancestors(g.nodes, v.name):
+        raise Invalid
+    number = lambda *values: g.rng.choice([None, *values])
+    if op == "Pow":
+        exponent = np.array(g.rng.choice([0, 1, 2, 2, 3, -1, 0.5, 1.5]), v.type)
+        return g.one(op, v, g.constant(exponent))
+    attributes = {
+        "Elu": lambda: {"alpha": number(0.5, 2.0)},
+        "Selu": lambda: {"alpha": number(1.5), "gamma": number(0.5)},
+        "Celu": lambda: {"alpha": number(0.5, 3.0)},
+        "HardSigmoid": lambda: {"alpha": number(0.25, 0.5), "beta": number(0.25, 0.75)},
+        "ThresholdedRelu": lambda: {"alpha": number(0.0, 0.5, -0.5)},
+        "Shrink": lambda: {"lambd": number(0.25, 1.0), "bias": number(0.25, 1.0)},
+        "Gelu": lambda: {"approximate": number("tanh", "none")},
+    }.get(op, dict)()
+    return g.one(op, v, **attributes)
+
+
+def gate(g, v):
+    """x times a gate of itself, as exporters spell GELU, SiLU and hard swish."""
+    if not v.is_float:
+        raise Invalid
+    scalar = lambda value: g.constant(np.array(value, v.type))
+    kind = g.rng.choice(["sigmoid", "quick", "erf", "tanh", "hard", "square"])
+    half = chance(g, 0.5)
+    x = g.one("Mul", v, scalar(0.5)) if half and kind in ("erf", "tanh") else v
+    if kind == "square":
+        return g.one("Mul", v, v)
+    if kind == "sigmoid":
+        opened = g.one("Sigmoid", v)
+    elif kind == "quick":
+        opened = g.one("Sigmoid", g.one("Mul", v, scalar(1.702)))
+    elif kind == "erf" and g.opset >= 9:
+        opened = g.one("Add", g.one("Erf", g.one("Div", v, scalar(1.4142135))), scalar(1.0))
+    elif kind == "hard":
+        opened = g.one("HardSigmoid", v, alpha=1 / 6)
+    else:
+        cube = g.one("Mul", g.one("Pow", v, scalar(3.0)), scalar(0.044715))
+        inner = g.one("Mul", g.one("Add", v, cube), scalar(0.7978845608))
+        opened = g.one("Add", g.one("Tanh", inner), scalar(1.0))
+    return g.one("Mul", *((x, opened) if chance(g, 0.5) else (opened, x)))
 
 
 def leaky(g, v):
@@ -121,7 +174,7 @@ def conditional(g, v):
 
 def unknown(g, v):
     """Operators that no reader knew when this was written."""
-    op = g.rng.choice(["Exp", "Sqrt", "Floor", "Ceil", "Sign", "Elu", "Selu", "Softplus", "HardSigmoid", "ReduceMax", "Erf", "Reciprocal"])
+    op = g.rng.choice(["ReduceMax", "ReduceL2", "ReduceProd", "IsNaN", "LpNormalization"])
     return g.one(op, v)
 
 
@@ -396,7 +449,7 @@ def batch_normalization(g, v):
 
 
 NODES = [
-    (arithmetic, 12), (variadic, 6), (unary, 10), (leaky, 2), (prelu, 2), (clip, 5), (dropout, 2), (select, 1), (conditional, 4), (unknown, 1),
+    (arithmetic, 12), (variadic, 6), (unary, 10), (leaky, 2), (prelu, 2), (clip, 5), (dropout, 2), (select, 1), (conditional, 4), (unknown, 1), (smooth, 9), (gate, 3),
     (cast, 3),
     (flatten, 2), (transpose, 4), (squeeze, 2), (unsqueeze, 2), (reshape, 5), (expand, 3), (slice_, 7), (split, 3),
     (gather, 5), (concat, 5), (pad, 5), (reduce, 6), (pool, 8), (global_pool, 2), (conv, 8), (matmul, 9), (gemm, 6),

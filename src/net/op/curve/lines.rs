@@ -12,8 +12,8 @@ use crate::num::{TINY, add_up, mul_up, nan_to, sub_down};
 const SAMPLES: usize = 16;
 /// With those near where a line touches.
 const CLOSER: usize = 2 * SAMPLES + 3;
-/// Steps for the point where a derivative has a given value, at most, and how near to that it has to come, as a share of what the
-/// derivative changes by over its piece.
+/// Steps for the point where a derivative has a given value, at most, and how near to that it has to come, as a share of it or of the
+/// mean derivative.
 const STEPS: usize = 60;
 const NEAR: f64 = 1e-10;
 
@@ -169,8 +169,11 @@ impl<C: Curve> Side<'_, C> {
         if !(beyond > 0.0) {
             return b;
         }
-        let change = beyond - below;
-        let near = NEAR * if change.is_finite() { change } else { k.abs() };
+        // What is missed counts over the whole piece: beside its height, little is lost.
+        let chord = (self.value(to) - self.value(from)) / (to - from);
+        let change = 1e-6 * (beyond - below);
+        let scale = [k, chord, change].map(f64::abs).into_iter().filter(|x| x.is_finite());
+        let near = NEAR * scale.fold(0.0, f64::max);
         for step in 0..STEPS {
             // Regula falsi (Illinois), and every third time the middle.
             let secant = a + (b - a) * (below / (below - beyond));
