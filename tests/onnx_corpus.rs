@@ -70,6 +70,9 @@ fn known(operator: &str) -> [bool; 2] {
     [by_search(&case) != unknown, by_checker(&case) != unknown]
 }
 
+/// Operators that hold graphs, which random graphs have none of: tests/onnx_structure.rs has them.
+const OF_GRAPHS: [&str; 3] = ["If", "Loop", "Scan"];
+
 #[test]
 fn docs_name_the_operators_that_the_readers_know() {
     let table = OPERATORS.split("## Known to a reader").nth(1).unwrap();
@@ -83,6 +86,9 @@ fn docs_name_the_operators_that_the_readers_know() {
         }
         let in_docs = [cells[2].starts_with("yes"), cells[3].starts_with("yes")];
         assert_eq!(in_docs, known(cells[1]), "{}", cells[1]);
+        if OF_GRAPHS.contains(&cells[1]) {
+            continue;
+        }
         let occurs = corpus.iter().any(|case| case.name.split(' ').any(|op| op == cells[1]));
         assert!(occurs, "{} does not occur in the corpus", cells[1]);
         listed += 1;
