@@ -4,7 +4,8 @@ use super::arguments::PortArguments;
 use super::campaign::{operators, relus};
 use super::exit::{Failure, INTERNAL};
 use super::{print, styled};
-use crate::load::load_network_as;
+use crate::load::{LayerInfo, SourceFile, load_network_as};
+use crate::prove::Model;
 use crate::report::{Inspection, SCHEMA_VERSION, Tool, inspection_text};
 use std::path::PathBuf;
 
@@ -23,6 +24,27 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+/// Whether the proof checker reads the network, and why not.
+fn proofs(arguments: &Arguments) -> String {
+    let read = |source: SourceFile| {
+        Model::beside(&arguments.model, &source.bytes, &arguments.ports.settings())
+            .map_err(|error| error.to_string())
+    };
+    match SourceFile::read(&arguments.model).map_err(|error| error.to_string()).and_then(read) {
+        Ok(_) => "yes: the proof checker reads the network".to_owned(),
+        Err(error) => format!("none: {error}"),
+    }
+}
+
+/// The operators that the proof checker does not know.
+fn unproved(layers: &[LayerInfo]) -> Vec<String> {
+    let mut names: Vec<String> = layers.iter().map(|layer| layer.op.clone()).collect();
+    names.sort();
+    names.dedup();
+    names.retain(|name| !Model::knows(name));
+    names
+}
+
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let loaded = load_network_as(&arguments.model, &arguments.ports.settings())?;
@@ -34,6 +56,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         parameters: loaded.layers.iter().map(|layer| layer.parameters).sum(),
         relus: relus(network),
         operators: operators(&loaded.layers),
+        proofs: proofs(arguments),
+        unproved: unproved(&loaded.layers),
         layers: loaded.layers,
         sha256,
         input_shape: loaded.input_shape,

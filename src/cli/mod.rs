@@ -7,6 +7,7 @@ mod campaign;
 mod certify;
 mod check;
 mod clock;
+mod eval;
 mod exit;
 mod inspect;
 mod instance;
@@ -42,6 +43,7 @@ enum Command {
     Attack(certify::AttackArguments),
     Radius(radius::Arguments),
     Inspect(inspect::Arguments),
+    Eval(eval::Arguments),
     Verify(verify::Arguments),
     Bench(bench::Arguments),
     Check(check::Arguments),
@@ -94,6 +96,7 @@ fn run(arguments: Vec<std::ffi::OsString>) -> Result<u8, Failure> {
             Command::Attack(arguments) => certify::attack(&arguments),
             Command::Radius(arguments) => radius::run(&arguments),
             Command::Inspect(arguments) => inspect::run(&arguments),
+            Command::Eval(arguments) => eval::run(&arguments),
             Command::Verify(arguments) => verify::run(arguments),
             Command::Bench(arguments) => bench::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),

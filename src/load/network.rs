@@ -166,7 +166,14 @@ fn foreign(path: &Path, bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         "a network of Keras or TensorFlow",
         "tf2onnx writes it as ONNX: python -m tf2onnx.convert --keras MODEL --output model.onnx",
     );
+    let holds = |name: &[u8]| bytes.windows(name.len()).any(|window| window == name);
     Some(match ending.as_str() {
+        _ if bytes.starts_with(b"version https://git-lfs") => {
+            ("a Git LFS pointer and not the file itself", "git lfs pull fetches it")
+        }
+        _ if bytes.starts_with(b"PK\x03\x04") && holds(b"saved_model.pb") => {
+            ("a zip archive with a TensorFlow SavedModel", keras.1)
+        }
         "pt" | "pth" | "ckpt" | "torchscript" => torch,
         "h5" | "hdf5" | "keras" | "pb" | "tflite" => keras,
         "pkl" | "pickle" | "joblib" => {

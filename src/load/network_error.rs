@@ -248,7 +248,9 @@ fn list(names: &[String]) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TensorProblem {
     /// An element type without support.
-    #[error("element type {0}; accepted: float, double, int64, int32, bool")]
+    #[error(
+        "element type {0}; accepted: float, double, float16, bfloat16, integers but uint64, bool"
+    )]
     DataType(String),
     /// A negative dimension, or a product that no memory holds.
     #[error("impossible shape {0:?}")]
@@ -310,9 +312,11 @@ pub enum ExternalProblem {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NodeProblem {
     /// An operator without support.
-    #[error("unsupported operator; accepted: {accepted}")]
+    #[error("unsupported operator{}; accepted: {accepted}", and(others))]
     Operator {
-        /// The operators that are known.
+        /// Others of the file.
+        others: Vec<String>,
+        /// What can be done about it.
         accepted: String,
     },
     /// An attribute's value without support.
@@ -417,6 +421,11 @@ pub enum NodeProblem {
     /// A mistake of this reader.
     #[error("internal error of the reader: {0}")]
     Internal(&'static str),
+}
+
+/// Further operators, in brackets.
+fn and(others: &[String]) -> String {
+    if others.is_empty() { String::new() } else { format!(" (as are {})", others.join(", ")) }
 }
 
 /// What is wrong with a line of an NNet file.

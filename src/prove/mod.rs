@@ -59,6 +59,12 @@ impl Model {
         read.map(|circuit| Self(circuit.into())).map_err(wrong)
     }
 
+    /// Whether the checker knows an operator of ONNX or of ai.onnx.ml.
+    #[must_use]
+    pub fn knows(operator: &str) -> bool {
+        certus_check::onnx::knows(operator)
+    }
+
     /// Number of its outputs.
     #[must_use]
     pub fn outputs(&self) -> usize {

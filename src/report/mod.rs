@@ -23,7 +23,7 @@ pub(crate) use bench::{BenchRow, BenchVerdict, bench_text, red};
 pub(crate) use campaign::csv;
 pub(crate) use campaign_text::{head_text, radius_text, report_text};
 pub(crate) use folder::{Folder, FolderError, Mode};
-pub(crate) use inspection::Inspection;
+pub(crate) use inspection::{Evaluation, Inspection, Worst};
 pub(crate) use json::Report;
 pub(crate) use json::{
     AttackRecord, CampaignSettings, DataRecord, Header, ModelRecord, RadiusReport, SCHEMA_VERSION,

@@ -103,11 +103,12 @@ pub(crate) fn inspection_text(inspection: &Inspection, styled: bool) -> String {
     text.line("parameters", grouped(inspection.parameters));
     text.line("ReLUs", grouped(inspection.relus));
     text.line("operators", counts(&inspection.operators, " · "));
+    text.line("proofs", &inspection.proofs);
     for note in &inspection.notes {
         text.line("note", note);
     }
     let mut table = table(UTF8_FULL_CONDENSED, styled);
-    table.set_header(["#", "layer", "operator", "output", "parameters"].map(bold));
+    table.set_header(["#", "layer", "operator", "output", "parameters", "proofs"].map(bold));
     for (position, layer) in inspection.layers.iter().enumerate() {
         let parameters =
             if layer.parameters == 0 { String::new() } else { grouped(layer.parameters) };
@@ -117,6 +118,7 @@ pub(crate) fn inspection_text(inspection: &Inspection, styled: bool) -> String {
             Cell::new(&layer.op),
             Cell::new(shape(&layer.shape)),
             right(parameters),
+            Cell::new(if inspection.unproved.contains(&layer.op) { "none yet" } else { "yes" }),
         ]);
     }
     let _ = writeln!(text.0, "\n{table}");

@@ -2,6 +2,8 @@
 
     cargo build --release --example readers
     python tests/onnx/conformance.py
+
+With `--record FILE` it keeps the cases of structural operators that the search agrees with instead (tests/onnx_structure.rs reads them).
 """
 
 import collections
@@ -83,6 +85,25 @@ def verdicts(cases):
     return [(names[int(i)], search, checker) for i, search, checker in lines]
 
 
+STRUCTURE = """AffineGrid CastLike CenterCropPad Col2Im Compress Conv ConvTranspose CumSum DepthToSpace DequantizeLinear Einsum GRU GatherElements
+GatherND GridSample LSTM MaxPool Mean Pad RNN ReduceL1 ReduceMax ReduceMin ReduceSumSquare Resize ReverseSequence ScatterElements ScatterND SpaceToDepth
+Tile Trilu Upsample""".split()
+
+
+def record_structure(file):
+    """The cases of structural operators, each variant that the search agrees with."""
+    folders = [f for f in sorted((DATA / "node").iterdir()) if f.is_dir() and "_expanded" not in f.name and has_one_float_output(f)]
+    folders += [f for f in sorted((DATA / "pytorch-operator").iterdir()) if f.is_dir() and has_one_float_output(f)]
+    cases = [
+        (f"{' '.join(operators_of(f))} {v[0]}", *v[1:]) for f in folders if set(operators_of(f)) <= set(STRUCTURE) for v in variants(f)
+        if len(v[1]) + v[2].size * 8 + v[3].size * 8 < 24000
+    ]
+    agreed = {name for name, search, _ in verdicts(cases) if search == "agrees"}
+    kept = [c for c in cases if c[0] in agreed]
+    write(file, [record(n.replace("\n", " "), m, x.flatten(), y.shape, y.flatten(), t) for n, m, x, y, t in kept])
+    print(len(kept), "cases")
+
+
 def summed(all_of_one):
     """One verdict for the variants of a case: wrong if one is, agreed if those that are read agree, else the refusals."""
     wrong = [v for v in all_of_one if v.startswith("WRONG")]
@@ -99,6 +120,8 @@ def why(reasons, operator):
 
 
 def main():
+    if sys.argv[1:2] == ["--record"]:
+        return record_structure(sys.argv[2])
     folders = [f for kind in ("node", "pytorch-operator", "pytorch-converted") for f in sorted((DATA / kind).iterdir()) if f.is_dir()]
     tried = [f for f in folders if has_one_float_output(f)]
     found = collections.defaultdict(lambda: ([], []))

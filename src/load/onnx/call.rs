@@ -84,6 +84,22 @@ impl<'a, 'm> Call<'a, 'm> {
         self.node.attributes.iter().find(|a| a.name == name).map(|a| &a.value)
     }
 
+    /// Whether an attribute is there.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.attribute(name).is_some()
+    }
+
+    /// A list of strings, if present.
+    pub(super) fn names(&self, name: &'static str) -> Problem<Option<Vec<Cow<'a, str>>>> {
+        match self.attribute(name) {
+            None => Ok(None),
+            Some(AttributeValue::Texts(texts)) => {
+                Ok(Some(texts.iter().map(|text| String::from_utf8_lossy(text)).collect()))
+            }
+            Some(_) => Err(wrong_kind(name, "a list of strings")),
+        }
+    }
+
     /// An integer attribute, or its default.
     pub(super) fn int(&self, name: &'static str, default: i64) -> Problem<i64> {
         match self.attribute(name) {
@@ -145,7 +161,7 @@ impl<'a, 'm> Call<'a, 'm> {
     pub(super) fn texts(&self, name: &'static str) -> Problem<usize> {
         match self.attribute(name) {
             None => Ok(0),
-            Some(&AttributeValue::Texts(number)) => Ok(number),
+            Some(AttributeValue::Texts(texts)) => Ok(texts.len()),
             Some(_) => Err(wrong_kind(name, "a list of strings")),
         }
     }

@@ -7,6 +7,7 @@ use super::fold;
 use super::hinge::Slopes;
 use super::lower::{Lowering, Value};
 use super::piecewise::extreme;
+use super::scatter;
 use super::shape::Problem;
 use crate::load::NodeProblem;
 use std::cmp::Ordering;
@@ -96,6 +97,14 @@ pub fn not<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
 pub fn where_<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     match call.value(0)? {
         Value::Condition(condition) => choose(low, condition, call.value(1)?, call.value(2)?),
+        Value::Constant(condition)
+            if !matches!(
+                [call.value(1)?, call.value(2)?],
+                [Value::Constant(_), Value::Constant(_)]
+            ) =>
+        {
+            scatter::masked(low, condition, call.value(1)?, call.value(2)?)
+        }
         _ => fold::where_(low, call),
     }
 }

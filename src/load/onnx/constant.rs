@@ -31,6 +31,12 @@ pub enum Element {
     Int64,
     /// 0 or 1.
     Bool,
+    /// Half precision.
+    Half,
+    /// The upper half of single precision.
+    BFloat,
+    /// Integers of so many bits, signed or not.
+    Int(u32, bool),
 }
 
 impl Element {
@@ -40,8 +46,15 @@ impl Element {
             1 => Some(Self::Float),
             6 => Some(Self::Int32),
             7 => Some(Self::Int64),
+            2 => Some(Self::Int(8, false)),
+            3 => Some(Self::Int(8, true)),
+            4 => Some(Self::Int(16, false)),
+            5 => Some(Self::Int(16, true)),
             9 => Some(Self::Bool),
+            10 => Some(Self::Half),
             11 => Some(Self::Double),
+            12 => Some(Self::Int(32, false)),
+            16 => Some(Self::BFloat),
             _ => None,
         }
     }
@@ -54,22 +67,39 @@ impl Element {
             Self::Int32 => "int32",
             Self::Int64 => "int64",
             Self::Bool => "bool",
+            Self::Half => "float16",
+            Self::BFloat => "bfloat16",
+            Self::Int(8, false) => "uint8",
+            Self::Int(8, true) => "int8",
+            Self::Int(16, false) => "uint16",
+            Self::Int(16, true) => "int16",
+            Self::Int(..) => "uint32",
         }
     }
 
     /// Whether its values are floats.
     pub(super) fn is_float(self) -> bool {
-        matches!(self, Self::Float | Self::Double)
+        matches!(self, Self::Float | Self::Double | Self::Half | Self::BFloat)
     }
 
     /// The value of a float type nearest to a double.
     pub(super) fn round(self, value: f64) -> f64 {
-        if self == Self::Float { f64::from(value as f32) } else { value }
+        match self {
+            Self::Float => f64::from(value as f32),
+            Self::Half => nearest(value, 11, -14, 15),
+            Self::BFloat => nearest(value, 8, -126, 127),
+            _ => value,
+        }
     }
 
     /// The largest finite value of a float type.
     pub(super) fn largest(self) -> f64 {
-        if self == Self::Float { f32::MAX.into() } else { f64::MAX }
+        match self {
+            Self::Float => f32::MAX.into(),
+            Self::Half => 65504.0,
+            Self::BFloat => f32::from_bits(0x7f7f_0000).into(),
+            _ => f64::MAX,
+        }
     }
 
     /// An integer, if it is one of the type's.
@@ -77,9 +107,51 @@ impl Element {
         match self {
             Self::Int32 => i32::try_from(value).ok().map(i64::from),
             Self::Bool => matches!(value, 0 | 1).then_some(value),
+            Self::Int(bits, signed) => {
+                let (low, high) =
+                    if signed { (-(1 << (bits - 1)), 1 << (bits - 1)) } else { (0, 1 << bits) };
+                (low..high).contains(&value).then_some(value)
+            }
             _ => Some(value),
         }
     }
+
+    /// Bytes of an element in a file.
+    fn width(self) -> usize {
+        match self {
+            Self::Bool => 1,
+            Self::Half | Self::BFloat => 2,
+            Self::Float | Self::Int32 => 4,
+            Self::Double | Self::Int64 => 8,
+            Self::Int(bits, _) => bits as usize / 8,
+        }
+    }
+
+    /// The value of a float with these bits, of two bytes.
+    fn of_bits(self, bits: u16) -> f64 {
+        if self == Self::BFloat {
+            return f32::from_bits(u32::from(bits) << 16).into();
+        }
+        let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
+        let size = match exponent {
+            0 => fraction * 2f64.powi(-24),
+            31 if fraction == 0.0 => f64::INFINITY,
+            31 => f64::NAN,
+            _ => (1024.0 + fraction) * 2f64.powi(exponent - 25),
+        };
+        if bits >> 15 == 1 { -size } else { size }
+    }
+}
+
+/// The nearest float with so many digits and exponents, halves to the even one.
+fn nearest(value: f64, digits: i32, least: i32, most: i32) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    let exponent = ((value.to_bits() >> 52 & 2047) as i32 - 1023).max(least);
+    let unit = 2f64.powi(exponent - digits + 1);
+    let rounded = (value / unit).round_ties_even() * unit;
+    if rounded.abs() >= 2f64.powi(most + 1) { f64::INFINITY.copysign(value) } else { rounded }
 }
 
 /// Elements of a constant tensor.
@@ -170,12 +242,16 @@ impl<'m> Constant<'m> {
             (Element::Int32, tensor.narrow.is_empty()),
             (Element::Int64, tensor.ints.is_empty()),
         ];
-        let listed = if element == Element::Bool { Element::Int32 } else { element };
+        let listed = match element {
+            Element::Float | Element::Double | Element::Int32 | Element::Int64 => element,
+            // uint32 is in a field that is not read.
+            _ => Element::Int32,
+        };
         let stray = |&(of, empty): &(Element, bool)| !empty && (raw.is_some() || of != listed);
         if tensor.is_other || lists.iter().any(stray) {
             return Err(TensorProblem::Data(element.name()));
         }
-        if !element.is_float() {
+        if !matches!(element, Element::Float | Element::Double) {
             budget.spend_values::<i64>(expected)?;
         }
         let integer = |value| element.integer(value).ok_or(TensorProblem::Data(element.name()));
@@ -196,8 +272,27 @@ impl<'m> Constant<'m> {
                 let ints = raw.iter().map(|&b| integer(b.into()));
                 (Data::Ints(ints.collect::<Result<_, _>>()?), 1)
             }
+            (Element::Half | Element::BFloat, Some(raw)) => {
+                let floats =
+                    raw.as_chunks().0.iter().map(|&b| element.of_bits(u16::from_le_bytes(b)));
+                (Data::Floats(floats.collect()), 2)
+            }
+            (Element::Half | Element::BFloat, None) => {
+                let bits = tensor.narrow.iter().map(|&bits| u16::try_from(bits).ok());
+                let floats = bits.map(|bits| bits.map(|bits| element.of_bits(bits)));
+                let floats: Option<_> = floats.collect();
+                (Data::Floats(floats.ok_or(TensorProblem::Data(element.name()))?), 4)
+            }
+            (Element::Int(bits, signed), Some(raw)) => {
+                let one = |bytes: &[u8]| {
+                    let all = bytes.iter().rev().fold(0, |all, &byte| all << 8 | i64::from(byte));
+                    if signed && all >> (bits - 1) == 1 { all - (1 << bits) } else { all }
+                };
+                let width = element.width();
+                (Data::Ints(raw.chunks_exact(width).map(one).collect()), width)
+            }
             (Element::Int64, None) => (Data::Ints(tensor.ints.clone()), 8),
-            (Element::Int32 | Element::Bool, None) => {
+            (Element::Int32 | Element::Bool | Element::Int(..), None) => {
                 let ints = tensor.narrow.iter().map(|&value| integer(value));
                 (Data::Ints(ints.collect::<Result<_, _>>()?), 4)
             }

@@ -28,6 +28,24 @@ pub fn sum<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     Ok(total)
 }
 
+/// (x₁ + x₂ + …) / n.
+pub fn mean<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+    let total = sum(low, call)?;
+    let number = call.inputs.len() as f64;
+    let (factor, exact) = (inverse(number)?, number.log2().fract() == 0.0);
+    match &total {
+        Value::Constant(x) => fold::div(x, &Constant::floats_of(x.element, vec![], vec![number])),
+        Value::Condition(_) => Err(JUMPS),
+        Value::Variable(x) => {
+            if call.inputs.len() > 1 {
+                low.add_uses(x, 1);
+            }
+            let (shape, factors) = (x.shape.clone(), vec![factor; low.len(x)]);
+            Ok(scale(low, x, &factors, usize::from(!exact), shape)?.into())
+        }
+    }
+}
+
 fn add_values<'m>(low: &mut Lowering, x: &Value<'m>, y: &Value<'m>) -> Problem<Value<'m>> {
     let shape = low.broadcast(x.shape(), y.shape())?;
     match (x, y) {
@@ -88,7 +106,11 @@ pub fn neg<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
 
 /// x · y.
 pub fn mul<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
-    let (x, y) = (call.value(0)?, call.value(1)?);
+    mul_values(low, call.value(0)?, call.value(1)?)
+}
+
+/// The same of any two tensors.
+pub fn mul_values<'m>(low: &mut Lowering, x: &Value<'m>, y: &Value<'m>) -> Problem<Value<'m>> {
     let shape = low.broadcast(x.shape(), y.shape())?;
     match (x, y) {
         (Value::Constant(x), Value::Constant(y)) => fold::mul(x, y),
@@ -169,6 +191,11 @@ pub fn quotient(
 /// 1 / (1 + e^−x).
 pub fn sigmoid(low: &mut Lowering, x: &Variable) -> Problem<Variable> {
     low.function(Function::Sigmoid, x)
+}
+
+/// tanh x.
+pub fn tanh(low: &mut Lowering, x: &Variable) -> Problem<Variable> {
+    low.function(Function::Tanh, x)
 }
 
 /// x + b.

@@ -5,10 +5,14 @@ use super::call::Call;
 use super::constant::{Constant, Data, Element, element_type};
 use super::lower::{Lowering, Value};
 use super::model::AttributeValue;
-use super::shape::{MAX_ELEMENTS, Problem, broadcast, broadcast_indices, count};
+use super::shape::{MAX_ELEMENTS, Problem, axis, broadcast, broadcast_indices, count, misfit};
 use crate::load::NodeProblem;
+use crate::net::FinalOperator;
 use std::cmp::Ordering;
 use std::rc::Rc;
+
+/// ONNX's number of the type of strings.
+const STRING: i64 = 8;
 
 const OVERFLOW: NodeProblem = NodeProblem::Arithmetic("integer overflow in constant arithmetic");
 
@@ -204,13 +208,34 @@ pub fn range<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> 
 pub fn cast<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     call.switch("saturate", true)?;
     let to = call.needed_int("to")?;
+    // Strings are what classes are called: at the end the class stands for its scores.
+    if to == STRING
+        && let Value::Variable(x) = call.value(0)?
+        && x.dropped == Some(FinalOperator::ArgMax)
+    {
+        return Ok(call.value(0)?.clone());
+    }
     let refused = || NodeProblem::Attribute {
         name: "to",
         found: element_type(to),
         accepted: "float or double; on constants also int64, int32 and bool",
     };
-    let to = Element::from_number(to).ok_or_else(refused)?;
-    match call.value(0)? {
+    converted(call.value(0)?, Element::from_number(to).ok_or_else(refused)?)
+}
+
+/// The same to the type of the second operand.
+pub fn cast_like<'m>(_: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+    call.switch("saturate", true)?;
+    converted(call.value(0)?, call.value(1)?.element())
+}
+
+fn converted<'m>(value: &Value<'m>, to: Element) -> Problem<Value<'m>> {
+    let refused = || NodeProblem::Attribute {
+        name: "to",
+        found: to.name().to_owned(),
+        accepted: "a type of floats; on constants also integers and bool",
+    };
+    match value {
         Value::Variable(x) if x.element.is_float() && to.is_float() => Ok(x.cast(to).into()),
         // The result of an ArgMax that is dropped.
         Value::Variable(x) if !x.element.is_float() && to != Element::Bool => Ok(x.cast(to).into()),
@@ -234,24 +259,88 @@ fn convert<'m>(constant: &Constant, to: Element) -> Problem<Constant<'m>> {
         let values = constant.floats()?;
         let limit = if to == Element::Int32 { 2f64.powi(31) } else { 2f64.powi(63) };
         return Ok(match to {
-            Element::Float | Element::Double => Constant::floats_of(to, shape, values.into_owned()),
+            to if to.is_float() => Constant::floats_of(to, shape, values.into_owned()),
             Element::Bool => ints(values.iter().map(|&f| i64::from(f != 0.0)).collect()),
             _ if values.iter().any(|f| !(f.trunc() >= -limit && f.trunc() < limit)) => {
                 return Err(OVERFLOW);
             }
-            _ => ints(values.iter().map(|&f| f as i64).collect()),
+            _ => {
+                let all = values.iter().map(|&f| to.integer(f as i64)).collect::<Option<_>>();
+                ints(all.ok_or(OVERFLOW)?)
+            }
         });
     };
     Ok(match to {
         // Straight to the type: by way of a double it could be rounded twice.
         Element::Float => floats(stored.iter().map(|&i| f64::from(i as f32)).collect()),
         Element::Double => floats(stored.iter().map(|&i| i as f64).collect()),
+        // Integers beyond 2⁵³ are infinite, or rounded to another half anyhow.
+        Element::Half | Element::BFloat => {
+            floats(stored.iter().map(|&i| to.round(i as f64)).collect())
+        }
         Element::Bool => ints(stored.iter().map(|&i| i64::from(i != 0)).collect()),
         _ => {
             let all = stored.iter().map(|&i| to.integer(i)).collect::<Option<_>>();
             ints(all.ok_or(OVERFLOW)?)
         }
     })
+}
+
+/// 1 on a diagonal, else 0, in the shape of the operand.
+pub fn eye_like<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+    let value = call.value(0)?;
+    let &[rows, columns] = value.shape() else {
+        return Err(misfit(&[value.shape()], "a matrix"));
+    };
+    let (k, shape) = (call.int("k", 0)?, vec![rows, columns]);
+    let element = match call.has("dtype") {
+        true => Element::from_number(call.int("dtype", 0)?),
+        false => Some(value.element()),
+    };
+    let element = element
+        .ok_or(NodeProblem::Arithmetic("a matrix of another type than floats and integers"))?;
+    low.spend::<i64>(count(&shape)?)?;
+    let on = |at: usize| i64::from((at % columns) as i64 - (at / columns) as i64 == k);
+    let ones: Vec<i64> = (0..rows * columns).map(on).collect();
+    if element.is_float() {
+        let ones = ones.into_iter().map(|one| one as f64).collect();
+        return Ok(Constant::floats_of(element, shape, ones).into());
+    }
+    Ok(Constant { shape, element, data: Data::Ints(ones) }.into())
+}
+
+/// Along a new axis `values[1]` at each constant index, and elsewhere `values[0]`.
+pub fn one_hot<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+    let (indices, depth, values) =
+        (call.needed_constant(0)?, call.needed_constant(1)?, call.needed_constant(2)?);
+    let whole = |constant: &Constant| -> Problem<Vec<i64>> {
+        match constant.as_ints() {
+            Some(ints) => Ok(ints.to_vec()),
+            None => Ok(constant.floats()?.iter().map(|&f| f as i64).collect()),
+        }
+    };
+    let (all, depth) = (whole(indices)?, whole(depth)?);
+    let unfit =
+        || misfit(&[&indices.shape, &values.shape], "one depth, not negative, and two values");
+    let &[size] = depth.as_slice() else { return Err(unfit()) };
+    let depth = usize::try_from(size).map_err(|_| unfit())?;
+    if values.len() != 2 {
+        return Err(unfit());
+    }
+    let rank = indices.shape.len();
+    let along = axis(call.int("axis", -1)?, rank + 1, "axis")?;
+    let mut shape = indices.shape.clone();
+    shape.insert(along, depth);
+    low.spend::<[u64; 2]>(count(&shape)?)?;
+    let inner: usize = indices.shape[along..].iter().product();
+    let on = |flat: usize| {
+        let (outer, at, rest) = (flat / (depth * inner), flat / inner % depth, flat % inner);
+        let index = all[outer * inner + rest];
+        // Indices may count from the end; others than those of the axis are none.
+        usize::from(index == at as i64 || index.checked_add(size) == Some(at as i64))
+    };
+    let picks: Vec<usize> = (0..shape.iter().product()).map(on).collect();
+    Ok(values.select(shape, &picks)?.into())
 }
 
 /// x = y of constants, elementwise.

@@ -3,7 +3,8 @@
 use super::call::Call;
 use super::choice::JUMPS;
 use super::constant::Constant;
-use super::elementwise::spread;
+use super::einsum::contracted;
+use super::elementwise::{expand, scale, spread};
 use super::lower::{Lowering, Pending, Value, Variable};
 use super::shape::{Problem, Walk, broadcast, count, count_entries, misfit, strides};
 use crate::load::NodeProblem;
@@ -58,14 +59,21 @@ pub fn matmul<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>>
     let row = |shape: &[usize]| if left { vec![1, shape[0]] } else { shape.to_vec() };
     let column = |shape: &[usize]| if right { vec![shape[0], 1] } else { shape.to_vec() };
     let stacks = (Stack::new(&row(a.shape()), false), Stack::new(&column(b.shape()), false));
-    let (product, mut shape) = multiply(low, a, b, stacks, 1.0)?;
-    if right {
-        shape.pop();
+    let trimmed = |mut shape: Vec<usize>| {
+        if right {
+            shape.pop();
+        }
+        if left {
+            shape.remove(shape.len() - usize::from(!right) - 1);
+        }
+        shape
+    };
+    if let [Value::Variable(_), Value::Variable(_)] = [a, b] {
+        let (pairs, shape) = paired(low, a, b, &stacks)?;
+        return contracted(low, (a, b), &pairs, trimmed(shape));
     }
-    if left {
-        shape.remove(shape.len() - usize::from(!right) - 1);
-    }
-    Ok(low.pending(product, shape).into())
+    let (product, shape) = multiply(low, a, b, stacks, 1.0)?;
+    Ok(low.pending(product, trimmed(shape)).into())
 }
 
 /// α A' B' + β C.
@@ -79,7 +87,29 @@ pub fn gemm<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
         Stack::new(a.shape(), call.switch("transA", false)?),
         Stack::new(b.shape(), call.switch("transB", false)?),
     );
+    if let [Value::Variable(_), Value::Variable(_)] = [a, b] {
+        let (pairs, shape) = paired(low, a, b, &stacks)?;
+        let product = contracted(low, (a, b), &pairs, shape.clone())?;
+        let product = low.variable(&product)?;
+        let (factor, bias) = (vec![alpha; low.len(&product)], call.constant(2)?);
+        let scaled = scale(low, &product, &factor, 0, shape.clone())?;
+        return match bias {
+            None => Ok(scaled.into()),
+            Some(_) if beta != 1.0 => Err(NodeProblem::Attribute {
+                name: "beta",
+                found: beta.to_string(),
+                accepted: "1, where both factors depend on the input",
+            }),
+            Some(c) => Ok(low.add_bias(&scaled, spread(c, &shape)?)?.into()),
+        };
+    }
     let (mut product, shape) = multiply(low, a, b, stacks, alpha)?;
+    if let Some(Value::Variable(c)) = call.optional(2) {
+        // A summand that depends on the input.
+        let product = low.pending(product, shape.clone());
+        let c = expand(low, c, &shape)?;
+        return Ok(low.combine(&[(&product, 1.0), (&c, beta)], None, shape)?.into());
+    }
     if let Some(c) = call.constant(2)? {
         let mut bias = spread(c, &shape)?;
         let exact = scale_exactly(&mut bias, beta)?;
@@ -87,6 +117,36 @@ pub fn gemm<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
         product.roundings = product.roundings.max(usize::from(!exact));
     }
     Ok(low.pending(product, shape).into())
+}
+
+/// For each element of a product the pairs of elements whose products are its summands.
+fn paired(
+    low: &Lowering,
+    a: &Value,
+    b: &Value,
+    (left, right): &(Stack, Stack),
+) -> Problem<(Vec<Vec<(usize, usize)>>, Vec<usize>)> {
+    if left.cols != right.rows {
+        return Err(misfit(&[a.shape(), b.shape()], FIT));
+    }
+    let stack = broadcast(&left.shape, &right.shape)?;
+    let mut shape = stack.clone();
+    shape.extend([left.rows, right.cols]);
+    low.spend::<[u64; 8]>(count(&[count(&shape)?, left.cols])?)?;
+    let at = |start: usize, index: usize, step: isize| start + index * step.cast_unsigned();
+    let mut pairs = Vec::new();
+    for (a, b) in left.offsets(&stack).into_iter().zip(right.offsets(&stack)) {
+        for i in 0..left.rows {
+            for j in 0..right.cols {
+                let one = |l: usize| {
+                    let from = at(at(a, i, left.row_step), l, left.col_step);
+                    (from, at(at(b, l, right.row_step), j, right.col_step))
+                };
+                pairs.push((0..left.cols).map(one).collect());
+            }
+        }
+    }
+    Ok((pairs, shape))
 }
 
 /// Multiplies in place by a factor; whether no product was rounded.

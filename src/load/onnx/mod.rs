@@ -9,11 +9,13 @@ mod choice;
 mod constant;
 mod control;
 mod conv;
+mod einsum;
 mod elementwise;
 mod external;
 mod fold;
 mod gate;
 mod graph;
+mod grid;
 mod hinge;
 mod last;
 mod legacy;
@@ -24,11 +26,17 @@ mod model;
 mod operators;
 mod piecewise;
 mod place;
+mod quantize;
+mod rearrange;
+mod recurrent;
 mod reduce;
+mod resample;
+mod scatter;
 mod scope;
 mod select;
 mod shape;
 mod smooth;
+mod table;
 mod window;
 mod wire;
 mod write;
@@ -38,7 +46,7 @@ pub use write::{WriteError, write_onnx};
 use self::constant::{Constant, Data, Element};
 use self::graph::{Plan, Ports};
 use self::lower::{Lowering, Value};
-use self::model::{Model, ValueInfo};
+use self::model::{Model, Node, ValueInfo};
 use self::scope::{Reader, Report, Scope, Stop};
 use super::budget::Budget;
 use super::dataset::load_tensor;
@@ -151,7 +159,10 @@ impl<'m> Reader<'_, 'm> {
         scope.values.insert(input, variable.into());
         let mut report = Report::default();
         self.run(&mut low, &mut scope, &mut report).map_err(|stop| match stop {
-            Stop::Node(index, problem) => {
+            Stop::Node(index, mut problem) => {
+                if let NodeProblem::Operator { others, .. } = &mut problem {
+                    *others = self.unknown(&scope, index);
+                }
                 self.at_node(&scope, low.blamed.unwrap_or(index), problem)
             }
             Stop::Tensor(tensor, problem) => {
@@ -181,6 +192,22 @@ impl<'m> Reader<'_, 'm> {
             logits: scope.plan.logits().map(str::to_owned),
             input_limits: None,
         })
+    }
+
+    /// The operators that are not read, but for that of a node.
+    fn unknown(&self, scope: &Scope, but: usize) -> Vec<String> {
+        let nodes = scope.plan.live.iter().map(|&index| &scope.plan.nodes[index]);
+        let own = |node: &Node| {
+            self.functions.iter().any(|f| f.name == node.op && f.domain == node.domain)
+        };
+        let mut names: Vec<String> = nodes
+            .filter(|node| !operators::is_known(node.domain, node.op) && !own(node))
+            .map(|node| node.op.to_owned())
+            .filter(|name| scope.plan.nodes.get(but).is_none_or(|node| node.op != name))
+            .collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
     fn at_node(&self, scope: &Scope, index: usize, problem: NodeProblem) -> NetworkError {

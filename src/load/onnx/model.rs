@@ -99,8 +99,8 @@ pub enum AttributeValue<'m> {
     Floats(Vec<f32>),
     /// Integers.
     Ints(Vec<i64>),
-    /// So many strings.
-    Texts(usize),
+    /// Strings.
+    Texts(Vec<&'m [u8]>),
     /// A graph.
     Graph(Box<Graph<'m>>),
     /// In a function, the value of an attribute of its call.
@@ -321,7 +321,7 @@ impl<'m> Node<'m> {
 
 impl<'m> Attribute<'m> {
     fn parse(span: Span<'m>, depth: usize) -> Result<Self, WireError> {
-        let (mut graph, mut texts, mut reference) = (None, 0, None);
+        let (mut graph, mut texts, mut reference) = (None, Vec::new(), None);
         let (mut float, mut int, mut text, mut tensor) = (0.0, 0, &[][..], None);
         let (mut floats, mut ints) = (Vec::new(), Vec::new());
         // Numbers of AttributeType: the one declared, and those of the values that are there (0 for any other value).
@@ -349,7 +349,7 @@ impl<'m> Attribute<'m> {
                 6 => graph = Some(Box::new(Graph::parse(field.span()?, depth)?)),
                 7 => field.push_floats(&mut floats)?,
                 8 => field.push_ints(&mut ints)?,
-                9 => texts += 1,
+                9 => texts.push(field.span()?.bytes),
                 20 => declared = Some(field.int()?),
                 21 => reference = Some(field.text()?),
                 _ => {}

@@ -4,11 +4,12 @@
 
 use super::call::Call;
 use super::choice::JUMPS;
-use super::constant::Constant;
+use super::constant::{Constant, Data};
 use super::elementwise::{expand, spread};
 use super::fold;
 use super::hinge::Slopes;
 use super::lower::{Lowering, Pending, Value, Variable};
+use super::reduce::{groups, reduced_axes};
 use super::shape::{Problem, broadcast, count_entries, misfit};
 use super::window::{Tap, Windows};
 use crate::load::NodeProblem;
@@ -192,6 +193,50 @@ pub fn global_max_pool<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<V
     let mut shape = x.shape[..2].to_vec();
     shape.resize(x.shape.len(), 1);
     Ok(maxima(low, x, lists, shape)?.into())
+}
+
+/// The maximum over axes.
+pub fn reduce_max<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+    reduced(low, call, 1.0)
+}
+
+/// The minimum over axes: minus the maximum of −x.
+pub fn reduce_min<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+    reduced(low, call, -1.0)
+}
+
+fn reduced<'m>(low: &mut Lowering, call: &Call<'_, 'm>, sign: f64) -> Problem<Value<'m>> {
+    let value = call.value(0)?;
+    let Some((axes, shape)) = reduced_axes(call, value.shape())? else { return Ok(value.clone()) };
+    low.spend::<[u64; 4]>(value.shape().iter().product())?;
+    let lists = groups(value.shape(), &axes);
+    if let Value::Constant(constant) = value {
+        if lists.iter().any(Vec::is_empty) {
+            return Err(NodeProblem::Arithmetic("the maximum of nothing"));
+        }
+        let element = constant.element;
+        if let Some(ints) = constant.as_ints() {
+            let best = |list: &Vec<usize>| {
+                let all = list.iter().map(|&i| ints[i]);
+                (if sign > 0.0 { all.max() } else { all.min() }).unwrap_or_default()
+            };
+            let data = Data::Ints(lists.iter().map(best).collect());
+            return Ok(Constant { shape, element, data }.into());
+        }
+        let floats = constant.floats()?;
+        let pick = if sign > 0.0 { f64::max } else { f64::min };
+        let best =
+            |list: &Vec<usize>| list.iter().map(|&i| floats[i]).reduce(pick).unwrap_or_default();
+        return Ok(Constant::floats_of(element, shape, lists.iter().map(best).collect()).into());
+    }
+    let x = low.variable(value)?;
+    if sign > 0.0 {
+        return Ok(maxima(low, x, lists, shape)?.into());
+    }
+    let old = x.shape.clone();
+    let negated = low.combine(&[(&x, -1.0)], None, old)?;
+    let largest = maxima(low, negated, lists, shape.clone())?;
+    Ok(low.combine(&[(&largest, -1.0)], None, shape)?.into())
 }
 
 /// The maximum of each list of elements of x, by rounds of pairwise maxima a + relu(b − a) of neighbours, a constant first.

@@ -1,7 +1,7 @@
 //! Sums and means over axes and windows.
 
 use super::call::Call;
-use super::elementwise::inverse;
+use super::elementwise::{inverse, product};
 use super::lower::{Lowering, Pending, Value, Variable};
 use super::shape::{Problem, Walk, count_entries, misfit, strides};
 use super::window::{Tap, Windows};
@@ -24,15 +24,62 @@ fn reduce<'m>(
     weight: impl Fn(usize) -> Problem<f64>,
 ) -> Problem<Value<'m>> {
     let value = call.value(0)?;
-    let rank = value.shape().len();
+    let Some((axes, _)) = reduced_axes(call, value.shape())? else { return Ok(value.clone()) };
     let keep = call.switch("keepdims", true)?;
-    let axes = match call.axes(1, rank)?.filter(|axes| !axes.is_empty()) {
-        Some(axes) => axes,
-        None if call.switch("noop_with_empty_axes", false)? => return Ok(value.clone()),
-        None => (0..rank).collect(),
-    };
     let x = low.variable(value)?;
     Ok(reduce_axes(low, &x, &axes, keep, weight)?.into())
+}
+
+/// Sums of absolute values over axes.
+pub fn reduce_l1<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+    let x = call.variable(low, 0)?;
+    let reduced = reduced_axes(call, &x.shape)?;
+    let absolute = low.bend(&x, |_, slopes| Some(slopes.abs()))?;
+    let Some((axes, _)) = reduced else { return Ok(absolute.into()) };
+    let keep = call.switch("keepdims", true)?;
+    Ok(reduce_axes(low, &absolute, &axes, keep, |_| Ok(1.0))?.into())
+}
+
+/// Sums of squares over axes.
+pub fn reduce_sum_square<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
+    let x = call.variable(low, 0)?;
+    let reduced = reduced_axes(call, &x.shape)?;
+    let squares = product(low, &x, &x, &x.shape.clone())?;
+    let Some((axes, _)) = reduced else { return Ok(squares.into()) };
+    let keep = call.switch("keepdims", true)?;
+    Ok(reduce_axes(low, &squares, &axes, keep, |_| Ok(1.0))?.into())
+}
+
+/// The axes that a node reduces, and the result's shape; none where it passes its operand on.
+pub fn reduced_axes(call: &Call, shape: &[usize]) -> Problem<Option<(Vec<usize>, Vec<usize>)>> {
+    let keep = call.switch("keepdims", true)?;
+    let axes = match call.axes(1, shape.len())?.filter(|axes| !axes.is_empty()) {
+        Some(axes) => axes,
+        None if call.switch("noop_with_empty_axes", false)? => return Ok(None),
+        None => (0..shape.len()).collect(),
+    };
+    let one = |(a, &size): (usize, &usize)| match (axes.contains(&a), keep) {
+        (false, _) => Some(size),
+        (true, true) => Some(1),
+        (true, false) => None,
+    };
+    let result = shape.iter().enumerate().filter_map(one).collect();
+    Ok(Some((axes, result)))
+}
+
+/// The elements that are reduced to each element of the result, in order.
+pub fn groups(shape: &[usize], axes: &[usize]) -> Vec<Vec<usize>> {
+    let steps = strides(shape);
+    let pick = |reduced: bool| -> (Vec<usize>, Vec<isize>) {
+        (0..shape.len())
+            .filter(|axis| axes.contains(axis) == reduced)
+            .map(|axis| (shape[axis], steps[axis]))
+            .unzip()
+    };
+    let ((inner, inner_steps), (outer, outer_steps)) = (pick(true), pick(false));
+    let offsets: Vec<usize> = Walk::new(&inner, &inner_steps, 0).collect();
+    let starts = Walk::new(&outer, &outer_steps, 0);
+    starts.map(|start| offsets.iter().map(|offset| start + offset).collect()).collect()
 }
 
 /// The mean of each channel.
@@ -52,26 +99,14 @@ fn reduce_axes(
     keep: bool,
     weight: impl Fn(usize) -> Problem<f64>,
 ) -> Problem<Variable> {
-    low.spend::<u64>(low.len(x))?;
-    let steps = strides(&x.shape);
-    let pick = |reduced: bool| -> (Vec<usize>, Vec<isize>) {
-        (0..x.shape.len())
-            .filter(|axis| axes.contains(axis) == reduced)
-            .map(|axis| (x.shape[axis], steps[axis]))
-            .unzip()
-    };
-    let ((inner, inner_steps), (outer, outer_steps)) = (pick(true), pick(false));
-    let terms: usize = inner.iter().product();
+    low.spend::<[u64; 3]>(low.len(x))?;
+    let terms: usize = axes.iter().map(|&axis| x.shape[axis]).product();
     let weight = weight(terms)?;
-    let offsets: Vec<usize> = Walk::new(&inner, &inner_steps, 0).collect();
-    let rows = Walk::new(&outer, &outer_steps, 0)
-        .map(|start| offsets.iter().map(move |offset| (start + offset, weight)));
+    let rows = groups(&x.shape, axes);
+    let rows = rows.iter().map(|row| row.iter().map(|&at| (at, weight)));
     let map = LinearMap::Sparse(Sparse::from_rows(low.len(x), rows));
-    let shape = if keep {
-        (0..x.shape.len()).map(|a| if axes.contains(&a) { 1 } else { x.shape[a] }).collect()
-    } else {
-        outer.clone()
-    };
+    let kept = (0..x.shape.len()).filter(|axis| keep || !axes.contains(axis));
+    let shape = kept.map(|axis| if axes.contains(&axis) { 1 } else { x.shape[axis] }).collect();
     let term = Term { source: low.node(x)?, map };
     let roundings = usize::from(!is_power_of_two(weight));
     Ok(low.pending(Pending { terms: vec![term], bias: None, roundings }, shape))

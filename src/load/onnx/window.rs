@@ -1,6 +1,7 @@
 //! Sliding windows of convolutions and pooling: kernel, strides, dilations, pads in all their spellings.
 
 use super::call::Call;
+use super::rearrange::positions;
 use super::shape::{Problem, count, count_entries, strides};
 use crate::load::NodeProblem;
 
@@ -109,6 +110,92 @@ impl Windows {
         Ok(windows)
     }
 
+    /// The windows of a transposed convolution with stride 1 over the elements moved apart, and where along each axis these come from.
+    pub(super) fn transposed(
+        call: &Call,
+        input: &[usize],
+        kernel: &[usize],
+    ) -> Problem<(Self, Vec<Vec<Option<usize>>>)> {
+        let axes = input.len();
+        if call.ints("kernel_shape")?.is_some()
+            && sizes(call, "kernel_shape", axes, 1, 1)? != kernel
+        {
+            return Err(bad(
+                "kernel_shape",
+                call.ints("kernel_shape")?.unwrap_or(&[]),
+                "that of the weights",
+            ));
+        }
+        let (strides, dilations) =
+            (sizes(call, "strides", axes, 1, 1)?, sizes(call, "dilations", axes, 1, 1)?);
+        let more = sizes(call, "output_padding", axes, 0, 0)?;
+        let mut pads = sizes(call, "pads", 2 * axes, 0, 0)?;
+        let auto = call.text("auto_pad", "NOTSET")?;
+        let shape = match call.ints("output_shape")? {
+            None => None,
+            // Some files have the batch and the channels before.
+            Some(all) if all.len() == axes + 2 => Some(all[2..].to_vec()),
+            Some(all) if all.len() == axes => Some(all.to_vec()),
+            Some(all) => return Err(bad("output_shape", all, "one size for each spatial axis")),
+        };
+        let (mut wide, mut output, mut places) = (Vec::new(), Vec::new(), Vec::new());
+        for a in 0..axes {
+            let reach = (kernel[a] - 1).saturating_mul(dilations[a]).saturating_add(1);
+            let full = (input[a] - 1)
+                .saturating_mul(strides[a])
+                .saturating_add(reach)
+                .saturating_add(more[a]);
+            let size = match (&shape, auto.as_ref()) {
+                (Some(shape), _) => Some(shape[a]),
+                (None, "SAME_UPPER" | "SAME_LOWER") => Some((input[a] * strides[a]) as i64),
+                _ => None,
+            };
+            if let Some(size) = size {
+                // What is too much is cut off at both ends, and what is too little added.
+                let total = full as i64 - size;
+                if !(0..LARGEST).contains(&total) || size < 1 {
+                    return Err(bad(
+                        "output_shape",
+                        &[size],
+                        "sizes no larger than without padding",
+                    ));
+                }
+                let (less, greater) = (total as usize / 2, total as usize - total as usize / 2);
+                let upper = auto == "SAME_UPPER";
+                (pads[a], pads[axes + a]) = if upper { (less, greater) } else { (greater, less) };
+            }
+            let out = full.checked_sub(pads[a]).and_then(|n| n.checked_sub(pads[axes + a]));
+            let out = out.filter(|&n| n > 0 && n < LARGEST as usize).ok_or_else(|| {
+                bad("pads", &[pads[a] as i64, pads[axes + a] as i64], "less than the result's size")
+            })?;
+            let width = out + reach - 1;
+            count(&[width])?;
+            let mut from = vec![None; width];
+            for i in 0..input[a] {
+                // Where the last tap of the first window that meets it lies.
+                if let Some(at) = (i * strides[a] + reach - 1).checked_sub(pads[a])
+                    && at < width
+                {
+                    from[at] = Some(i);
+                }
+            }
+            wide.push(width);
+            output.push(out);
+            places.push(from);
+        }
+        let (ones, none) = (vec![1; axes], vec![0; axes]);
+        let windows = Self {
+            input: wide,
+            kernel: kernel.to_vec(),
+            strides: ones,
+            dilations,
+            before: none.clone(),
+            after: none,
+            output,
+        };
+        Ok((windows, places))
+    }
+
     /// Refuses padding that follows from the size where taps lie apart, or where the last window ends before the tensor does:
     /// programs differ on what pooling means by it.
     pub(super) fn refuse_odd_same(&self, call: &Call) -> Problem<()> {
@@ -211,17 +298,4 @@ impl Windows {
         }
         if found { Tap::Element(index) } else { Tap::Padding }
     }
-}
-
-/// All multi-indices of a shape, row-major.
-fn positions(shape: &[usize]) -> impl Iterator<Item = Vec<usize>> + use<> {
-    let shape = shape.to_vec();
-    let total: usize = shape.iter().product();
-    (0..total).map(move |mut flat| {
-        let mut index = vec![0; shape.len()];
-        for axis in (0..shape.len()).rev() {
-            (index[axis], flat) = (flat % shape[axis], flat / shape[axis]);
-        }
-        index
-    })
 }

@@ -9,6 +9,8 @@ pub enum Kind {
     I32,
     I64,
     Bool,
+    F16,
+    BF16,
 }
 
 impl Kind {
@@ -19,13 +21,15 @@ impl Kind {
             6 => Ok(Kind::I32),
             7 => Ok(Kind::I64),
             9 => Ok(Kind::Bool),
+            10 => Ok(Kind::F16),
+            16 => Ok(Kind::BF16),
             11 => Ok(Kind::F64),
-            _ => unsupported("types other than f32, f64, i32, i64 and bool"),
+            _ => unsupported("types other than f16, bf16, f32, f64, i32, i64 and bool"),
         }
     }
 
     pub fn is_float(self) -> bool {
-        matches!(self, Kind::F32 | Kind::F64)
+        matches!(self, Kind::F32 | Kind::F64 | Kind::F16 | Kind::BF16)
     }
 
     /// The bytes of an element in a file, and the field of a tensor that lists elements one by one.
@@ -36,6 +40,7 @@ impl Kind {
             Kind::I32 => (4, 5),
             Kind::I64 => (8, 7),
             Kind::Bool => (1, 5),
+            Kind::F16 | Kind::BF16 => (2, 5),
         }
     }
 
@@ -46,7 +51,22 @@ impl Kind {
             Kind::I32 => numbers(raw, |c| i32::from_le_bytes(c) as f64),
             Kind::I64 => numbers(raw, |c| i64::from_le_bytes(c) as f64),
             Kind::Bool => numbers(raw, |c| u8::from_le_bytes(c) as f64),
+            Kind::F16 => numbers(raw, |c| half(u16::from_le_bytes(c))),
+            Kind::BF16 => {
+                numbers(raw, |c| f32::from_bits((u16::from_le_bytes(c) as u32) << 16) as f64)
+            }
         }
+    }
+
+    /// The numbers of a list in a file, one by one: floats of two bytes are listed by their bits.
+    pub fn listed(self, list: &[f64]) -> Result<Vec<f64>, Problem> {
+        if !matches!(self, Kind::F16 | Kind::BF16) {
+            return Ok(list.to_vec());
+        }
+        let bits = list.iter().map(|x| (*x >= 0.0 && *x < 65536.0).then_some(*x as u16));
+        let bits: Option<Vec<u16>> = bits.collect();
+        let raw = bits.ok_or(Problem::Overflow)?.into_iter().flat_map(u16::to_le_bytes);
+        self.decode(&raw.collect::<Vec<u8>>())
     }
 
     /// What becomes of a number in this type: rounded to the nearest float, or cut to an integer, which must be in the type's range
@@ -56,12 +76,38 @@ impl Kind {
         let fits = match self {
             Kind::F32 => return Ok(x as f32 as f64),
             Kind::F64 => return Ok(x),
+            Kind::F16 => return Ok(rounded(x, 10, -14, 65504.0)),
+            Kind::BF16 => return Ok(rounded(x, 7, -126, f32::from_bits(0x7f7f_0000) as f64)),
             Kind::I32 => whole >= i32::MIN as f64 && whole <= i32::MAX as f64,
             Kind::I64 => whole.abs() < 2f64.powi(53),
             Kind::Bool => whole == 0.0 || whole == 1.0,
         };
         if fits { Ok(whole) } else { Err(Problem::Overflow) }
     }
+}
+
+/// The number of a half: sign, five bits of exponent, ten of fraction.
+fn half(bits: u16) -> f64 {
+    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
+    let fraction = (bits & 0x3ff) as f64 / 1024.0;
+    match (bits >> 10 & 0x1f) as i32 {
+        31 if fraction == 0.0 => sign * f64::INFINITY,
+        31 => f64::NAN,
+        0 => sign * fraction * 2f64.powi(-14),
+        e => sign * (1.0 + fraction) * 2f64.powi(e - 15),
+    }
+}
+
+/// The nearest number with so many bits after the first, and no exponent below the least; the even one of two. Beyond half a
+/// step above the largest it is infinite.
+fn rounded(x: f64, bits: i32, least: i32, most: f64) -> f64 {
+    if x == 0.0 || !x.is_finite() {
+        return x;
+    }
+    let exponent = ((x.abs().to_bits() >> 52) as i32 - 1023).max(least);
+    let step = 2f64.powi(exponent - bits);
+    let near = (x / step).round_ties_even() * step;
+    if near.abs() > most { near.signum() * f64::INFINITY } else { near }
 }
 
 /// Little-endian numbers of N bytes each, as f64.

@@ -50,6 +50,7 @@ impl Builder {
             Value::Condition(c) if c.kind == Kind::Bool && x.kind() == y.kind() => {
                 self.choose(c, x, y)
             }
+            Value::Constant(c) => self.masked(c, x, y),
             _ => unsupported("a choice by what is no comparison"),
         }
     }

@@ -230,8 +230,44 @@ impl Builder {
         self.linear(shape, term).map(Value::Variable)
     }
 
+    /// The convolution of an image of one or two axes, with strides of 1 and no padding.
+    pub fn convolved(
+        &mut self,
+        x: &Variable,
+        w: &Array<f64>,
+        bias: Option<&Array<f64>>,
+        (dilations, groups): (&[usize], usize),
+        output: Vec<usize>,
+    ) -> Result<Value, Problem> {
+        let two = |s: &[usize], first: usize| if let [a, b] = *s { [a, b] } else { [first, s[0]] };
+        let (channels, inputs) = (w.shape[0], x.shape[1]);
+        let plane = super::array::small_volume(&output)?;
+        let shape = [&[1, channels], output.as_slice()].concat();
+        super::array::small_volume(&shape)?;
+        let bias = match bias {
+            Some(b) if b.shape == [channels] => {
+                b.data.iter().flat_map(|b| std::iter::repeat_n(*b, plane)).collect()
+            }
+            Some(_) => return Err(Problem::Shape),
+            None => vec![0.0; channels * plane],
+        };
+        let map = Map::convolution(Convolution {
+            channels: [channels, inputs],
+            input: two(&x.shape[2..], 1),
+            output: two(&output, 1),
+            kernel: two(&w.shape[2..], 1),
+            strides: [1, 1],
+            dilations: two(dilations, 1),
+            pads: [0, 0],
+            groups,
+            weights: w.data.clone(),
+        });
+        let map = map.ok_or(Problem::Shape)?;
+        self.affine(shape, vec![(x.node, Arc::new(map))], bias).map(Value::Variable)
+    }
+
     /// The maximum of each list of positions, by rounds of pairwise maxima; one block a round.
-    fn maxima(
+    pub fn maxima(
         &mut self,
         x: &Variable,
         mut lists: Vec<Vec<usize>>,

@@ -9,6 +9,7 @@ use super::hinge::Hinges;
 use super::last::check_order;
 use super::model::{Attribute, Input, Model, NodeProto, TensorProto, is_standard, once};
 use super::movement::{cast, dropout, flatten, reshape, shape_of, squeeze, unsqueeze};
+use super::structure::cast_like;
 use crate::circuit::Circuit;
 use crate::memory::Memory;
 use std::cell::RefCell;
@@ -16,6 +17,78 @@ use std::collections::{HashMap, HashSet};
 
 /// The newest operator set whose operators are known.
 const NEWEST: i64 = 22;
+
+/// The operators that are read.
+pub const KNOWN: &[&str] = &[
+    "Abs",
+    "Add",
+    "AveragePool",
+    "BatchNormalization",
+    "Cast",
+    "CastLike",
+    "Clip",
+    "Compress",
+    "Concat",
+    "Constant",
+    "ConstantOfShape",
+    "Conv",
+    "ConvTranspose",
+    "CumSum",
+    "DepthToSpace",
+    "Div",
+    "Dropout",
+    "Expand",
+    "EyeLike",
+    "Flatten",
+    "Gather",
+    "GatherElements",
+    "GatherND",
+    "Gemm",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "Greater",
+    "GreaterOrEqual",
+    "Identity",
+    "LeakyRelu",
+    "Less",
+    "LessOrEqual",
+    "LogSoftmax",
+    "MatMul",
+    "Max",
+    "MaxPool",
+    "Mean",
+    "Min",
+    "Mul",
+    "Neg",
+    "Not",
+    "PRelu",
+    "Pad",
+    "ReduceL1",
+    "ReduceMax",
+    "ReduceMean",
+    "ReduceMin",
+    "ReduceSum",
+    "Relu",
+    "Reshape",
+    "Resize",
+    "Scatter",
+    "ScatterElements",
+    "ScatterND",
+    "Shape",
+    "Slice",
+    "Softmax",
+    "SpaceToDepth",
+    "Split",
+    "Squeeze",
+    "Sub",
+    "Sum",
+    "Tile",
+    "Transpose",
+    "Trilu",
+    "Unsqueeze",
+    "Upsample",
+    "Where",
+];
 
 pub struct Lowering<'a> {
     model: &'a Model<'a>,
@@ -253,6 +326,24 @@ impl<'a> Lowering<'a> {
             "Gather" => build.gather(op),
             "Slice" => build.slice(op),
             "Pad" => build.pad(op),
+            "Tile" => build.tile(op),
+            "DepthToSpace" => build.blocks(op, true),
+            "SpaceToDepth" => build.blocks(op, false),
+            "Compress" => build.compress(op),
+            "Trilu" => build.trilu(op),
+            "CumSum" => build.cumulated(op),
+            "GatherElements" => build.gather_elements(op),
+            "GatherND" => build.gather_nd(op),
+            "Scatter" | "ScatterElements" => build.scatter_elements(op),
+            "ScatterND" => build.scatter_nd(op),
+            "ReduceMax" => build.reduce_extremum(op, true),
+            "ReduceMin" => build.reduce_extremum(op, false),
+            "ReduceL1" => build.reduce_absolute(op),
+            "Mean" => build.mean(op),
+            "ConvTranspose" => build.transposed_convolution(op),
+            "Resize" | "Upsample" => build.resize(op),
+            "EyeLike" => build.eye_like(op),
+            "CastLike" => cast_like(op),
             "Split" => return build.split(op),
             _ => Err(Problem::UnsupportedOperator),
         };
@@ -300,6 +391,11 @@ impl Operation<'_, '_> {
 
     pub fn integer(&self, name: &'static str, default: i64) -> Result<i64, Problem> {
         Ok(self.attribute(name, 3)?.map_or(default, |a| a.integer))
+    }
+
+    /// An integer, if it is given.
+    pub fn given(&self, name: &'static str) -> Result<Option<i64>, Problem> {
+        Ok(self.attribute(name, 3)?.map(|a| a.integer))
     }
 
     /// Whether a switch is on; it is 0 or 1, as programs disagree on what else it would mean.

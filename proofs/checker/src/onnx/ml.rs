@@ -6,6 +6,18 @@ use super::lower::Operation;
 use crate::map::Map;
 use std::sync::Arc;
 
+/// The operators that are read.
+pub const KNOWN: &[&str] = &[
+    "ArrayFeatureExtractor",
+    "LinearClassifier",
+    "LinearRegressor",
+    "Normalizer",
+    "SVMClassifier",
+    "SVMRegressor",
+    "Scaler",
+    "ZipMap",
+];
+
 impl Builder {
     pub fn of_ml(&mut self, op: &Operation) -> Result<Vec<Value>, Problem> {
         self.kind = Kind::F32;

@@ -16,6 +16,8 @@ mod model;
 mod movement;
 mod npy;
 mod piecewise;
+mod resize;
+mod structure;
 mod wire;
 
 pub use error::{Error, Problem};
@@ -31,6 +33,11 @@ pub struct Ports {
     pub output: Option<String>,
     /// Inputs that are constants, and the .npy files with their elements.
     pub inputs: Vec<(String, PathBuf)>,
+}
+
+/// Whether an operator of ONNX or of ai.onnx.ml is read at all.
+pub fn knows(operator: &str) -> bool {
+    lower::KNOWN.contains(&operator) || ml::KNOWN.contains(&operator)
 }
 
 /// Reads a model whose weights are all in it. Everything that is not affine + ReLU is refused.

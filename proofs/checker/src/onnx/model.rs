@@ -258,7 +258,7 @@ impl TensorProto<'_> {
             (true, 0) => kind.decode(&folder.read(&self.entries, count * width)?)?,
             (false, 9) if self.raw.len() == count * width => kind.decode(self.raw)?,
             (false, 9) => return Err(Problem::Shape),
-            (false, f) if f == 0 || f == field => self.values.clone(),
+            (false, f) if f == 0 || f == field => kind.listed(&self.values)?,
             _ => return Err(OTHER_FIELD),
         };
         // Integers beyond 2^53 may be rounded here: they are good for nothing but to say "as far as it goes".

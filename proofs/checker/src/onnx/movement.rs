@@ -155,8 +155,19 @@ pub fn shape_of(op: &Operation) -> Result<Value, Problem> {
 /// Of a variable the identity, as the network is a function over the reals.
 pub fn cast(op: &Operation) -> Result<Value, Problem> {
     op.switch("saturate", true)?;
-    let kind = Kind::of(op.needed("to")?)?;
+    let to = op.needed("to")?;
     match op.input(0)? {
+        // Strings are what classes are called: the class that a classifier decides on stands for its scores.
+        Value::Variable(v) if to == 8 && v.ordered && !v.kind.is_float() => {
+            Ok(op.input(0)?.clone())
+        }
+        x => cast_to(x, Kind::of(to)?),
+    }
+}
+
+/// The same to a type.
+pub fn cast_to(x: &Value, kind: Kind) -> Result<Value, Problem> {
+    match x {
         // The class that a classifier decides on is not computed.
         Value::Variable(v) if kind.is_float() == v.kind.is_float() && kind != Kind::Bool => {
             Ok(Value::Variable(Variable { kind, ..v.clone() }))

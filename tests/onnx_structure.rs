@@ -1,0 +1,185 @@
+//! ONNX's own cases of operators that move, pick, sum and interpolate, with the outputs that onnx stores; functions, branches and loops.
+
+mod common;
+
+use certus::internal::load::load_network_bytes;
+use certus::internal::net::Matrix;
+use common::onnx_writer::{Model, int, tensor_info};
+use common::recorded::{Verdict, by_checker, by_search, cases};
+use rten_onnx::onnx::{AttributeProto, AttributeType, GraphProto, NodeProto};
+
+/// How many of the cases the checker reads; more are welcome.
+const READ_BY_CHECKER: usize = 70;
+
+#[test]
+fn both_readers_agree_with_onnx() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/onnx/structure.gz");
+    let cases = cases(&std::fs::read(file).unwrap());
+    assert!(cases.len() > 150, "{}", cases.len());
+    let mut read = 0;
+    for case in &cases {
+        match by_search(case) {
+            Verdict::Agrees => {}
+            Verdict::Refused(why) | Verdict::Wrong(why) => panic!("{}: {why}", case.name),
+        }
+        match by_checker(case) {
+            Verdict::Agrees => read += 1,
+            Verdict::Refused(_) => {}
+            Verdict::Wrong(why) => panic!("{}: the checker: {why}", case.name),
+        }
+    }
+    assert!(read >= READ_BY_CHECKER, "the checker reads {read} of {}", cases.len());
+}
+
+fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
+    NodeProto {
+        op_type: Some(op.to_owned()),
+        input: inputs.iter().map(|&name| name.to_owned()).collect(),
+        output: vec![output.to_owned()],
+        ..Default::default()
+    }
+}
+
+fn graph(name: &str, nodes: Vec<NodeProto>, inputs: &[&str], outputs: &[&str]) -> AttributeProto {
+    let ports = |names: &[&str]| names.iter().map(|name| tensor_info(name, None)).collect();
+    let graph = GraphProto {
+        node: nodes,
+        input: ports(inputs),
+        output: ports(outputs),
+        ..Default::default()
+    };
+    AttributeProto {
+        name: Some(name.to_owned()),
+        r#type: Some(AttributeType::GRAPH),
+        g: Some(graph),
+        ..Default::default()
+    }
+}
+
+fn at(model: &Model, x: &[f64]) -> Vec<f64> {
+    let loaded = load_network_bytes("m.onnx", &model.bytes()).unwrap_or_else(|e| panic!("{e}"));
+    loaded.network.evaluate(&Matrix::from_column_slice(x.len(), 1, x)).as_slice().to_vec()
+}
+
+#[test]
+fn a_branch_goes_where_a_constant_says() {
+    let model = |holds: i64| {
+        let branches = vec![
+            graph("then_branch", vec![node("Add", &["x", "c"], "t")], &[], &["t"]),
+            graph("else_branch", vec![node("Neg", &["x"], "e")], &[], &["e"]),
+        ];
+        Model::new(13, &[2])
+            .floats("c", &[2], &[1.0, 2.0])
+            .ints("a", &[holds])
+            .ints("b", &[1])
+            .node("Equal", &["a", "b"], "f", vec![])
+            .node("If", &["f"], "y", branches)
+    };
+    assert_eq!(at(&model(1), &[3.0, 4.0]), [4.0, 6.0]);
+    assert_eq!(at(&model(0), &[3.0, 4.0]), [-3.0, -4.0]);
+    let depends = Model::new(13, &[1])
+        .floats("c", &[1], &[0.0])
+        .node("Greater", &["x", "c"], "f", vec![])
+        .node("If", &["f"], "y", vec![graph("then_branch", vec![], &[], &["x"])]);
+    let error = load_network_bytes("m.onnx", &depends.bytes()).unwrap_err().to_string();
+    assert!(error.contains("depends on the input"), "{error}");
+}
+
+#[test]
+fn a_loop_is_unrolled() {
+    // v ← 2v + x, three times, and each v on the way.
+    let nodes = vec![
+        node("Identity", &["go"], "go_on"),
+        node("Add", &["v", "v"], "twice"),
+        node("Add", &["twice", "x"], "next"),
+        node("Identity", &["next"], "seen"),
+    ];
+    let body = graph("body", nodes, &["i", "go", "v"], &["go_on", "next", "seen"]);
+    let all = |output: &str| {
+        let mut model = Model::new(13, &[2])
+            .ints("trips", &[3])
+            .node("Loop", &["trips", "", "x"], "last all", vec![body.clone()])
+            .node("Identity", &[output], "y", vec![]);
+        model.graph.node[0].input = vec!["trips".to_owned(), String::new(), "x".to_owned()];
+        model
+    };
+    assert_eq!(at(&all("last"), &[1.0, -2.0]), [15.0, -30.0]);
+    assert_eq!(at(&all("all"), &[1.0, -2.0]), [3.0, -6.0, 7.0, -14.0, 15.0, -30.0]);
+}
+
+#[test]
+fn a_scan_goes_through_the_rows() {
+    let nodes = vec![node("Add", &["sum", "row"], "next"), node("Relu", &["next"], "seen")];
+    let body = graph("body", nodes, &["sum", "row"], &["next", "seen"]);
+    let model = Model::new(13, &[3, 2]).floats("zero", &[2], &[0.0, 1.0]).node(
+        "Scan",
+        &["zero", "x"],
+        "sum y",
+        vec![body, int("num_scan_inputs", 1)],
+    );
+    assert_eq!(at(&model, &[1.0, 2.0, -3.0, 4.0, 0.5, -9.0]), [1.0, 3.0, 0.0, 7.0, 0.0, 0.0]);
+}
+
+#[test]
+fn functions_of_the_file_are_read_in_their_place() {
+    // f(a) = LeakyRelu(a, alpha) + a, with an alpha of the call; FunctionProto: name 1, input 4, output 5, attribute 6, node 7, opset 9, domain 10.
+    let mut model = Model::new(13, &[2]).node("f", &["x"], "y", vec![]);
+    model.graph.node[0].domain = Some("own".to_owned());
+    model.graph.node[0].attribute = vec![common::onnx_writer::float("slope", 0.5)];
+    let field = |number: u8, content: &[u8]| {
+        [&[number << 3 | 2, content.len() as u8][..], content].concat()
+    };
+    // An attribute `alpha` of type float that refers to `slope`.
+    let reference =
+        [field(1, b"alpha"), vec![0xa0, 0x01, 1], vec![0xaa, 0x01, 5], b"slope".to_vec()].concat();
+    let leaky =
+        [field(1, b"a"), field(2, b"l"), field(4, b"LeakyRelu"), field(5, &reference)].concat();
+    let add = [field(1, b"l"), field(1, b"a"), field(2, b"b"), field(4, b"Add")].concat();
+    let body = [
+        field(1, b"f"),
+        field(4, b"a"),
+        field(5, b"b"),
+        field(6, b"slope"),
+        field(7, &leaky),
+        field(7, &add),
+        field(9, &[0x10, 13]),
+        field(10, b"own"),
+    ]
+    .concat();
+    let bytes = [&model.bytes()[..], &[0xca, 0x01, body.len() as u8], &body].concat();
+    let loaded = load_network_bytes("m.onnx", &bytes).unwrap_or_else(|e| panic!("{e}"));
+    let y = loaded.network.evaluate(&Matrix::from_column_slice(2, 1, &[3.0, -4.0]));
+    assert_eq!(y.as_slice(), [6.0, -6.0]);
+}
+
+#[test]
+fn halves_are_read_exactly() {
+    use rten_onnx::onnx::{DataType, TensorProto};
+    use std::cell::RefCell;
+    // 1.5, the least subnormal, -65504 and 2^-14.
+    let bits: [u16; 4] = [0x3e00, 1, 0xfbff, 0x0400];
+    let half = TensorProto {
+        name: Some("w".to_owned()),
+        dims: vec![4],
+        data_type: Some(DataType::FLOAT16),
+        raw_data: Some(RefCell::new(bits.iter().flat_map(|b| b.to_le_bytes()).collect())),
+        ..Default::default()
+    };
+    let model = Model::new(13, &[4]).tensor(half).node("Cast", &["w"], "f", vec![int("to", 1)]);
+    let model = model.node("Add", &["x", "f"], "y", vec![]);
+    let expected = [1.5, 2f64.powi(-24), -65504.0, 2f64.powi(-14)];
+    assert_eq!(at(&model, &[0.0; 4]), expected);
+    let circuit = certus_check::onnx::read(&model.bytes()).unwrap();
+    let theirs = common::recorded::values(&circuit, &[0.0; 4], |w| w);
+    assert_eq!(theirs[circuit.output()], expected);
+}
+
+#[test]
+fn the_checkers_list_is_what_it_reads() {
+    for operator in ["Resize", "Tile", "Relu", "ScatterND", "Erf", "Loop", "Hardmax"] {
+        let model = Model::new(22, &[1]).node(operator, &[], "y", vec![]).bytes();
+        let error = certus_check::onnx::read(&model).err().unwrap();
+        let known = error.problem != certus_check::onnx::Problem::UnsupportedOperator;
+        assert_eq!(certus_check::onnx::knows(operator), known, "{operator}");
+    }
+}
