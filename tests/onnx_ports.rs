@@ -173,7 +173,9 @@ fn a_classifier_of_scikit_learn_is_read_as_exported() {
             "{:?}",
             loaded.notes
         );
-        assert_eq!(loaded.network.left_out(), Some(FinalOperator::Normalizer));
+        let softmax = transform == "SOFTMAX";
+        let left = if softmax { FinalOperator::Softmax } else { FinalOperator::Normalizer };
+        assert_eq!(loaded.network.left_out(), Some(left));
         let label = LoadSettings { output: Some("label".to_owned()), ..LoadSettings::default() };
         assert_eq!(outputs(&model, &label, &x), scores);
     }

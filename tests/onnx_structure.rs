@@ -108,6 +108,36 @@ fn a_loop_is_unrolled() {
 }
 
 #[test]
+fn rows_of_what_is_left_out_are_refused() {
+    let nodes = vec![node("Identity", &["sum"], "next"), node("Identity", &["row"], "seen")];
+    let body = graph("body", nodes, &["sum", "row"], &["next", "seen"]);
+    let model = Model::new(13, &[1, 3])
+        .floats("zero", &[3], &[0.0; 3])
+        .node("Softmax", &["x"], "p", vec![])
+        .node("Scan", &["zero", "p"], "sum y", vec![body, int("num_scan_inputs", 1)]);
+    let error = load_network_bytes("m.onnx", &model.bytes()).unwrap_err().to_string();
+    assert!(error.contains("accepted only at the end"), "{error}");
+}
+
+#[test]
+fn what_a_step_hands_on_and_keeps_is_read_twice() {
+    // v ← v + x, three times, and each v on the way.
+    let nodes = vec![
+        node("Identity", &["go"], "go_on"),
+        node("Add", &["v", "x"], "next"),
+        node("Identity", &["next"], "seen"),
+    ];
+    let body = graph("body", nodes, &["i", "go", "v"], &["go_on", "next", "seen"]);
+    let model = Model::new(13, &[1]).ints("trips", &[3]).node(
+        "Loop",
+        &["trips", "", "x"],
+        "last y",
+        vec![body],
+    );
+    assert_eq!(at(&model, &[2.0]), [4.0, 6.0, 8.0]);
+}
+
+#[test]
 fn a_scan_goes_through_the_rows() {
     let nodes = vec![node("Add", &["sum", "row"], "next"), node("Relu", &["next"], "seen")];
     let body = graph("body", nodes, &["sum", "row"], &["next", "seen"]);

@@ -167,6 +167,16 @@ pub(super) fn classifier(
     input_shape: &[usize],
     data: &Arc<Dataset>,
 ) -> Result<Classifier, Failure> {
+    if let Some(batch) = input_shape.first().filter(|&&n| n > 1)
+        && data.features().checked_mul(*batch) == Some(network.inputs())
+    {
+        let message = format!(
+            "{}: it takes {batch} inputs at once, being exported for a fixed batch; export it with an example of one input, or with the first \
+             axis dynamic",
+            model.display()
+        );
+        return Err(Failure::new(DATA, message));
+    }
     Classifier::new(network.clone(), input_shape, data.clone()).map_err(|error| match error {
         ClassifierError::Data(error) => error.into(),
         ClassifierError::OneOutput | ClassifierError::Build(_) => {

@@ -168,9 +168,6 @@ fn foreign(path: &Path, bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     );
     let holds = |name: &[u8]| bytes.windows(name.len()).any(|window| window == name);
     Some(match ending.as_str() {
-        _ if bytes.starts_with(b"version https://git-lfs") => {
-            ("a Git LFS pointer and not the file itself", "git lfs pull fetches it")
-        }
         _ if bytes.starts_with(b"PK\x03\x04") && holds(b"saved_model.pb") => {
             ("a zip archive with a TensorFlow SavedModel", keras.1)
         }

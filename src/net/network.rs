@@ -11,8 +11,10 @@ pub enum FinalOperator {
     Softmax,
     /// The logarithm of the former.
     LogSoftmax,
-    /// xᵢ divided by a norm of x.
+    /// xᵢ / Σ|xⱼ|.
     Normalizer,
+    /// xᵢ / √Σxⱼ².
+    EuclideanNormalizer,
     /// The index of the largest element.
     ArgMax,
 }
@@ -30,6 +32,10 @@ impl FinalOperator {
                 let norm: f64 = y.iter().map(|y| y.abs()).sum();
                 y.iter().map(|y| if norm > 0.0 { y / norm } else { *y }).collect()
             }
+            Self::EuclideanNormalizer => {
+                let norm = y.iter().map(|y| y * y).sum::<f64>().sqrt();
+                y.iter().map(|y| if norm > 0.0 { y / norm } else { *y }).collect()
+            }
             Self::ArgMax => {
                 vec![y.iter().position(|&v| v == largest).map_or(f64::NAN, |i| i as f64)]
             }
@@ -42,7 +48,7 @@ impl fmt::Display for FinalOperator {
         f.write_str(match self {
             Self::Softmax => "Softmax",
             Self::LogSoftmax => "LogSoftmax",
-            Self::Normalizer => "Normalizer",
+            Self::Normalizer | Self::EuclideanNormalizer => "Normalizer",
             Self::ArgMax => "ArgMax",
         })
     }

@@ -29,6 +29,28 @@ fn help_lists_commands_and_exit_codes() {
 }
 
 #[test]
+fn eval_prints_outputs_and_their_distance() {
+    let bench = Bench::new(5);
+    let of = "eval net.nnet --data data.csv --label-column label --limit 2";
+    let json: Value = serde_json::from_str(&bench.run(of).exits(0).stdout).unwrap();
+    let outputs = json["outputs"].as_array().unwrap();
+    assert_eq!((outputs.len(), outputs[0].as_array().unwrap().len()), (2, 3));
+    let csv = bench.run(&format!("{of} --format csv")).exits(0).stdout;
+    let rows: Vec<&str> = csv.lines().collect();
+    assert_eq!((rows.len(), rows[0]), (3, "y0,y1,y2"));
+    let number = |text: &str| text.parse::<f64>().unwrap();
+    assert!(
+        rows[1].split(',').map(number).eq(outputs[0]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|y| y.as_f64().unwrap()))
+    );
+    let refused = bench.run(&format!("{of} --reference data.csv")).exits(65);
+    assert!(refused.stderr.contains("data.csv"), "{}", refused.stderr);
+}
+
+#[test]
 fn inspect_shows_layers_and_counts() {
     let bench = Bench::new(1);
     let text = bench.run("inspect net.nnet").exits(0).stdout;

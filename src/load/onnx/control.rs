@@ -164,7 +164,7 @@ impl<'m> Reader<'_, 'm> {
             let inputs = names.iter().copied().zip(inputs).collect();
             let mut results = self.graph(low, body, inputs, Some(scope), scope.opsets, report)?;
             for (rows, row) in rows.iter_mut().zip(results.drain(number + 1..)) {
-                rows.push(row);
+                keep(low, rows, row);
             }
             carried = results.split_off(1);
             goes_on = flag(&results[0])?;
@@ -225,7 +225,7 @@ impl<'m> Reader<'_, 'm> {
             let inputs = names.iter().copied().zip(inputs).collect();
             let mut results = self.graph(low, body, inputs, Some(scope), scope.opsets, report)?;
             for (rows, row) in rows.iter_mut().zip(results.drain(states..)) {
-                rows.push(row);
+                keep(low, rows, row);
             }
             carried = results;
         }
@@ -282,8 +282,25 @@ fn flag(value: &Value) -> Problem<bool> {
     }
 }
 
+/// Of a tensor behind a softmax that is left out only the order is known.
+fn not_left_out(x: &Value) -> Problem<()> {
+    match x {
+        Value::Variable(x) if x.dropped.is_some() => Err(NodeProblem::NotLast),
+        _ => Ok(()),
+    }
+}
+
+/// Keeps a result of a step, which is read once more, when all are put together.
+fn keep<'m>(low: &mut Lowering, rows: &mut Vec<Value<'m>>, row: Value<'m>) {
+    if let Value::Variable(x) = &row {
+        low.add_uses(x, 1);
+    }
+    rows.push(row);
+}
+
 /// The elements at a position of an axis, without the axis.
 pub fn slab<'m>(low: &mut Lowering, x: &Value<'m>, along: usize, at: usize) -> Problem<Value<'m>> {
+    not_left_out(x)?;
     let mut shape = x.shape().to_vec();
     let mut steps = strides(&shape);
     let start = steps[along] * at as isize;
@@ -296,6 +313,7 @@ pub fn slab<'m>(low: &mut Lowering, x: &Value<'m>, along: usize, at: usize) -> P
 
 /// Tensors of one shape, one after another along a new axis.
 pub fn stacked<'m>(low: &mut Lowering, rows: &[Value<'m>], along: i64) -> Problem<Value<'m>> {
+    rows.iter().try_for_each(not_left_out)?;
     let Some(first) = rows.first() else {
         return Err(NodeProblem::Arithmetic("a loop without a step, whose results are used"));
     };

@@ -66,8 +66,13 @@ pub fn normalizer<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<
     low.element = Element::Float;
     let mut last = x.cast(Element::Float);
     match (call.is_last, &*norm) {
-        (true, "L1" | "L2") => {
-            last.dropped = Some(FinalOperator::Normalizer);
+        // Probabilities have the sum 1.
+        (true, "L1") if x.dropped == Some(FinalOperator::Softmax) => return Ok(last.into()),
+        (true, "L1" | "L2") if x.dropped.is_none() => {
+            let one = norm == "L1";
+            let operator =
+                if one { FinalOperator::Normalizer } else { FinalOperator::EuclideanNormalizer };
+            last.dropped = Some(operator);
             return Ok(last.into());
         }
         (false, "L1") if x.dropped.is_none() => {}

@@ -1,4 +1,4 @@
-//! Convolutions and pooling over one or two spatial axes.
+//! Convolutions and pooling.
 use super::array::{Array, MOST};
 use super::build::{Builder, Value, Variable};
 use super::error::{Problem, unsupported};
@@ -6,27 +6,27 @@ use super::lower::Operation;
 use crate::map::{Convolution, Map};
 use std::sync::Arc;
 
-/// Sliding windows over an image; with one spatial axis the height is 1.
+/// Sliding windows over the axes of images; all lists have a number for each axis.
 struct Windows {
+    images: usize,
     channels: usize,
-    input: [usize; 2],
-    output: [usize; 2],
-    kernel: [usize; 2],
-    strides: [usize; 2],
-    dilations: [usize; 2],
-    before: [usize; 2],
-    after: [usize; 2],
-    spatial: usize,
+    input: Vec<usize>,
+    output: Vec<usize>,
+    kernel: Vec<usize>,
+    strides: Vec<usize>,
+    dilations: Vec<usize>,
+    before: Vec<usize>,
+    after: Vec<usize>,
 }
 
 impl Windows {
     fn new(op: &Operation, x: &Variable, kernel: &[usize]) -> Result<Windows, Problem> {
-        let spatial = kernel.len();
-        let &[1, channels, ref image @ ..] = x.shape.as_slice() else {
-            return unsupported("anything but one image with one or two axes");
+        let axes = kernel.len();
+        let &[images, channels, ref input @ ..] = x.shape.as_slice() else {
+            return Err(Problem::Shape);
         };
-        if image.len() != spatial || !(1..=2).contains(&spatial) {
-            return unsupported("anything but one image with one or two axes");
+        if input.len() != axes || axes == 0 {
+            return Err(Problem::Shape);
         }
         let list = |name: &'static str, count: usize, default: usize| {
             let list = op
@@ -36,19 +36,17 @@ impl Windows {
             let fine = |list: &Vec<usize>| list.len() == count && list.iter().all(|x| *x < 1 << 20);
             list.filter(fine).ok_or(Problem::Operand(name))
         };
-        // With one axis, the other one comes first.
-        let lead = |s: &[usize], first: usize| if let [a, b] = *s { [a, b] } else { [first, s[0]] };
-        let pads = list("pads", 2 * spatial, 0)?;
+        let pads = list("pads", 2 * axes, 0)?;
         let mut w = Windows {
+            images,
             channels,
-            input: lead(image, 1),
-            output: [0; 2],
-            kernel: lead(kernel, 1),
-            strides: lead(&list("strides", spatial, 1)?, 1),
-            dilations: lead(&list("dilations", spatial, 1)?, 1),
-            before: lead(&pads[..spatial], 0),
-            after: lead(&pads[spatial..], 0),
-            spatial,
+            input: input.to_vec(),
+            output: vec![0; axes],
+            kernel: kernel.to_vec(),
+            strides: list("strides", axes, 1)?,
+            dilations: list("dilations", axes, 1)?,
+            before: pads[..axes].to_vec(),
+            after: pads[axes..].to_vec(),
         };
         let positive = w.strides.iter().chain(&w.dilations).chain(&w.kernel).all(|x| *x > 0);
         if !positive || w.kernel.iter().any(|k| *k >= 1 << 20) {
@@ -63,7 +61,7 @@ impl Windows {
         let automatic = op.text("auto_pad")?.unwrap_or(b"NOTSET");
         let pools = op.proto.operator != "Conv";
         let ceil = pools && op.switch("ceil_mode", false)?;
-        for a in 0..2 {
+        for a in 0..self.input.len() {
             let reach = (self.kernel[a] - 1) * self.dilations[a] + 1;
             match automatic {
                 b"NOTSET" => {}
@@ -96,52 +94,56 @@ impl Windows {
                 self.output[a] += usize::from(begins);
             }
         }
-        let all = self.output[0].checked_mul(self.output[1]);
-        let taps = self.kernel[0].checked_mul(self.kernel[1]);
-        match (all.and_then(|n| n.checked_mul(self.channels)), taps) {
+        let product = |list: &[usize]| list.iter().try_fold(1usize, |n, size| n.checked_mul(*size));
+        let planes = self.images.checked_mul(self.channels);
+        let all = product(&self.output).and_then(|n| n.checked_mul(planes?));
+        match (all, product(&self.kernel)) {
             (Some(n), Some(taps)) if n <= MOST && n.saturating_mul(taps) <= 4 * MOST => Ok(()),
             _ => Err(Problem::TooLarge),
         }
     }
 
     fn shape(&self, channels: usize) -> Vec<usize> {
-        let mut shape = vec![1, channels];
-        shape.extend(&self.output[2 - self.spatial..]);
-        shape
+        [&[self.images, channels], self.output.as_slice()].concat()
+    }
+
+    /// For each window, in row-major order, its taps in row-major order: whether one lies in the padded image, and its place in the plane.
+    fn taps(&self) -> Vec<Vec<(bool, Option<usize>)>> {
+        let mut windows = vec![vec![(true, Some(0))]];
+        for a in 0..self.input.len() {
+            let end = self.before[a] + self.input[a] + self.after[a];
+            let tap = |at: usize, k: usize| {
+                let place = at * self.strides[a] + k * self.dilations[a];
+                let inside = place.checked_sub(self.before[a]).filter(|i| *i < self.input[a]);
+                (place < end, inside)
+            };
+            let one = |window: &Vec<(bool, Option<usize>)>, at: usize| {
+                let mut longer = Vec::with_capacity(window.len() * self.kernel[a]);
+                for (padded, place) in window {
+                    for k in 0..self.kernel[a] {
+                        let (own, inside) = tap(at, k);
+                        let place = place.and_then(|p| Some(p * self.input[a] + inside?));
+                        longer.push((*padded && own, place));
+                    }
+                }
+                longer
+            };
+            let next = |window| (0..self.output[a]).map(move |at| (window, at));
+            windows = windows.iter().flat_map(next).map(|(w, at)| one(w, at)).collect();
+        }
+        windows
     }
 
     /// For each output element the positions of its window that lie in the image, and how many lie in the padded image.
     fn windows(&self) -> Vec<(Vec<usize>, usize)> {
-        let mut out = vec![];
-        for channel in 0..self.channels {
-            for y in 0..self.output[0] {
-                for x in 0..self.output[1] {
-                    out.push(self.window(channel, y, x));
-                }
-            }
-        }
-        out
-    }
-
-    fn window(&self, channel: usize, y: usize, x: usize) -> (Vec<usize>, usize) {
-        // For each tap along an axis whether it lies in the padded image, and its place in the image.
-        let taps = |a: usize, at: usize| {
-            let place = move |k: usize| at * self.strides[a] + k * self.dilations[a];
-            (0..self.kernel[a]).map(place).map(move |at| {
-                let inside = at.checked_sub(self.before[a]).filter(|i| *i < self.input[a]);
-                (at < self.before[a] + self.input[a] + self.after[a], inside)
-            })
+        let plane: usize = self.input.iter().product();
+        let taps = self.taps();
+        let one = |start: usize, window: &Vec<(bool, Option<usize>)>| {
+            let list = window.iter().filter_map(|(_, place)| Some(start + (*place)?)).collect();
+            (list, window.iter().filter(|(padded, _)| *padded).count())
         };
-        let (mut list, mut padded) = (vec![], 0);
-        for (row_padded, row) in taps(0, y) {
-            for (column_padded, column) in taps(1, x) {
-                padded += usize::from(row_padded && column_padded);
-                if let (Some(row), Some(column)) = (row, column) {
-                    list.push((channel * self.input[0] + row) * self.input[1] + column);
-                }
-            }
-        }
-        (list, padded)
+        let planes = 0..self.images * self.channels;
+        planes.flat_map(|p| taps.iter().map(move |w| one(p * plane, w))).collect()
     }
 }
 
@@ -168,22 +170,28 @@ impl Builder {
         }
         let shape = windows.shape(*out_channels);
         super::array::small_volume(&shape)?;
-        let plane = windows.output[0] * windows.output[1];
-        let bias = match op.optional_constant(2)? {
+        let plane: usize = windows.output.iter().product();
+        let bias: Vec<f64> = match op.optional_constant(2)? {
             Some(b) if b.shape == [*out_channels] => {
                 b.data.iter().flat_map(|b| std::iter::repeat_n(*b, plane)).collect()
             }
             Some(_) => return Err(Problem::Shape),
             None => vec![0.0; out_channels * plane],
         };
+        let axes = kernel.len();
+        if windows.images > 1 || axes > 2 {
+            return self.spelled_out(x, w, &windows, groups, bias);
+        }
+        // With one axis, the other one comes first.
+        let two = |s: &[usize], first: usize| if let [a, b] = *s { [a, b] } else { [first, s[0]] };
         let map = Map::convolution(Convolution {
             channels: [*out_channels, windows.channels],
-            input: windows.input,
-            output: windows.output,
-            kernel: windows.kernel,
-            strides: windows.strides,
-            dilations: windows.dilations,
-            pads: windows.before,
+            input: two(&windows.input, 1),
+            output: two(&windows.output, 1),
+            kernel: two(&windows.kernel, 1),
+            strides: two(&windows.strides, 1),
+            dilations: two(&windows.dilations, 1),
+            pads: two(&windows.before, 0),
             groups,
             weights: w.data.clone(),
         });
@@ -191,11 +199,51 @@ impl Builder {
         self.affine(shape, vec![(x.node, Arc::new(map))], bias).map(Value::Variable)
     }
 
+    /// A convolution of several images, or over more than two axes, weight by weight.
+    fn spelled_out(
+        &mut self,
+        x: &Variable,
+        w: &Array<f64>,
+        windows: &Windows,
+        groups: usize,
+        bias: Vec<f64>,
+    ) -> Result<Value, Problem> {
+        let (channels, per_group) = (w.shape[0], w.shape[1]);
+        let (taps, plane) = (windows.taps(), windows.input.iter().product::<usize>());
+        let size: usize = windows.kernel.iter().product();
+        if channels % groups != 0 {
+            return Err(Problem::Shape);
+        }
+        let entries = windows.images * channels * taps.len();
+        if entries.saturating_mul(per_group * size) > 4 * MOST {
+            return Err(Problem::TooLarge);
+        }
+        let mut rows = Vec::with_capacity(entries);
+        for n in 0..windows.images {
+            for channel in 0..channels {
+                let first = n * windows.channels + channel / (channels / groups) * per_group;
+                for window in &taps {
+                    let mut row = vec![];
+                    for c in 0..per_group {
+                        let weights = &w.data[(channel * per_group + c) * size..][..size];
+                        for ((_, place), weight) in window.iter().zip(weights) {
+                            row.extend(place.map(|place| ((first + c) * plane + place, *weight)));
+                        }
+                    }
+                    rows.push(row);
+                }
+            }
+        }
+        let term = self.sparse(x.node, rows)?;
+        let bias = (0..windows.images).flat_map(|_| bias.iter().copied()).collect();
+        self.affine(windows.shape(channels), vec![term], bias).map(Value::Variable)
+    }
+
     pub fn average_pool(&mut self, op: &Operation) -> Result<Value, Problem> {
         let x = op.variable(0)?;
         let windows = Windows::new(op, x, &kernel_shape(op)?)?;
         let with_padding = op.switch("count_include_pad", false)?;
-        let size = windows.kernel[0] * windows.kernel[1];
+        let size: usize = windows.kernel.iter().product();
         let row = |(list, padded): (Vec<usize>, usize)| {
             if list.is_empty() || with_padding && padded < size {
                 return unsupported("a window that is all padding, or leaves it");
@@ -324,10 +372,10 @@ type Planes<'o> = (&'o Variable, Vec<Vec<usize>>, Vec<usize>);
 
 fn global<'o>(op: &'o Operation) -> Result<Planes<'o>, Problem> {
     let x = op.variable(0)?;
-    let [1, channels, image @ ..] = x.shape.as_slice() else { return Err(Problem::Shape) };
+    let [images, channels, image @ ..] = x.shape.as_slice() else { return Err(Problem::Shape) };
     let plane = super::array::small_volume(image)?;
-    let planes = (0..*channels).map(|c| (c * plane..(c + 1) * plane).collect()).collect();
+    let planes = (0..images * channels).map(|c| (c * plane..(c + 1) * plane).collect()).collect();
     let mut shape = vec![1; x.shape.len()];
-    shape[1] = *channels;
+    (shape[0], shape[1]) = (*images, *channels);
     Ok((x, planes, shape))
 }
