@@ -12,7 +12,7 @@ const CORPUS: &[u8] = include_bytes!("onnx/corpus.gz");
 const REFUSALS: &str = include_str!("onnx/refusals.tsv");
 const STRUCTURE: &[u8] = include_bytes!("onnx/structure.gz");
 /// Operators that neither has: tests/onnx_structure.rs and tests/onnx_operators.rs have them.
-const ELSEWHERE: [&str; 6] = ["EyeLike", "If", "Loop", "OneHot", "QuantizeLinear", "Scan"];
+const ELSEWHERE: [&str; 7] = ["EyeLike", "If", "Loop", "OneHot", "QuantizeLinear", "Scan", "Trilu"];
 const OPERATORS: &str = include_str!("../docs/operators.md");
 
 #[test]

@@ -182,6 +182,31 @@ fn functions_of_the_file_are_read_in_their_place() {
     assert_eq!(y.as_slice(), [6.0, -6.0]);
 }
 
+/// ONNX's own cases of these have integers only.
+#[test]
+fn triangles_and_constants_by_index() {
+    let both = |model: Model, x: &[f64], y: &[f64]| {
+        assert_eq!(at(&model, x), y);
+        let circuit = certus_check::onnx::read(&model.bytes()).unwrap();
+        assert_eq!(common::recorded::values(&circuit, x, |w| w)[circuit.output()], y);
+    };
+    let x = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+    let square = || Model::new(14, &[2, 3]).ints("k", &[1]).node("Squeeze", &["k"], "s", vec![]);
+    let upper = square().node("Trilu", &["x", "s"], "y", vec![]);
+    both(upper, &x, &[0.0, 2.0, 3.0, 0.0, 0.0, 6.0]);
+    let lower = square().node("Trilu", &["x"], "y", vec![int("upper", 0)]);
+    both(lower, &x, &[1.0, 0.0, 0.0, 4.0, 5.0, 0.0]);
+    let eye = Model::new(13, &[2, 3]).node("EyeLike", &["x"], "e", vec![int("k", 1)]);
+    both(eye.node("Add", &["x", "e"], "y", vec![]), &x, &[1.0, 3.0, 3.0, 4.0, 5.0, 7.0]);
+    let hot = Model::new(13, &[2, 3])
+        .ints("i", &[2, -3])
+        .ints("depth", &[3])
+        .floats("v", &[2], &[0.5, 10.0])
+        .node("OneHot", &["i", "depth", "v"], "h", vec![])
+        .node("Add", &["x", "h"], "y", vec![]);
+    assert_eq!(at(&hot, &x), [1.5, 2.5, 13.0, 14.0, 5.5, 6.5]);
+}
+
 #[test]
 fn halves_are_read_exactly() {
     use rten_onnx::onnx::{DataType, TensorProto};
