@@ -170,7 +170,7 @@ fn worst(file: &Path, outputs: &[Vec<f64>]) -> Result<Worst, Failure> {
         for (output, (a, b)) in ours.iter().zip(theirs).enumerate() {
             let difference = (a - b).abs();
             // What is no number is as far as can be.
-            if !(difference <= worst.difference) {
+            if difference > worst.difference || difference.is_nan() {
                 worst = Worst { difference, input, output };
             }
         }

@@ -119,13 +119,16 @@ pub fn gemm<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     Ok(low.pending(product, shape).into())
 }
 
+/// The pairs of elements whose products are an element of a product.
+type Pairs = Vec<(usize, usize)>;
+
 /// For each element of a product the pairs of elements whose products are its summands.
 fn paired(
     low: &Lowering,
     a: &Value,
     b: &Value,
     (left, right): &(Stack, Stack),
-) -> Problem<(Vec<Vec<(usize, usize)>>, Vec<usize>)> {
+) -> Problem<(Vec<Pairs>, Vec<usize>)> {
     if left.cols != right.rows {
         return Err(misfit(&[a.shape(), b.shape()], FIT));
     }

@@ -96,7 +96,7 @@ pub(super) fn read(
 }
 
 /// The constant that an input is given in a file, and the file's SHA-256.
-fn given(input: &ValueInfo, path: &PathBuf) -> Result<(Constant<'static>, String), NetworkError> {
+fn given(input: &ValueInfo, path: &Path) -> Result<(Constant<'static>, String), NetworkError> {
     let tensor = load_tensor(path).map_err(|error| NetworkError::Input(Box::new(error)))?;
     let element = input.element.and_then(Element::from_number);
     let dims = input.shape.as_deref();

@@ -41,7 +41,7 @@ struct Scale {
 impl Scale {
     /// From a float: a mantissa over, or times, a power of two.
     fn of(scale: f64, old: usize) -> Result<Scale, Problem> {
-        if !(scale > 0.0) || scale > 1048576.0 || scale < 1.0 / 1048576.0 {
+        if !(1.0 / 1048576.0..=1048576.0).contains(&scale) {
             return Err(Problem::Operand("scales"));
         }
         // An f32 in this range is a multiple of 2^-44.
