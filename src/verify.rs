@@ -127,6 +127,7 @@ impl Stage {
 /// What must be trusted to believe a certificate (docs/soundness.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(all(test, feature = "cli"), derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "cli", serde(rename_all = "snake_case"))]
 pub enum AssuranceLevel {
     /// An external floating-point solver's word.

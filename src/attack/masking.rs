@@ -9,6 +9,7 @@ use std::fmt;
 /// How many gradients at which points vanish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(all(test, feature = "cli"), derive(schemars::JsonSchema))]
 pub struct Gradients {
     /// Points looked at.
     pub points: usize,

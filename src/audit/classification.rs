@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 /// The figures of one class; `None` for 0 / 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ClassFigures {
     /// Inputs of the class, s.
     pub support: usize,
@@ -33,6 +34,7 @@ pub struct ClassFigures {
 
 /// Precision, recall and F1 averaged over classes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Averages {
     pub precision: f64,
     pub recall: f64,
@@ -41,6 +43,7 @@ pub struct Averages {
 
 /// The figures of a classifier on labelled inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Classification {
     /// Correct / all.
     pub accuracy: Counted,

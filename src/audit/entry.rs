@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// One step on one input of one subject (a model with a dataset).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Step {
     /// The network's outputs at the input as it is.
@@ -55,10 +56,15 @@ pub(crate) enum Step {
 
 /// What a step found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Found {
     /// The outputs in double precision.
-    Outputs(#[serde(with = "doubles")] Vec<f64>),
+    Outputs(
+        #[serde(with = "doubles")]
+        #[cfg_attr(test, schemars(with = "Vec<f64>"))]
+        Vec<f64>,
+    ),
     /// The predicted class under each corruption and severity, in the plan's order; corruptions that do not apply are left
     /// out.
     Classes(Vec<Option<usize>>),
@@ -84,6 +90,7 @@ pub(crate) enum Found {
 
 /// A finished step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
     /// Position of the subject in [`super::Plan::subjects`].

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 /// The verdict on one input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
     /// The unperturbed input is not classified as its label, so there is nothing to attack or to certify.
@@ -34,6 +35,11 @@ impl Finding {
             Verdict::Falsified(_) => Self::Falsified,
             Verdict::Unknown(why) => Self::Unknown(why.reason.to_string()),
         }
+    }
+
+    /// Its name in words.
+    pub(crate) fn word(&self) -> String {
+        format!("{:?}", self.name()).to_lowercase()
     }
 
     /// Its name.

@@ -13,6 +13,7 @@ const LEVEL: f64 = 0.95;
 
 /// An interval of shares.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Interval {
     /// Lower end, at least 0.
     pub low: f64,
@@ -22,6 +23,7 @@ pub struct Interval {
 
 /// A count out of a total, with a 95 % interval for the share among all inputs of which these are a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Counted {
     pub count: usize,
     pub total: usize,

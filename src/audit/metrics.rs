@@ -75,6 +75,7 @@ pub enum Breach {
 
 /// The figures of a campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Summary {
     /// Correct / all.
     #[serde(rename = "clean_accuracy")]

@@ -9,6 +9,7 @@
 
 mod campaign;
 pub mod classification;
+mod criterion;
 mod entry;
 mod examine;
 mod finding;
@@ -29,6 +30,7 @@ pub(crate) mod stored;
 
 pub(crate) use campaign::{Campaign, Decide, Task};
 pub use classification::Classification;
+pub(crate) use criterion::{JudgedBy, Judgement};
 pub(crate) use entry::{EVIDENCE, Entry, Found, Step};
 pub(crate) use examine::{Audit, Subject};
 pub use finding::Finding;

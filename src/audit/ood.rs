@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// Confidence inside and outside the distribution. The labels of either play no part.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct OutOfDistribution {
     /// Mean confidence on inputs of the network's own kind; `None` where there are none or one has no confidence.
     pub(crate) confidence_inside: Option<f64>,

@@ -18,6 +18,7 @@ use thiserror::Error;
 
 /// A file that shows a verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Evidence {
     /// The file, relative to the report.
     pub(crate) file: String,
@@ -30,6 +31,7 @@ pub(crate) struct Evidence {
 
 /// What is known of an input at one radius: a row of an audit's report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct AuditRow {
     pub(crate) model: String,
     pub(crate) data: String,

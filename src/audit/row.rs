@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 /// What the attack achieved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum AttackResult {
     /// It found a counterexample, which was validated.
@@ -26,6 +27,7 @@ impl std::fmt::Display for AttackResult {
 
 /// The verdict's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum VerdictName {
     /// The unperturbed input does not get its label.
@@ -47,6 +49,7 @@ impl std::fmt::Display for VerdictName {
 
 /// One line of a journal and of a report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Row {
     /// Position in the dataset.

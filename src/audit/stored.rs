@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// An exact number, and the double nearest to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Exact {
     /// The number as a reduced fraction; it alone counts.
     pub(crate) exact: String,
@@ -36,6 +37,7 @@ impl std::fmt::Display for Exact {
 
 /// A file that was read or written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct FileRecord {
     pub(crate) name: String,
     /// SHA-256 of the file.
@@ -88,6 +90,7 @@ pub(crate) mod doubles {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[derive(Serialize, Deserialize)]
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
     #[serde(untagged)]
     enum Double {
         Finite(f64),

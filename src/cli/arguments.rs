@@ -47,38 +47,58 @@ pub(super) struct CommonArguments {
     pub(crate) reading: ReadingArguments,
 
     /// Only the first N inputs
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Search")]
     pub(crate) limit: Option<NonZeroUsize>,
 
     /// Time limit an input, in seconds; results then depend on the machine's speed
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Search")]
     pub(crate) timeout: Option<Duration>,
 
     #[command(flatten)]
     pub(crate) budget: BudgetArguments,
 
     /// Seed of everything random
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        help_heading = "Search",
+        hide_short_help = true
+    )]
     pub(crate) seed: u64,
 
     /// Inputs handled at once [default: the number of cores]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Search", hide_short_help = true)]
     pub(crate) jobs: Option<NonZeroUsize>,
 
     /// Folder for report.json, the journal and the counterexamples
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
 
     /// Go on with the campaign in the --out folder; the same campaign from the start where it holds none
-    #[arg(long, requires = "out")]
+    #[arg(long, requires = "out", help_heading = "Output")]
     pub(crate) resume: bool,
 
     /// Replace the campaign in the --out folder
-    #[arg(long, requires = "out", conflicts_with = "resume")]
+    #[arg(
+        long,
+        requires = "out",
+        conflicts_with = "resume",
+        help_heading = "Output",
+        hide_short_help = true
+    )]
     pub(crate) overwrite: bool,
 
+    /// Write what became of each input in the form of JUnit, for build servers
+    #[arg(long, value_name = "FILE", help_heading = "Output", hide_short_help = true)]
+    pub(crate) junit: Option<PathBuf>,
+
+    /// The same, and what may be wrong with the data, in the form of SARIF
+    #[arg(long, value_name = "FILE", help_heading = "Output", hide_short_help = true)]
+    pub(crate) sarif: Option<PathBuf>,
+
     /// No progress on stderr
-    #[arg(long, short)]
+    #[arg(long, short, help_heading = "Output")]
     pub(crate) quiet: bool,
 }
 
@@ -86,11 +106,11 @@ pub(super) struct CommonArguments {
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct PortArguments {
     /// The output that is asked about, or a tensor on the way to one [default: the only output, or the only one of floats]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     output: Option<String>,
 
     /// The constant that another input of the network is: NAME=FILE.npy, once for each of them
-    #[arg(long, value_name = "NAME=FILE", value_parser = constant)]
+    #[arg(long, value_name = "NAME=FILE", value_parser = constant, hide_short_help = true)]
     input: Vec<(String, PathBuf)>,
 }
 
@@ -105,15 +125,27 @@ impl PortArguments {
 #[derive(Debug, clap::Args)]
 pub(super) struct EngineArguments {
     /// How far to go: ibp, crown, lp, milp (the solver's word), complete, or auto for whatever can help, cheap before dear
-    #[arg(long, default_value = "auto", value_name = "METHOD")]
+    #[arg(long, default_value = "auto", value_name = "METHOD", help_heading = "Search")]
     method: Method,
 
     /// Tighten the N most influential neurons by LP before the LP stage
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(
+        long,
+        default_value_t = 0,
+        value_name = "N",
+        help_heading = "Search",
+        hide_short_help = true
+    )]
     lp_tighten: usize,
 
     /// The attacks that come first, one after the other until one succeeds: pgd, fgsm, apgd-ce, apgd-dlr, fab, square; or none
-    #[arg(long, default_value = "pgd", value_name = "ATTACK,…", value_delimiter = ',')]
+    #[arg(
+        long,
+        default_value = "pgd",
+        value_name = "ATTACK,…",
+        value_delimiter = ',',
+        help_heading = "Search"
+    )]
     attack: Vec<AttackKind>,
 }
 
@@ -136,19 +168,19 @@ impl CommonArguments {
 #[derive(Debug, clap::Args)]
 pub(super) struct BudgetArguments {
     /// Starting points of each attack [default: 2]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Search", hide_short_help = true)]
     restarts: Option<NonZeroUsize>,
 
     /// Steps of an attack with gradients from each starting point [default: 40]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Search", hide_short_help = true)]
     steps: Option<NonZeroUsize>,
 
     /// Queries of square from each starting point [default: 1000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Search", hide_short_help = true)]
     queries: Option<NonZeroUsize>,
 
     /// Leave out the attacks on single classes that follow where pgd, fgsm or apgd-dlr fail on all classes at once
-    #[arg(long)]
+    #[arg(long, help_heading = "Search", hide_short_help = true)]
     untargeted: bool,
 }
 
@@ -179,7 +211,7 @@ impl BudgetArguments {
 
 /// How the dataset is to be read; what is given here goes before the file beside the data.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Reading the data (instead of what the .toml beside them says)")]
+#[command(next_help_heading = "Data (instead of what the .toml beside them says)")]
 pub(super) struct ReadingArguments {
     /// Stored value × scale = the units of ε and of the domain: 1/255 for images in bytes
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
@@ -198,39 +230,39 @@ pub(super) struct ReadingArguments {
     domain: Option<String>,
 
     /// Factors of ε, one a channel or feature
-    #[arg(long, value_name = "NUMBERS")]
+    #[arg(long, value_name = "NUMBERS", hide_short_help = true)]
     eps_per_feature: Option<String>,
 
     /// Names of the classes
-    #[arg(long, value_name = "NAMES")]
+    #[arg(long, value_name = "NAMES", hide_short_help = true)]
     labels: Option<String>,
 
     /// The file with the labels, where they are not in the dataset
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     labels_file: Option<String>,
 
     /// The column with the labels, for .csv
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     label_column: Option<String>,
 
     /// Columns that are no features, for .csv
-    #[arg(long, value_name = "NAMES")]
+    #[arg(long, value_name = "NAMES", hide_short_help = true)]
     drop_columns: Option<String>,
 
     /// The array with the inputs, for .npz
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     inputs_array: Option<String>,
 
     /// The array with the labels, for .npz
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     labels_array: Option<String>,
 
     /// How shapes must agree: 'same', or 'flat' where the numbers are in the network's order whatever the shapes say [default: same]
-    #[arg(long, value_name = "LAYOUT")]
+    #[arg(long, value_name = "LAYOUT", hide_short_help = true)]
     layout: Option<String>,
 
     /// What is meant though it would be refused: large-eps, outside-domain, counting-column
-    #[arg(long, value_name = "WHAT,…")]
+    #[arg(long, value_name = "WHAT,…", hide_short_help = true)]
     accept: Option<String>,
 }
 

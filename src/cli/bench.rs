@@ -5,12 +5,14 @@ use super::exit::{
     CANNOT_CREATE, DATA, DONE, Failure, INTERNAL, INTERRUPTED, NO_INPUT, UNPROVED, USAGE,
 };
 use super::instance::{self, Instance, Ran};
+use super::interrupt;
+use super::output::{answer, styled};
 use super::progress::Bar;
-use super::{interrupt, print, styled};
 use crate::audit::each;
 use crate::load::SourceFile;
 use crate::report::{
-    BenchRow, BenchVerdict, IndexError, ProofEntry, ProofFolder, bench_text, csv, red,
+    Answer, BenchAnswer, BenchRow, BenchVerdict, IndexError, ProofEntry, ProofFolder, bench_text,
+    csv, red,
 };
 use regex_lite::Regex;
 use std::fs::{File, OpenOptions};
@@ -26,7 +28,7 @@ use std::time::Duration;
 /// Each instance runs in a process of its own. Rows are written as they come; --resume goes on. A verdict that contradicts
 /// the expected one is printed in red and makes the exit code 70. With --proofs it is 21 where an instance is unsat without one.
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::exit::HELP)]
+#[command(after_help = super::exit::SHORT, after_long_help = super::exit::HELP)]
 pub(super) struct Arguments {
     /// The instances: onnx,vnnlib,seconds and, where known, sat, unsat or unknown; paths relative to this file
     instances: PathBuf,
@@ -107,7 +109,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         results.add(listed, ran)
     })?;
     let rows = results.close();
-    print(&bench_text(&rows, styled()))?;
+    let all = Answer::new("bench", BenchAnswer { rows });
+    answer(&all, || bench_text(&all.answer.rows, styled()))?;
+    let rows = all.answer.rows;
     let wrong = rows.iter().filter(|row| row.contradicts()).count();
     if wrong > 0 {
         let verdicts = if wrong == 1 { "verdict contradicts" } else { "verdicts contradict" };

@@ -2,8 +2,9 @@
 
 use super::arguments::CommonArguments;
 use super::exit::{DATA, Failure};
+use super::output::{say, verbose, warn};
 use super::progress::{Bar, Tally};
-use super::{interrupt, print, print_error};
+use super::{interrupt, print_error};
 use crate::audit::{Ended, FileRecord, Finished, Line, Work};
 use crate::load::{Dataset, LayerInfo, LoadSettings, LoadedNetwork, load_network_as};
 use crate::net::Network;
@@ -39,6 +40,9 @@ pub(super) fn drive<W: Work<Line: Clone>>(
             folder.append(&finished)?;
         }
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        if verbose() {
+            bar.say(&state.1.tell(&finished.line));
+        }
         if state.1.add(&finished.line) {
             bar.add(state.1.words());
         }
@@ -93,7 +97,8 @@ impl<'a, R: Line + Clone + Sync> Session<'a, R> {
             Some((folder, held)) => (Some(folder), held),
             None => (None, Vec::new()),
         };
-        print(&head_text(&header, inputs))?;
+        say(&head_text(&header, inputs))?;
+        warn(header.as_read.as_ref().map_or(&[], |as_read| &as_read.warnings));
         Ok(Self { common, started, header, inputs, folder, held })
     }
 

@@ -3,13 +3,13 @@
 use super::arguments::{CampaignArguments, EngineArguments, share};
 use super::campaign::{Session, load};
 use super::exit::{DONE, FALSIFIED, Failure, INTERRUPTED, UNPROVED, USAGE};
+use super::output::{answer, styled, write_cases};
 use super::progress::Verdicts;
 use super::proofs::Proofs;
-use super::{print, styled};
 use crate::attack::AttackKind;
 use crate::audit::{Campaign, Decide, Ended, Row, Task};
 use crate::num::Rational;
-use crate::report::{CampaignSettings, ProofEntry, Report, report_text};
+use crate::report::{CampaignSettings, Cases, ProofEntry, Report, report_text};
 use crate::spec::Norm;
 use crate::verify::Settings;
 use std::num::NonZeroUsize;
@@ -20,7 +20,7 @@ use std::time::Instant;
 /// For every input that the network classifies correctly: search a counterexample by attack, then prove by bounds that
 /// there is none. Prints the figures; with --out, keeps a report and the evidence.
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::exit::HELP)]
+#[command(after_help = super::exit::SHORT, after_long_help = super::exit::HELP)]
 pub(super) struct Arguments {
     #[command(flatten)]
     campaign: CampaignArguments,
@@ -29,27 +29,33 @@ pub(super) struct Arguments {
     engine: EngineArguments,
 
     /// Keep a proof for 'certus-check' and its property for each certified input, in DIR/proofs of --out DIR
-    #[arg(long, requires = "out")]
+    #[arg(long, requires = "out", help_heading = "Output")]
     proofs: bool,
 
     /// Exit with code 10 where the certified accuracy is below this share, such as 0.9
-    #[arg(long, value_name = "SHARE", value_parser = share)]
+    #[arg(long, value_name = "SHARE", value_parser = share, help_heading = "Output")]
     require_certified: Option<Rational>,
 }
 
 /// Attack success over a dataset, without any proof
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::exit::HELP)]
+#[command(after_help = super::exit::SHORT, after_long_help = super::exit::HELP)]
 pub(super) struct AttackArguments {
     #[command(flatten)]
     campaign: CampaignArguments,
 
     /// The attacks, each run on every input: pgd, fgsm, apgd-ce, apgd-dlr, fab, square
-    #[arg(long, default_value = "pgd", value_name = "ATTACK,…", value_delimiter = ',')]
+    #[arg(
+        long,
+        default_value = "pgd",
+        value_name = "ATTACK,…",
+        value_delimiter = ',',
+        help_heading = "Search"
+    )]
     attack: Vec<AttackKind>,
 
     /// How perturbations are measured: linf, or l2 for their Euclidean length
-    #[arg(long, default_value = "linf", value_name = "NORM")]
+    #[arg(long, default_value = "linf", value_name = "NORM", help_heading = "Search")]
     norm: Norm,
 }
 
@@ -148,10 +154,12 @@ fn campaign(request: Request) -> Result<Option<(Report, bool)>, Failure> {
         report.files = Some(files);
         folder.write_report(&report)?;
     }
-    print(&report_text(&report, common.out.as_deref(), styled()))?;
-    if let Some(proofs) = &proofs {
-        print(&proofs.text(&report))?;
-    }
+    let cases = || Cases::of_campaign(&report);
+    write_cases(common.junit.as_deref(), common.sarif.as_deref(), cases)?;
+    answer(&report, || {
+        let proofs = proofs.as_ref().map(|proofs| proofs.text(&report)).unwrap_or_default();
+        report_text(&report, common.out.as_deref(), styled()) + &proofs
+    })?;
     let unproved = proofs.is_some_and(|proofs| proofs.lacks(&report));
     Ok(Some((report, unproved)))
 }

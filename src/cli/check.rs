@@ -4,13 +4,14 @@ use super::arguments::ReadingArguments;
 use super::campaign::jobs;
 use super::clock::thread_seconds;
 use super::exit::{DATA, DONE, Failure, INTERRUPTED, REJECTED, USAGE};
+use super::interrupt;
+use super::output::answer;
 use super::progress::Bar;
 use super::remake::{Remake, untouched};
-use super::{interrupt, print};
 use crate::audit::{VerdictName, each};
 use crate::load::{SourceFile, load_network_as, sha256_hex};
 use crate::prove::{Mode, Model};
-use crate::report::{CheckRow, ProofEntry, ProofFolder, csv};
+use crate::report::{Answer, CheckAnswer, CheckRow, ProofEntry, ProofFolder, csv};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -26,7 +27,7 @@ use std::time::{Duration, Instant};
 /// checked against the network's and the property's files; with --data, against properties that are made again from the data
 /// and the ε of the report. Exit code 1 where one is rejected or lacking, or there is none.
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::exit::HELP)]
+#[command(after_help = super::exit::SHORT, after_long_help = super::exit::HELP)]
 pub(super) struct Arguments {
     /// The folder
     dir: PathBuf,
@@ -105,9 +106,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         return Ok(INTERRUPTED);
     }
     let all = folder.entries.len() + folder.lacking.len();
-    print(&summary(arguments, &rows, &folder, started.elapsed(), jobs))?;
-    print(&scope(arguments, &rows, &folder, remake.as_ref()))?;
     let accepted = rows.iter().filter(|row| row.accepted).count();
+    let text = summary(arguments, &rows, &folder, started.elapsed(), jobs)
+        + &scope(arguments, &rows, &folder, remake.as_ref());
+    let arithmetic = if arguments.arith == Mode::Exact { "exact" } else { "outward" };
+    let lacking = folder.lacking.iter().map(|(index, _)| *index).collect();
+    let checked = CheckAnswer { arithmetic, accepted, proofs: all, lacking, rows };
+    answer(&Answer::new("check", checked), || text)?;
     // Where nothing was checked nothing is established.
     Ok(if accepted == all && all > 0 { DONE } else { REJECTED })
 }

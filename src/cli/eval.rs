@@ -17,7 +17,7 @@ use std::sync::Arc;
 ///
 /// Outputs are those of the file, a softmax at its end included, computed in double precision.
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::exit::HELP)]
+#[command(after_help = super::exit::SHORT, after_long_help = super::exit::HELP)]
 pub(super) struct Arguments {
     /// The network: .onnx or .nnet, gzipped or not
     model: PathBuf,
@@ -33,15 +33,15 @@ pub(super) struct Arguments {
     reading: ReadingArguments,
 
     /// Only the first N inputs
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Output")]
     limit: Option<NonZeroUsize>,
 
     /// Outputs that another program gave: an .npy array, a row for each input
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     reference: Option<PathBuf>,
 
     /// How to print
-    #[arg(long, value_enum, default_value = "json")]
+    #[arg(long, value_enum, default_value = "json", help_heading = "Output")]
     format: Format,
 }
 

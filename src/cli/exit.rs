@@ -4,6 +4,7 @@ use crate::audit::{Breach, Clash, PlanError, RunError};
 use crate::load::{DatasetError, FileError, NetworkError, PropertyError};
 use crate::report::{FolderError, IndexError};
 use std::fmt::Display;
+use std::io;
 use std::path::Path;
 
 /// Done; for a single query: certified.
@@ -32,6 +33,9 @@ pub(super) const OUTPUT: u8 = 74;
 pub(super) const BUSY: u8 = 75;
 /// Ctrl-C.
 pub(super) const INTERRUPTED: u8 = 130;
+
+/// Ends `certus -h`.
+pub(super) const SHORT: &str = "All options, and the exit codes: --help";
 
 /// Ends `certus --help`.
 pub(super) const HELP: &str = "Exit codes:
@@ -72,6 +76,21 @@ impl Failure {
     /// A file that cannot be written.
     pub(super) fn write(file: &Path, why: impl Display) -> Self {
         Self::new(OUTPUT, format!("{}: cannot be written: {why}", file.display()))
+    }
+}
+
+/// What the system says, in our words.
+pub(super) fn words(error: &io::Error) -> String {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::NotFound => "there is no such file or folder".to_owned(),
+        Kind::PermissionDenied | Kind::ReadOnlyFilesystem => "this is not allowed here".to_owned(),
+        Kind::AlreadyExists => "it is there already".to_owned(),
+        Kind::IsADirectory => "it is a folder".to_owned(),
+        Kind::NotADirectory => "a part of its path is a file, not a folder".to_owned(),
+        Kind::StorageFull | Kind::QuotaExceeded => "the disk is full".to_owned(),
+        Kind::FileTooLarge => "it would be larger than files may be".to_owned(),
+        _ => error.to_string(),
     }
 }
 

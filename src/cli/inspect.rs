@@ -2,8 +2,8 @@
 
 use super::arguments::PortArguments;
 use super::campaign::{operators, relus};
-use super::exit::{Failure, INTERNAL};
-use super::{print, styled};
+use super::exit::Failure;
+use super::output::{answer, styled};
 use crate::load::{LayerInfo, SourceFile, load_network_as};
 use crate::prove::Model;
 use crate::report::{Inspection, SCHEMA_VERSION, Tool, inspection_text};
@@ -11,17 +11,13 @@ use std::path::PathBuf;
 
 /// Layers, shapes, parameters, ReLUs, operators and hash of a network
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::exit::HELP)]
+#[command(after_help = super::exit::SHORT, after_long_help = super::exit::HELP)]
 pub(super) struct Arguments {
     /// The network: .onnx or .nnet, gzipped or not
     model: PathBuf,
 
     #[command(flatten)]
     ports: PortArguments,
-
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// Whether the proof checker reads the network, and why not.
@@ -64,12 +60,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         output_shape: loaded.output_shape,
         notes: loaded.notes,
     };
-    if arguments.json {
-        let text = serde_json::to_string_pretty(&inspection)
-            .map_err(|error| Failure::new(INTERNAL, error.to_string()))?;
-        print(&(text + "\n"))?;
-    } else {
-        print(&inspection_text(&inspection, styled()))?;
-    }
+    answer(&inspection, || inspection_text(&inspection, styled()))?;
     Ok(super::exit::DONE)
 }

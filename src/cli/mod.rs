@@ -12,27 +12,42 @@ mod exit;
 mod inspect;
 mod instance;
 mod interrupt;
+mod output;
+mod pages;
 mod progress;
 mod proofs;
 mod prove;
 mod radius;
 mod remake;
 mod report;
+#[cfg(test)]
+mod schemas;
 mod spec;
+mod usage;
 mod verify;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use exit::{DONE, Failure, INTERNAL, OUTPUT, USAGE};
-use std::io::{self, IsTerminal as _, Write as _};
+use output::styled;
+use std::io::{self, Write as _};
 use std::panic::{self, PanicHookInfo};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
 /// Certified robustness of neural networks, with evidence for every verdict.
 #[derive(Debug, Parser)]
-#[command(name = "certus", version, arg_required_else_help = true, after_help = exit::HELP)]
+#[command(
+    name = "certus",
+    version,
+    arg_required_else_help = true,
+    after_help = exit::SHORT,
+    after_long_help = exit::HELP
+)]
 struct Arguments {
+    #[command(flatten)]
+    output: output::OutputArguments,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -50,6 +65,8 @@ enum Command {
     Spec(spec::Arguments),
     Audit(audit::Arguments),
     Report(report::Arguments),
+    Completions(pages::CompletionArguments),
+    Man(pages::ManArguments),
 }
 
 /// The panic that ended the program, if one did.
@@ -91,51 +108,43 @@ fn remember(panic: &PanicHookInfo) {
 
 fn run(arguments: Vec<std::ffi::OsString>) -> Result<u8, Failure> {
     match Arguments::try_parse_from(arguments) {
-        Ok(Arguments { command }) => match command {
-            Command::Certify(arguments) => certify::run(&arguments),
-            Command::Attack(arguments) => certify::attack(&arguments),
-            Command::Radius(arguments) => radius::run(&arguments),
-            Command::Inspect(arguments) => inspect::run(&arguments),
-            Command::Eval(arguments) => eval::run(&arguments),
-            Command::Verify(arguments) => verify::run(arguments),
-            Command::Bench(arguments) => bench::run(&arguments),
-            Command::Check(arguments) => check::run(&arguments),
-            Command::Spec(arguments) => spec::run(&arguments),
-            Command::Audit(arguments) => audit::run(&arguments),
-            Command::Report(arguments) => report::run(&arguments),
-        },
+        Ok(Arguments { output, command }) => {
+            output::ask(output);
+            match command {
+                Command::Certify(arguments) => certify::run(&arguments),
+                Command::Attack(arguments) => certify::attack(&arguments),
+                Command::Radius(arguments) => radius::run(&arguments),
+                Command::Inspect(arguments) => inspect::run(&arguments),
+                Command::Eval(arguments) => eval::run(&arguments),
+                Command::Verify(arguments) => verify::run(arguments),
+                Command::Bench(arguments) => bench::run(&arguments),
+                Command::Check(arguments) => check::run(&arguments),
+                Command::Spec(arguments) => spec::run(&arguments),
+                Command::Audit(arguments) => audit::run(&arguments),
+                Command::Report(arguments) => report::run(&arguments),
+                Command::Completions(arguments) => pages::completions(&arguments),
+                Command::Man(arguments) => pages::man(&arguments),
+            }
+        }
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 let text = error.render();
                 print(&if styled() { text.ansi().to_string() } else { text.to_string() })?;
                 Ok(DONE)
             }
-            _ => Err(Failure::new(USAGE, usage(&error))),
+            _ => Err(Failure::new(USAGE, usage::sentence(&error))),
         },
     }
-}
-
-/// clap's message in one line.
-fn usage(error: &clap::Error) -> String {
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "no command; see 'certus --help'".to_owned();
-    }
-    let text = error.render().to_string();
-    let lines = text.lines().take_while(|line| !line.starts_with("Usage:"));
-    let words: Vec<&str> =
-        lines.flat_map(str::split_whitespace).filter(|word| *word != "error:").collect();
-    let sentence = words.join(" ");
-    let sentence = sentence.split(" For more information").next().unwrap_or_default();
-    format!("{sentence}; see 'certus --help'")
 }
 
 /// Prints to stdout. That a reader such as `head` has seen enough is no error.
 fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(OUTPUT, format!("standard output: cannot be written: {error}")))
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+            OUTPUT,
+            format!("standard output: cannot be written: {}", exit::words(&error)),
+        )),
         _ => Ok(()),
     }
 }
@@ -143,13 +152,6 @@ fn print(text: &str) -> Result<(), Failure> {
 /// Prints a sentence to stderr. A closed stderr leaves the exit code to tell.
 fn print_error(sentence: &str) {
     let _ = writeln!(io::stderr(), "certus: {sentence}");
-}
-
-/// Whether stdout takes colours (<https://no-color.org>).
-fn styled() -> bool {
-    let asked_not = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    io::stdout().is_terminal() && !asked_not("NO_COLOR") && !dumb
 }
 
 #[cfg(test)]

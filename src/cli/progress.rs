@@ -1,6 +1,6 @@
 //! Progress: a bar with a live tally on a terminal, now and then a line where stderr is a file.
 
-use crate::audit::{Audit, Entry, Line, RadiusRow, Row, Step, VerdictName};
+use crate::audit::{Audit, Entry, Found, Line, RadiusRow, Row, Step, VerdictName};
 use crate::num::to_f64_nearest;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal as _, Write as _};
@@ -90,6 +90,9 @@ pub(super) trait Tally: Send {
 
     /// The words.
     fn words(&self) -> String;
+
+    /// What became of one, where every input is told of.
+    fn tell(&self, line: &Self::Line) -> String;
 }
 
 /// The inputs so far, by verdict.
@@ -111,6 +114,13 @@ impl Tally for Verdicts {
             VerdictName::Unknown => self.undecided += 1,
         }
         true
+    }
+
+    fn tell(&self, row: &Row) -> String {
+        let by = row.stage.as_ref().map_or(String::new(), |stage| format!(" by {stage}"));
+        let why = row.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+        let name = format!("{:?}", row.verdict).to_lowercase();
+        format!("input {}: {name}{by}{why} ({:.3} s)", row.index, row.seconds)
     }
 
     fn words(&self) -> String {
@@ -146,6 +156,16 @@ impl Tally for Radii {
         true
     }
 
+    fn tell(&self, row: &RadiusRow) -> String {
+        if !row.correct {
+            return format!("input {}: misclassified", row.index);
+        }
+        let certified = to_f64_nearest(&row.certified());
+        let attacked = row.attacked().map(|radius| to_f64_nearest(&radius));
+        let attacked = attacked.map_or("nothing".to_owned(), |radius| format!("{radius:.4}"));
+        format!("input {}: certified up to {certified:.4}, broken from {attacked} on", row.index)
+    }
+
     fn words(&self) -> String {
         let mean = |sum: f64, count: usize| if count == 0 { 0.0 } else { sum / count as f64 };
         format!(
@@ -172,6 +192,15 @@ impl Tally for Subjects<'_> {
             self.last = Some(entry.subject);
         }
         entry.step == Step::Clean
+    }
+
+    fn tell(&self, entry: &Entry) -> String {
+        let (subject, index) = (entry.subject, entry.index);
+        let what = match &entry.found {
+            Found::Verdict { finding, .. } => format!(": {}", finding.word()),
+            _ => String::new(),
+        };
+        format!("subject {subject}, input {index}, {:?}{what}", entry.step)
     }
 
     fn words(&self) -> String {

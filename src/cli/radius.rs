@@ -3,8 +3,8 @@
 use super::arguments::{CommonArguments, EngineArguments, positive};
 use super::campaign::{Session, load};
 use super::exit::{DONE, Failure, INTERRUPTED, USAGE};
+use super::output::{answer, styled};
 use super::progress::Radii;
-use super::{print, styled};
 use crate::audit::{Ended, Grid, RadiusRow, RadiusSearch};
 use crate::num::Rational;
 use crate::report::{CampaignSettings, RadiusReport, radius_text};
@@ -17,7 +17,7 @@ use std::time::Instant;
 /// For every input that the network classifies correctly: the largest ε with a proof that the label holds, and the distance
 /// of the nearest counterexample found, by bisection. Prints means and quantiles; with --out, keeps a report and the evidence.
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::exit::HELP)]
+#[command(after_help = super::exit::SHORT, after_long_help = super::exit::HELP)]
 pub(super) struct Arguments {
     #[command(flatten)]
     common: CommonArguments,
@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     if let Some(folder) = &session.folder {
         folder.write_report(&report)?;
     }
-    print(&radius_text(&report, common.out.as_deref(), styled()))?;
+    answer(&report, || radius_text(&report, common.out.as_deref(), styled()))?;
     Ok(DONE)
 }
 

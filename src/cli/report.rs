@@ -1,7 +1,7 @@
 //! `certus report`: renders a finished audit again, without computing anything.
 
 use super::exit::{DONE, Failure};
-use super::{print, styled};
+use super::output::{answer, styled};
 use crate::report::{audit_text, render_again};
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 ///
 /// Reads report.json only. A folder whose report, journal or evidence was altered is refused.
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::exit::HELP)]
+#[command(after_help = super::exit::SHORT, after_long_help = super::exit::HELP)]
 pub(super) struct Arguments {
     /// The folder of a finished audit
     #[arg(value_name = "DIR")]
@@ -19,6 +19,6 @@ pub(super) struct Arguments {
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let (report, rendered) = render_again(&arguments.dir)?;
-    print(&audit_text(&report, &rendered, styled()))?;
+    answer(&report, || audit_text(&report, &rendered, styled()))?;
     Ok(DONE)
 }

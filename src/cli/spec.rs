@@ -3,9 +3,11 @@
 use super::arguments::{PortArguments, ReadingArguments, epsilon};
 use super::campaign::load_classifier;
 use super::exit::{DATA, DONE, Failure, USAGE};
-use super::{print, print_error};
+use super::output::answer;
+use super::print_error;
 use crate::load::Dataset;
 use crate::num::Rational;
+use crate::report::{Answer, SpecAnswer};
 use crate::spec::Norm;
 use std::path::PathBuf;
 
@@ -14,7 +16,7 @@ use std::path::PathBuf;
 /// Byte for byte the file that 'certus certify --proofs' keeps beside the input's proof. The bounds are in the units of the
 /// network's own inputs, after the normalisation that the data's settings describe.
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::exit::HELP)]
+#[command(after_help = super::exit::SHORT, after_long_help = super::exit::HELP)]
 pub(super) struct Arguments {
     /// The network: .onnx or .nnet, gzipped or not
     model: PathBuf,
@@ -51,14 +53,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         return Err(Failure::new(USAGE, message));
     }
     data.check_eps(Norm::Linf, &arguments.eps)?;
-    for warning in data.warnings(network.outputs(), data.len(), &[&arguments.eps]) {
-        print_error(&format!("warning: {warning}"));
-    }
-    let text =
+    let warnings = data.warnings(network.outputs().max(2), data.len(), &[&arguments.eps]);
+    let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    warnings.iter().for_each(|warning| print_error(&format!("warning: {warning}")));
+    let property =
         data.vnnlib(arguments.index, &arguments.eps, network.outputs()).map_err(|error| {
             let file = arguments.data.display();
             Failure::new(DATA, format!("{file}: input {}: {error}", arguments.index))
         })?;
-    print(&text)?;
+    let (index, label, epsilon) =
+        (arguments.index, data.label(arguments.index), arguments.eps.to_string());
+    let spec = Answer::new("spec", SpecAnswer { index, label, epsilon, property, warnings });
+    answer(&spec, || spec.answer.property.clone())?;
     Ok(DONE)
 }

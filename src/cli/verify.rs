@@ -2,9 +2,12 @@
 
 use super::arguments::{BudgetArguments, PortArguments, seconds};
 use super::campaign::relus;
-use super::exit::{DATA, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, UNKNOWN, UNPROVED};
+use super::exit::{
+    DATA, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, UNKNOWN, UNPROVED, USAGE,
+};
+use super::output::{answer, json, styled};
 use super::prove::{self, Told};
-use super::{guarded, interrupt, print, styled};
+use super::{guarded, interrupt, print};
 use crate::attack::{AttackKind, Counterexample};
 use crate::audit::VerdictName;
 use crate::load::{LoadSettings, LoadedNetwork, load_network_as};
@@ -32,7 +35,7 @@ const STACK: usize = 64 << 20;
 /// Searches a counterexample by attack, then a proof by bounds, then splits the question until it is decided or a limit
 /// is reached. The exit code is the verdict.
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::exit::HELP)]
+#[command(after_help = super::exit::SHORT, after_long_help = super::exit::HELP)]
 pub(super) struct Arguments {
     /// The network: .onnx or .nnet, gzipped or not
     model: PathBuf,
@@ -87,15 +90,14 @@ pub(super) struct Arguments {
     /// search's, writing and checking come on top
     #[arg(long, value_name = "FILE")]
     proof: Option<PathBuf>,
-
-    /// Print JSON
-    #[arg(long, conflicts_with = "vnncomp")]
-    json: bool,
 }
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
     let started = Instant::now();
+    if arguments.vnncomp && json() {
+        return Err(Failure::new(USAGE, "--json and --vnncomp are two forms of one answer"));
+    }
     let settings = settings(&arguments)?;
     for file in arguments.counterexample.iter().chain(&arguments.proof) {
         check_folder(file)?;
@@ -320,12 +322,8 @@ fn tell(
     report.peak_mb = peak_memory();
     if arguments.vnncomp {
         print(&competition)
-    } else if arguments.json {
-        let text = serde_json::to_string_pretty(report)
-            .map_err(|error| Failure::new(INTERNAL, error.to_string()))?;
-        print(&(text + "\n"))
     } else {
-        print(&query_text(report, styled()))
+        answer(report, || query_text(report, styled()))
     }
 }
 

@@ -70,6 +70,7 @@ impl LoadedNetwork {
 /// One operator of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
+#[cfg_attr(all(test, feature = "cli"), derive(schemars::JsonSchema))]
 pub struct LayerInfo {
     /// Its name in the file.
     pub name: String,

@@ -133,7 +133,12 @@ fn predictions(
     let batch = |rows: &[usize]| {
         let points: Vec<f64> = rows.iter().flat_map(|row| point(*row)).collect();
         let outputs = network.evaluate(&Matrix::from_vec(network.inputs(), rows.len(), points));
-        outputs.column_iter().map(|y| arg_max(y.as_slice())).collect::<Vec<_>>()
+        let class = |y: &[f64]| match y {
+            // Of one output the sign decides.
+            [y] => Some(usize::from(*y > 0.0)),
+            y => arg_max(y),
+        };
+        outputs.column_iter().map(|y| class(y.as_slice())).collect::<Vec<_>>()
     };
     rows.par_chunks(BATCH).flat_map_iter(batch).collect()
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a dataset's numbers are and mean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct AsRead {
     /// Shape of an input.
     pub(crate) shape: Vec<usize>,

@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 
 /// What became of an instance, in the competition's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum BenchVerdict {
     /// The property holds: no counterexample.
@@ -38,6 +39,7 @@ impl fmt::Display for BenchVerdict {
 
 /// One instance.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct BenchRow {
     /// The network, as the instances' file has it.
     pub(crate) onnx: String,

@@ -39,6 +39,7 @@ pub(crate) struct Worst {
 
 /// A network, layer by layer.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Inspection {
     /// Version of the format.
     pub(crate) schema_version: u32,

@@ -19,6 +19,7 @@ const VARIES: [&str; 2] = ["timing", "rows[].seconds"];
 
 /// The program.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Tool {
     pub(crate) name: String,
     pub(crate) version: String,
@@ -36,6 +37,7 @@ impl Tool {
 
 /// The network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ModelRecord {
     /// Its file, as it was given.
     pub(crate) file: String,
@@ -72,6 +74,7 @@ impl ModelRecord {
 
 /// The dataset, and how its values were read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct DataRecord {
     /// Its file, as it was given.
     pub(crate) file: String,
@@ -89,6 +92,7 @@ pub(crate) struct DataRecord {
 
 /// The attack's settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct AttackRecord {
     /// Which attacks, in order, separated by commas.
     pub(crate) kind: String,
@@ -131,6 +135,7 @@ impl From<&AttackSettings> for AttackRecord {
 
 /// Every choice that the results depend on. The number of jobs is none: it is in [`Timing`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct CampaignSettings {
     /// The norm of the perturbation.
     pub(crate) norm: String,
@@ -199,6 +204,7 @@ impl CampaignSettings {
 
 /// What was run: the head of a report and the first line of its journal. Equal headers give equal reports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Header {
     /// [`SCHEMA_VERSION`].
     pub(crate) schema_version: u32,
@@ -239,6 +245,7 @@ impl Header {
 
 /// How long it took. Varies between runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Timing {
     /// Inputs handled at once.
     pub(crate) jobs: usize,
@@ -252,6 +259,7 @@ pub(crate) struct Timing {
 
 /// What the figures of a search for radii mean.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct RadiusDefinitions {
     /// The rule for radii that are cut off.
     pub(crate) censoring: String,
@@ -261,6 +269,7 @@ pub(crate) struct RadiusDefinitions {
 
 /// A whole report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Report<R = Row, F = Summary> {
     /// What was run.
     #[serde(flatten)]

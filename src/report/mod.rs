@@ -1,10 +1,12 @@
 //! What is written for people and programs: JSON, the journal of what is running, terminal text, pages.
 
+mod answers;
 mod as_read;
 mod audit;
 mod bench;
 mod campaign;
 mod campaign_text;
+mod ci;
 mod folder;
 mod html;
 mod inspection;
@@ -14,6 +16,7 @@ mod proofs;
 mod query;
 mod terminal;
 
+pub(crate) use answers::{Answer, BenchAnswer, CheckAnswer, InitAnswer, SpecAnswer, VerifyAnswer};
 pub(crate) use as_read::AsRead;
 pub(crate) use audit::{
     Agreement, AuditData, AuditModel, AuditReport, FinishedAudit, Rendered, RunRecord, Setup,
@@ -22,6 +25,7 @@ pub(crate) use audit::{
 pub(crate) use bench::{BenchRow, BenchVerdict, bench_text, red};
 pub(crate) use campaign::csv;
 pub(crate) use campaign_text::{head_text, radius_text, report_text};
+pub(crate) use ci::Cases;
 pub(crate) use folder::{Folder, FolderError, Mode};
 pub(crate) use inspection::{Evaluation, Inspection, Worst};
 pub(crate) use json::Report;

@@ -19,6 +19,7 @@ const INDEX: &str = "index.csv";
 
 /// One proof. Paths are relative to the index, or absolute.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ProofEntry {
     /// Position of the input in the dataset, or of the instance in its list.
     pub(crate) index: usize,
@@ -68,6 +69,7 @@ impl ProofEntry {
 
 /// What the checker said about one proof.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct CheckRow {
     /// The proof's file, as the index has it.
     pub(crate) proof: String,

@@ -13,6 +13,7 @@ const SHORT: usize = 16;
 
 /// The answer to one query, and what it was about.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct QueryReport {
     /// Version of the format.
     pub(crate) schema_version: u32,
@@ -67,6 +68,7 @@ pub(crate) struct QueryReport {
 
 /// A proof that was asked for.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ProofRecord {
     /// Where it lies; null where there is none that the checker accepted.
     pub(crate) file: Option<String>,
@@ -96,6 +98,7 @@ pub(crate) struct ProofRecord {
 
 /// A point that violates the property.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct CounterexampleRecord {
     /// Where it was written, if anywhere.
     pub(crate) file: Option<String>,
@@ -104,6 +107,7 @@ pub(crate) struct CounterexampleRecord {
     /// Index of the polytope that its output lies in.
     pub(crate) polytope: usize,
     /// The point, exactly.
+    #[cfg_attr(test, schemars(with = "Vec<serde_json::Value>"))]
     pub(crate) input: Vec<Coordinate>,
     /// Its output in double precision.
     pub(crate) output: Vec<f64>,

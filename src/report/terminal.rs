@@ -84,9 +84,12 @@ pub(crate) fn audit_text(report: &AuditReport, rendered: &Rendered, styled: bool
         }
     }
     let mut text = Text(format!("{table}\n"));
-    let met = report.criteria.iter().filter(|criterion| criterion.met).count();
-    if !report.criteria.is_empty() {
-        text.line("criteria", format!("{met} of {} met", report.criteria.len()));
+    for criterion in &report.criteria {
+        let radius =
+            criterion.epsilon.as_ref().map_or(String::new(), |eps| format!(" at ε = {eps}"));
+        let (model, data, measure) = (&criterion.model, &criterion.data, criterion.measure);
+        let what = format!("{model} on {data}, {measure}{radius}: {}", criterion.sentence());
+        text.line("criterion", what);
     }
     text.line("report", rendered.page.display());
     text.line("report id", &rendered.id);

@@ -408,10 +408,10 @@ fn criteria_decide_the_exit_code_when_asked() {
     bench.write("low.toml", &criterion("0.5"));
     bench.write("high.toml", &criterion("0.99"));
     bench.run("audit low.toml --quiet --require-criteria").exits(0);
-    assert_eq!(bench.report("audit-out")["criteria"][0]["met"], true);
+    assert_eq!(bench.report("audit-out")["criteria"][0]["result"], "met");
     bench.run("audit high.toml --out high --quiet").exits(0);
     bench.run("audit high.toml --out high --quiet --require-criteria").exits(10);
-    assert_eq!(bench.report("high")["criteria"][0]["met"], false);
+    assert_eq!(bench.report("high")["criteria"][0]["result"], "not-met");
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn command_lines_that_make_no_sense() {
         (format!("{base} --eps 0.1 --domain 1,0"), vec!["domain"]),
         (format!("{base} --eps 0.1 --scale 0"), vec!["scale"]),
         (format!("{base} --eps 0.1 --std 1,0"), vec!["std"]),
-        (format!("{base} --eps 0.1 --verbose"), vec!["--verbose"]),
+        (format!("{base} --eps 0.1 --verbosity 3"), vec!["--verbosity", "did you mean --verbose"]),
     ] {
         fails(&bench, &arguments, 64, &words);
     }

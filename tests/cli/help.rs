@@ -51,6 +51,47 @@ fn eval_prints_outputs_and_their_distance() {
 }
 
 #[test]
+fn the_short_help_fits_a_screen() {
+    let bench = Bench::new(1);
+    for command in [
+        "",
+        "certify",
+        "attack",
+        "radius",
+        "verify",
+        "bench",
+        "check",
+        "spec",
+        "audit",
+        "report",
+        "inspect",
+        "eval",
+        "completions",
+        "man",
+    ] {
+        let help = bench.certus(&format!("{command} -h")).env("COLUMNS", "100").output().unwrap();
+        let lines = String::from_utf8(help.stdout).unwrap().lines().count();
+        assert!((5..=40).contains(&lines), "{command}: {lines} lines");
+    }
+    let help = bench.run("certify --help").exits(0).stdout;
+    let heading = |of: &str| help.split("\n\n").position(|block| block.contains(of));
+    for (option, under) in [
+        ("--scale", "Data ("),
+        ("--method", "Search:"),
+        ("--limit", "Search:"),
+        ("--resume", "Output:"),
+    ] {
+        let at = help.find(&format!("{option} ")).unwrap_or_else(|| help.find(option).unwrap());
+        let last = ["Options:", "Data (", "Search:", "Output:"]
+            .into_iter()
+            .filter_map(|name| help[..at].rfind(&format!("\n{name}")).map(|place| (place, name)))
+            .max();
+        assert_eq!(last.map(|(_, name)| name), Some(under), "{option}");
+    }
+    assert!(heading("Exit codes").is_some());
+}
+
+#[test]
 fn inspect_shows_layers_and_counts() {
     let bench = Bench::new(1);
     let text = bench.run("inspect net.nnet").exits(0).stdout;

@@ -9,6 +9,7 @@ mod common;
 mod errors;
 mod first_use;
 mod help;
+mod json;
 mod proofs;
 mod radius;
 mod report;

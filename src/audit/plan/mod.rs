@@ -10,6 +10,7 @@ use super::semantic::{Fill, Patch, Perturbation};
 use super::shift::{Corruption, Image};
 use super::steps::ladder;
 use crate::attack::AttackSettings;
+use crate::audit::JudgedBy;
 use crate::audit::stored::word;
 use crate::load::{DataSettings, Dataset, LoadSettings};
 use crate::num::Rational;
@@ -57,6 +58,7 @@ pub(crate) struct Plan {
 
 /// Who asks, what for, and what is taken for granted: texts that the report repeats.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct About {
     pub(crate) title: String,
     /// A number or code by which the organisation files it.
@@ -140,11 +142,13 @@ pub(crate) struct AttackPlan {
 
 /// A certification method.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct MethodPlan {
     /// Its name in the report.
     pub(crate) name: String,
     /// The method.
     #[serde(with = "word")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) method: Method,
     /// Whether it decides every query, given time.
     pub(crate) complete: bool,
@@ -196,6 +200,7 @@ impl SemanticKind {
 
 /// How radii are searched.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct RadiusPlan {
     /// How many inputs of each dataset, from the first; `None` for all.
     pub(crate) inputs: Option<usize>,
@@ -203,16 +208,19 @@ pub(crate) struct RadiusPlan {
     pub(crate) steps: u64,
     /// The certification method.
     #[serde(with = "word")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) method: Method,
 }
 
 /// How proofs are made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ProofPlan {
     /// For how many inputs of each dataset, from the first; each at the largest radius at which it is certified; `None` for all.
     pub(crate) inputs: Option<usize>,
     /// The method that looks for them.
     #[serde(with = "word")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) method: Method,
 }
 
@@ -225,6 +233,7 @@ impl DataPlan {
 
 /// What a criterion speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Measure {
     /// The clean accuracy.
@@ -249,6 +258,8 @@ pub(crate) struct Criterion {
     pub(crate) epsilon: Option<usize>,
     /// The least share.
     pub(crate) at_least: Rational,
+    /// By which number it is judged.
+    pub(crate) judged_by: JudgedBy,
 }
 
 impl Plan {
@@ -293,6 +304,16 @@ impl std::str::FromStr for Measure {
         known.map_err(|_| {
             format!("'{text}' is no measure; there are clean, adversarial, certified and stability")
         })
+    }
+}
+
+impl std::str::FromStr for JudgedBy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known: Result<Self, serde::de::value::Error> =
+            Self::deserialize(text.into_deserializer());
+        known.map_err(|_| format!("'{text}' is neither lower-bound nor share"))
     }
 }
 

@@ -319,7 +319,7 @@ fn criteria(
     let model_names: Vec<String> = models.iter().map(|model| model.name.clone()).collect();
     let mut all = Vec::new();
     for section in root.sections("criterion")? {
-        section.allow(&["data", "models", "measure", "epsilon", "at_least"])?;
+        section.allow(&["data", "models", "measure", "epsilon", "at_least", "judged_by"])?;
         let at = section.must("data", one_of(&section, "data", &data_names, "data")?)?;
         let measure: Measure = section.must("measure", section.named("measure")?)?;
         let at_least = section.positive("at_least")?.filter(|share| *share <= Rational::one());
@@ -341,7 +341,8 @@ fn criteria(
         };
         let chosen = some_of(&section, "models", &model_names, "model")?;
         let models = chosen.into_iter().filter(|&m| models[m].data.contains(&at)).collect();
-        all.push(Criterion { models, data: at, measure, epsilon, at_least });
+        let judged_by = section.named("judged_by")?.unwrap_or_default();
+        all.push(Criterion { models, data: at, measure, epsilon, at_least, judged_by });
     }
     Ok(all)
 }

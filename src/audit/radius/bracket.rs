@@ -11,15 +11,18 @@ use serde::{Deserialize, Serialize};
 /// certified ≤ robust radius ≤ attacked, and certified < attacked: the first from a certificate at exactly this radius, the
 /// second the exact distance of a validated counterexample.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Bracket {
     /// The largest radius of the grid with a certificate; it covers all smaller ones. `None` where not even the input as it is
     /// could be certified (its margin is lost in rounding).
     #[serde(with = "exact")]
+    #[cfg_attr(test, schemars(with = "Option<crate::audit::Exact>"))]
     pub(crate) certified: Option<Rational>,
     /// What must be trusted to believe that certificate.
     pub(crate) assurance: Option<AssuranceLevel>,
     /// The distance of the nearest counterexample found, at most the grid's maximum; `None` where none was found up to there.
     #[serde(with = "exact")]
+    #[cfg_attr(test, schemars(with = "Option<crate::audit::Exact>"))]
     pub(crate) attacked: Option<Rational>,
     /// Why the next radius of the grid was left undecided; `None` where it is refuted or beyond the maximum.
     pub(crate) reason: Option<String>,

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 /// What is known about one input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RadiusRow {
     /// Position in the dataset.

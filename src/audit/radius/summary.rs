@@ -18,6 +18,7 @@ pub(super) const QUANTILES: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];
 
 /// A quantile of radii.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Quantile {
     /// Its order, between 0 and 1.
     pub(crate) order: f64,
@@ -29,6 +30,7 @@ pub(crate) struct Quantile {
 
 /// One kind of radius over all inputs. An audit keeps its quantiles as [order, value].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Spread<Q = Quantile> {
     /// The mean of min(radius, largest) over all inputs, misclassified ones counting 0: for certified radii the *average
     /// certified radius* (Zhai et al., *MACER*, ICLR 2020). `None` where there are no inputs.
@@ -44,6 +46,7 @@ pub(crate) struct Spread<Q = Quantile> {
 
 /// Radii of a dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct RadiusSummary {
     /// Correct / all.
     #[serde(rename = "clean_accuracy")]

@@ -59,6 +59,7 @@ impl fmt::Display for Severity {
 /// Values are cut to the range where the dataset declares one. The first four make sense for tables too; those from
 /// `occlusion` on are for images only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Corruption {
     /// Normal noise.

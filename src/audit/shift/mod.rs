@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 /// Accuracy under one corruption at one severity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Shifted {
     pub corruption: String,
     /// 1 to 5.

@@ -4,8 +4,10 @@ use super::load::Inventory;
 use crate::audit::{Plan, TEMPLATE};
 use crate::cli::arguments::ReadingArguments;
 use crate::cli::exit::{DONE, Failure, USAGE};
-use crate::cli::{print, print_error};
+use crate::cli::output::answer;
+use crate::cli::print_error;
 use crate::load::{Dataset, load_network};
+use crate::report::{Answer, InitAnswer};
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -29,7 +31,11 @@ pub(super) fn init(files: &[PathBuf], reading: &ReadingArguments) -> Result<u8, 
     let created = OpenOptions::new().write(true).create_new(true).open(plan);
     let mut created = created.map_err(|error| Failure::create(plan, error))?;
     created.write_all(text.as_bytes()).map_err(|error| Failure::write(plan, error))?;
-    print(&format!("{0}: edit it, then: certus audit {0} --out audit-out\n", plan.display()))?;
+    let plan = plan.display().to_string();
+    let written = Answer::new("audit --init", InitAnswer { plan });
+    answer(&written, || {
+        format!("{0}: edit it, then: certus audit {0} --out audit-out\n", written.answer.plan)
+    })?;
     Ok(DONE)
 }
 

@@ -7,12 +7,13 @@ mod load;
 use super::arguments::ReadingArguments;
 use super::campaign::{drive, jobs};
 use super::exit::{CANNOT_CREATE, DATA, DONE, FALSIFIED, Failure, INTERRUPTED, NO_INPUT, USAGE};
+use super::output::{answer, say, styled, warn, write_cases};
 use super::progress::Subjects;
-use super::{interrupt, print, print_error, styled};
-use crate::audit::{Audit, Ended, Plan, results};
+use super::{interrupt, print_error};
+use crate::audit::{Audit, Ended, Judgement, Plan, results};
 use crate::report::{
-    AuditReport, FinishedAudit, Folder, Mode, RunRecord, Setup, audit_head, audit_text,
-    foreign_renderings, verify_folder,
+    Answer, AuditReport, Cases, FinishedAudit, Folder, Mode, RunRecord, Setup, VerifyAnswer,
+    audit_head, audit_text, foreign_renderings, verify_folder,
 };
 use std::io;
 use std::num::NonZeroUsize;
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 /// Runs everything that the plan asks for and writes report.html, report.json, rows.csv, the evidence and a manifest to the --out
 /// folder. Interrupted or killed, it goes on where it was when the same command is given again.
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::exit::HELP)]
+#[command(after_help = crate::cli::exit::SHORT, after_long_help = crate::cli::exit::HELP)]
 pub(super) struct Arguments {
     /// The plan; with --init the networks and then their data
     #[arg(value_name = "AUDIT.toml", required_unless_present_any = ["init", "verify"])]
@@ -54,9 +55,17 @@ pub(super) struct Arguments {
     #[arg(long, requires = "plan")]
     reproducible: bool,
 
-    /// Exit with code 10 where a [[criterion]] of the plan is not met
+    /// Exit with code 10 where a [[criterion]] of the plan is not met or not shown
     #[arg(long, requires = "plan")]
     require_criteria: bool,
+
+    /// Write what became of each criterion in the form of JUnit, for build servers
+    #[arg(long, value_name = "FILE", requires = "plan", hide_short_help = true)]
+    junit: Option<PathBuf>,
+
+    /// The same, and what may be wrong with the data, in the form of SARIF
+    #[arg(long, value_name = "FILE", requires = "plan", hide_short_help = true)]
+    sarif: Option<PathBuf>,
 
     /// Inputs handled at once [default: the number of cores]
     #[arg(long, value_name = "N")]
@@ -90,22 +99,40 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
 
 /// Compares a folder with its manifest.
 fn verify(dir: &Path, id: Option<&str>) -> Result<u8, Failure> {
+    const DIGITS: usize = 64;
+    if let Some(id) =
+        id.filter(|id| id.len() != DIGITS || !id.bytes().all(|b| b.is_ascii_hexdigit()))
+    {
+        let found = match id.len() {
+            length if length < DIGITS => format!("'{id}' is too short: {length} of its digits"),
+            length if length > DIGITS => format!("'{id}' is too long: {length} digits"),
+            _ => format!("'{id}' is no id"),
+        };
+        let message = format!(
+            "--id {found}; a report's id has {DIGITS} hexadecimal digits, and all are needed"
+        );
+        return Err(Failure::new(USAGE, message));
+    }
     let altered = match verify_folder(dir, id)? {
         Err(altered) => altered,
         Ok(sealed) => {
             let foreign = foreign_renderings(dir)?;
             if foreign.is_empty() {
                 let (files, id) = (sealed.files, sealed.id);
-                print(&format!(
-                    "intact: {files} files are as the manifest says\nreport id {id}\n"
-                ))?;
+                let text =
+                    format!("intact: {files} files are as the manifest says\nreport id {id}\n");
+                let (id, files) = (Some(id), Some(files));
+                let intact = VerifyAnswer { intact: true, id, files, altered: Vec::new() };
+                answer(&Answer::new("audit --verify", intact), || text)?;
                 return Ok(DONE);
             }
             foreign
         }
     };
-    let list: String = altered.iter().map(|what| format!("{what}\n")).collect();
-    print(&list)?;
+    let list: Vec<String> = altered.iter().map(ToString::to_string).collect();
+    let text: String = list.iter().map(|what| format!("{what}\n")).collect();
+    let found = VerifyAnswer { intact: false, id: None, files: None, altered: list };
+    answer(&Answer::new("audit --verify", found), || text)?;
     let (first, more) = (&altered[0], altered.len() - 1);
     let more = if more == 0 { String::new() } else { format!(", and {more} more") };
     Err(Failure::new(DATA, format!("{}: altered: {first}{more}", dir.display())))
@@ -117,7 +144,10 @@ fn audit(arguments: &Arguments, file: &Path, out: &Path) -> Result<u8, Failure> 
     let (inventory, models, data) = load::Inventory::load(file, &plan)?;
     let subjects = inventory.subjects(&plan);
     let setup = Setup::new(&plan, models, data, inventory.looks(&plan));
-    print(&audit_head(&setup))?;
+    say(&audit_head(&setup))?;
+    for look in &setup.looks {
+        warn(&look.as_read.warnings);
+    }
     let jobs = jobs(arguments.jobs);
     let now = if arguments.reproducible { RunRecord::default() } else { host::run_record(jobs) };
     let mode = if arguments.overwrite { Mode::Overwrite } else { Mode::Resume };
@@ -152,12 +182,14 @@ fn audit(arguments: &Arguments, file: &Path, out: &Path) -> Result<u8, Failure> 
     };
     let report = finished.report(&folder)?;
     let rendered = folder.finish(&report)?;
-    print(&audit_text(&report, &rendered, styled()))?;
+    let cases = || Cases::of_audit(&report);
+    write_cases(arguments.junit.as_deref(), arguments.sarif.as_deref(), cases)?;
+    answer(&report, || audit_text(&report, &rendered, styled()))?;
     Ok(code(arguments, &report))
 }
 
 fn code(arguments: &Arguments, report: &AuditReport) -> u8 {
-    let met = report.criteria.iter().all(|criterion| criterion.met);
+    let met = report.criteria.iter().all(|criterion| criterion.result == Judgement::Met);
     if arguments.require_criteria && !met { FALSIFIED } else { DONE }
 }
 

@@ -7,8 +7,8 @@ use super::figures;
 use super::setup::{AuditData, Setup};
 use crate::audit::interval::Counted;
 use crate::audit::{
-    AuditRow, Classification, Entry, Evidence, FileRecord, InputResult, Measure, Plan, Prediction,
-    Share, Step, Subject, SubjectResults, VerdictName, score::robustness_score,
+    AuditRow, Classification, Entry, Evidence, FileRecord, InputResult, Judgement, Measure, Plan,
+    Prediction, Share, Step, Subject, SubjectResults, VerdictName, score::robustness_score,
 };
 use crate::num::{Rational, to_f64_nearest};
 use crate::report::folder::{Folder, FolderError};
@@ -203,9 +203,8 @@ impl FinishedAudit<'_> {
             };
             for results in self.results.iter().filter(asked) {
                 let share = share(results, criterion.measure, criterion.epsilon);
-                let whole = |n: usize| Rational::from_integer(n.into());
-                let met = share.total > 0
-                    && whole(share.count) >= &criterion.at_least * whole(share.total);
+                let judged_by = criterion.judged_by;
+                let result = Judgement::of(judged_by, &criterion.at_least, share);
                 let epsilons = &self.plan.data[criterion.data].epsilons;
                 all.push(CriterionRecord {
                     model: self.plan.models[results.model].name.clone(),
@@ -213,8 +212,9 @@ impl FinishedAudit<'_> {
                     measure: criterion.measure,
                     epsilon: criterion.epsilon.map(|at| epsilons[at].to_string()),
                     at_least: to_f64_nearest(&criterion.at_least),
-                    found: share.value(),
-                    met,
+                    judged_by,
+                    found: share.into(),
+                    result,
                 });
             }
         }

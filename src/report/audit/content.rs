@@ -4,12 +4,15 @@ use super::setup::Setup;
 use crate::audit::interval::Counted;
 use crate::audit::radius::Spread;
 use crate::audit::shift::Shifted;
-use crate::audit::{About, AuditRow, Classification, FileRecord, Measure, OutOfDistribution};
+use crate::audit::{
+    About, AuditRow, Classification, FileRecord, JudgedBy, Judgement, Measure, OutOfDistribution,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A whole audit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct AuditReport {
     /// What was run.
     #[serde(flatten)]
@@ -34,6 +37,7 @@ pub(crate) struct AuditReport {
 
 /// When, where, how long. Varies between runs.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct RunRecord {
     /// When it was begun, in UTC; null where the report is to be reproducible to the byte, as is everything below.
     pub(crate) started: Option<String>,
@@ -59,6 +63,7 @@ pub(crate) struct RunRecord {
 
 /// A criterion, and whether one model meets it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct CriterionRecord {
     pub(crate) model: String,
     pub(crate) data: String,
@@ -68,14 +73,34 @@ pub(crate) struct CriterionRecord {
     pub(crate) epsilon: Option<String>,
     /// The least share.
     pub(crate) at_least: f64,
-    /// The share that was found.
-    pub(crate) found: Option<f64>,
-    /// Whether it is met.
-    pub(crate) met: bool,
+    /// By which number it is judged: `lower-bound`, the lower end of the 95 % interval, or `share`.
+    pub(crate) judged_by: JudgedBy,
+    /// The share that was found, with its interval.
+    pub(crate) found: Counted,
+    /// `met`, `not-met`, or `not-shown`: the share reaches it, and the lower end of its interval does not.
+    pub(crate) result: Judgement,
+}
+
+impl CriterionRecord {
+    /// What was required, found and concluded.
+    pub(crate) fn sentence(&self) -> String {
+        let Counted { count, total, value, interval } = &self.found;
+        let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+        let low = interval.map_or(String::new(), |ends| {
+            format!(", 95 % interval {} to {}", percent(ends.low), percent(ends.high))
+        });
+        format!(
+            "{}: at least {} is required, {count} of {total} were found ({}{low})",
+            self.result.name(),
+            percent(self.at_least),
+            value.map_or_else(|| "–".to_owned(), percent)
+        )
+    }
 }
 
 /// A model on a dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct SubjectRecord {
     pub(crate) model: String,
     pub(crate) data: String,
@@ -101,6 +126,7 @@ pub(crate) struct SubjectRecord {
 
 /// Confidence on inputs of another kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct OutsideRecord {
     /// The other dataset's name.
     pub(crate) data: String,
@@ -113,6 +139,7 @@ pub(crate) struct OutsideRecord {
 
 /// Euclidean attacks at one radius.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct EuclideanRecord {
     /// The radius, exact.
     pub(crate) epsilon: String,
@@ -126,6 +153,7 @@ pub(crate) struct EuclideanRecord {
 
 /// A semantic perturbation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct SemanticRecord {
     pub(crate) name: String,
     /// Correct and certified / asked about.
@@ -138,6 +166,7 @@ pub(crate) struct SemanticRecord {
 
 /// Certified and attacked radii.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct RadiiRecord {
     /// How many inputs were asked about.
     pub(crate) inputs: usize,
@@ -153,6 +182,7 @@ pub(crate) struct RadiiRecord {
 
 /// One sign of masked gradients.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct SignRecord {
     pub(crate) name: String,
     /// Whether it shows; null where it was not checked.
@@ -163,6 +193,7 @@ pub(crate) struct SignRecord {
 
 /// A model on a dataset at one radius.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct CellRecord {
     /// The radius, exact.
     pub(crate) epsilon: String,
@@ -192,6 +223,7 @@ pub(crate) struct CellRecord {
 
 /// A counterexample to look at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ShownRecord {
     pub(crate) model: String,
     pub(crate) data: String,

@@ -31,6 +31,7 @@ pub(crate) struct Rendered {
 
 /// The first line of the journal.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Head {
     /// What is done.
     #[serde(flatten)]

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 /// How far our outputs are from given reference outputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Agreement {
     /// The file with the reference outputs.
     pub(crate) file: String,
@@ -28,6 +29,7 @@ pub(crate) struct Agreement {
 
 /// A model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct AuditModel {
     /// Its name in the plan.
     pub(crate) name: String,
@@ -57,6 +59,7 @@ pub(crate) struct AuditModel {
 
 /// A dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct AuditData {
     /// Its name in the plan.
     pub(crate) name: String,
@@ -99,6 +102,7 @@ pub(crate) struct AuditData {
 
 /// What a first look at a model and a dataset says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct SubjectLook {
     pub(crate) model: String,
     pub(crate) data: String,
@@ -108,6 +112,7 @@ pub(crate) struct SubjectLook {
 
 /// A semantic perturbation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct SemanticSetup {
     /// Its name in the plan.
     pub(crate) name: String,
@@ -183,6 +188,7 @@ fn ordinal(stride: usize) -> String {
 
 /// An attack.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct AttackSetup {
     /// Its name in the plan.
     pub(crate) name: String,
@@ -198,6 +204,7 @@ impl From<&AttackPlan> for AttackSetup {
 
 /// The program, and what it was built from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Build {
     /// Name and version.
     #[serde(flatten)]
@@ -219,6 +226,7 @@ impl Build {
 
 /// Everything that results depend on. Equal setups give equal results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Setup {
     /// Version of the format.
     pub(crate) schema_version: u32,

@@ -42,7 +42,7 @@ pub(super) fn page(report: &AuditReport, id: &str) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="generator" content=(format!("certus {}", report.setup.build.tool.version));
                 title { (title) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(STYLE)) (PreEscaped(margins(id))) }
             }
             body {
                 (plot::definitions())
@@ -68,8 +68,8 @@ pub(super) fn page(report: &AuditReport, id: &str) -> String {
                         p { "Report id " code { (id) } }
                         p {
                             "Made by certus " (report.setup.build.tool.version) " from report.json, and from nothing else. "
-                            code { "certus audit --verify DIR --id " (text::short(id)) "…" }
-                            " with the whole id checks this page and every file beside it."
+                            code { "certus audit --verify DIR --id " (id) }
+                            " checks this page and every file beside it."
                         }
                     }
                 }
@@ -78,6 +78,16 @@ pub(super) fn page(report: &AuditReport, id: &str) -> String {
         }
     };
     markup.into_string()
+}
+
+/// What stands at the foot of every printed page. An id is hexadecimal digits, so nothing in it needs quoting.
+fn margins(id: &str) -> String {
+    let id: String = id.chars().filter(char::is_ascii_hexdigit).collect();
+    let font = "font: 7pt sans-serif;";
+    format!(
+        "@page {{ @bottom-left {{ content: \"Report id {id}\"; {font} }} \
+         @bottom-right {{ content: \"Page \" counter(page) \" of \" counter(pages); {font} }} }}\n"
+    )
 }
 
 fn header(context: &Context) -> Markup {
@@ -101,7 +111,7 @@ fn header(context: &Context) -> Markup {
                 @for (name, value) in items.iter().filter(|item| !item.1.is_empty()) {
                     div { dt { (name) } dd { (value) } }
                 }
-                div { dt { "Report id" } dd { code title=(context.id) { (text::short(context.id)) } } }
+                div { dt { "Report id" } dd { code { (context.id) } } }
             }
         }
     }

@@ -58,7 +58,7 @@ pub(super) fn share(count: &Counted) -> Markup {
 pub(super) fn counts<'a>(names: &[&String], of: impl Fn(&String) -> Option<&'a Counted>) -> Markup {
     html! {
         @for name in names {
-            td.r { @if let Some(count) = of(name) { (text::share(count)) span.ci { (count.count) " of " (count.total) } } }
+            td.r { @if let Some(count) = of(name) { (text::share(count)) span.ci { (count.count) " of " (count.total) ", " (text::interval(count.interval.as_ref())) } } }
         }
     }
 }

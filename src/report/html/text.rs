@@ -40,11 +40,6 @@ pub(super) fn stated(text: &str) -> &str {
     if text.is_empty() { "not stated" } else { text }
 }
 
-/// The first digits of a hash.
-pub(super) fn short(hash: &str) -> &str {
-    hash.get(..16).unwrap_or(hash)
-}
-
 /// A radius: a decimal where that is exact, a fraction such as 8/255 as it is.
 pub(super) fn radius(exact: &str, value: f64) -> String {
     Exact { exact: exact.to_owned(), value }.to_string()

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 /// A column: values, or positions in a list of words.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Column<'a> {
     title: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -27,6 +28,7 @@ struct Column<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Table<'a> {
     length: usize,
     columns: Vec<Column<'a>>,

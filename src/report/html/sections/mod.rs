@@ -1,6 +1,7 @@
 //! The sections of the page, in order.
 
 mod accuracy;
+mod clauses;
 mod counterexamples;
 mod data;
 mod definitions;
@@ -19,6 +20,7 @@ mod robustness;
 mod run;
 mod semantic;
 mod shift;
+mod signoff;
 mod summary;
 mod threat;
 
@@ -36,7 +38,7 @@ pub(super) struct Section {
 }
 
 /// All of them.
-pub(super) const ALL: [Section; 21] = [
+pub(super) const ALL: [Section; 23] = [
     Section { id: "summary", title: "Summary", content: summary::content },
     Section { id: "identification", title: "Identification", content: identification::content },
     Section { id: "models", title: "Models", content: models::content },
@@ -58,4 +60,10 @@ pub(super) const ALL: [Section; 21] = [
     Section { id: "run", title: "Tool and run", content: run::content },
     Section { id: "reproduction", title: "Reproduction", content: reproduction::content },
     Section { id: "manifest", title: "Manifest", content: manifest::content },
+    Section {
+        id: "clauses",
+        title: "Clauses and where they are answered",
+        content: clauses::content,
+    },
+    Section { id: "signoff", title: "Sign-off", content: signoff::content },
 ];

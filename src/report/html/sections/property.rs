@@ -1,5 +1,6 @@
 //! The property that is verified, and what counts as passing.
 
+use crate::audit::Judgement;
 use crate::report::html::Context;
 use maud::{Markup, html};
 
@@ -21,7 +22,7 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
             "each other across radii, end the audit with an internal error and make no report."
         }
         @if given.is_empty() { p { "The plan states no share that must be reached." } } @else {
-            p { (given.iter().filter(|criterion| criterion.met).count()) " of " (given.len()) " shares that the plan demands are reached: see " a href="#summary" { "Summary" } ". They are judged by the share found, not by its interval." }
+            p { (given.iter().filter(|criterion| criterion.result == Judgement::Met).count()) " of " (given.len()) " shares that the plan demands are shown to be reached: see " a href="#summary" { "Summary" } ". Each is judged by the lower end of its 95 % interval, unless the plan asks for the share alone." }
         }
     })
 }

@@ -1,6 +1,6 @@
 //! The commands that make this report again.
 
-use crate::report::html::{Context, text};
+use crate::report::html::Context;
 use maud::{Markup, html};
 
 pub(super) fn content(context: &Context) -> Option<Markup> {
@@ -20,6 +20,6 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
             "What differs between two runs is listed in report.json under " code { "varies_between_runs" } ": " (context.report.varies_between_runs.join(", "))
             ". With " code { "--reproducible" } " these are left out, and two runs have the same report id."
         }
-        p.note { "One verdict alone: " code { "certus certify MODEL --data FILE --eps E --limit N" } "; id " (text::short(context.id)) "…" }
+        p.note { "One verdict alone: " code { "certus certify MODEL --data FILE --eps E --limit N" } "; id " (context.id) }
     })
 }

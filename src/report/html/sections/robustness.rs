@@ -1,5 +1,7 @@
 //! The main result: certified and adversarial accuracy at every radius.
 
+use crate::audit::Share;
+use crate::audit::interval::Counted;
 use crate::report::audit::{AuditReport, CellRecord, SubjectRecord};
 use crate::report::html::plot::bracket::{bracket, legend};
 use crate::report::html::table::{counts, of_subjects, share, table};
@@ -127,10 +129,10 @@ fn attacks(report: &AuditReport) -> Markup {
     let names: Vec<&String> = report.setup.attacks.iter().map(|attack| &attack.name).collect();
     let rows = by_cell(report, |cell| {
         let (correct, broken) = (cell.clean.count, cell.clean.count - cell.adversarial.count);
-        let worst = (correct > 0).then(|| broken as f64 / correct as f64);
+        let worst = Counted::from(Share { count: broken, total: correct });
         html! {
             (counts(&names, |name| cell.attacks.get(name)))
-            td.r { (text::percent(worst)) span.ci { (broken) " of " (correct) } }
+            td.r { (text::share(&worst)) span.ci { (broken) " of " (correct) ", " (text::interval(worst.interval.as_ref())) } }
         }
     });
     html! {
@@ -146,7 +148,7 @@ fn methods(report: &AuditReport) -> Markup {
     let names: Vec<&String> = report.setup.methods.iter().map(|method| &method.name).collect();
     let rows = by_cell(report, |cell| {
         html! {
-            @for name in &names { td.r { @if let Some(count) = cell.methods.get(*name) { (text::share(count)) } } }
+            @for name in &names { @match cell.methods.get(*name) { Some(count) => (share(count)), None => td {} } }
             td { (counted(&cell.decided_by, ", ")) }
             td { (counted(&cell.reasons, ", ")) }
         }
