@@ -8,7 +8,9 @@
 
 use super::charge::Charges;
 use super::eliminate::State;
-use crate::net::{Boxes, Drawn, Function, Lines, Matrix, Network, NodeId, Op, Relaxation, column};
+use crate::net::{
+    Boxes, Drawn, DrawnLines, Function, Lines, Matrix, Network, NodeId, Op, Relaxation, column,
+};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -45,16 +47,21 @@ pub(super) fn lines_of<'a>(
     function: Function,
     lines: &'a Relaxation,
     (a, chosen): (&[f64], Option<&[f64]>),
-    boxes: &Boxes,
+    boxes: &[&Boxes],
     d: usize,
 ) -> Drawn<'a> {
     let own = |lines: &'a Lines| {
-        [&lines.slopes[0], &lines.intercept].map(|own| Cow::Borrowed(column(own, d)))
+        let slopes = |k: usize| lines.slopes.get(k).map_or(&[][..], |slopes| column(slopes, d));
+        DrawnLines {
+            slopes: [Cow::Borrowed(slopes(0)), Cow::Borrowed(slopes(1))],
+            intercept: Cow::Borrowed(column(&lines.intercept, d)),
+        }
     };
     let mut drawn = Drawn { below: own(&lines.lower), above: own(&lines.upper) };
     if let Some(chosen) = chosen.filter(|_| !lines.through_origin) {
-        let ends = [column(&boxes.lower, d), column(&boxes.upper, d)];
-        function.choose(a, chosen, ends, &mut drawn);
+        let ends: Vec<_> =
+            boxes.iter().map(|x| [column(&x.lower, d), column(&x.upper, d)]).collect();
+        function.choose(a, chosen, &ends, &mut drawn);
     }
     drawn
 }

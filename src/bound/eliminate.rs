@@ -8,7 +8,7 @@
 use super::backward::{Lift, Multipliers, Start, Sweep, Swept, lines_of};
 use super::charge::Ledger;
 use crate::net::kernel::{Slopes, abs_dot, corner, dot, relax};
-use crate::net::{Affine, Function, Matrix, NodeId, Op, column, column_mut, columns};
+use crate::net::{Affine, Boxes, Function, Matrix, NodeId, Op, column, column_mut, columns};
 use crate::num::{UNIT, add_down, ample, gamma, mul_down, sub_down};
 
 /// A sweep under way.
@@ -167,21 +167,21 @@ impl<'a> State<'a> {
             return self.constants.fill(f64::NEG_INFINITY);
         };
         let chosen = self.multipliers.slopes(id).filter(|_| function.has_free_slopes());
-        let boxes = &self.sweep.layers.boxes[operands[0]];
+        let boxes: Vec<&Boxes> = operands.iter().map(|&x| &self.sweep.layers.boxes[x]).collect();
         let mut outs = vec![Matrix::zeros(a.nrows(), a.ncols()); operands.len()];
         let g = gamma(a.nrows());
         let mut costs = Vec::with_capacity(a.ncols());
         for (c, a) in columns(a).enumerate() {
             let d = self.domains[c];
             let chosen = chosen.map(|slopes| column(slopes, c));
-            let drawn = lines_of(function, lines, (a, chosen), boxes, d);
-            let [[slopes, intercepts], [above_slopes, above]] = [&drawn.below, &drawn.above];
+            let drawn = lines_of(function, lines, (a, chosen), &boxes, d);
+            let (below, above) = (&drawn.below, &drawn.above);
             let (mut sum, mut moved) = (0.0, 0.0);
             for (k, (&z, out)) in operands.iter().zip(&mut outs).enumerate() {
                 let of_operand = Slopes {
-                    lower: if k == 0 { slopes } else { column(&lines.lower.slopes[k], d) },
-                    upper: if k == 0 { above_slopes } else { column(&lines.upper.slopes[k], d) },
-                    intercept: above,
+                    lower: &below.slopes[k],
+                    upper: &above.slopes[k],
+                    intercept: &above.intercept,
                 };
                 let m = self.sweep.charges.magnitudes(z);
                 let (least, reach) = relax(a, of_operand, m, column_mut(out, c));
@@ -191,9 +191,9 @@ impl<'a> State<'a> {
             // With intercepts of upper lines only, every term is ≤ 0 and the reach is the sum itself.
             let mut reach = -sum;
             if !lines.through_origin {
-                (sum, reach) = intercept_sums(a, intercepts, above);
+                (sum, reach) = intercept_sums(a, &below.intercept, &above.intercept);
             } else if let Some(chosen) = chosen {
-                let (l, u) = (column(&boxes.lower, d), column(&boxes.upper, d));
+                let (l, u) = (column(&boxes[0].lower, d), column(&boxes[0].upper, d));
                 override_slopes(a, chosen, l, u, column_mut(&mut outs[0], c));
             }
             self.constants[c] = add_down(self.constants[c], sum);

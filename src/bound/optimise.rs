@@ -8,7 +8,7 @@
 use super::backward::{Lift, Multipliers, Start, Sweep, Swept, lines_of};
 use super::kernel::{self, Adam, Neurons};
 use super::primal::primal;
-use crate::net::{Matrix, NodeId, Op, column, column_mut};
+use crate::net::{Ascent, Boxes, Matrix, NodeId, Op, column, column_mut};
 
 /// How long and how boldly to climb.
 #[derive(Debug, Clone, Copy)]
@@ -313,18 +313,24 @@ impl Front {
                 if lines.through_origin {
                     kernel::step(neurons, adam, moments, slopes);
                 } else {
-                    // Seen from where its line touches, a curve is what a ReLU is from its kink; from above, one that is mirrored.
-                    let ends = [neurons.lower, neurons.upper];
-                    let drawn = lines_of(*function, lines, (neurons.a, None), boxes, d);
-                    let touching = function.touching(neurons.a, slopes, ends, &drawn);
-                    let size: Vec<f64> = neurons.a.iter().map(|a| a.abs()).collect();
-                    let z: Vec<f64> = (0..touching.len())
-                        .map(|i| (neurons.z[i] - touching[i]) * neurons.a[i].signum())
-                        .collect();
-                    let less = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x - y).collect();
-                    let lower: Vec<f64> = less(neurons.lower, neurons.upper);
-                    let upper: Vec<f64> = less(neurons.upper, neurons.lower);
-                    let neurons = Neurons { a: &size, z: &z, lower: &lower, upper: &upper };
+                    let boxes: Vec<&Boxes> =
+                        operands.iter().map(|&x| &sweep.layers.boxes[x]).collect();
+                    let ends: Vec<_> =
+                        boxes.iter().map(|x| [column(&x.lower, d), column(&x.upper, d)]).collect();
+                    let x: Option<Vec<&[f64]>> =
+                        operands.iter().map(|&x| Some(column(primal[x].as_ref()?, c))).collect();
+                    let Some(x) = x else { continue };
+                    let drawn = lines_of(*function, lines, (neurons.a, None), &boxes, d);
+                    let at =
+                        Ascent { a: neurons.a, chosen: slopes, x: &x, ends: &ends, lines: &drawn };
+                    let derivative = function.ascent(at);
+                    let unit = vec![1.0; derivative.len()];
+                    let wide = |i: usize| ends.iter().any(|[l, u]| l[i] < u[i]);
+                    let upper: Vec<f64> =
+                        (0..unit.len()).map(|i| if wide(i) { 1.0 } else { 0.0 }).collect();
+                    let lower: Vec<f64> = upper.iter().map(|u| -u).collect();
+                    let neurons =
+                        Neurons { a: &unit, z: &derivative, lower: &lower, upper: &upper };
                     kernel::step(neurons, adam, moments, slopes);
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::backward::{Multipliers, Sweep, Swept, lines_of};
 use super::kernel::{self, Lines};
-use crate::net::{Function, Matrix, NodeId, Op, column, column_mut};
+use crate::net::{Boxes, Function, Matrix, NodeId, Op, column, column_mut};
 
 /// The minimiser of each column's linear bound, followed forwards through the lines that the sweep chose: the value of every
 /// node that the sweep met, (elements × columns). Rounded to nearest; a search direction, not a bound.
@@ -57,30 +57,27 @@ fn follow(
     domains: &[usize],
 ) -> Option<Matrix> {
     let lines = sweep.layers.relaxation(sweep.net, id)?;
-    let boxes = &sweep.layers.boxes[sweep.net.node(id).op.operands()[0]];
+    let operands = sweep.net.node(id).op.operands();
+    let boxes: Vec<&Boxes> = operands.iter().map(|&x| &sweep.layers.boxes[x]).collect();
     let mut y = Matrix::zeros(a.nrows(), a.ncols());
     for (c, &d) in domains.iter().enumerate() {
         let chosen = slopes.filter(|_| function.has_free_slopes()).map(|s| column(s, c));
         let (a, z, y) = (column(a, c), column(x[0], c), column_mut(&mut y, c));
-        let drawn = lines_of(function, lines, (a, chosen), boxes, d);
-        let [[lower, intercepts], [upper, above]] = [&drawn.below, &drawn.above];
+        let drawn = lines_of(function, lines, (a, chosen), &boxes, d);
         if lines.through_origin {
+            let (lower, upper) = (&drawn.below.slopes[0][..], &drawn.above.slopes[0][..]);
             let slopes = chosen.unwrap_or(lower);
-            let lines = Lines { lower, slopes, upper, intercept: above };
+            let lines = Lines { lower, slopes, upper, intercept: &drawn.above.intercept };
             kernel::follow(a, z, lines, y);
             continue;
         }
         for (i, y) in y.iter_mut().enumerate() {
-            let (side, slope, intercept) = if a[i] < 0.0 {
-                (&lines.upper, upper[i], above[i])
-            } else {
-                (&lines.lower, lower[i], intercepts[i])
-            };
-            *y = slope * z[i];
+            let side = if a[i] < 0.0 { &drawn.above } else { &drawn.below };
+            *y = side.slopes[0][i] * z[i];
             for (x, slopes) in x.iter().zip(&side.slopes).skip(1) {
-                *y += slopes[(i, d)] * x[(i, c)];
+                *y += slopes[i] * x[(i, c)];
             }
-            *y += intercept;
+            *y += side.intercept[i];
         }
     }
     Some(y)

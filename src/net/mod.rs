@@ -23,8 +23,8 @@ pub use graph::{Affine, BuildError, NetworkBuilder, Node, NodeId, Term};
 pub use linear::LinearMap;
 pub use network::{FinalOperator, Network};
 pub use op::{
-    Drawn, Elu, Function, Gated, GeluTanh, Lines, OnnxAttribute, Op, Parameter, Power, Relaxation,
-    Splits, Step, default_in_doubt, default_slope, upper_slope,
+    Ascent, Drawn, DrawnLines, Elu, Function, Gated, GeluTanh, Lines, OnnxAttribute, Op, Parameter,
+    Power, Relaxation, Splits, Step, default_in_doubt, default_slope, upper_slope,
 };
 pub use sparse::Sparse;
 pub(crate) use sparse::{column, column_mut, columns};

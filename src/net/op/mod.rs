@@ -5,6 +5,7 @@
 //! linear on either side of 0.
 
 mod curve;
+mod onnx;
 mod product;
 mod relu;
 mod step;
@@ -19,6 +20,7 @@ use std::ops::Deref;
 pub use curve::elu::Elu;
 pub use curve::gates::{Gated, GeluTanh};
 pub use curve::power::Power;
+pub use onnx::OnnxAttribute;
 pub use relu::{default_in_doubt, default_slope, upper_slope};
 pub use step::Step;
 
@@ -122,28 +124,6 @@ functions! {
     Softsign = softsign::Softsign, "Softsign" [1 ""];
 }
 
-/// How an ONNX file has a function of one or two operands.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct OnnxForm {
-    /// The operator.
-    pub name: &'static str,
-    /// The operator set from which on it is there.
-    pub since: i64,
-    /// A constant second operand.
-    pub constant: Option<f64>,
-    /// An attribute.
-    pub attribute: Option<OnnxAttribute>,
-}
-
-/// An attribute's name and value.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum OnnxAttribute {
-    /// A number.
-    Float(&'static str, f32),
-    /// A word.
-    Text(&'static str, &'static str),
-}
-
 impl Function {
     /// Whether it is strictly increasing, so that it keeps the order of whatever it is applied to.
     #[must_use]
@@ -167,36 +147,6 @@ impl Function {
     pub fn small_exponent(self) -> Option<u32> {
         let Self::Power(power) = self else { return None };
         (2..=8).find(|&n| f64::from(n) == power.exponent())
-    }
-
-    /// How an ONNX file has it; `None` where no operator is this function.
-    #[must_use]
-    pub fn as_onnx(self) -> Option<OnnxForm> {
-        let plain = |name, since| OnnxForm { name, since, constant: None, attribute: None };
-        let with =
-            |name, since, attribute| OnnxForm { attribute: Some(attribute), ..plain(name, since) };
-        Some(match self {
-            Self::Relu => plain("Relu", 6),
-            Self::Product => plain("Mul", 7),
-            Self::Power(Power(p)) => OnnxForm { constant: Some(p.get()), ..plain("Pow", 7) },
-            Self::Elu(Elu(alpha)) => {
-                let alpha = Some(alpha.get() as f32).filter(|&a| f64::from(a) == alpha.get())?;
-                with("Elu", 6, OnnxAttribute::Float("alpha", alpha))
-            }
-            Self::GeluTanh(gelu) if gelu == GeluTanh::STANDARD => {
-                with("Gelu", 20, OnnxAttribute::Text("approximate", "tanh"))
-            }
-            Self::GeluTanh(_) | Self::HardSwish | Self::Step(Step::Positive) => return None,
-            Self::Step(Step::Sign) => plain("Sign", 9),
-            Self::Step(Step::Floor) => plain("Floor", 6),
-            Self::Step(Step::Round) => plain("Round", 11),
-            Self::Gelu => plain("Gelu", 20),
-            Self::Silu => plain("Swish", 24),
-            other => {
-                let rows = Self::ONNX.iter().filter(|row| row.2 == other);
-                rows.last().map(|row| plain(row.0, row.1))?
-            }
-        })
     }
 }
 
@@ -280,11 +230,11 @@ pub trait Operator: Sync {
     /// Replaces slopes and intercepts of lines on intervals [l, u] by those that parameters, which are clamped, stand for: below where a
     /// coefficient a is positive, above where it is negative. Where a parameter is no number the line stays. For lines through the origin
     /// there is nothing to do but to take the parameter as the slope.
-    fn choose(&self, _a: &[f64], _chosen: &[f64], _ends: [&[f64]; 2], _lines: &mut Drawn) {}
+    fn choose(&self, _a: &[f64], _chosen: &[f64], _ends: &[[&[f64]; 2]], _lines: &mut Drawn) {}
 
-    /// Where the lines of such parameters touch the function: minus the derivative of their intercepts by their slopes.
-    fn touching(&self, _a: &[f64], chosen: &[f64], _ends: [&[f64]; 2], _lines: &Drawn) -> Vec<f64> {
-        vec![0.0; chosen.len()]
+    /// The derivative of a times the line by its parameter at values x of the operands, but for positive factors.
+    fn ascent(&self, at: Ascent) -> Vec<f64> {
+        vec![0.0; at.chosen.len()]
     }
 }
 
@@ -382,13 +332,37 @@ impl Relaxation {
     }
 }
 
-/// Slopes and intercepts of the lines below and above a function of one operand that one functional meets.
+/// The lines (planes) below and above a function that one functional meets.
 #[derive(Debug, Clone)]
 pub struct Drawn<'a> {
     /// Those below.
-    pub below: [Cow<'a, [f64]>; 2],
+    pub below: DrawnLines<'a>,
     /// Those above.
-    pub above: [Cow<'a, [f64]>; 2],
+    pub above: DrawnLines<'a>,
+}
+
+/// Lines on one side.
+#[derive(Debug, Clone)]
+pub struct DrawnLines<'a> {
+    /// Slopes by the first and the second operand, which there may not be.
+    pub slopes: [Cow<'a, [f64]>; 2],
+    /// Intercepts.
+    pub intercept: Cow<'a, [f64]>,
+}
+
+/// Where a bound is to be raised by the parameters of the lines of one functional.
+#[derive(Debug, Clone, Copy)]
+pub struct Ascent<'a> {
+    /// Coefficients of the function's values.
+    pub a: &'a [f64],
+    /// Parameters.
+    pub chosen: &'a [f64],
+    /// Values of the operands.
+    pub x: &'a [&'a [f64]],
+    /// Ends of their intervals.
+    pub ends: &'a [[&'a [f64]; 2]],
+    /// The lines that [`Operator::relax`] drew.
+    pub lines: &'a Drawn<'a>,
 }
 
 /// What a node computes.

@@ -1,8 +1,8 @@
 //! x · y of two operands, between the planes of McCormick (1976).
 
-use super::{Operator, Relaxation};
+use super::{Ascent, Drawn, Operator, Relaxation};
 use crate::net::{Boxes, Matrix};
-use crate::num::{Rational, mul_down, mul_up};
+use crate::num::{Rational, add_up, mul_down, mul_up, sub_down};
 
 /// x · y.
 #[derive(Debug)]
@@ -52,6 +52,49 @@ impl Operator for Product {
         out
     }
 
+    fn has_free_slopes(&self) -> bool {
+        true
+    }
+
+    /// All 0: the planes as drawn. With a share t of the other plane of McCormick's two, what is between them.
+    fn parameters(&self, lines: &Relaxation) -> Matrix {
+        lines.lower.slopes[0].map(|_| 0.0)
+    }
+
+    fn choose(&self, a: &[f64], chosen: &[f64], ends: &[[&[f64]; 2]], lines: &mut Drawn) {
+        for i in 0..chosen.len() {
+            if a[i] == 0.0 || !(chosen[i] > 0.0) {
+                continue;
+            }
+            let above = a[i] < 0.0;
+            let corners = Corners::of(ends, i);
+            let side = if above { &mut lines.above } else { &mut lines.below };
+            let own = [side.slopes[0][i], side.slopes[1][i]];
+            let other = corners.other(own, above);
+            let share = chosen[i].min(1.0);
+            let slopes = [0, 1].map(|k| own[k] + share * (other[k] - own[k]));
+            let intercept = corners.intercept(slopes, above);
+            if intercept.is_finite() {
+                side.slopes[0].to_mut()[i] = slopes[0];
+                side.slopes[1].to_mut()[i] = slopes[1];
+                side.intercept.to_mut()[i] = intercept;
+            }
+        }
+    }
+
+    fn ascent(&self, at: Ascent) -> Vec<f64> {
+        let derivative = |i: usize| {
+            let above = at.a[i] < 0.0;
+            let corners = Corners::of(at.ends, i);
+            let side = if above { &at.lines.above } else { &at.lines.below };
+            let own = [side.slopes[0][i], side.slopes[1][i]];
+            // The plane with the slopes (y₀, x₀) has the value y₀ x + x₀ y − x₀ y₀.
+            let plane = |s: [f64; 2]| s[0] * at.x[0][i] + s[1] * at.x[1][i] - s[0] * s[1];
+            at.a[i] * (plane(corners.other(own, above)) - plane(own))
+        };
+        (0..at.chosen.len()).map(derivative).collect()
+    }
+
     /// x y ≥ y₀ x + x₀ y − x₀ y₀ for (x₀, y₀) both lower or both upper ends; x y ≤ the same for mixed ends. Of the two
     /// choices the one that is higher (lower) at the centre of the box.
     fn relax(&self, x: &[&Boxes]) -> Relaxation {
@@ -79,9 +122,43 @@ impl Operator for Product {
     }
 }
 
+/// A box of two operands.
+struct Corners {
+    x: [f64; 2],
+    y: [f64; 2],
+}
+
+impl Corners {
+    fn of(ends: &[[&[f64]; 2]], i: usize) -> Self {
+        Self { x: ends[0].map(|end| end[i]), y: ends[1].map(|end| end[i]) }
+    }
+
+    /// The slopes of the other one of McCormick's two planes on a side.
+    fn other(&self, own: [f64; 2], above: bool) -> [f64; 2] {
+        let [x, y] = [self.x, self.y];
+        let both = if above { [[y[1], x[0]], [y[0], x[1]]] } else { [[y[0], x[0]], [y[1], x[1]]] };
+        if own == both[0] { both[1] } else { both[0] }
+    }
+
+    /// The best intercept of a plane of any slopes: x y minus a plane is extreme at a corner.
+    fn intercept(&self, slopes: [f64; 2], above: bool) -> f64 {
+        let sign = if above { -1.0 } else { 1.0 };
+        let mut least = f64::INFINITY;
+        for x in self.x {
+            for y in self.y {
+                let plane = add_up(mul_up(sign * slopes[0], x), mul_up(sign * slopes[1], y));
+                let rest = sub_down(mul_down(sign * x, y), plane);
+                least = if rest.is_nan() { f64::NEG_INFINITY } else { least.min(rest) };
+            }
+        }
+        sign * least
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::DrawnLines;
     use crate::num::hostile::{exact, near};
     use proptest::prelude::*;
 
@@ -98,6 +175,32 @@ mod tests {
                     exact(p.slopes[0][0]) * &x + exact(p.slopes[1][0]) * &y + exact(p.intercept[0])
                 });
                 prop_assert!(low <= &x * &y && high >= &x * &y);
+            }
+        }
+
+        /// Between both planes too.
+        #[test]
+        fn planes_of_any_share_enclose(x in [near(), near()], y in [near(), near()], share in 0.0f64..1.0) {
+            let interval = |x: [f64; 2]| Boxes::single(&[x[0].min(x[1])], &[x[0].max(x[1])]);
+            let boxes = [interval(x), interval(y)];
+            let planes = Product.relax(&[&boxes[0], &boxes[1]]);
+            let ends: Vec<[&[f64]; 2]> =
+                boxes.iter().map(|b| [b.lower.as_slice(), b.upper.as_slice()]).collect();
+            for (a, above) in [(1.0, false), (-1.0, true)] {
+                let own = if above { &planes.upper } else { &planes.lower };
+                let lines = || DrawnLines {
+                    slopes: [own.slopes[0].as_slice().into(), own.slopes[1].as_slice().into()],
+                    intercept: own.intercept.as_slice().into(),
+                };
+                let mut drawn = Drawn { below: lines(), above: lines() };
+                Product.choose(&[a], &[share], &ends, &mut drawn);
+                let side = if above { drawn.above } else { drawn.below };
+                for (x, y) in x.iter().flat_map(|&x| y.map(|y| (exact(x), exact(y)))) {
+                    let plane = exact(side.slopes[0][0]) * &x + exact(side.slopes[1][0]) * &y + exact(side.intercept[0]);
+                    let product = &x * &y;
+                    let holds = if above { plane >= product } else { plane <= product };
+                    prop_assert!(holds);
+                }
             }
         }
 

@@ -1,7 +1,7 @@
 //! Functions of one variable: what one says about numbers, an operator says about batches.
 
 use super::curve::DEFAULT;
-use super::{Drawn, Line, Operator, Relaxation, Splits};
+use super::{Ascent, Drawn, DrawnLines, Line, Operator, Relaxation, Splits};
 use crate::net::{Boxes, Matrix, column};
 use crate::num::Rational;
 
@@ -115,12 +115,14 @@ impl<F: Unary> Operator for F {
         if F::THROUGH_ORIGIN { slopes.clone() } else { slopes.map(|_| DEFAULT) }
     }
 
-    fn choose(&self, a: &[f64], chosen: &[f64], [l, u]: [&[f64]; 2], lines: &mut Drawn) {
+    fn choose(&self, a: &[f64], chosen: &[f64], ends: &[[&[f64]; 2]], lines: &mut Drawn) {
+        let [l, u] = ends[0];
         for i in 0..chosen.len() {
             let moved = l[i] < u[i] && !chosen[i].is_nan() && chosen[i] != DEFAULT;
             if moved && a[i] != 0.0 {
                 let above = a[i] < 0.0;
-                let [slopes, intercepts] = if above { &mut lines.above } else { &mut lines.below };
+                let DrawnLines { slopes: [slopes, _], intercept: intercepts } =
+                    if above { &mut lines.above } else { &mut lines.below };
                 let own = Line { slope: slopes[i], intercept: intercepts[i] };
                 let s = chosen[i].clamp(0.0, 1.0);
                 let line = self.chosen(above, s, [l[i], u[i]], own).0;
@@ -129,13 +131,15 @@ impl<F: Unary> Operator for F {
         }
     }
 
-    fn touching(&self, a: &[f64], chosen: &[f64], [l, u]: [&[f64]; 2], lines: &Drawn) -> Vec<f64> {
-        let touch = |i: usize| {
-            let above = a[i] < 0.0;
-            let [slopes, intercepts] = if above { &lines.above } else { &lines.below };
-            let own = Line { slope: slopes[i], intercept: intercepts[i] };
-            self.chosen(above, chosen[i], [l[i], u[i]], own).1
+    fn ascent(&self, at: Ascent) -> Vec<f64> {
+        let ([l, u], z) = (at.ends[0], at.x[0]);
+        let derivative = |i: usize| {
+            let above = at.a[i] < 0.0;
+            let own = if above { &at.lines.above } else { &at.lines.below };
+            let own = Line { slope: own.slopes[0][i], intercept: own.intercept[i] };
+            // Seen from where its line touches, a curve is what a ReLU is from its kink.
+            at.a[i] * (z[i] - self.chosen(above, at.chosen[i], [l[i], u[i]], own).1)
         };
-        (0..chosen.len()).map(touch).collect()
+        (0..at.chosen.len()).map(derivative).collect()
     }
 }
