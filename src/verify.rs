@@ -27,7 +27,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Method {
-    /// Every stage that can help, cheap before dear; branch and bound up to a fixed number of domains.
+    /// Every stage that can help, cheap before dear; branch and bound up to a fixed amount of work.
     #[default]
     Auto,
     /// Interval bound propagation only.
@@ -243,7 +243,7 @@ fn limits<'a>(settings: &Settings, cancel: &'a (dyn Fn() -> bool + Sync)) -> Lim
     let mut limits = Limits::starting_now(settings.timeout, cancel);
     limits.memory = settings.memory.unwrap_or(limits.memory);
     if settings.method == Method::Auto {
-        limits.domains = AUTO_DOMAINS;
+        limits.work = AUTO_WORK;
     }
     limits
 }
@@ -399,8 +399,8 @@ fn attack_again(query: &Query, settings: &Settings, limits: &Limits) -> Option<C
     attack::attack_any(query, &again.attack, again.seed, &stop)
 }
 
-/// Domains that [`Method::Auto`] spends on one query: a count and not a time, so that results repeat.
-const AUTO_DOMAINS: usize = 256;
+/// Multiplications that [`Method::Auto`] spends on the search of one query, about: counted and not timed, so that results repeat.
+const AUTO_WORK: f64 = 7e10;
 
 /// Claims that are bounded one by one before search takes over.
 const FEW_CLAIMS: usize = 8;
@@ -421,8 +421,10 @@ fn thorough(net: &Network, property: &Property, settings: &Settings) -> Option<S
 
 /// Domains that cost less than the thorough attack; none where the search would be over before it.
 fn cheaper_than_attack(net: &Network, limits: &Limits) -> usize {
-    let domains = ATTACK_BUDGET / 500 / multiplications(net).max(1);
-    if domains < limits.domains { domains } else { 0 }
+    let each = multiplications(net).max(1);
+    let domains = ATTACK_BUDGET / 500 / each;
+    let longer = domains < limits.domains && ((domains * each) as f64) < limits.work;
+    if longer { domains } else { 0 }
 }
 
 /// Multiplications of one evaluation, about.

@@ -1,6 +1,6 @@
 //! The front of a search: the domains that are still to be bounded, worst first, whatever they are split along.
 
-use super::{Answer, Limits, Reason, Tree};
+use super::{Answer, Limits, Reason, Spent, Tree};
 use crate::attack::Counterexample;
 use rayon::prelude::*;
 use std::collections::BinaryHeap;
@@ -126,13 +126,13 @@ impl<D: Part> Front<D> {
         }));
     }
 
-    /// Searches until it is over or a limit is reached; `None` where `most` domains have been bounded or so much `work` been done before that. Of the domains that
-    /// may be bounded, `before` have been. Trees that would not fit into the memory limit beside the open domains are given up; the
+    /// Searches until it is over or a limit is reached; `None` where `most` domains have been bounded or so much `work` been done before that. Of what
+    /// may be done, `before` has been. Trees that would not fit into the memory limit beside the open domains are given up; the
     /// search goes on.
     pub(super) fn run(
         &mut self,
         limits: &Limits,
-        before: usize,
+        before: Spent,
         (most, work_due, batch): (usize, f64, usize),
         mut trees: &mut [Tree],
         work: impl Fn(&[D]) -> Batch<D> + Sync,
@@ -147,8 +147,9 @@ impl<D: Part> Front<D> {
                 trees = &mut [];
             }
             let full = (self.memory > limits.memory).then_some(Reason::MemoryLimit);
-            let many = (before + self.visited >= limits.domains).then_some(Reason::DomainLimit);
-            if let Some(reason) = limits.passed().or(full).or(many) {
+            let domains = before.domains + self.visited;
+            let many = || limits.spent(Spent { domains, work: before.work + self.work });
+            if let Some(reason) = limits.passed().or(full).or_else(many) {
                 return Some(Answer::Open(reason));
             }
             if self.visited >= most || self.work >= work_due {

@@ -7,7 +7,7 @@ use super::leaf::{Bounded, Bounder, Domain, Undecided};
 use super::reach::Reach;
 use super::repeat::repeatable;
 use super::smear::{Subject, smears};
-use super::{Answer, Interlude, Limits, Reason, Searched, Tree, free_inputs};
+use super::{Answer, Interlude, Limits, Reason, Searched, Spent, Tree, free_inputs};
 use crate::attack::{Counterexample, validate};
 use crate::bound::{Analysis, Charges, Functionals, Intermediate};
 use crate::net::{Boxes, Matrix, Network};
@@ -104,7 +104,8 @@ pub fn split_inputs(
         }
     };
     let answer = answer.unwrap_or(Answer::Open(Reason::DomainLimit));
-    Searched { answer, bound: front.bound(), visited: front.visited, open: front.open() }
+    let (bound, visited, work) = (front.bound(), front.visited, front.work);
+    Searched { answer, bound, visited, work, open: front.open() }
 }
 
 /// What all boxes of a property's regions have in common.
@@ -161,7 +162,7 @@ impl Search<'_> {
         trees: &mut [Tree],
     ) -> Option<Answer> {
         let batch = (most, work, batch_size(self.net));
-        front.run(limits, 0, batch, trees, |domains| self.batch(domains))
+        front.run(limits, Spent::default(), batch, trees, |domains| self.batch(domains))
     }
 
     /// Bounds a batch of domains and splits those that are not proved.

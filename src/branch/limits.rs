@@ -15,10 +15,14 @@ pub enum Reason {
     MemoryLimit,
     /// As many domains as the caller allows were bounded.
     DomainLimit,
+    /// As much work as the caller allows was done.
+    WorkLimit,
     /// The domains cannot be split further in double precision.
     Resolution,
     /// A function may be asked for a value outside of its domain.
     Undefined,
+    /// A solver gave up: numerical trouble, or there is none.
+    SolverGaveUp,
     /// The caller asked to stop.
     Cancelled,
 }
@@ -30,10 +34,12 @@ impl fmt::Display for Reason {
             Self::TimeLimit => "time limit",
             Self::MemoryLimit => "memory limit",
             Self::DomainLimit => "domain limit",
+            Self::WorkLimit => "work limit",
             Self::Resolution => "domains too small to split",
             Self::Undefined => {
                 "a logarithm, root or quotient may leave its domain on the region (make the region smaller)"
             }
+            Self::SolverGaveUp => "the solver gave up",
             Self::Cancelled => "cancelled",
         })
     }
@@ -48,8 +54,19 @@ pub struct Limits<'a> {
     pub memory: usize,
     /// Domains that may be bounded, of the whole query. Unlike time, it gives the same answer on every machine.
     pub domains: usize,
+    /// Multiplications that the whole query may take, about: counted, not timed, so that this gives the same answer on every machine, too.
+    pub work: f64,
     /// Asked often; `true` stops the query.
     pub cancel: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// What a query has taken of its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Spent {
+    /// Domains bounded.
+    pub domains: usize,
+    /// Multiplications, about.
+    pub work: f64,
 }
 
 /// Memory for open domains where the caller names none: 1 GiB.
@@ -60,7 +77,24 @@ impl<'a> Limits<'a> {
     #[must_use]
     pub fn starting_now(timeout: Option<Duration>, cancel: &'a (dyn Fn() -> bool + Sync)) -> Self {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Self { deadline, memory: DEFAULT_MEMORY, domains: usize::MAX, cancel }
+        Self { deadline, memory: DEFAULT_MEMORY, domains: usize::MAX, work: f64::INFINITY, cancel }
+    }
+
+    /// What is left of them for others.
+    #[must_use]
+    pub fn less(&self, spent: Spent) -> Self {
+        let domains = self.domains.saturating_sub(spent.domains);
+        Self { domains, work: (self.work - spent.work).max(0.0), ..*self }
+    }
+
+    /// Why no more is to be spent, if there is a reason.
+    #[must_use]
+    pub fn spent(&self, spent: Spent) -> Option<Reason> {
+        if spent.domains >= self.domains {
+            Some(Reason::DomainLimit)
+        } else {
+            (spent.work >= self.work).then_some(Reason::WorkLimit)
+        }
     }
 
     /// The time left; `None` where there is no deadline.

@@ -22,7 +22,7 @@ pub use doubt::{
     Ends, Neuron, crown, hints_of, hints_of_duals, in_full, refuted_by, spare, unstable,
 };
 pub use input::split_inputs;
-pub use limits::{Limits, Reason};
+pub use limits::{Limits, Reason, Spent};
 pub use relu::{Split, refine_intermediate, split_relus, split_relus_from};
 #[cfg(test)]
 pub(crate) use tree::Slab;
@@ -64,6 +64,8 @@ pub struct Searched {
     pub bound: f64,
     /// Domains bounded.
     pub visited: usize,
+    /// Multiplications, about.
+    pub work: f64,
     /// Domains still open.
     pub open: usize,
 }

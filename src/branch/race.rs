@@ -9,7 +9,7 @@ use super::front::Front;
 use super::input::{Search, all_functionals, charges_of_all};
 use super::leaf::{Bounder, Domain};
 use super::relu;
-use super::{Answer, Interlude, Limits, Reason, Searched, Tree, free_inputs};
+use super::{Answer, Interlude, Limits, Reason, Searched, Spent, Tree, free_inputs};
 use crate::bound::{Analysis, Costs};
 use crate::net::Network;
 use crate::spec::Property;
@@ -82,7 +82,7 @@ impl Inputs<'_> {
         trees.iter_mut().zip(&mut self.trees).for_each(|(to, from)| std::mem::swap(to, from));
         let (bound, visited, open) = (self.front.bound(), self.front.visited, self.front.open());
         let answer = self.over.unwrap_or(Answer::Open(Reason::BoundTooWeak));
-        Searched { answer, bound, visited, open }
+        Searched { answer, bound, visited, work: self.front.work, open }
     }
 
     /// Whether it answered, or stopped for a reason that ends every search.
@@ -114,7 +114,6 @@ pub(super) fn race(
         _ => (!ends()).then_some(usize::MAX),
     };
     let half = Limits { memory: limits.memory / 2, ..*limits };
-    let less = |visited: usize| Limits { domains: limits.domains.saturating_sub(visited), ..half };
     // The search along neurons bounds every region by sweeps first, which is to cost no more than was spent before.
     let sweeps = Costs::of(net, free).all_sweeps(net) as f64;
     let roots = property.claims.len() as f64 * relu::work_of_root(sweeps);
@@ -123,41 +122,44 @@ pub(super) fn race(
         return inputs.searched(trees);
     }
     let inputs = RefCell::new(inputs);
-    let turn = |pace: Option<f64>, work: f64, visited: usize| {
+    let turn = |pace: Option<f64>, spent: Spent| {
         let inputs = &mut *inputs.borrow_mut();
         while inputs.over.is_none() {
             let own = inputs.front.work;
             let left = inputs.pace.left().unwrap_or(own);
-            let share = if left <= pace.unwrap_or(work) { 1.0 - SHARE } else { SHARE };
-            if own >= share * (own + work) {
+            let share = if left <= pace.unwrap_or(spent.work) { 1.0 - SHARE } else { SHARE };
+            if own >= share * (own + spent.work) {
                 break;
             }
-            inputs.run(&less(visited), own * (1.0 + STEP), &due);
+            inputs.run(&half.less(spent), own * (1.0 + STEP), &due);
         }
-        let next = work.max(SHARE * inputs.front.work) * (1.0 + STEP);
+        let next = spent.work.max(SHARE * inputs.front.work) * (1.0 + STEP);
         (!inputs.ends_all()).then_some(next)
     };
     let interlude = interlude.map(|due| Interlude { attempt: &ends, ..due });
-    let first = less(inputs.borrow().front.visited);
+    let spent = |front: &Front<Domain>| Spent { domains: front.visited, work: front.work };
+    let first = half.less(spent(&inputs.borrow().front));
     let rival = relu::Rival { turn: &turn };
     let neurons = relu::run(net, property, &first, interlude, Some(rival), (known, &mut *trees));
     let mut inputs = inputs.into_inner();
-    let passed = limits.passed().is_some() || neurons.visited >= first.domains;
+    let by_neurons = Spent { domains: neurons.visited, work: neurons.work };
+    let passed = limits.passed().or_else(|| first.spent(by_neurons)).is_some();
     if let Answer::Open(Reason::MemoryLimit | Reason::Resolution | Reason::BoundTooWeak) =
         neurons.answer
         && !passed
     {
-        inputs.run(&less(neurons.visited), f64::INFINITY, &due);
+        inputs.run(&half.less(by_neurons), f64::INFINITY, &due);
     }
     let visited = neurons.visited + inputs.front.visited;
+    let work = neurons.work + inputs.front.work;
     if inputs.ends_all() {
-        return Searched { visited, ..inputs.searched(trees) };
+        return Searched { visited, work, ..inputs.searched(trees) };
     }
     let bound = match neurons.answer {
         Answer::Open(_) => neurons.bound.max(inputs.front.bound()),
         _ => neurons.bound,
     };
-    Searched { bound, visited, ..neurons }
+    Searched { bound, visited, work, ..neurons }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::Program;
 use super::triangle::{Encoding, Prefix, relax};
 use crate::bound::Sweep;
 use crate::net::{Matrix, NodeId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A solver of mixed-integer programs, through good_lp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,8 +29,10 @@ pub enum MilpAnswer {
     Unreachable,
     /// It says that this input does, or nearly: the best of those it met.
     Candidate(Vec<f64>),
-    /// It gave up: the time limit, or numerical trouble.
-    Undecided,
+    /// The time that it was given passed.
+    OutOfTime,
+    /// It gave up: numerical trouble, memory, or there is no solver.
+    GaveUp,
 }
 
 /// How far a half-space is widened before it is asked about, relative to its size: more than solvers' feasibility
@@ -62,9 +64,12 @@ pub fn reachable(
         first = first.or(Some(q));
     }
     let q = first.unwrap_or_else(|| vec![0.0; program.variables()]);
+    let start = Instant::now();
     match solve(&program, &q, solver, time) {
         Solved::Infeasible => MilpAnswer::Unreachable,
-        Solved::Failed => MilpAnswer::Undecided,
+        // Solvers look at the clock now and then.
+        Solved::Failed if start.elapsed() >= time.mul_f64(0.9) => MilpAnswer::OutOfTime,
+        Solved::Failed => MilpAnswer::GaveUp,
         Solved::Point(values) => MilpAnswer::Candidate(triangle.input(&values)),
     }
 }

@@ -74,8 +74,8 @@ fn by_proof(
     let mut bounds = Bounds { query, settings, limits, recorded: true, watch };
     // Of the whole question there is a proof; the reduced one tells sooner what it should show.
     let part = limits.left().map_or(limits.deadline, |left| Instant::now().checked_add(left / 4));
-    let domains = limits.domains.min(REDUCED_DOMAINS);
-    let reduced = by_equalities(query, settings, &Limits { deadline: part, domains, ..*limits });
+    let work = limits.work.min(REDUCED_WORK);
+    let reduced = by_equalities(query, settings, &Limits { deadline: part, work, ..*limits });
     if let Some(outcome) =
         reduced.as_ref().filter(|known| matches!(known.verdict, Verdict::Falsified(_)))
     {
@@ -127,8 +127,8 @@ fn by_proof(
     }
 }
 
-/// Domains that equations may take where a proof is wanted: what they prove, the whole question must prove again.
-const REDUCED_DOMAINS: usize = 100_000;
+/// Multiplications that equations may take where a proof is wanted: what they prove, the whole question must prove again.
+const REDUCED_WORK: f64 = 2e10;
 
 /// Looks for a proof without an attack before, and without asking the checker about it: the outcome of bounds and search, recorded, and what
 /// proves it, if it holds and that fits into memory.

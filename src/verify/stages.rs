@@ -164,7 +164,11 @@ impl<'a> Bounding<'a> {
         }
         let open = || Decided::Open(self.limits.passed().unwrap_or(reason));
         let decided = decided.unwrap_or_else(open);
-        let margin = known.functionals.margin(&known.lows);
+        let mut margin = known.functionals.margin(&known.lows);
+        if matches!(decided, Decided::Proved(Stage::Milp)) {
+            // The solver says that there is no such point, and not by how much.
+            margin = margin.max(0.0);
+        }
         let all = known.functionals.polytopes();
         let tree = known.record.and_then(|record| record.whole(all));
         BoundedClaim { decided, margin, tree, analysis: analysis.filter(|_| swept) }
@@ -230,7 +234,8 @@ impl<'a> Bounding<'a> {
             let time = self.limits.deadline.map_or(MILP_TIME, |_| left);
             match milp::reachable(&sweep, at, &rows, &bounds, MilpSolver::default(), time) {
                 MilpAnswer::Unreachable => {}
-                MilpAnswer::Undecided => return Decided::Open(Reason::TimeLimit),
+                MilpAnswer::OutOfTime => return Decided::Open(Reason::TimeLimit),
+                MilpAnswer::GaveUp => return Decided::Open(Reason::SolverGaveUp),
                 MilpAnswer::Candidate(point) => {
                     return match self.first_valid(&[point]) {
                         Some(found) => Decided::Refuted(Stage::Milp, found),

@@ -17,7 +17,7 @@ pub use search::split_relus_from;
 
 use super::race::Pace;
 use super::tree::Tree;
-use super::{Answer, Interlude, Limits, Reason, Searched};
+use super::{Answer, Interlude, Limits, Reason, Searched, Spent};
 use crate::bound::{
     Analysis, Climb, Functionals, Intermediate, OpenPolytope, Reduced, work_of_intermediate,
 };
@@ -55,11 +55,11 @@ pub fn split_relus(
     run(net, property, limits, interlude, None, record)
 }
 
-/// Another search of the same property: asked again and again, after so much work, with the work that seems to be left and the domains that
-/// were bounded; it says after how much work it is to be asked again, or that it has answered.
+/// Another search of the same property: asked again and again, after so much work, with the work that seems to be left and what was spent;
+/// it says after how much work it is to be asked again, or that it has answered.
 #[derive(Clone, Copy)]
 pub struct Rival<'a> {
-    pub turn: &'a dyn Fn(Option<f64>, f64, usize) -> Option<f64>,
+    pub turn: &'a dyn Fn(Option<f64>, Spent) -> Option<f64>,
 }
 
 /// The work of the bounds with which a search of one claim begins, if one of all sweeps takes so much.
@@ -80,18 +80,20 @@ pub fn run(
     let mut known = known.into_iter();
     let recorded = !trees.is_empty();
     let tried = &Cell::new(interlude.is_none());
-    let mut total = Searched { answer: Answer::Proved, bound: f64::INFINITY, visited: 0, open: 0 };
+    let (answer, bound) = (Answer::Proved, f64::INFINITY);
+    let mut total = Searched { answer, bound, visited: 0, work: 0.0, open: 0 };
     for (index, claim) in property.claims.iter().enumerate() {
         let functionals = Functionals::of(claim, net.outputs());
         let new = || Analysis::of_region(net, &claim.region.boxes(), Intermediate::Crown);
         let analysis = known.next().flatten().unwrap_or_else(new);
         let root = Root::new(analysis, functionals, claim, recorded);
-        let rival = rival.map(|rival| (rival, work, due));
-        let job = Job { whole: net, property, index, claim, limits, interlude, tried, rival };
-        let mut plan = Plan::new(&root, total.visited, limits);
+        let rival = rival.map(|rival| (rival, due));
+        let job = Job { whole: net, property, index, claim, limits, interlude, tried, work, rival };
+        let left = limits.work - work.get();
+        let mut plan = Plan::new(&root, total.visited, left.min(2.0 * MOST_WORK), limits);
         let (answer, spine) = job.decide(root, &mut plan);
         total.bound = total.bound.min(plan.bound);
-        total.visited = plan.visited;
+        (total.visited, total.work) = (plan.visited, work.get());
         total.open += plan.open;
         if let (Some(tree), Some(spine)) = (trees.get_mut(index), spine) {
             *tree = spine.tree;
@@ -117,8 +119,10 @@ struct Job<'a> {
     interlude: Option<Interlude<'a>>,
     /// Whether the interlude has been.
     tried: &'a Cell<bool>,
-    /// The other search, the work of this one, and after how much of it the other one is asked again.
-    rival: Option<(Rival<'a>, &'a Cell<f64>, &'a Cell<f64>)>,
+    /// What was done, for all claims.
+    work: &'a Cell<f64>,
+    /// The other search, and after how much work of this one it is asked again.
+    rival: Option<(Rival<'a>, &'a Cell<f64>)>,
 }
 
 /// How far a claim's search has come.
@@ -161,9 +165,9 @@ const CUT_SHARE: f64 = 0.1;
 const GAIN: f64 = 0.01;
 
 impl Plan {
-    fn new(root: &Root, visited: usize, limits: &Limits) -> Self {
+    fn new(root: &Root, visited: usize, work: f64, limits: &Limits) -> Self {
         Self {
-            optimise: limits.domains > 1 && !root.open.is_empty() && root.work() < MOST_WORK,
+            optimise: limits.domains > 1 && !root.open.is_empty() && root.work() < work / 2.0,
             short: Some(SHORT),
             cut: true,
             reached: None,
@@ -214,7 +218,7 @@ impl Job<'_> {
     }
 
     fn worked(&self, work: f64) {
-        self.rival.iter().for_each(|(_, all, _)| all.set(all.get() + work));
+        self.work.set(self.work.get() + work);
     }
 
     /// What is to be tried in the midst of the search, if it has not been; whether it ends the search.
@@ -286,20 +290,24 @@ impl Job<'_> {
         };
         let search = Search::new(self, goals, polytope.index);
         let mut front = search.front(start);
-        let before = plan.visited;
+        let before = Spent { domains: plan.visited, work: self.work.get() };
         // What has been recorded takes memory, too.
         let noted = root.spine.as_ref().map_or(0, |spine| spine.tree.size());
         let memory = self.limits.memory.saturating_sub(noted);
         let limits = &Limits { memory, ..*self.limits };
         let mut pace = Pace::default();
         loop {
-            let left = self.limits.domains.saturating_sub(before);
+            let left = self.limits.less(before);
             let cuts_due = CUT_DUE << round;
-            let cut = plan.cut && round < CUT_ROUNDS && cuts_due <= left / 2;
+            let work_until_cuts = cuts_due as f64 * refine::work_of_domain(&root.analysis);
+            let cut = plan.cut
+                && round < CUT_ROUNDS
+                && cuts_due <= left.domains / 2
+                && work_until_cuts <= left.work / 2.0;
             let refine_due = || {
                 plan.short.map_or(usize::MAX, |short| {
                     let patience = if short > SHORT { LESS_PATIENCE } else { PATIENCE };
-                    refine::due(&root.analysis, short, patience, left)
+                    refine::due(&root.analysis, short, patience, &left)
                 })
             };
             // The whole region is bounded first, which may suffice.
@@ -313,9 +321,9 @@ impl Job<'_> {
             };
             let so_far = front.work;
             let turn =
-                self.rival.map_or(f64::INFINITY, |(_, work, due)| so_far + due.get() - work.get());
+                self.rival.map_or(f64::INFINITY, |(_, due)| so_far + due.get() - self.work.get());
             let answer = search.run(&mut front, limits, before, (most, turn), trees);
-            plan.visited = before + front.visited;
+            plan.visited = before.domains + front.visited;
             self.worked(front.work - so_far);
             pace.note(front.work, search.margin(&front));
             let earlier = plan.reached.filter(|(index, _)| *index == polytope.index);
@@ -327,12 +335,13 @@ impl Job<'_> {
                 plan.bound = plan.bound.min(margin);
                 return Explored::Over(answer);
             }
-            if let Some((rival, work, due)) = self.rival
-                && work.get() >= due.get()
+            if let Some((rival, due)) = self.rival
+                && self.work.get() >= due.get()
             {
                 let polytopes = (root.functionals.polytopes() - plan.done.len()) as f64;
                 let left = pace.left().map(|left| left * polytopes);
-                let Some(next) = (rival.turn)(left, work.get(), plan.visited) else {
+                let spent = Spent { domains: plan.visited, work: self.work.get() };
+                let Some(next) = (rival.turn)(left, spent) else {
                     plan.open += front.open();
                     return Explored::Over(Answer::Open(Reason::Cancelled));
                 };
@@ -368,15 +377,19 @@ impl Job<'_> {
         round: u32,
     ) -> Option<Cuts> {
         let due = f64::from(1 << round) * CUT_DUE as f64;
+        let spent = Spent { domains: plan.visited, work: self.work.get() };
+        let left = self.limits.less(spent);
+        let domain = refine::work_of_domain(&root.analysis);
         let effort = Effort {
             round,
-            domains: self.limits.domains.saturating_sub(plan.visited) / 2,
-            work: CUT_WORK * due * refine::work_of_domain(&root.analysis),
+            domains: left.domains / 2,
+            work: (CUT_WORK * due * domain).min(left.work / 2.0),
             share: CUT_SHARE,
         };
         let stop = || self.limits.passed().is_some();
         let cuts = Cuts::of(&Search::goals(root, polytope)?, effort, &stop)?;
         plan.visited += cuts.visited;
+        self.worked((cuts.visited as f64 * CUT_SHARE * domain).min(effort.work));
         // Short searches for intermediate bounds would begin anew what cuts have won.
         plan.short = None;
         Some(cuts)

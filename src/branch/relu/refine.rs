@@ -8,6 +8,7 @@ use super::INNER;
 use super::batch::Goals;
 use super::domain::Domain;
 use crate::bound::{Analysis, WORTH, move_end, work_of_intermediate, work_of_sweep};
+use crate::branch::Limits;
 use crate::branch::front::{Batch, Front, Part};
 use crate::branch::tree::{Lemma, Line, Tree};
 use crate::net::{Matrix, Network, NodeId};
@@ -46,8 +47,8 @@ pub struct Refined<'a> {
 }
 
 /// After how many domains of a search it has become `patience` times as much work as short searches of so many domains an end,
-/// about; never where both together would take more than half of the domains that are left to be bounded.
-pub fn due(root: &Analysis, short: usize, patience: f64, left: usize) -> usize {
+/// about; never where both together would take more than half of what is left to be done.
+pub fn due(root: &Analysis, short: usize, patience: f64, left: &Limits) -> usize {
     let intermediate = work_of_intermediate(root);
     if intermediate == 0.0 {
         return usize::MAX;
@@ -63,7 +64,9 @@ pub fn due(root: &Analysis, short: usize, patience: f64, left: usize) -> usize {
         return usize::MAX;
     }
     let most = short.saturating_mul(ends + SAMPLE * operands.len());
-    if due.saturating_add(most) <= left / 2 { due } else { usize::MAX }
+    let fits = due.saturating_add(most) <= left.domains / 2
+        && due as f64 * domain + refinement <= left.work / 2.0;
+    if fits { due } else { usize::MAX }
 }
 
 /// Multiplications of one domain, about: its climb, and its sweeps of about half of the intermediate bounds.
@@ -335,9 +338,16 @@ mod tests {
         let unstable = |(_, z): (NodeId, NodeId)| root.layers.boxes[z].of_unknown_sign().count();
         let ends = 2 * net.relus().map(unstable).sum::<usize>();
         let most = 8 * (ends + 2 * SAMPLE);
-        let due_at = due(&root, 8, 1.0, usize::MAX);
+        let never = || false;
+        let all = Limits::starting_now(None, &never);
+        let due = |domains, work| due(&root, 8, 1.0, &Limits { domains, work, ..all });
+        let due_at = due(usize::MAX, f64::INFINITY);
         assert!(ends > 4 && due_at < 1_000, "{due_at}");
-        assert_eq!(due(&root, 8, 1.0, 2 * (most + due_at)), due_at);
-        assert_eq!(due(&root, 8, 1.0, 2 * (most + due_at) - 2), usize::MAX);
+        assert_eq!(due(2 * (most + due_at), f64::INFINITY), due_at);
+        assert_eq!(due(2 * (most + due_at) - 2, f64::INFINITY), usize::MAX);
+        // The short searches are as much work as the search before them.
+        let work = 2.0 * due_at as f64 * work_of_domain(&root);
+        assert_eq!(due(usize::MAX, 2.2 * work), due_at);
+        assert_eq!(due(usize::MAX, 1.8 * work), usize::MAX);
     }
 }

@@ -1,10 +1,10 @@
 //! Best-first branch and bound for one functional of the outputs over one region.
 
-use super::Job;
 use super::batch::{Bounded, Goals};
 use super::domain::{Domain, Split};
 use super::refine::enter;
 use super::root::Root;
+use super::{Job, Spent};
 use crate::attack::{Counterexample, validate};
 use crate::bound::{Analysis, Climbed, Functionals, OpenPolytope};
 use crate::branch::doubt::{Ends, doubtful, spare};
@@ -60,7 +60,7 @@ impl<'a> Search<'a> {
         &self,
         front: &mut Front<Domain>,
         limits: &Limits,
-        before: usize,
+        before: Spent,
         (most, work): (usize, f64),
         trees: &mut [Tree],
     ) -> Option<Answer> {
@@ -212,7 +212,13 @@ pub fn split_relus_from(
         let lifts = vec![0.0; splits.len()];
         let mut front = Front::new([Domain { splits: splits.to_vec(), lifts, ..whole }]);
         let mut trees = [Tree::default()];
-        let answer = search.run(&mut front, limits, 0, (usize::MAX, f64::INFINITY), &mut trees);
+        let answer = search.run(
+            &mut front,
+            limits,
+            Spent::default(),
+            (usize::MAX, f64::INFINITY),
+            &mut trees,
+        );
         let [tree] = trees;
         found = (answer.unwrap_or(Answer::Proved), tree);
         if !matches!(found.0, Answer::Open(Reason::Resolution | Reason::BoundTooWeak)) {
@@ -269,14 +275,23 @@ mod tests {
         let limits = Limits::starting_now(None, &|| false);
         let (whole, parts) = (search(), search());
         let (mut at_once, mut in_parts) = (whole.front(0), parts.front(0));
-        let answer = whole.run(&mut at_once, &limits, 0, (usize::MAX, f64::INFINITY), &mut []);
+        let answer = whole.run(
+            &mut at_once,
+            &limits,
+            Spent::default(),
+            (usize::MAX, f64::INFINITY),
+            &mut [],
+        );
         assert!(matches!(answer, Some(Answer::Proved)), "{}", at_once.visited);
         assert!(at_once.visited > 20, "{}", at_once.visited);
         let mut interruptions = 0;
         let mut margins = vec![f64::NEG_INFINITY];
         loop {
             let most = in_parts.visited + 1;
-            if parts.run(&mut in_parts, &limits, 0, (most, f64::INFINITY), &mut []).is_some() {
+            if parts
+                .run(&mut in_parts, &limits, Spent::default(), (most, f64::INFINITY), &mut [])
+                .is_some()
+            {
                 break;
             }
             interruptions += 1;
@@ -330,8 +345,13 @@ mod tests {
                         Search { goals, whole: &net, property: &property, claim: 0, polytope: 0 };
                     let limits = Limits { domains: 5_000, ..Limits::starting_now(None, &|| false) };
                     let mut front = search.front(0);
-                    let answer =
-                        search.run(&mut front, &limits, 0, (usize::MAX, f64::INFINITY), &mut trees);
+                    let answer = search.run(
+                        &mut front,
+                        &limits,
+                        Spent::default(),
+                        (usize::MAX, f64::INFINITY),
+                        &mut trees,
+                    );
                     match answer {
                         Some(Answer::Proved) => {
                             leaves += 1;
