@@ -96,3 +96,70 @@ fn cuts_are_proved() {
         }
     }
 }
+
+/// What is added of the ReLUs of one scalar z + c: how each reads it (factor, offset), its coefficient, and the least value of the sum.
+type Shape = (&'static [(f32, f32, f32)], f32);
+
+/// −relu(z + 1/4) + relu(z), down to −1/4, and a hat upside down, of rows that are multiples of one another.
+const SHAPES: [Shape; 2] = [
+    (&[(1.0, 0.25, -1.0), (1.0, 0.0, 1.0)], -0.25),
+    (&[(1.0, 0.0, -1.0), (3.0, -0.75, 2.0 / 3.0), (-1.0, 0.5, 0.0), (1.0, -0.5, -1.0)], -0.25),
+];
+
+/// y = Σ over so many directions of the inputs of a shape of each.
+fn of_one_scalar(inputs: i64, directions: i64, shape: Shape) -> Model {
+    let mut state = 7u64;
+    let mut noise = move || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 52) as f32 / 2048.0 - 1.0) / (inputs as f32).sqrt().ceil()
+    };
+    let (members, _) = shape;
+    let width = directions * members.len() as i64;
+    let (mut w, mut b, mut v) = (vec![0.0; (inputs * width) as usize], vec![], vec![]);
+    for direction in 0..directions as usize {
+        let row: Vec<f32> = (0..inputs).map(|_| noise()).collect();
+        for (member, &(factor, offset, coefficient)) in members.iter().enumerate() {
+            let column = direction * members.len() + member;
+            for (i, weight) in row.iter().enumerate() {
+                w[i * width as usize + column] = factor * weight;
+            }
+            b.push(offset);
+            v.push(coefficient);
+        }
+    }
+    Model::new(13, &[1, inputs])
+        .floats("w", &[inputs, width], &w)
+        .floats("b", &[width], &b)
+        .floats("v", &[width, 1], &v)
+        .node("MatMul", &["x", "w"], "m", vec![])
+        .node("Add", &["m", "b"], "z", vec![])
+        .node("Relu", &["z"], "h", vec![])
+        .node("MatMul", &["h", "v"], "y", vec![])
+}
+
+/// Splits would multiply: 2 to the number of directions, and each of them all but free.
+#[test]
+fn neurons_that_read_one_scalar_are_bounded_together() {
+    let never = || false;
+    for shape in SHAPES {
+        let (inputs, directions) = (24, 40);
+        let model = of_one_scalar(inputs, directions, shape);
+        let net = model.load().network;
+        let least = f64::from(shape.1) * directions as f64;
+        let text = property(inputs as usize, least - 0.01).replace("0.04", "1.0");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("claim.vnnlib");
+        std::fs::write(&file, &text).unwrap();
+        let statement = load_statement(&file, net.inputs(), net.outputs()).unwrap();
+        let ask = || Question::new(&model.bytes(), text.as_bytes());
+        let limits = Limits { domains: 20_000, ..Limits::starting_now(None, &never) };
+        let query = common::stated(&net, &statement);
+        let (found, visited) = common::proving::prove(&ask, &query, &limits).unwrap();
+        let proof = String::from_utf8(found.proof.to_bytes()).unwrap();
+        println!("{visited} domains, {} sums", proof.matches("\nlet q").count());
+        for mode in [Mode::Exact, Mode::Outward] {
+            ask().unwrap().check(proof.as_bytes(), mode).unwrap();
+        }
+    }
+}

@@ -7,11 +7,14 @@
 //! many groups gain adds up, where splits in one tree multiply. (Cutting planes in bound propagation: Zhang et al. 2022, GCP-CROWN, who take
 //! them from an integer program.)
 
+mod parallel;
+
 use super::INNER;
 use super::batch::{Goals, Seed};
 use super::refine::{END_SLACK, Short, fitting};
-use crate::bound::{Analysis, Climbed, Goal, Reduced, Start, Swept, work_of_sweep};
+use crate::bound::{Analysis, Climbed, Goal, Multipliers, Reduced, Start, Swept, work_of_sweep};
 use crate::branch::tree::{Lemma, SUM, SumTerm, Tree};
+use crate::lp::{Clarabel, lower_in_leaf};
 use crate::net::{Affine, Boxes, LinearMap, Matrix, Network, NodeId, Term};
 use rayon::prelude::*;
 
@@ -28,6 +31,9 @@ const APART: usize = 24;
 /// Neurons whose lines lose less than this share of their layer's mean are in no group.
 const LEAST: f64 = 1e-3;
 
+/// Multipliers of cuts come from a linear program where no more neurons are unstable.
+const MOST_WEIGHED: usize = 1_000;
+
 /// Multiplier of a new cut: 1 would leave the group's ReLUs no coefficient, and so no gradient.
 const FIRST: f32 = 0.9;
 
@@ -43,6 +49,8 @@ pub struct Cuts {
     /// Of the record: what these are and why they hold.
     sums: Vec<Vec<SumTerm>>,
     lemmas: Vec<Lemma>,
+    /// The multipliers that they begin with.
+    sizes: Vec<f32>,
     /// Slopes of the unstable neurons at which the cuts were made.
     slopes: Vec<f32>,
     /// Domains bounded.
@@ -52,8 +60,8 @@ pub struct Cuts {
 /// How much may be spent on cuts.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
-    /// How many rounds there were before.
-    pub round: u32,
+    /// How many rounds there were before; before the first, only neurons that read one scalar are grouped.
+    pub round: Option<u32>,
     /// Domains, at most.
     pub domains: usize,
     /// Multiplications, at most.
@@ -64,11 +72,11 @@ pub struct Effort {
 
 impl Effort {
     fn group(self) -> usize {
-        GROUP * (self.round as usize + 1)
+        GROUP * (self.round.unwrap_or(0) as usize + 1)
     }
 
     fn most(self) -> usize {
-        DOMAINS * LONGER.pow(self.round)
+        DOMAINS * LONGER.pow(self.round.unwrap_or(0))
     }
 }
 
@@ -79,6 +87,17 @@ struct Layer {
     operands: Vec<Vec<(usize, f64)>>,
     /// What the lines alone say.
     lows: Vec<f64>,
+    /// Multipliers to begin with.
+    sizes: Vec<f32>,
+}
+
+impl Layer {
+    fn extend(&mut self, other: Self) {
+        self.relus.extend(other.relus);
+        self.operands.extend(other.operands);
+        self.lows.extend(other.lows);
+        self.sizes.extend(other.sizes);
+    }
 }
 
 impl Cuts {
@@ -91,6 +110,9 @@ impl Cuts {
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Option<Self> {
         let root = goals.root;
+        if effort.round.is_none() && !parallel::any(root) {
+            return None;
+        }
         let bounded = goals.bound(&[goals.whole(0)]);
         let climbed = &bounded.climbed;
         if bounded.undecided.is_empty() || goals.at != root.net.output() {
@@ -103,12 +125,16 @@ impl Cuts {
         let mut all: Vec<f64> =
             lost.iter().flat_map(|(_, lost)| lost.iter().map(|l| l.0)).collect();
         all.sort_by(|a, b| b.total_cmp(a));
-        let apart = *all.get(APART)?;
-        let (mut nodes, mut lows) = (Vec::new(), Vec::new());
+        let grouped = effort.round.is_some();
+        // Where there are few, the search splits them all.
+        let apart = if grouped { *all.get(APART)? } else { 0.0 };
+        let (mut nodes, mut lows, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
         for ((relu, z), mut lost) in lost {
             let least = LEAST * lost.iter().map(|l| l.0).sum::<f64>() / lost.len().max(1) as f64;
             lost.retain(|l| l.0 > least && l.0 < apart);
-            let layer = layer(&bounded.analysis, climbed, &swept, (relu, z), &lost, effort.group());
+            let analysis = &bounded.analysis;
+            let mut layer = layer(analysis, climbed, &swept, (relu, z), &lost, effort.group());
+            layer.extend(parallel::layer(analysis, &swept, (relu, z)));
             if !layer.lows.is_empty() {
                 let term = |source: NodeId, rows| {
                     let map = LinearMap::from_rows(root.net.node(source).len, rows);
@@ -118,6 +144,7 @@ impl Cuts {
                 let terms = vec![term(relu, layer.relus), term(z, layer.operands)];
                 nodes.push(Affine { terms, bias, roundings: 0, slack: Vec::new() });
                 lows.push(layer.lows);
+                sizes.push(layer.sizes);
             }
         }
         let count = lows.iter().map(Vec::len).sum::<usize>();
@@ -132,19 +159,47 @@ impl Cuts {
             net: root.net.observed(nodes).ok()?,
             boxes: Vec::new(),
             good: Vec::new(),
+            sizes: Vec::new(),
             sums: Vec::new(),
             lemmas: Vec::new(),
             slopes: slopes.collect(),
             visited: 0,
         };
-        cuts.search(root, &lows, sums, effort, stop).then_some(cuts)
+        if !cuts.search(root, (&lows, &sizes), sums, effort, stop) {
+            return None;
+        }
+        if !grouped {
+            cuts.weigh(goals);
+        }
+        Some(cuts)
+    }
+
+    /// Multipliers and slopes by a linear program: of lines that hold together, ascent finds the best mixture only slowly.
+    fn weigh(&mut self, goals: &Goals) {
+        if goals.unstable.len() > MOST_WEIGHED {
+            return;
+        }
+        let carried = self.carry(goals.root);
+        let row = goals.rows.column(0);
+        let solved = lower_in_leaf(carried.sweep(), row.as_slice(), 0, &self.good, &Clarabel, None);
+        let Multipliers { slopes, lifts } = solved.multipliers;
+        let size = |&(node, element): &(NodeId, usize)| {
+            let own = lifts.get(node).into_iter().flatten().filter(|lift| lift.element == element);
+            own.map(|lift| lift.multiplier.max(0.0) as f32).sum()
+        };
+        let slope = |&(relu, _, i): &(NodeId, NodeId, usize)| {
+            slopes.get(relu)?.as_ref().map(|slopes| slopes[(i, 0)] as f32)
+        };
+        let slopes: Option<Vec<f32>> = goals.unstable.iter().map(slope).collect();
+        self.sizes = self.good.iter().map(size).collect();
+        self.slopes = slopes.unwrap_or_else(|| std::mem::take(&mut self.slopes));
     }
 
     /// Bounds every cut by a short search in the network of its own group; false where that would take more than may be spent.
     fn search(
         &mut self,
         root: &Analysis,
-        lows: &[Vec<f64>],
+        (lows, sizes): (&[Vec<f64>], &[Vec<f32>]),
         sums: Option<Vec<Vec<SumTerm>>>,
         effort: Effort,
         stop: &(dyn Fn() -> bool + Sync),
@@ -181,8 +236,10 @@ impl Cuts {
             smalls.par_iter().map(|small| small.as_ref().and_then(bound)).collect();
         let ends = first..first + lows.len();
         let mut boxes: Vec<Boxes> = ends.map(|id| analysis.layers.boxes[id].clone()).collect();
-        let lows = lows.iter().flatten();
-        for (k, ((&(node, i), found), &low)) in names.iter().zip(found).zip(lows).enumerate() {
+        let made = lows.iter().flatten().zip(sizes.iter().flatten());
+        for (k, ((&(node, i), found), (&low, &size))) in
+            names.iter().zip(found).zip(made).enumerate()
+        {
             let Some((at, short)) = found else { continue };
             self.visited += short.visited();
             // An infinite bound says that the region is empty; the search will find that by itself.
@@ -203,6 +260,7 @@ impl Cuts {
                 self.lemmas.push(Lemma { node: SUM, element: number, upper: false, at, tree });
             }
             self.good.push((node, i));
+            self.sizes.push(size);
         }
         self.boxes = boxes;
         true
@@ -249,7 +307,7 @@ impl Cuts {
     pub(super) fn goals<'a>(&self, analysis: &'a Analysis<'a>, goals: Goals) -> Goals<'a> {
         let seed = Seed {
             cuts: self.good.clone(),
-            sizes: vec![FIRST; self.good.len()],
+            sizes: self.sizes.clone(),
             slopes: Some(self.slopes.as_slice().into()),
         };
         let at = self.net.output();
@@ -339,6 +397,7 @@ fn layer(
         layer.relus.push(relus);
         layer.operands.push(operands);
         layer.lows.push(low);
+        layer.sizes.push(FIRST);
     }
     layer
 }

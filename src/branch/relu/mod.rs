@@ -236,7 +236,11 @@ impl Job<'_> {
             }
             let new = || root.spine.iter().map(|_| Tree::default()).collect();
             let mut trees: Vec<Tree> = new();
-            let (mut round, mut start, mut cuts) = (0, 0, None);
+            let (mut round, mut start) = (0, 0);
+            let mut cuts = self.cuts(root, &polytope, plan, None);
+            if let (Some(found), Some(tree)) = (&cuts, trees.first_mut()) {
+                (*tree, start) = found.tree();
+            }
             let answer = loop {
                 let record = (start, &mut trees[..]);
                 match self.explore(root, &polytope, plan, (cuts.as_ref(), round), record) {
@@ -360,7 +364,7 @@ impl Job<'_> {
             if !cut {
                 return Explored::Due;
             }
-            match self.cuts(root, polytope, plan, round) {
+            match self.cuts(root, polytope, plan, Some(round)) {
                 Some(cuts) => return Explored::Cuts(cuts),
                 // They cost too much: the search goes on without.
                 None => plan.cut = false,
@@ -368,15 +372,15 @@ impl Job<'_> {
         }
     }
 
-    /// The next cuts, if they are worth their cost.
+    /// The next cuts, if they are worth their cost; before the first round, those of neurons that read one scalar.
     fn cuts(
         &self,
         root: &Root,
         polytope: &OpenPolytope,
         plan: &mut Plan,
-        round: u32,
+        round: Option<u32>,
     ) -> Option<Cuts> {
-        let due = f64::from(1 << round) * CUT_DUE as f64;
+        let due = f64::from(1 << round.unwrap_or(0)) * CUT_DUE as f64;
         let spent = Spent { domains: plan.visited, work: self.work.get() };
         let left = self.limits.less(spent);
         let domain = refine::work_of_domain(&root.analysis);
@@ -384,14 +388,16 @@ impl Job<'_> {
             round,
             domains: left.domains / 2,
             work: (CUT_WORK * due * domain).min(left.work / 2.0),
-            share: CUT_SHARE,
+            share: round.map_or(1.0, |_| CUT_SHARE),
         };
         let stop = || self.limits.passed().is_some();
         let cuts = Cuts::of(&Search::goals(root, polytope)?, effort, &stop)?;
         plan.visited += cuts.visited;
         self.worked((cuts.visited as f64 * CUT_SHARE * domain).min(effort.work));
-        // Short searches for intermediate bounds would begin anew what cuts have won.
-        plan.short = None;
+        if round.is_some() {
+            // Short searches for intermediate bounds would begin anew what cuts have won.
+            plan.short = None;
+        }
         Some(cuts)
     }
 }

@@ -260,8 +260,13 @@ fn bound(goals: &Goals, domains: &[Domain]) -> Vec<Visit> {
     let mut pairs = goals.split(domains, &bounded).into_iter();
     let visit = |(d, domain): (usize, &Domain)| {
         let undecided = bounded.undecided.binary_search(&d).is_ok();
-        let own = if bounded.empty[d] { f64::INFINITY } else { bounded.climbed.bounds[d] };
+        let mut own = if bounded.empty[d] { f64::INFINITY } else { bounded.climbed.bounds[d] };
         let children = if undecided { pairs.next().flatten() } else { None };
+        // With nothing left to split, a linear program says the rest.
+        let ended = undecided && children.is_none() && goals.at == goals.root.net.output();
+        let leaf = ended.then(|| goals.leaf(&bounded, domain, d, None));
+        let leaf = leaf.filter(|leaf| leaf.bound > own);
+        own = leaf.as_ref().map_or(own, |leaf| leaf.bound);
         let mut batch = Batch::default();
         let piece = goals.spare.as_ref().map(|_| {
             let row = goals.rows.column(domain.goal as usize);
@@ -274,7 +279,10 @@ fn bound(goals: &Goals, domains: &[Domain]) -> Vec<Visit> {
                     node: goals.at,
                     elements: [element as u32].into(),
                     upper: Some(row[element] < 0.0),
-                    hints: goals.refutation(&bounded, d, domain.goal as usize).hints,
+                    hints: match leaf.and_then(|leaf| leaf.refutation) {
+                        Some(how) => how.hints,
+                        None => goals.refutation(&bounded, d, domain.goal as usize).hints,
+                    },
                 },
             );
             piece

@@ -48,8 +48,12 @@ fn cuts_hold_at_points_and_raise_the_bound() {
             let row = Matrix::from_element(1, 1, 1.0);
             Goals::new(&root, net.output(), row, vec![f64::INFINITY], None)
         };
-        let effort =
-            Effort { round: 0, domains: usize::MAX, work: f64::INFINITY, share: f64::INFINITY };
+        let effort = Effort {
+            round: Some(0),
+            domains: usize::MAX,
+            work: f64::INFINITY,
+            share: f64::INFINITY,
+        };
         let cuts = Cuts::of(&goals(), effort, &|| false).unwrap();
         let carried = cuts.carry(&root);
         let with = cuts.goals(&carried, goals());
@@ -77,7 +81,8 @@ fn what_costs_too_much_is_left() {
     let root = Analysis::of_region(&net, &input, Intermediate::Crown);
     let row = Matrix::from_element(1, 1, 1.0);
     let goals = Goals::new(&root, net.output(), row, vec![f64::INFINITY], None);
-    let all = Effort { round: 0, domains: usize::MAX, work: f64::INFINITY, share: f64::INFINITY };
+    let all =
+        Effort { round: Some(0), domains: usize::MAX, work: f64::INFINITY, share: f64::INFINITY };
     for effort in
         [Effort { domains: 10, ..all }, Effort { work: 10.0, ..all }, Effort { share: 0.01, ..all }]
     {
