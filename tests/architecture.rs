@@ -154,11 +154,12 @@ fn only_the_command_line_prints_exits_and_reads_the_environment() {
     }
 }
 
-/// What is stored says how where it is defined: in `audit` and `report`, and in the few files named here. Only `report` and
+/// What is stored or printed says how where it is defined: in `audit` and `report`, and in the few files named here. Only `report` and
 /// `cli` write JSON.
 #[test]
 fn what_is_stored_says_so_where_it_is_defined() {
-    let stored = ["src/verify.rs", "src/attack/masking.rs", "src/load/network.rs"];
+    let stored =
+        ["src/verify.rs", "src/attack/masking.rs", "src/load/network.rs", "src/cli/output.rs"];
     for file in files(&root().join("src")) {
         let module = module(&file).unwrap_or_default();
         let name = file.strip_prefix(root()).unwrap().to_str().unwrap();

@@ -194,7 +194,6 @@ fn normalisation_and_movement() {
 fn what_changes_the_meaning_is_refused() {
     let two = Model::new(&[1, 2]);
     for line in [
-        "Softmax x -> y",
         "ArgMax x -> y",
         "Sigmoid x -> y",
         "Tanh x -> y",
@@ -203,6 +202,23 @@ fn what_changes_the_meaning_is_refused() {
         "Relu z -> y",
     ] {
         assert!(onnx::read(&two.clone().node(line).bytes()).is_err(), "{line}");
+    }
+    // At the end a Softmax is left out, and nothing may be asked but the order.
+    let last = two.clone().node("Softmax x -> y").bytes();
+    assert!(onnx::read(&last).unwrap().only_ordered);
+    let early = two.clone().node("Softmax x -> s").node("Relu s -> y");
+    assert!(onnx::read(&early.bytes()).is_err());
+    let of = |unsafe_set: &str| {
+        let mut property = String::new();
+        for i in 0..2 {
+            property += &format!("(declare-const X_{i} Real)(declare-const Y_{i} Real)");
+            property += &format!("(assert (<= X_{i} 1))(assert (>= X_{i} 0))");
+        }
+        certus_check::Statement::from_bytes(&last, (property + unsafe_set).as_bytes())
+    };
+    assert!(of("(assert (<= Y_0 Y_1))").is_ok());
+    for refused in ["(<= Y_0 0.5)", "(<= Y_0 (* 2 Y_1))", "(<= Y_0 (+ Y_1 0.1))", "(<= Y_0 X_0)"] {
+        assert!(of(&format!("(assert {refused})")).is_err(), "{refused}");
     }
     let nan = two.clone().f32s("w", &[2], &[f32::NAN, 1.0]).node("Add x w -> y");
     assert!(onnx::read(&nan.bytes()).is_err());

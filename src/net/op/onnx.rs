@@ -49,8 +49,8 @@ impl Function {
             Self::Gelu => plain("Gelu", 20),
             Self::Silu => plain("Swish", 24),
             other => {
-                let rows = Self::ONNX.iter().filter(|row| row.2 == other);
-                rows.last().map(|row| plain(row.0, row.1))?
+                let mut rows = Self::ONNX.iter().filter(|row| row.2 == other);
+                rows.next_back().map(|row| plain(row.0, row.1))?
             }
         })
     }

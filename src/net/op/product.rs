@@ -63,7 +63,7 @@ impl Operator for Product {
 
     fn choose(&self, a: &[f64], chosen: &[f64], ends: &[[&[f64]; 2]], lines: &mut Drawn) {
         for i in 0..chosen.len() {
-            if a[i] == 0.0 || !(chosen[i] > 0.0) {
+            if a[i] == 0.0 || chosen[i].is_nan() || chosen[i] <= 0.0 {
                 continue;
             }
             let above = a[i] < 0.0;

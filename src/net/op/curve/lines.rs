@@ -121,7 +121,7 @@ impl<C: Curve> Side<'_, C> {
     fn least(&self, pieces: &Pieces, k: f64) -> (f64, f64) {
         let mut least = (f64::INFINITY, self.l);
         let mut reach = |bound: f64, at: f64| {
-            if !(bound >= least.0) {
+            if bound.is_nan() || bound < least.0 {
                 least = (nan_to(bound, f64::NEG_INFINITY), at);
             }
         };
@@ -163,10 +163,10 @@ impl<C: Curve> Side<'_, C> {
     fn where_slope_is(&self, k: f64, from: f64, to: f64) -> f64 {
         let (mut a, mut b) = (from, to);
         let (mut below, mut beyond) = (self.slope(a) - k, self.slope(b) - k);
-        if !(below < 0.0) {
+        if below.is_nan() || below >= 0.0 {
             return a;
         }
-        if !(beyond > 0.0) {
+        if beyond.is_nan() || beyond <= 0.0 {
             return b;
         }
         // What is missed counts over the whole piece: beside its height, little is lost.
@@ -286,7 +286,9 @@ fn support(points: &[(f64, f64)], middle: f64) -> ((f64, f64), (f64, f64)) {
         }
     }
     let edges = hull[..len].windows(2).map(|edge| (edge[0], edge[1]));
-    edges.clone().find(|edge| edge.1.0 >= middle).or(edges.last()).unwrap_or((hull[0], hull[0]))
+    let mut from_behind = edges.clone();
+    let (mut edges, whole) = (edges, (hull[0], hull[0]));
+    edges.find(|edge| edge.1.0 >= middle).or(from_behind.next_back()).unwrap_or(whole)
 }
 
 #[cfg(test)]
