@@ -163,6 +163,13 @@ pub struct Settings {
     pub memory: Option<usize>,
     /// How many intermediate neurons are tightened by LP before the LP stage.
     pub lp_tighten: usize,
+    /// Multiplications that the search of [`Method::Auto`] may take, about, counted and not timed; `None` for 7·10¹⁰, some ten seconds.
+    pub work: Option<f64>,
+}
+
+impl Settings {
+    /// Work for questions that are asked again and again, of many inputs at many radii: some tenths of a second.
+    pub const BRIEF: f64 = 2e9;
 }
 
 /// How much branch and bound had to do.
@@ -243,7 +250,7 @@ fn limits<'a>(settings: &Settings, cancel: &'a (dyn Fn() -> bool + Sync)) -> Lim
     let mut limits = Limits::starting_now(settings.timeout, cancel);
     limits.memory = settings.memory.unwrap_or(limits.memory);
     if settings.method == Method::Auto {
-        limits.work = AUTO_WORK;
+        limits.work = settings.work.unwrap_or(AUTO_WORK);
     }
     limits
 }

@@ -310,6 +310,7 @@ fn no_perturbation_is_smaller_than_the_certified_radius() {
                 timeout: None,
                 memory: None,
                 lp_tighten: 0,
+                work: None,
             };
             verify(&asked(&net, &Property::classification(region, label, 3)), &settings, &|| false)
                 .verdict

@@ -258,6 +258,7 @@ fn check_verdicts(words: &[u32]) -> Result<(), TestCaseError> {
             timeout: Some(Duration::from_secs(20)),
             memory: None,
             lp_tighten: choices.below(3) as usize,
+            work: None,
         };
         let outcome = verify(&common::asked(&case.net, &property), &settings, &|| false);
         match outcome.verdict {

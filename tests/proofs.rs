@@ -138,6 +138,7 @@ fn images_are_proved_by_bounds_alone() {
         timeout: None,
         memory: None,
         lp_tighten: 0,
+        work: None,
     };
     let scratch = tempfile::tempdir().unwrap();
     let mut text = Vec::new();

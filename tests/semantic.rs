@@ -41,7 +41,15 @@ fn network(seed: u64) -> Network {
 
 fn settings() -> Settings {
     let (attack, timeout) = (AttackSettings::default(), None);
-    Settings { method: Method::Auto, attack, seed: 0, timeout, memory: None, lp_tighten: 0 }
+    Settings {
+        method: Method::Auto,
+        attack,
+        seed: 0,
+        timeout,
+        memory: None,
+        lp_tighten: 0,
+        work: None,
+    }
 }
 
 /// Values in k/denominator, many at the ends of the domain, as in images.

@@ -285,6 +285,7 @@ impl<E> Examination<'_, E> {
             timeout: plan.timeout,
             memory: None,
             lp_tighten: plan.methods[method].lp_tighten,
+            work: Some(Settings::BRIEF),
         };
         let outcome = decide(query, &settings, self.stop).ok_or(Halt::Stopped)?;
         let stage = outcome.stage.map(|stage| stage.to_string());

@@ -54,7 +54,8 @@ impl<E> Examination<'_, E> {
 
     fn settings(&self, method: Method, attack: AttackSettings, step: Step) -> Settings {
         let timeout = self.audit.plan.timeout;
-        Settings { method, attack, seed: self.seed(step), timeout, memory: None, lp_tighten: 0 }
+        let work = Some(Settings::BRIEF);
+        Settings { method, attack, seed: self.seed(step), timeout, work, ..Settings::default() }
     }
 
     fn prove(&self, wish: &ProofPlan, epsilon: usize) -> Yield<E> {

@@ -147,6 +147,7 @@ fn settings(arguments: &Arguments) -> Result<Settings, Failure> {
         timeout: None,
         memory: arguments.memory.map(|megabytes| megabytes.get().saturating_mul(1_000_000)),
         lp_tighten: arguments.lp_tighten,
+        work: None,
     })
 }
 

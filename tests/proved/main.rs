@@ -29,6 +29,7 @@ fn settings(seconds: u64) -> Settings {
         timeout: Some(Duration::from_secs(seconds)),
         memory: None,
         lp_tighten: 0,
+        work: None,
     }
 }
 

@@ -172,7 +172,8 @@ impl Questions<'_> {
                 attack::attack_any(&query, &settings.attack, seed, &until(left, self.stop))
             }
             Ask::Verify => {
-                let settings = Settings { seed, timeout: left, ..settings.clone() };
+                let work = settings.work.or(Some(Settings::BRIEF));
+                let settings = Settings { seed, timeout: left, work, ..settings.clone() };
                 let Some(outcome) = decide(&query, &settings, self.stop) else {
                     return Ok(Reply::Stopped);
                 };

@@ -75,7 +75,7 @@ fn describe(method: Method) -> &'static str {
         Method::Milp => "the same, then mixed-integer programs",
         Method::Complete => "CROWN, then branch and bound until decided",
         Method::Auto => {
-            "CROWN, optimised slopes, LP where it can help, then branch and bound of a fixed amount of work an input, some seconds"
+            "CROWN, optimised slopes, LP where it can help, then branch and bound of a fixed amount of work an input"
         }
     }
 }
