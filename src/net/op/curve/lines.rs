@@ -8,10 +8,8 @@ use super::{Bend, Curve, Piece, Pieces, enclose};
 use crate::net::op::Line;
 use crate::num::{TINY, add_up, mul_up, nan_to, sub_down};
 
-/// Points at which a curve of several pieces is looked at for a good slope.
-const SAMPLES: usize = 16;
-/// With those near where a line touches.
-const CLOSER: usize = 2 * SAMPLES + 3;
+/// Rounds in which a line that supports a curve of several pieces is drawn closer.
+const ROUNDS: usize = 8;
 /// Steps for the point where a derivative has a given value, at most, and how near to that it has to come, as a share of it or of the
 /// mean derivative.
 const STEPS: usize = 60;
@@ -200,7 +198,7 @@ impl<C: Curve> Side<'_, C> {
         let slope = match only {
             Some(piece) if self.bend(&piece) == Bend::Convex => self.slope(middle),
             Some(_) => (self.value(self.u) - self.value(self.l)) / (self.u - self.l),
-            None => self.steepest_support(middle),
+            None => self.steepest_support(pieces, middle),
         };
         self.line(pieces, slope)
     }
@@ -220,27 +218,23 @@ impl<C: Curve> Side<'_, C> {
         Line::constant(self.least(pieces, 0.0).0)
     }
 
-    /// The slope of a line that supports g where it is over the middle: that of the hull of points of its graph, of which those near
-    /// where it touches are then drawn closer.
-    fn steepest_support(&self, middle: f64) -> f64 {
-        let width = (self.u - self.l) / SAMPLES as f64;
+    /// The slope of a line that supports g where it is over the middle. It is the edge of the lower hull of points of the graph: the ends
+    /// of pieces and, on every convex piece, those where the last such line leaves most; each round leaves less.
+    fn steepest_support(&self, pieces: &Pieces, middle: f64) -> f64 {
         let at = |z: f64| (z, self.value(z));
-        let all: [_; SAMPLES + 1] =
-            std::array::from_fn(|i| at((self.l + width * i as f64).min(self.u)));
-        let (first, second) = support(&all, middle);
-        let around = |z: f64, i: usize| {
-            let offset = 2.0 * width * (i as f64 / (SAMPLES / 2) as f64) - width;
-            at((z + offset).clamp(self.l, self.u))
-        };
-        // Beside all others, which may be below lines that only these support.
-        let mut closer: [_; CLOSER] = std::array::from_fn(|i| match i {
-            0..=SAMPLES => all[i],
-            _ if i % 2 == 0 => around(first.0, (i - SAMPLES) / 2),
-            _ => around(second.0, (i - SAMPLES) / 2),
-        });
-        closer.sort_by(|x, y| x.0.total_cmp(&y.0));
-        let (first, second) = support(&closer, middle);
-        (second.1 - first.1) / (second.0 - first.0)
+        let mut points = vec![at(self.l), at(self.u)];
+        points.extend(self.inside(pieces).flat_map(|piece| [at(piece.from), at(piece.to)]));
+        let mut slope = steepest(&mut points, middle);
+        for _ in 0..ROUNDS {
+            let convex = self.inside(pieces).filter(|piece| self.bend(piece) == Bend::Convex);
+            points.extend(convex.map(|p| at(self.where_slope_is(slope, p.from, p.to))));
+            let next = steepest(&mut points, middle);
+            if (next - slope).abs() <= NEAR * slope.abs() {
+                break;
+            }
+            slope = next;
+        }
+        slope
     }
 
     /// See [`chosen`].
@@ -265,30 +259,29 @@ impl<C: Curve> Side<'_, C> {
     }
 }
 
+/// The slope of the edge over the middle of the lower hull of points, which are put in order.
+fn steepest(points: &mut Vec<(f64, f64)>, middle: f64) -> f64 {
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    points.dedup_by_key(|point| point.0);
+    let (first, second) = support(points, middle);
+    (second.1 - first.1) / (second.0 - first.0)
+}
+
 /// The edge of the lower hull of points, given from the left to the right, that lies below or above the middle.
 fn support(points: &[(f64, f64)], middle: f64) -> ((f64, f64), (f64, f64)) {
-    let mut hull = [(0.0, 0.0); CLOSER];
-    let mut len = 0;
+    let mut hull: Vec<(f64, f64)> = Vec::with_capacity(points.len());
     for &point in points {
         // The last one is left out where it is not below the line from the one before it to this one.
-        while len >= 2 {
-            let [a, b] = [hull[len - 2], hull[len - 1]];
-            if (b.1 - a.1) * (point.0 - a.0) < (point.1 - a.1) * (b.0 - a.0) {
-                break;
-            }
-            len -= 1;
+        while let [.., a, b] = hull[..]
+            && (b.1 - a.1) * (point.0 - a.0) >= (point.1 - a.1) * (b.0 - a.0)
+        {
+            hull.pop();
         }
-        if len == 1 && hull[0].0 == point.0 {
-            hull[0].1 = point.1.min(hull[0].1);
-        } else {
-            hull[len] = point;
-            len += 1;
-        }
+        hull.push(point);
     }
-    let edges = hull[..len].windows(2).map(|edge| (edge[0], edge[1]));
-    let mut from_behind = edges.clone();
-    let (mut edges, whole) = (edges, (hull[0], hull[0]));
-    edges.find(|edge| edge.1.0 >= middle).or(from_behind.next_back()).unwrap_or(whole)
+    let edges = || hull.windows(2).map(|edge| (edge[0], edge[1]));
+    let over = edges().find(|edge| edge.1.0 >= middle).or_else(|| edges().next_back());
+    over.unwrap_or((points[0], points[0]))
 }
 
 #[cfg(test)]

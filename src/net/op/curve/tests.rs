@@ -338,9 +338,7 @@ proptest! {
                     sign * (values[i] + t * (values[j] - values[i]))
                 }).fold(f64::INFINITY, f64::min);
                 let drawn = sign * (line.slope * middle + line.intercept);
-                // Of several pieces, the line is one of some chords and tangents only.
-                let several = case.curve.curve().pieces(l, u).is_some_and(|p| p.as_slice().len() > 1);
-                let most = if several { 0.2 } else { 0.002 };
+                let most = if case.curve.curve().pieces(l, u).is_some_and(|p| p.as_slice().len() > 1) { 0.02 } else { 0.002 };
                 prop_assert!(hull - drawn <= most * height + 1e-9, "{} on [{l}, {u}]: {line:?}, {hull} {drawn}", case.name);
             }
         }
