@@ -270,6 +270,11 @@ pub enum ClassifierError {
         "the network's one output is the class; a classifier's outputs are the scores of classes, or one whose sign decides"
     )]
     OneOutput,
+    /// One output that is always positive, so that its sign says nothing.
+    #[error(
+        "the network's one output is always positive, and its sign is to decide between two classes: choose the tensor before the last function as the output"
+    )]
+    AlwaysPositive,
     /// Outputs that cannot be those of two classes.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -283,7 +288,7 @@ pub enum ClassifierError {
 
 impl Classifier {
     /// Folds the data's normalisation into the network, whose input has the given shape. Of one output the sign decides: class 1 where it
-    /// is positive, else class 0.
+    /// is positive, else class 0; of a sigmoid, which is above ½ where its operand is positive, that operand is to be the output.
     ///
     /// # Errors
     /// Where the data are not the network's.
@@ -296,6 +301,7 @@ impl Classifier {
         let own = Arc::new(own);
         let two = match (own.outputs(), own.left_out()) {
             (1, Some(_)) => return Err(ClassifierError::OneOutput),
+            (1, None) if own.ends_positive() => return Err(ClassifierError::AlwaysPositive),
             (1, None) => Arc::new(Network::clone(&own).with_two_classes()?),
             _ => own.clone(),
         };

@@ -5,6 +5,7 @@ mod domain;
 mod equalities;
 mod proof;
 mod stages;
+mod thorough;
 
 pub use proof::{ProofWish, find_proof, verify_with_proof};
 
@@ -12,7 +13,6 @@ use crate::attack::{self, AttackSettings, Counterexample};
 use crate::bound::Analysis;
 pub use crate::branch::Reason;
 use crate::branch::{self, Answer, Interlude, Limits, Tree};
-use crate::net::{Affine, Network, Node};
 use crate::prove::{Phase, Proof};
 use crate::query::Query;
 use crate::spec::Property;
@@ -385,13 +385,13 @@ impl Bounds<'_> {
         let found = RefCell::new(None);
         let attack = || {
             (self.watch)(Phase::Attack);
-            *found.borrow_mut() = attack_again(self.query, self.settings, self.limits);
+            *found.borrow_mut() = thorough::attack(self.query, self.settings, self.limits);
             (self.watch)(Phase::Search);
             found.borrow().is_some()
         };
         let interlude = Interlude {
-            after: cheaper_than_attack(net, self.limits),
-            work: ATTACK_BUDGET as f64,
+            after: thorough::cheaper(net, self.limits),
+            work: thorough::BUDGET as f64,
             attempt: &attack,
         };
         let searched = branch::search(net, part, self.limits, Some(interlude), (known, trees));
@@ -399,46 +399,11 @@ impl Bounds<'_> {
     }
 }
 
-/// The thorough attack that comes in the midst of search.
-fn attack_again(query: &Query, settings: &Settings, limits: &Limits) -> Option<Counterexample> {
-    let stop = || limits.passed().is_some();
-    let again = thorough(query.network(), query.property(), settings)?;
-    attack::attack_any(query, &again.attack, again.seed, &stop)
-}
-
 /// Multiplications that [`Method::Auto`] spends on the search of one query, about: counted and not timed, so that results repeat.
 const AUTO_WORK: f64 = 7e10;
 
 /// Claims that are bounded one by one before search takes over.
 const FEW_CLAIMS: usize = 8;
-
-/// Multiplications that a second, thorough attack may cost before search: well under a second.
-const ATTACK_BUDGET: usize = 4_000_000_000;
-
-/// The settings of the second attack: as many restarts as the network's size allows, none where that is not more than the first
-/// attack had.
-fn thorough(net: &Network, property: &Property, settings: &Settings) -> Option<Settings> {
-    let thorough = AttackSettings::thorough();
-    // A step is an evaluation and a gradient, and several claims share the budget.
-    let step = 2 * multiplications(net) * property.claims.len().clamp(1, attack::MOST_CLAIMS);
-    let restarts = (ATTACK_BUDGET / step.saturating_mul(thorough.steps).max(1)).min(500);
-    let more = !settings.attack.kinds().is_empty() && restarts > 4 * settings.attack.restarts;
-    more.then(|| Settings { attack: AttackSettings { restarts, ..thorough }, ..settings.clone() })
-}
-
-/// Domains that cost less than the thorough attack; none where the search would be over before it.
-fn cheaper_than_attack(net: &Network, limits: &Limits) -> usize {
-    let each = multiplications(net).max(1);
-    let domains = ATTACK_BUDGET / 500 / each;
-    let longer = domains < limits.domains && ((domains * each) as f64) < limits.work;
-    if longer { domains } else { 0 }
-}
-
-/// Multiplications of one evaluation, about.
-fn multiplications(net: &Network) -> usize {
-    let size = |node: &Node| node.op.affine().map_or(1, Affine::fan_in) * node.len;
-    net.nodes().iter().map(size).sum()
-}
 
 fn certified(stage: Option<Stage>, margin: f64, effort: Effort) -> Outcome {
     let certificate = Certificate { level: stage.map_or(AssuranceLevel::Sound, Stage::level) };

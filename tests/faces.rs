@@ -5,9 +5,11 @@ mod skip;
 
 mod common;
 
+use certus::internal::net::{LinearMap, Matrix, NetworkBuilder};
 use certus::internal::num::{Rational, from_f64};
 use certus::internal::prove::{Mode, Question};
 use certus::internal::query::Query;
+use certus::internal::spec::{Claim, HalfSpace, Property, Region};
 use certus::internal::verify::{
     AssuranceLevel, Outcome, ProofWish, Settings, Verdict, verify, verify_with_proof,
 };
@@ -18,6 +20,7 @@ use num_traits::Zero;
 use skip::skipped;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 /// y₀ = relu(x₀) − relu(x₁), y₁ = x₀ + x₁, y₂ = 2 in a file.
 fn plane() -> Model {
@@ -179,5 +182,55 @@ fn files_with_ties_and_equations_that_went_wrong() {
             Verdict::Falsified(_) => assert!(!certified, "{vnnlib}"),
             Verdict::Unknown(unknown) => panic!("{vnnlib}: {unknown:?}"),
         }
+    }
+}
+
+/// A coefficient of 2⁻¹²⁰⁰ is 0 as a double, and the input that it leads to is not.
+#[test]
+fn what_underflows_is_not_solved_for() {
+    let mut builder = NetworkBuilder::new(2, "x").unwrap();
+    let scaled = |row: &[f64]| LinearMap::from_matrix(Matrix::from_row_slice(1, row.len(), row));
+    let h = builder.linear(0, scaled(&[100f64.exp2(), 0.0]), "h").unwrap();
+    let y = builder.linear(h, scaled(&[100f64.exp2()]), "y").unwrap();
+    let net = builder.finish(y).unwrap();
+    let half = |coefficients: &[(usize, f64)], bound: f64| HalfSpace {
+        coefficients: coefficients.to_vec(),
+        bound_up: bound,
+        bound_down: bound,
+        strict: false,
+    };
+    // Inputs are outputs 1 and 2: 2⁶⁰⁰ x₀ = 2⁻⁶⁰⁰ x₁, and y ≥ ½.
+    let (large, small) = (600f64.exp2(), (-600f64).exp2());
+    let unsafe_set = vec![vec![
+        half(&[(1, large), (2, -small)], 0.0),
+        half(&[(1, -large), (2, small)], 0.0),
+        half(&[(0, -1.0)], -0.5),
+    ]];
+    let most = 1000f64.exp2();
+    let region = Region::from_f64(&[-most, 0.0], &[most, most]).unwrap();
+    let claims = vec![Claim { region, unsafe_set }];
+    let query = Query::new(net, Property { claims, uses_inputs: true }).unwrap();
+    let settings = Settings { timeout: Some(Duration::from_secs(2)), ..Settings::default() };
+    let outcome = verify(&query, &settings, &|| false);
+    assert!(!matches!(outcome.verdict, Verdict::Certified(_)), "{outcome:?}");
+}
+
+/// A network that is its input, and a bound that is met by so little that only the search along neurons is left.
+#[test]
+fn an_output_may_be_the_input() {
+    let net = NetworkBuilder::new(1, "x").unwrap().finish(0).unwrap();
+    let bound = 1.000_000_000_000_000_2e-10;
+    for strict in [false, true] {
+        let half = HalfSpace {
+            coefficients: vec![(0, -1.0)],
+            bound_up: -bound,
+            bound_down: -bound,
+            strict,
+        };
+        let region = Region::from_f64(&[0.0], &[bound]).unwrap();
+        let claims = vec![Claim { region, unsafe_set: vec![vec![half]] }];
+        let query = Query::new(net.clone(), Property { claims, uses_inputs: false }).unwrap();
+        let outcome = verify(&query, &searching(), &|| false);
+        assert_eq!(matches!(outcome.verdict, Verdict::Certified(_)), strict, "{outcome:?}");
     }
 }

@@ -270,6 +270,7 @@ fn check_verdicts(words: &[u32]) -> Result<(), TestCaseError> {
                 let by_solver = certificate.level() == AssuranceLevel::Solver;
                 prop_assert_eq!(by_solver, outcome.stage == Some(Stage::Milp));
                 prop_assert!(!by_solver || method == Method::Milp);
+                prop_assert!(outcome.bound.is_some_and(|margin| margin >= 0.0), "{method}");
             }
             Verdict::Falsified(_) => prop_assert!(least <= bound, "{method}: falsified at {least}"),
             Verdict::Unknown(_) => {}

@@ -238,3 +238,33 @@ fn the_checkers_list_is_what_it_reads() {
         assert_eq!(certus_check::onnx::knows(operator), known, "{operator}");
     }
 }
+
+/// Programs do not agree on which of two tensors is meant: ONNX forbids the names, and onnxruntime takes the nearer one.
+#[test]
+fn a_graph_within_takes_no_name_from_outside() {
+    let of = |nodes: Vec<NodeProto>, stored: &[&str], output: &str| {
+        let mut branch = graph("then_branch", nodes, &[], &[output]);
+        let tensors = stored.iter().map(|name| {
+            let model = Model::new(13, &[2]).floats(name, &[2], &[10.0, 20.0]);
+            model.graph.initializer[0].clone()
+        });
+        branch.g.as_mut().unwrap().initializer.extend(tensors);
+        let model = Model::new(13, &[2])
+            .ints("one", &[1])
+            .node("Equal", &["one", "one"], "f", vec![])
+            .node("Relu", &["x"], "w", vec![])
+            .node("If", &["f"], "a", vec![branch])
+            .node("Sub", &["a", "w"], "y", vec![]);
+        load_network_bytes("m.onnx", &model.bytes()).map_err(|error| error.to_string())
+    };
+    assert!(of(vec![node("Add", &["x", "own"], "t")], &["own"], "t").is_ok());
+    assert!(of(vec![node("Add", &["x", "x"], "y")], &[], "y").is_ok(), "nobody sees y there");
+    for (nodes, stored, output) in [
+        (vec![node("Add", &["x", "w"], "t")], &["w"][..], "t"),
+        (vec![node("Add", &["x", "x"], "w")], &[], "w"),
+        (vec![node("Add", &["x", "x"], "t")], &["x"], "t"),
+    ] {
+        let error = of(nodes, stored, output).unwrap_err();
+        assert!(error.contains("taken outside"), "{error}");
+    }
+}

@@ -4,7 +4,7 @@ mod common;
 
 use certus::internal::attack::{AttackKind, AttackSettings};
 use certus::internal::load::{DataSettings, Dataset, Layout, load_network};
-use certus::internal::net::{FinalOperator, Network};
+use certus::internal::net::{FinalOperator, Function, LinearMap, Matrix, Network, NetworkBuilder};
 use certus::internal::num::{Rational, parse_rational};
 use certus::internal::query::{Classifier, ClassifierError, Query, QueryError};
 use certus::internal::spec::{Claim, HalfSpace, Norm, Property, Region};
@@ -184,5 +184,34 @@ fn shapes_that_agree_only_when_flattened_are_refused() {
     let error = classifier("cv_nhwc.npz", Some(Layout::Same)).unwrap_err().to_string();
     for part in ["[4, 5, 3]", "[3, 4, 5]", "[2, 0, 1]", "--layout flat"] {
         assert!(error.contains(part), "{error}");
+    }
+}
+
+/// Of one output the sign decides, which an exponential, a sigmoid and a softplus never change.
+#[test]
+fn one_output_that_is_always_positive_decides_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("two.csv");
+    std::fs::write(&file, "a,b,label\n0.5,-0.25,1\n-0.5,0.75,0\n").unwrap();
+    for (function, fine) in [
+        (Function::Tanh, true),
+        (Function::Relu, true),
+        (Function::Exp, false),
+        (Function::Sigmoid, false),
+        (Function::Softplus, false),
+    ] {
+        let mut builder = NetworkBuilder::new(2, "x").unwrap();
+        let map = LinearMap::from_matrix(Matrix::from_row_slice(1, 2, &[1.0, -1.0]));
+        let z = builder.linear(0, map, "z").unwrap();
+        let y = builder.elementwise(function, &[z], "y").unwrap();
+        // Behind what keeps signs it is the same.
+        let t = builder.elementwise(Function::Tanh, &[y], "t").unwrap();
+        let net = builder.finish(t).unwrap();
+        let data = Dataset::load(&file, &DataSettings::default()).unwrap();
+        match Classifier::new(net, &[2], data) {
+            Ok(_) => assert!(fine, "{function:?}"),
+            Err(ClassifierError::AlwaysPositive) => assert!(!fine, "{function:?}"),
+            Err(error) => panic!("{error}"),
+        }
     }
 }

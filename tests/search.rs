@@ -13,6 +13,7 @@ use certus::internal::load::load_network;
 use certus::internal::net::{Boxes, Function, LinearMap, Matrix, Network, NetworkBuilder, Term};
 use certus::internal::num::{Rational, from_f64};
 use certus::internal::spec::{Claim, HalfSpace, Property, Region};
+use certus::internal::verify::{Settings, Verdict, verify};
 use common::exact::{dot, evaluate, exact};
 use common::nets::{Choices, Kind, functionals, network, region, words};
 use proptest::prelude::*;
@@ -436,4 +437,30 @@ fn the_margin_of_what_is_open_is_one_of_everything() {
         assert!(matches!(searched.answer, Answer::Open(Reason::DomainLimit)));
         assert!(searched.bound <= -900.0, "{}", searched.bound);
     }
+}
+
+/// `auto` ends by counted work, at the same place each time, and goes further with more; audits and radii ask for less.
+#[test]
+fn auto_ends_after_counted_work() {
+    let net = common::seeded::random_relu_net(&[30, 64, 64, 64, 1], 5);
+    let region = Region::from_bounds(&vec![(exact(-1.0), exact(1.0)); 30]).unwrap();
+    let root = Analysis::of_region(&net, &region.boxes(), Intermediate::Crown);
+    let low = root.lower(&Matrix::from_element(1, 1, 1.0), &[0]).bounds[0];
+    let points =
+        Matrix::from_fn(30, 4_000, |i, c| ((7 * i + 13 * c * (i + 3)) % 101) as f64 / 50.0 - 1.0);
+    // Out of reach, and false nowhere near.
+    let target = 0.4 * low + 0.6 * net.evaluate(&points).min();
+    let half = HalfSpace::from_exact(&[(0, exact(1.0))], &exact(target), false).unwrap();
+    let claims = vec![Claim { region, unsafe_set: vec![vec![half]] }];
+    let query = common::asked(&net, &Property { claims, uses_inputs: false });
+    let ask = |work: f64| {
+        let settings = Settings { work: Some(work), ..Settings::default() };
+        let outcome = verify(&query, &settings, &|| false);
+        let Verdict::Unknown(unknown) = outcome.verdict else { panic!("{outcome:?}") };
+        assert_eq!(unknown.reason, Reason::WorkLimit);
+        (outcome.effort.visited, outcome.bound)
+    };
+    let (short, long) = (ask(1e7), ask(1e8));
+    assert_eq!(short, ask(1e7));
+    assert!(short.0 < long.0 && short.1 <= long.1, "{short:?} {long:?}");
 }

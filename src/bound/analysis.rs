@@ -102,7 +102,8 @@ impl<'a> Analysis<'a> {
     ) -> Self {
         let mut layers = Layers::default();
         let mut cone = Cone::new(net, changed);
-        for (id, known) in known.iter().enumerate().take(end) {
+        // The input is bounded whatever the end is: it may be the output.
+        for (id, known) in known.iter().enumerate().take(end.max(1)) {
             let own = || net.enclose_node(id, input, &layers.boxes);
             let mut boxes = known.clone().unwrap_or_else(own);
             if let Some(inside) = cone.next()

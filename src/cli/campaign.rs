@@ -184,9 +184,9 @@ pub(super) fn classifier(
     }
     Classifier::new(network.clone(), input_shape, data.clone()).map_err(|error| match error {
         ClassifierError::Data(error) => error.into(),
-        ClassifierError::OneOutput | ClassifierError::Build(_) => {
-            Failure::new(DATA, format!("{}: {error}", model.display()))
-        }
+        ClassifierError::OneOutput
+        | ClassifierError::AlwaysPositive
+        | ClassifierError::Build(_) => Failure::new(DATA, format!("{}: {error}", model.display())),
         ClassifierError::Normalisation(_) => {
             Failure::new(DATA, format!("{}: {error}", data.file().display()))
         }

@@ -221,6 +221,11 @@ pub enum ModelProblem {
     /// Two definitions of one name.
     #[error("tensor '{0}' is defined twice")]
     Duplicate(String),
+    /// A name that a graph around this one has given to another tensor.
+    #[error(
+        "tensor '{0}' of a graph within the graph has a name that is taken outside; accepted: names of its own, as ONNX wants them"
+    )]
+    Shadows(String),
     /// Initializers in the sparse format.
     #[error("sparse initializers; accepted: dense ones")]
     SparseInitializers,

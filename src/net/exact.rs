@@ -23,8 +23,7 @@ impl Network {
     /// is known up to roundings only, where the box is not the network's, or where it would take long.
     #[must_use]
     pub fn enclose_exactly(&self, x: Vec<Ends>) -> Option<Vec<Ends>> {
-        let work = |node: &super::Node| node.op.affine().map_or(0, |a| a.fan_in() * node.len);
-        if x.len() != self.inputs() || self.nodes().iter().map(work).sum::<usize>() > MOST {
+        if x.len() != self.inputs() || self.multiplications() > MOST {
             return None;
         }
         let mut values: Vec<Vec<Ends>> = Vec::with_capacity(self.nodes().len());

@@ -1,7 +1,7 @@
 //! Networks: graphs from one input vector to one output vector, and networks made of others.
 
 use super::graph::{Affine, BuildError, NetworkBuilder, Node, NodeId, Term, check_size};
-use super::{LinearMap, Op, Sparse};
+use super::{Function, LinearMap, Op, Sparse};
 use std::fmt;
 
 /// An operator that keeps the order of the outputs, hence the arg max, and is left out at the end of a network.
@@ -174,14 +174,17 @@ impl Network {
         Ok(Self { normalised, ..builder.finish(both)? })
     }
 
-    /// The network of which only the order of the outputs counts: without increasing functions at its end.
+    /// The network of which only the order of the outputs counts, or the sign of a single one: without increasing functions at its end, which
+    /// of a single output must keep signs.
     ///
     /// # Errors
     /// Never for a network that was built; the signature is the builder's.
     pub fn only_ordered(self) -> Result<Self, BuildError> {
+        let single = self.outputs() == 1;
+        let keeps = |f: Function| if single { f.keeps_signs() } else { f.is_increasing() };
         let mut output = self.output;
         while let Op::Elementwise(function, operands) = &self.nodes[output].op
-            && function.is_increasing()
+            && keeps(*function)
         {
             output = operands[0];
         }
@@ -190,6 +193,19 @@ impl Network {
         }
         let Self { nodes, left_out, normalised, .. } = self;
         Ok(Self { left_out, normalised, ..NetworkBuilder { nodes }.finish(output)? })
+    }
+
+    /// Whether its last function has positive values only.
+    #[must_use]
+    pub fn ends_positive(&self) -> bool {
+        self.nodes[self.output].op.function().is_some_and(|f| f.is_positive())
+    }
+
+    /// Multiplications of one evaluation, about.
+    #[must_use]
+    pub fn multiplications(&self) -> usize {
+        let of = |node: &Node| node.op.affine().map_or(1, Affine::fan_in) * node.len;
+        self.nodes.iter().map(of).sum()
     }
 
     /// The network x ↦ (N(x), x): for claims that compare outputs with inputs.
@@ -299,7 +315,7 @@ mod tests {
     fn one_output_decides_between_two_classes() {
         let mut b = NetworkBuilder::new(1, "x").unwrap();
         let z = b.linear(0, scaled(3.0), "z").unwrap();
-        let y = b.elementwise(Function::Sigmoid, &[z], "y").unwrap();
+        let y = b.elementwise(Function::Tanh, &[z], "y").unwrap();
         let net = b.finish(y).unwrap();
         let x = Matrix::from_element(1, 1, 2.0);
         let ordered = net.clone().only_ordered().unwrap();
@@ -307,6 +323,17 @@ mod tests {
         let two = ordered.with_two_classes().unwrap();
         assert_eq!(two.evaluate(&x).as_slice(), [0.0, 6.0]);
         assert!(net.with_two_classes().unwrap().evaluate(&x)[1] > 0.99);
+        // What is always positive keeps the order of several outputs, and not the sign of one.
+        for function in [Function::Sigmoid, Function::Exp, Function::Softplus] {
+            for (outputs, nodes) in [(1, 3), (2, 2)] {
+                let mut b = NetworkBuilder::new(outputs, "x").unwrap();
+                let map = LinearMap::Identity(outputs);
+                let z = b.linear(0, map, "z").unwrap();
+                let y = b.elementwise(function, &[z], "y").unwrap();
+                let ordered = b.finish(y).unwrap().only_ordered().unwrap();
+                assert_eq!(ordered.nodes().len(), nodes, "{function:?}, {outputs}");
+            }
+        }
     }
 
     #[test]

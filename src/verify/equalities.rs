@@ -106,6 +106,10 @@ impl Reduced {
             sum.terms.iter().filter_map(entry).collect()
         });
         let exact = |a: &Rational| from_f64(round_nearest(a)).as_ref() == Some(a);
+        // A number that underflows or overflows is off by more than one rounding.
+        let near = |a: &Rational| exact(a) || round_nearest(a).is_normal();
+        let all = |sum: &Sum| near(&sum.constant) && sum.terms.iter().all(|(_, a)| near(a));
+        inputs.iter().all(all).then_some(())?;
         let numbers = |sum: &Sum| exact(&sum.constant) && sum.terms.iter().all(|(_, a)| exact(a));
         let map = LinearMap::from_rows(free.len(), rows.collect());
         let constants = inputs.iter().map(|sum| round_nearest(&sum.constant)).collect();

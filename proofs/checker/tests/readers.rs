@@ -305,6 +305,16 @@ fn the_property_names_each_input_and_output_once() {
     assert!(!load(&["X_0", "X_1", "Y_0", "Y_01"], "Y_0"));
 }
 
+/// A converter names ONNX's operator set twice; two versions would be two meanings.
+#[test]
+fn an_operator_set_has_one_version() {
+    let model = Model::new(&[1]).opset(13).node("Relu x -> y").bytes();
+    for (version, fine) in [(13, true), (9, false)] {
+        let again = [0x42, 2, 0x10, version];
+        assert_eq!(onnx::read(&[&model[..], &again[..]].concat()).is_ok(), fine, "{version}");
+    }
+}
+
 #[test]
 fn inputs_are_floats_with_elements() {
     refused(Model::new(&[1]).kind(7).node("Identity x -> y"), "f32 or f64");

@@ -9,6 +9,8 @@
 
 mod parallel;
 
+pub use parallel::any as any_of_one_scalar;
+
 use super::INNER;
 use super::batch::{Goals, Seed};
 use super::refine::{END_SLACK, Short, fitting};
@@ -110,9 +112,6 @@ impl Cuts {
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Option<Self> {
         let root = goals.root;
-        if effort.round.is_none() && !parallel::any(root) {
-            return None;
-        }
         let bounded = goals.bound(&[goals.whole(0)]);
         let climbed = &bounded.climbed;
         if bounded.undecided.is_empty() || goals.at != root.net.output() {

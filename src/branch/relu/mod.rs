@@ -23,7 +23,7 @@ use crate::bound::{
 };
 use crate::net::Network;
 use crate::spec::{Claim, Property};
-use cut::{Cuts, Effort};
+use cut::{Cuts, Effort, any_of_one_scalar};
 use root::{Root, Spine};
 use search::Search;
 use std::cell::Cell;
@@ -380,6 +380,10 @@ impl Job<'_> {
         plan: &mut Plan,
         round: Option<u32>,
     ) -> Option<Cuts> {
+        let any = || *root.one_scalar.get_or_init(|| any_of_one_scalar(&root.analysis));
+        if round.is_none() && !any() {
+            return None;
+        }
         let due = f64::from(1 << round.unwrap_or(0)) * CUT_DUE as f64;
         let spent = Spent { domains: plan.visited, work: self.work.get() };
         let left = self.limits.less(spent);

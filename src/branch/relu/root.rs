@@ -9,6 +9,7 @@ use crate::branch::Limits;
 use crate::branch::doubt::{crown, refuted_by, spare};
 use crate::branch::tree::{Hints, Line, Tree};
 use crate::spec::Claim;
+use std::cell::OnceCell;
 
 /// What is known of one claim's region before it is split.
 pub struct Root<'a> {
@@ -25,6 +26,8 @@ pub struct Root<'a> {
     pub proved: f64,
     /// By how much a bound of each functional exceeds its target beyond a checker's doubt, if the search is recorded.
     pub spare: Vec<f64>,
+    /// Whether several unstable neurons read one scalar, if that has been asked: fewer are unstable later.
+    pub one_scalar: OnceCell<bool>,
 }
 
 impl<'a> Root<'a> {
@@ -40,7 +43,8 @@ impl<'a> Root<'a> {
         }
         let (lows, open, spare) = (Vec::new(), Vec::new(), Vec::new());
         let proved = f64::INFINITY;
-        let mut root = Self { analysis, functionals, spine, lows, open, proved, spare };
+        let one_scalar = OnceCell::new();
+        let mut root = Self { analysis, functionals, spine, lows, open, proved, spare, one_scalar };
         root.bound(claim);
         root
     }

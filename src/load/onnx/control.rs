@@ -9,7 +9,7 @@ use super::model::{Attribute, AttributeValue, Definition, Graph, Node};
 use super::scope::{Reader, Report, Scope, Stop};
 use super::shape::{Problem, Walk, axis, misfit, strides};
 use super::{alias, place};
-use crate::load::NodeProblem;
+use crate::load::{ModelProblem, NodeProblem};
 
 /// How deep graphs and functions may lie within each other.
 const DEPTH: usize = 32;
@@ -88,6 +88,12 @@ impl<'m> Reader<'_, 'm> {
         let outputs = graph.outputs.iter().map(|output| output.name).collect();
         let plan = Plan::new(graph, &names, outputs, outer.is_some())
             .map_err(|problem| NodeProblem::Graph(Box::new(problem)))?;
+        // Programs do not agree on which of two tensors of one name is meant.
+        let taken = |name: &&str| outer.is_some_and(|outer| outer.sees(name));
+        if let Some(name) = graph.defined().find(taken) {
+            let problem = ModelProblem::Shadows(name.to_owned());
+            return Err(NodeProblem::Graph(Box::new(problem)));
+        }
         let values = inputs.into_iter().collect();
         let mut scope = Scope { plan: &plan, opsets, values, outer };
         for (name, uses) in plan.read() {

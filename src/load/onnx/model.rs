@@ -245,6 +245,12 @@ impl<'m> Definition<'m> {
 }
 
 impl<'m> Graph<'m> {
+    /// The names of what its initializers and nodes give.
+    pub(super) fn defined(&self) -> impl Iterator<Item = &'m str> + '_ {
+        let outputs = self.nodes.iter().flat_map(|node| node.outputs.iter().copied());
+        let stored = self.initializers.iter().map(|tensor| tensor.name);
+        stored.chain(outputs).filter(|name| !name.is_empty())
+    }
     fn parse(span: Span<'m>, depth: usize) -> Result<Self, WireError> {
         let depth = depth
             .checked_sub(1)

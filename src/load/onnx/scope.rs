@@ -47,6 +47,11 @@ impl<'a, 'm> Scope<'a, 'm> {
         self.values.get(name).or_else(|| self.outer?.computed(name))
     }
 
+    /// Whether a node here may read a tensor of this name.
+    pub(super) fn sees(&self, name: &str) -> bool {
+        self.computed(name).is_some() || self.stored(name).is_some()
+    }
+
     fn stored(&self, name: &str) -> Option<&super::model::Tensor<'m>> {
         self.plan.initializer(name).or_else(|| self.outer?.stored(name))
     }

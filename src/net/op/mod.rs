@@ -142,6 +142,18 @@ impl Function {
         )
     }
 
+    /// Whether it is strictly increasing and 0 at 0, so that it keeps signs, too.
+    #[must_use]
+    pub fn keeps_signs(self) -> bool {
+        self.is_increasing() && !self.is_positive()
+    }
+
+    /// Whether all its values are positive.
+    #[must_use]
+    pub fn is_positive(self) -> bool {
+        matches!(self, Self::Sigmoid | Self::Softplus | Self::Exp)
+    }
+
     /// n, of a power xⁿ with 2 ≤ n ≤ 8.
     #[must_use]
     pub fn small_exponent(self) -> Option<u32> {

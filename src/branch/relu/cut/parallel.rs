@@ -128,7 +128,7 @@ fn envelope(pieces: &[(f64, f64, f64)], l: f64, u: f64) -> Vec<f64> {
 }
 
 /// Whether there are any groups.
-pub(super) fn any(analysis: &Analysis) -> bool {
+pub fn any(analysis: &Analysis) -> bool {
     analysis.net.relus().any(|(_, z)| !groups(analysis, z).is_empty())
 }
 

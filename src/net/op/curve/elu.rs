@@ -2,6 +2,7 @@
 
 use super::{Bend, Curve, Piece, Pieces};
 use crate::net::op::Parameter;
+use crate::num::{TINY, UNIT};
 
 /// x for x > 0, else α (e^x − 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,11 @@ impl Curve for Elu {
     /// At 0 that from below.
     fn slope(&self, x: f64) -> f64 {
         if x > 0.0 { 1.0 } else { self.0.get() * libm::exp(x) }
+    }
+
+    /// Where e^x is subnormal it is off by as much as the smallest of these, which α makes more of.
+    fn slope_error(&self, _x: f64, d: f64) -> f64 {
+        16.0 * UNIT * d.abs() + 2.0 * TINY * self.0.get().abs()
     }
 
     fn pieces(&self, _l: f64, _u: f64) -> Option<Pieces> {

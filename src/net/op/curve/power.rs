@@ -108,11 +108,12 @@ impl Curve for Power {
         if p == 2.0 { 2.0 * x } else { p * libm::pow(x, p - 1.0) }
     }
 
-    /// An exponent p − 1 that is rounded moves the power by a share of u |ln x|, and |ln x| < 750.
+    /// An exponent p − 1 that is rounded moves the power by a share of u |p − 1| |ln x|, and |ln x| < 750.
     fn slope_error(&self, _x: f64, d: f64) -> f64 {
         let p = self.exponent();
-        let roundings = if two_sum(p, -1.0).1 == 0.0 { 16.0 } else { 1000.0 * p.abs() };
-        roundings * UNIT * d.abs()
+        let (rounded, off) = two_sum(p, -1.0);
+        let moved = if off == 0.0 { 0.0 } else { 1000.0 * rounded.abs() };
+        (16.0 + moved) * UNIT * d.abs()
     }
 
     fn is_defined(&self, l: f64, u: f64) -> bool {

@@ -373,3 +373,24 @@ fn parameters_move_towards_where_lines_touch() {
         }
     }
 }
+
+/// Where p − 1 is rounded, and where e^x is subnormal.
+#[test]
+fn derivatives_far_out_are_as_near_as_they_say() {
+    let near = |curve: &dyn Curve, x: f64, exactly: Rational| {
+        let d = curve.slope(x);
+        let error = exact(curve.slope_error(x, d.abs())) + exact(crate::num::TINY);
+        assert!((exact(d) - exactly).abs() <= error, "{x:e}: {d:e} is off by more than it says");
+    };
+    // The series' numbers are to be moderate: ln 2 a thousand times, and the greater of e^t and e^-t.
+    let exp =
+        |t: Rational| if t.is_negative() { series::exp(&-t).recip() } else { series::exp(&t) };
+    for (p, e) in [(0.1, -1000), (0.001, -1000), (0.01, -1020), (1e-12, -40), (0.3, 1000)] {
+        let ln = series::ln(&exact(2.0)) * Rational::from_integer(e.into());
+        let exactly = exact(p) * exp((exact(p) - one()) * ln);
+        near(&power::Power(Parameter::new(p)), f64::from(e).exp2(), exactly);
+    }
+    for x in [-740.0, -744.5, -700.0] {
+        near(&elu::Elu(Parameter::new(1e30)), x, exact(1e30) * exp(exact(x)));
+    }
+}
