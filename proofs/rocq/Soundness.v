@@ -1,0 +1,646 @@
+(** * The theorem: what is accepted is never unsafe
+
+    An unsafe point is followed through the proof: at the root of a section that names its case it is [alive], every line
+    that is accepted keeps it alive in one of the states that it leads to, and a leaf that holds has none. So there is none. *)
+From Coq Require Import ZArith Reals List Lia Lra Bool.
+Import ListNotations.
+From Certus Require Import Numbers Statement Rules Checker.
+Open Scope R_scope.
+
+Lemma forallb_filter_in {A} (f : A -> bool) l a : In a l -> f a = true -> In a (filter f l).
+Proof. intros. apply filter_In; auto. Qed.
+
+Section Tree.
+Variable guess : nat -> intervals -> list (Z * Z).
+Variable ctx : context.
+Notation c := (circ ctx).
+
+(** Values of all tensors for one input that belongs, with its output, to case [kappa]. *)
+Variable x : values.
+Variable kappa : nat.
+Hypothesis equations : solves c x.
+Hypothesis fitting : fits c.
+Hypothesis boxed : forall i, inside (nth i (List.map (fun '(l, u) => (Some l, Some u)) (box (case_of ctx kappa))) whole) (x O i).
+Definition half_space_holds (h : half_space) : Prop :=
+  let v := parts_value (List.map (port_term ctx) (terms h)) x in
+  if strict h then v < val (right h) else v <= val (right h).
+Hypothesis unsafe_here : Forall half_space_holds (half_spaces (case_of ctx kappa)).
+
+(** The state speaks of this point. *)
+Definition alive (s : state) : Prop :=
+  within (ends s) x /\
+  (forall k, inside (vget whole (sum_ends s) k) (parts_value (vget [] (sums ctx) k) x)) /\
+  void s = false /\ In kappa (opens s).
+
+Ltac four := split; [|split; [|split]]; cbn [ends sum_ends void opens]; auto.
+
+(** ** Intervals *)
+
+Lemma val_one : val one = 1.
+Proof. unfold val, one, p2; simpl. lra. Qed.
+
+Lemma resolve_inside s v l : alive s -> resolve ctx v = Some l -> inside (interval_of ctx s v) (parts_value l x).
+Proof.
+  intros (W & Q & _) E. destruct v as [i|k i|k]; simpl in *.
+  - destruct (Nat.ltb i _); [|discriminate]. injection E as <-. simpl. rewrite val_one, Rmult_1_l, Rplus_0_r. apply W.
+  - destruct (block ctx k) as [[t r]|]; [|discriminate]. destruct (Nat.ltb i _); [|discriminate]. injection E as <-.
+    simpl. rewrite val_one, Rmult_1_l, Rplus_0_r. apply W.
+  - destruct (Nat.ltb k _); [|discriminate]. injection E as <-. apply Q.
+Qed.
+
+Lemma within_set S t v : within S x -> (forall i, inside (vget whole v i) (x t i)) -> within (vset S t v) x.
+Proof.
+  intros W H t'. unfold known.
+  apply (vset_get (fun t v => forall i, inside (vget whole v i) (x t i)) (Vec []) S t v); auto.
+Qed.
+
+Lemma meet_element_ok s t i new : alive s -> inside new (x t i) -> alive (meet_element ctx s t i new).
+Proof.
+  intros (W & Q & V & O) H. unfold meet_element. destruct (improves _ _); [|four].
+  assert (B : inside (meet (vget whole (known (ends s) t) i) new) (x t i)) by (apply inside_meet; auto; apply W).
+  four.
+  - apply within_set; auto. apply (vset_get (fun j a => inside a (x t j))); auto.
+  - rewrite V, orb_false_l. eapply inside_not_empty; eauto.
+Qed.
+
+Lemma meet_var_ok s v l new : alive s -> resolve ctx v = Some l -> inside new (parts_value l x) -> alive (meet_var ctx s v new).
+Proof.
+  intros A E H. destruct v as [i|k i|k]; simpl in E; unfold meet_var.
+  - destruct (Nat.ltb i _); [|discriminate]. injection E as <-. simpl in H. rewrite val_one, Rmult_1_l, Rplus_0_r in H.
+    apply meet_element_ok; auto.
+  - destruct (block ctx k) as [[t r]|]; [|discriminate]. destruct (Nat.ltb i _); [|discriminate]. injection E as <-.
+    simpl in H. rewrite val_one, Rmult_1_l, Rplus_0_r in H. apply meet_element_ok; auto.
+  - destruct (Nat.ltb k _); [|discriminate]. injection E as <-. destruct A as (W & Q & V & O).
+    assert (B : inside (meet (vget whole (sum_ends s) k) new) (parts_value (vget [] (sums ctx) k) x)) by (apply inside_meet; auto; apply Q).
+    four.
+    + apply (vset_get (fun k i => inside i (parts_value (vget [] (sums ctx) k) x))); auto.
+    + rewrite V, orb_false_l. eapply inside_not_empty; eauto.
+Qed.
+
+Lemma meet_lists_ok old new z : (forall i, inside (nth i old whole) (z i)) -> (forall i, inside (nth i new whole) (z i)) ->
+  forall i, inside (nth i (meet_lists old new) whole) (z i).
+Proof.
+  revert new z. induction old as [|o old IH]; intros [|n new] z Ho Hn i; cbn [meet_lists]; try exact (Ho i).
+  destruct i; [apply inside_meet; [apply (Ho O)|apply (Hn O)]|].
+  apply (IH new (fun i => z (S i))); intros j; [apply (Ho (S j))|apply (Hn (S j))].
+Qed.
+
+Lemma none_empty l z : (forall i, inside (nth i l whole) (z i)) -> existsb is_empty l = false.
+Proof.
+  revert z. induction l as [|a l IH]; intros z H; simpl; auto.
+  rewrite (inside_not_empty a (z O)) by apply (H O). apply (IH (fun i => z (S i))). intros i; apply (H (S i)).
+Qed.
+
+Lemma meet_tensor_ok s t new : alive s -> (forall i, inside (nth i new whole) (x t i)) -> alive (meet_tensor ctx s t new).
+Proof.
+  intros (W & Q & V & O) H. unfold meet_tensor. destruct (any_improves _ _); [|four].
+  assert (B : forall i, inside (nth i (meet_lists (vlist (known (ends s) t)) new) whole) (x t i)).
+  { apply meet_lists_ok; auto. intros i; apply (W t i). }
+  four.
+  - apply within_set; auto.
+  - rewrite V, orb_false_l. eapply none_empty; eauto.
+Qed.
+
+Lemma refresh_ok s t : alive s -> alive (refresh ctx s t).
+Proof.
+  intros A. unfold refresh. destruct (_ && _); auto.
+  assert (A' : alive (State (ends s) (sum_ends s) (void s) (vset (stale s) t false) (opens s))) by exact A.
+  destruct (image c (ends s) t) as [new|] eqn:E; auto.
+  apply meet_tensor_ok; auto. apply (image_ok _ _ _ _ _ equations fitting (proj1 A) E).
+Qed.
+
+Lemma rebuild_ok s top : alive s -> alive (rebuild ctx s top).
+Proof.
+  unfold rebuild. generalize (seq 1 (fold_left (fun n '(t, _) => if Nat.leb t top then Nat.max n t else n) (vlist (blocks ctx)) O)).
+  intros l. revert s. induction l as [|t l IH]; intros s A; simpl; auto. apply IH, refresh_ok, A.
+Qed.
+
+Lemma prepare_ok s h top : alive s -> alive (prepare ctx s h top).
+Proof. intros; apply rebuild_ok; auto. Qed.
+
+(** ** Sweeps on a state *)
+
+Lemma relaxations_ok s h top : alive s -> relaxed c (relaxations guess ctx s h top) x.
+Proof.
+  intros (W & _) t z D. unfold relaxations, vget. cbn [vlist].
+  destruct (Nat.lt_ge_cases t (S top)) as [L|L].
+  - rewrite (nth_indep _ _ (relaxation guess ctx s h O)) by (rewrite map_length, seq_length; exact L).
+    rewrite map_nth, seq_nth by exact L. unfold relaxation. cbn [Nat.add]. rewrite D.
+    apply make_facets_ok. intros i; apply (W z i).
+  - rewrite nth_overflow by (rewrite map_length, seq_length; exact L).
+    intros i. destruct i; apply no_facet_ok.
+Qed.
+
+Lemma lifted_ok s l f : alive s -> lifted ctx s l = Some f -> functional_value f x <= 0.
+Proof.
+  intros A. revert f. induction l as [|[[sd v] g] l IH]; intros f E; simpl in E.
+  - injection E as <-. unfold functional_value; simpl. rewrite val_dy0. lra.
+  - destruct (resolve ctx v) as [p|] eqn:R; [|discriminate].
+    pose proof (resolve_inside _ _ _ A R) as [HL HU].
+    destruct (match sd with Lower => _ | Upper => _ end) as [e|] eqn:I; [|discriminate].
+    destruct (lifted ctx s l) as [r|]; [|discriminate]. specialize (IH _ eq_refl).
+    destruct (Z.leb_spec 0 (man g)) as [G|_]; [|discriminate].
+    assert (P : 0 <= val g) by (unfold val; apply IZR_le in G; pose proof (p2_pos (ex g)); nra).
+    unfold functional_value in *.
+    destruct sd; injection E as <-; simpl; rewrite I in *; simpl in *;
+      rewrite parts_app, scale_terms_value, val_dadd, val_dmul, ?val_dopp; nra.
+Qed.
+
+Definition bounded (f : functional) (b : option dy) : Prop :=
+  match b with Some d => val d <= functional_value f x | None => True end.
+
+Lemma bounds_ok s h top box l : alive s -> (forall i, inside (nth i box whole) (x O i)) ->
+  Forall2 bounded l (bounds ctx (relaxations guess ctx s h top) box l).
+Proof.
+  intros A B. unfold bounds. induction l as [|f l IH]; simpl; constructor; auto.
+  unfold bounded. destruct (sweep _ _ _ _) eqn:E; auto.
+  eapply sweep_ok; eauto. apply relaxations_ok; auto.
+Qed.
+
+Lemma plus_value l k f : functional_value (plus l k f) x = parts_value l x + val k + functional_value f x.
+Proof. unfold plus, functional_value; simpl. rewrite parts_app, val_dadd. lra. Qed.
+
+(** ** Tightening *)
+
+Lemma found_ok sd p lift b : functional_value lift x <= 0 ->
+  bounded (plus (scale_terms (match sd with Lower => one | Upper => dopp one end) p) dy0 lift) b ->
+  inside (found sd b) (parts_value p x).
+Proof.
+  intros L B. destruct b as [d|]; [|destruct sd; apply inside_whole].
+  unfold bounded in B. rewrite plus_value, val_dy0, scale_terms_value in B.
+  destruct sd; split; simpl; auto.
+  - rewrite val_one in B. pose proof (round_down_le d). lra.
+  - rewrite val_dopp, val_one in B. pose proof (round_up_ge (dopp d)). rewrite val_dopp in *. lra.
+Qed.
+
+Lemma meet_found_ok sd lift vs ps bs s :
+  functional_value lift x <= 0 -> alive s -> resolve_all ctx vs = Some ps ->
+  Forall2 bounded (List.map (fun p => plus (scale_terms (match sd with Lower => one | Upper => dopp one end) p) dy0 lift) ps) bs ->
+  alive (meet_found ctx sd vs bs s).
+Proof.
+  intros L. revert ps bs s. induction vs as [|v vs IH]; intros ps bs s A E F; simpl in *; auto.
+  destruct (resolve ctx v) as [p|] eqn:R; [|discriminate]. destruct (resolve_all ctx vs) as [r|]; [|discriminate].
+  injection E as <-. simpl in F. inversion F as [|? b ? bs' B Bs]; subst. clear F.
+  apply (IH r); auto. eapply meet_var_ok; eauto. eapply found_ok; eauto.
+Qed.
+
+Lemma tighten_side_ok s vs sd h s' : alive s -> tighten_side guess ctx s vs sd h = Some s' -> alive s'.
+Proof.
+  intros A E. unfold tighten_side in E.
+  destruct (resolve_all ctx vs) as [ps|] eqn:R; [|discriminate].
+  destruct (lifted ctx s (lifts h)) as [lift|] eqn:L; [|discriminate]. injection E as <-.
+  pose proof (lifted_ok _ _ _ A L) as HL.
+  eapply meet_found_ok; eauto. apply bounds_ok; auto. intros i; apply (proj1 A O i).
+Qed.
+
+Lemma tighten_one_ok t h s sd s' : (forall s0, s = Some s0 -> alive s0) -> tighten_one guess ctx t h s sd = Some s' -> alive s'.
+Proof.
+  intros A E. unfold tighten_one in E. destruct s as [s|]; [|discriminate].
+  specialize (A s eq_refl). apply (prepare_ok s h (target_top ctx t)) in A.
+  destruct (void _); [injection E as <-; auto|]. eapply tighten_side_ok; eauto.
+Qed.
+
+Lemma tighten_ok s t w h s' : alive s -> tighten guess ctx s t w h = Some s' -> alive s'.
+Proof.
+  intros A E. unfold tighten in E. destruct (_ && _); [|discriminate]. destruct w.
+  - eapply tighten_one_ok; [|exact E]. intros ? [= <-]; auto.
+  - eapply tighten_one_ok; [|exact E]. intros s1 E1. eapply tighten_one_ok; [|exact E1]. intros ? [= <-]; auto.
+Qed.
+
+Lemma crown_ok s r h s' : alive s -> crown guess ctx s r h = Some s' -> alive s'.
+Proof.
+  intros A E. unfold crown in E. destruct (match r with Some r => r | None => _ end) as [a b].
+  destruct (_ && _); [|discriminate].
+  assert (K : forall l o, (forall s0, o = Some s0 -> alive s0) -> fold_left (crown_block guess ctx h) l o = Some s' -> alive s').
+  { induction l as [|k l IH]; intros o Ho Eo; simpl in Eo; auto.
+    eapply IH; [|exact Eo]. intros s1 E1. unfold crown_block in E1. destruct o as [s0|]; [|discriminate].
+    destruct (block ctx k) as [[t ?]|]; [|discriminate]. destruct (is_first _ _ _ _).
+    - injection E1 as <-. auto.
+    - eapply tighten_ok; [|exact E1]; auto. }
+  eapply K; [|exact E]. intros ? [= <-]. apply prepare_ok; auto.
+Qed.
+
+(** ** Refuting *)
+
+Lemma meet_box_ok l b z : (forall i, inside (nth i l whole) (z i)) ->
+  (forall i, inside (nth i (List.map (fun '(l, u) => (Some l, Some u)) b) whole) (z i)) ->
+  forall i, inside (nth i (meet_box l b) whole) (z i).
+Proof.
+  revert b z. induction l as [|a l IH]; intros [|[lo hi] b] z Hl Hb i; cbn [meet_box]; try exact (Hl i).
+  destruct i; [apply inside_meet; [apply (Hl O)|apply (Hb O)]|].
+  apply (IH b (fun i => z (S i))); intros j; [apply (Hl (S j))|apply (Hb (S j))].
+Qed.
+
+(** The point is in the slab. *)
+Definition in_slab (sl : option slab) : Prop :=
+  match sl with Some (sd, i, place) => inside (slab_itv sd place) (x O i) | None => True end.
+
+Lemma region_ok s sl : alive s -> in_slab sl -> forall i, inside (nth i (region ctx s kappa sl) whole) (x O i).
+Proof.
+  intros (W & _) HS. unfold region.
+  assert (B : forall i, inside (nth i (meet_box (vlist (known (ends s) 0)) (box (case_of ctx kappa))) whole) (x O i)).
+  { apply meet_box_ok; auto. intros i; apply (W O i). }
+  destruct sl as [[[sd i] place]|]; auto.
+  apply (replace_nth (fun j a => inside a (x O j))); auto. apply inside_meet; auto.
+Qed.
+
+Lemma weighted_ok ws f : weighted ctx (case_of ctx kappa) ws = Some f ->
+  functional_value f x <= 0 /\ (has_strict (case_of ctx kappa) ws = true -> functional_value f x < 0).
+Proof.
+  revert f. induction ws as [|[h w] ws IH]; intros f E; simpl in E.
+  - injection E as <-. unfold functional_value; simpl. rewrite val_dy0. split; [lra|discriminate].
+  - destruct (nth_error _ h) as [hs|] eqn:N; [|discriminate].
+    destruct (weighted _ _ ws) as [r|]; [|discriminate]. destruct (IH _ eq_refl) as [H1 H2].
+    destruct (Z.leb_spec 0 (man w)) as [G|_]; [|discriminate]. injection E as <-.
+    pose proof unsafe_here as U. rewrite Forall_forall in U. specialize (U hs (nth_error_In _ _ N)).
+    pose proof (p2_pos (ex w)) as P.
+    assert (W : 0 <= val w) by (unfold val; apply IZR_le in G; nra).
+    unfold functional_value in *; simpl. rewrite parts_app, scale_terms_value, val_dadd, val_dmul, val_dopp.
+    unfold half_space_holds in U. unfold has_strict; simpl; rewrite N; fold (has_strict (case_of ctx kappa) ws).
+    set (v := parts_value (List.map (port_term ctx) (terms hs)) x) in *.
+    assert (V : v <= val (right hs)) by (destruct (strict hs); lra).
+    split; [nra|]. intros S. apply orb_prop in S as [S|S].
+    + apply andb_prop in S as [S1 S2]. rewrite S2 in U. apply Z.ltb_lt, IZR_lt in S1.
+      assert (0 < val w) by (unfold val; nra). nra.
+    + specialize (H2 S). nra.
+Qed.
+
+Lemma functionals_succeed lift l fs bs :
+  functional_value lift x <= 0 -> functionals_of ctx (case_of ctx kappa) lift l = Some fs ->
+  Forall2 bounded fs bs -> succeeds (case_of ctx kappa) l bs = true -> False.
+Proof.
+  intros L. revert fs bs. induction l as [|ws l IH]; intros fs bs E F S; simpl in *; [discriminate|].
+  destruct (weighted _ _ ws) as [f|] eqn:W; [|discriminate]. destruct (functionals_of _ _ _ l) as [r|]; [|discriminate].
+  injection E as <-. inversion F as [|? b ? bs' B Bs]; subst. destruct (weighted_ok _ _ W) as [H1 H2].
+  apply orb_prop in S as [S|S]; [|eauto].
+  destruct b as [d|]; [|discriminate]. unfold bounded in B. rewrite plus_value in B. unfold functional_value in H1, H2.
+  pose proof (p2_pos (ex d)) as P. apply orb_prop in S as [S|S].
+  - apply Z.ltb_lt, IZR_lt in S. assert (0 < val d) by (unfold val; nra). lra.
+  - apply andb_prop in S as [S1 S2]. apply Z.eqb_eq in S1. specialize (H2 S2).
+    assert (val d = 0) by (unfold val; rewrite S1; lra). lra.
+Qed.
+
+Lemma refutes_ok s h top lift sl : alive s -> functional_value lift x <= 0 ->
+  refutes ctx s (relaxations guess ctx s h top) lift h (kappa, sl) = true -> in_slab sl -> False.
+Proof.
+  intros A L R S. unfold refutes in R.
+  destruct (functionals_of _ _ _ _) as [fs|] eqn:F; [|discriminate].
+  pose proof (region_ok s sl A S) as B. apply orb_prop in R as [R|R].
+  - rewrite (none_empty _ _ B) in R. discriminate.
+  - eapply functionals_succeed; eauto. apply bounds_ok; auto.
+Qed.
+
+Lemma prove_ok s h tasks sl : alive s -> prove guess ctx s h tasks = true -> In (kappa, sl) tasks -> in_slab sl -> False.
+Proof.
+  intros A P I S. unfold prove in P. apply orb_prop in P as [P|P].
+  - destruct A as (_ & _ & V & _). congruence.
+  - destruct (lifted ctx s (lifts h)) as [lift|] eqn:L; [|discriminate].
+    rewrite forallb_forall in P. specialize (P _ I).
+    eapply refutes_ok; eauto. eapply lifted_ok; eauto.
+Qed.
+
+Lemma refute_ok s l h s' : alive s -> refute guess ctx s l h = Some s' -> alive s'.
+Proof.
+  intros A E. unfold refute in E. destruct (_ && _); [|discriminate].
+  apply (prepare_ok s h (all_tensors ctx)) in A. set (p := prepare ctx s h (all_tensors ctx)) in *.
+  destruct (prove _ _ _ _ _) eqn:P; [|discriminate]. injection E as <-.
+  destruct A as (W & Q & V & O). split; [|split; [|split]]; simpl; auto.
+  set (chosen := fun n => match l with Some l => in_set l n | None => true end) in *.
+  apply forallb_filter_in; auto. change (negb (chosen kappa) = true). destruct (chosen kappa) eqn:C; auto. exfalso.
+  eapply (prove_ok p h _ None); eauto.
+  - split; [|split; [|split]]; auto.
+  - apply in_map_iff. exists kappa. split; auto. apply forallb_filter_in; auto.
+  - exact I.
+Qed.
+
+(** What is refuted in a slab is on its other side. *)
+Lemma slab_refuted sd i place : ~ in_slab (Some (sd, i, place)) ->
+  inside (match sd with Lower => (None, Some place) | Upper => (Some place, None) end) (x O i).
+Proof.
+  unfold in_slab, slab_itv, inside. destruct sd; simpl; intros N.
+  - split; auto. destruct (Rle_dec (val place) (x O i)); [exfalso; auto|lra].
+  - split; auto. destruct (Rle_dec (x O i) (val place)); [exfalso; auto|lra].
+Qed.
+
+Lemma clip_ok s slabs h s' : alive s -> clip guess ctx s slabs h = Some s' -> alive s'.
+Proof.
+  intros A E. unfold clip in E. destruct (_ && _); [|discriminate].
+  apply (prepare_ok s h (all_tensors ctx)) in A. set (p := prepare ctx s h (all_tensors ctx)) in *.
+  destruct (prove _ _ _ _ _) eqn:P; [|discriminate]. injection E as <-.
+  assert (K : forall sl, In sl slabs -> ~ in_slab (Some sl)).
+  { intros sl I S. eapply (prove_ok p h _ (Some sl)); eauto. apply in_flat_map. exists sl. split; auto.
+    apply in_map_iff. exists kappa. split; auto. apply A. }
+  clear P. revert K. generalize dependent p. induction slabs as [|sl slabs IH]; intros p A K; simpl; auto.
+  apply IH.
+  - destruct sl as [[sd i] place]. pose proof (slab_refuted sd i place (K _ (or_introl eq_refl))) as H.
+    unfold cut. destruct sd; apply meet_element_ok; auto.
+  - intros sl' I. apply K. right; auto.
+Qed.
+
+(** ** Trees *)
+
+Lemma with_opens_ok s l : alive s -> In kappa l -> alive (with_opens s l).
+Proof. intros (W & Q & V & _) I. split; [|split; [|split]]; auto. Qed.
+
+Theorem step_ok s l next : alive s -> step guess ctx s l = Some next -> Exists alive next.
+Proof.
+  intros A E. destruct l as [r h|t w h|k h|sl h|v place|k|]; simpl in E.
+  - destruct (crown _ _ _ _ _) as [s'|] eqn:C; [|discriminate]. injection E as <-. constructor. eapply crown_ok; eauto.
+  - destruct (tighten _ _ _ _ _ _) as [s'|] eqn:C; [|discriminate]. injection E as <-. constructor. eapply tighten_ok; eauto.
+  - destruct (refute _ _ _ _ _) as [s'|] eqn:C; [|discriminate]. injection E as <-. constructor. eapply refute_ok; eauto.
+  - destruct (clip _ _ _ _ _) as [s'|] eqn:C; [|discriminate]. injection E as <-. constructor. eapply clip_ok; eauto.
+  - destruct (resolve ctx v) as [p|] eqn:R; [|discriminate]. simpl in E. injection E as <-.
+    destruct (Rle_dec (parts_value p x) (val place)) as [L|L].
+    + apply Exists_cons_hd. eapply meet_var_ok; eauto. split; simpl; auto.
+    + apply Exists_cons_tl, Exists_cons_hd. eapply meet_var_ok; eauto. split; simpl; auto. lra.
+  - destruct (cases_exist ctx k); [|discriminate]. injection E as <-. pose proof A as (_ & _ & _ & O).
+    destruct (in_set k kappa) eqn:I.
+    + apply Exists_cons_hd, with_opens_ok; auto. apply forallb_filter_in; auto.
+    + apply Exists_cons_tl, Exists_cons_hd, with_opens_ok; auto. apply forallb_filter_in; auto. rewrite I; auto.
+  - exfalso. destruct (opens s) as [|o os] eqn:O; [destruct A as (_ & _ & _ & I); rewrite O in I; exact I|].
+    clear O. apply (rebuild_ok s (all_tensors ctx)) in A. set (p := rebuild ctx s (all_tensors ctx)) in *.
+    destruct (_ || _) eqn:B; [|discriminate]. apply orb_prop in B as [B|B].
+    + destruct A as (_ & _ & V & _). congruence.
+    + rewrite forallb_forall in B. specialize (B kappa (proj2 (proj2 (proj2 A)))).
+      rewrite (none_empty _ (x O)) in B; [discriminate|]. apply (region_ok p None A I).
+Qed.
+
+Theorem walk_ok lines waiting : walk guess ctx lines waiting = true -> Exists alive waiting -> False.
+Proof.
+  revert waiting. induction lines as [|l lines IH]; intros [|s waiting] H A; simpl in H; try discriminate.
+  - inversion A.
+  - destruct (step guess ctx s l) as [next|] eqn:E; [|discriminate].
+    apply (IH _ H). apply Exists_app. inversion A; subst; auto. left. eapply step_ok; eauto.
+Qed.
+
+(** ** Roots *)
+
+Definition box_holds (b : list (dy * dy)) : Prop :=
+  forall i, inside (nth i (List.map (fun '(l, u) => (Some l, Some u)) b) whole) (x O i).
+
+Lemma box_not_empty b z : (forall i, inside (nth i (List.map (fun '(l, u) => (Some l, Some u)) b) whole) (z i)) -> box_empty b = false.
+Proof.
+  revert z. induction b as [|[l u] b IH]; intros z H; simpl; auto.
+  rewrite (IH (fun i => z (S i))) by (intros i; apply (H (S i))).
+  destruct (H O) as [L U]; simpl in *. destruct (dleb_spec l u); simpl; auto. lra.
+Qed.
+
+Lemma dmin_le_l a b : val (dmin a b) <= val a.
+Proof. unfold dmin. destruct (dleb_spec a b); lra. Qed.
+Lemma dmin_le_r a b : val (dmin a b) <= val b.
+Proof. unfold dmin. destruct (dleb_spec a b); lra. Qed.
+
+Lemma hull_left a b z : (forall i, inside (nth i (List.map (fun '(l, u) => (Some l, Some u)) a) whole) (z i)) ->
+  forall i, inside (nth i (List.map (fun '(l, u) => (Some l, Some u)) (hull_box a b)) whole) (z i).
+Proof.
+  revert b z. induction a as [|[l u] a IH]; intros [|[l' u'] b] z H i; cbn [hull_box]; try exact (H i).
+  destruct i; [|apply (IH b (fun i => z (S i))); intros j; apply (H (S j))].
+  destruct (H O) as [L U]; simpl in *. split; simpl; [pose proof (dmin_le_l l l')|pose proof (dmax_l u u')]; lra.
+Qed.
+
+Lemma hull_right a b z : length a = length b ->
+  (forall i, inside (nth i (List.map (fun '(l, u) => (Some l, Some u)) b) whole) (z i)) ->
+  forall i, inside (nth i (List.map (fun '(l, u) => (Some l, Some u)) (hull_box a b)) whole) (z i).
+Proof.
+  revert b z. induction a as [|[l u] a IH]; intros [|[l' u'] b] z E H i; cbn [hull_box]; try discriminate; try exact (H i). simpl in E.
+  destruct i; [|apply (IH b (fun i => z (S i))); [lia|intros j; apply (H (S j))]].
+  destruct (H O) as [L U]; simpl in *. split; simpl; [pose proof (dmin_le_r l l')|pose proof (dmax_r u u')]; lra.
+Qed.
+
+Lemma hull_length a b : length (hull_box a b) = length a.
+Proof. revert b; induction a as [|[l u] a IH]; intros [|[l' u'] b]; simpl; auto. Qed.
+
+(** All boxes are of one size. *)
+Variable width : nat.
+Hypothesis widths : forall n, (n < vlength (cases ctx))%nat -> length (box (case_of ctx n)) = width.
+
+Definition hull_from (k : option (list (dy * dy))) (l : list nat) := fold_left (fun k n => hull_step k (box (case_of ctx n))) l k.
+
+Lemma hull_keeps l k b : (forall n, In n l -> (n < vlength (cases ctx))%nat) -> length b = width -> box_holds b -> k = Some b ->
+  exists b', hull_from k l = Some b' /\ box_holds b'.
+Proof.
+  revert k b. induction l as [|n l IH]; intros k b R L H ->; simpl; eauto.
+  unfold hull_from in *; simpl. unfold hull_step at 2. destruct (box_empty _).
+  - eapply IH; eauto. intros m I; apply R; right; auto.
+  - apply (IH _ (hull_box b (box (case_of ctx n)))); auto.
+    + intros m I; apply R; right; auto.
+    + rewrite hull_length; auto.
+    + unfold box_holds. apply hull_left; auto.
+Qed.
+
+Lemma hull_ok l k : (forall n, In n l -> (n < vlength (cases ctx))%nat) -> In kappa l ->
+  (forall b, k = Some b -> length b = width) -> exists b, hull_from k l = Some b /\ box_holds b.
+Proof.
+  revert k. induction l as [|n l IH]; intros k R I K; [inversion I|].
+  assert (R' : forall m, In m l -> (m < vlength (cases ctx))%nat) by (intros m J; apply R; right; auto).
+  destruct (Nat.eq_dec n kappa) as [->|N].
+  - unfold hull_from; simpl. unfold hull_step at 2. rewrite (box_not_empty _ (x O)) by exact boxed.
+    assert (W := widths kappa (R _ (or_introl eq_refl))).
+    destruct k as [a|].
+    + apply (hull_keeps l _ (hull_box a (box (case_of ctx kappa)))); auto.
+      * rewrite hull_length; auto.
+      * unfold box_holds. apply hull_right; [rewrite (K a), W; auto|exact boxed].
+    + eapply hull_keeps; eauto.
+  - destruct I as [->|I]; [congruence|]. unfold hull_from; simpl. apply IH; auto.
+    intros b E. unfold hull_step in E. destruct (box_empty _); [auto|]. destruct k as [a|]; injection E as <-.
+    + rewrite hull_length; auto.
+    + apply widths, R. left; auto.
+Qed.
+
+Lemma root_alive l : (forall n, In n l -> (n < vlength (cases ctx))%nat) -> In kappa l -> alive (root ctx l).
+Proof.
+  intros R I. unfold root. destruct (hull_ok l None R I) as (b & E & B); [discriminate|].
+  change (hull ctx l) with (hull_from None l). rewrite E. split; [|split; [|split]]; simpl; auto.
+  - intros [|t] i; unfold known, vget at 2; simpl.
+    + apply B.
+    + set (f := fun n => vmake n whole). destruct (Nat.lt_ge_cases t (length (tl (vlist (sizes c))))) as [L|L].
+      * rewrite (nth_indep _ (Vec []) (f O)) by (rewrite map_length; exact L). rewrite map_nth. unfold f.
+        rewrite vmake_get. apply inside_whole.
+      * rewrite nth_overflow by (rewrite map_length; exact L). destruct i; apply inside_whole.
+  - intros k. rewrite vmake_get. apply inside_whole.
+Qed.
+
+Lemma in_members l n : in_set l n = true -> In n (members l).
+Proof.
+  unfold in_set, members. intros H. apply existsb_exists in H as ([a b] & I & H). apply in_flat_map. exists (a, b). split; auto.
+  apply andb_prop in H as [H1 H2]. apply Nat.leb_le in H1. apply Nat.ltb_lt in H2. apply in_seq. lia.
+Qed.
+
+Lemma fold_max_le (s : set) m : (m <= fold_left (fun n '(_, b) => Nat.max n b) s m)%nat.
+Proof. revert m; induction s as [|[a b] s IH]; intros m; simpl; auto. specialize (IH (Nat.max m b)). lia. Qed.
+
+Lemma end_of_in (s : set) m a b : In (a, b) s -> (b <= fold_left (fun n '(_, b) => Nat.max n b) s m)%nat.
+Proof.
+  revert m. induction s as [|[a' b'] s IH]; intros m I; [inversion I|]. simpl. destruct I as [[= -> ->]|I]; auto.
+  pose proof (fold_max_le s (Nat.max m b)). lia.
+Qed.
+
+Theorem tree_ok l lines : tree_holds guess ctx l lines = true -> in_set l kappa = true -> False.
+Proof.
+  intros H I. unfold tree_holds in H. apply andb_prop in H as [C W]. unfold cases_exist in C. apply Nat.leb_le in C.
+  apply (walk_ok _ _ W). constructor. apply root_alive; [|apply in_members; auto].
+  intros n M. unfold members in M. apply in_flat_map in M as ([a b] & J & M). apply in_seq in M.
+  pose proof (end_of_in l O a b J). unfold end_of in C. lia.
+Qed.
+
+End Tree.
+
+(** ** The network's values solve its equations *)
+
+Section Network.
+Variable net : network.
+Variable input : tensor.
+Notation c := (circuit_of net).
+
+Definition all_values : list tensor := tensors [input] (nodes net).
+Definition value_of : values := fun t i => at_ (nth t all_values []) i.
+
+Lemma tensors_prefix ns before t : (t < length before)%nat -> nth t (tensors before ns) [] = nth t before [].
+Proof.
+  revert before. induction ns as [|n ns IH]; intros before H; simpl; auto.
+  rewrite IH by (rewrite app_length; simpl; lia). apply app_nth1; auto.
+Qed.
+
+Lemma tensors_nth ns before t n : nth_error ns t = Some n ->
+  nth (length before + t) (tensors before ns) [] =
+  node_value (tensors before (firstn t ns)) n.
+Proof.
+  revert before t. induction ns as [|m ns IH]; intros before t E; [destruct t; discriminate|].
+  destruct t as [|t]; simpl in *.
+  - injection E as ->. rewrite tensors_prefix by (rewrite app_length; simpl; lia).
+    rewrite app_nth2, Nat.add_0_r, Nat.sub_diag by lia. reflexivity.
+  - specialize (IH (before ++ [node_value before m]) t E). rewrite <- IH. f_equal. rewrite app_length; simpl; lia.
+Qed.
+
+Lemma tensors_app ns ms before : tensors before (ns ++ ms) = tensors (tensors before ns) ms.
+Proof. revert before; induction ns; intros; simpl; auto. Qed.
+
+Lemma tensors_length ns before : length (tensors before ns) = (length before + length ns)%nat.
+Proof. revert before; induction ns as [|n ns IH]; intros; simpl; [lia|]. rewrite IH, app_length; simpl; lia. Qed.
+
+(** Earlier tensors are the same, whether they are seen from a node or from the end. *)
+Lemma tensors_first ns before t s : (s < length before + t)%nat -> (t <= length ns)%nat ->
+  nth s (tensors before (firstn t ns)) [] = nth s (tensors before ns) [].
+Proof.
+  intros H L. transitivity (nth s (tensors before (firstn t ns ++ skipn t ns)) []).
+  - rewrite tensors_app. symmetry. apply tensors_prefix. rewrite tensors_length, firstn_length. lia.
+  - rewrite firstn_skipn. reflexivity.
+Qed.
+
+Lemma nodes_fit_nth cc k ns t n : nodes_fit cc k ns = true -> nth_error ns t = Some n -> node_fits cc (k + t) n = true.
+Proof.
+  revert k t. induction ns as [|m ns IH]; intros k t H E; [destruct t; discriminate|].
+  simpl in H. apply andb_prop in H as [H1 H2]. destruct t as [|t]; simpl in E.
+  - injection E as ->. rewrite Nat.add_0_r. auto.
+  - rewrite Nat.add_succ_r. apply (IH (S k) t); auto.
+Qed.
+
+Lemma def_nth t n : def c t = Some n -> exists t', t = S t' /\ nth_error (nodes net) t' = Some n.
+Proof.
+  unfold def, vget; simpl. destruct t as [|t]; [discriminate|]. intros E. exists t; split; auto.
+  rewrite nth_error_nth' with (d := n).
+  - f_equal. rewrite (nth_indep _ None (Some n)) in E; [rewrite map_nth in E; congruence|].
+    rewrite map_length. destruct (Nat.lt_ge_cases t (length (nodes net))); auto.
+    rewrite nth_overflow in E by (rewrite map_length; auto). discriminate.
+  - destruct (Nat.lt_ge_cases t (length (nodes net))); auto.
+    rewrite nth_overflow in E by (rewrite map_length; auto). discriminate.
+Qed.
+
+Hypothesis fit : network_fits net = true.
+
+Lemma def_fits t n : def c t = Some n -> node_fits c t n = true.
+Proof.
+  intros E. destruct (def_nth t n E) as (t' & -> & N). apply andb_prop in fit as [F _].
+  apply (nodes_fit_nth _ 1 _ _ _ F N).
+Qed.
+
+Theorem network_fitting : fits c.
+Proof.
+  intros t u bias terms E. pose proof (def_fits _ _ E) as F. simpl in F. rewrite forallb_forall in *.
+  intros sm I. specialize (F sm I). apply andb_prop in F as [F _]. apply andb_prop in F as [_ F]. exact F.
+Qed.
+
+Lemma terms_value_ext terms i y z : (forall s m, In (s, m) terms -> forall j, y s j = z s j) -> terms_value terms i y = terms_value terms i z.
+Proof.
+  induction terms as [|[s m] terms IH]; intros H; simpl; auto. rewrite IH by (intros; eapply H; right; eauto).
+  do 2 f_equal. specialize (H s m (or_introl eq_refl)). induction (nth i (rows m) []) as [|[j w] r IHr]; simpl; auto.
+  rewrite H, IHr. reflexivity.
+Qed.
+
+Lemma terms_value_past terms i y : (forall s m, In (s, m) terms -> (length (rows m) <= i)%nat) -> terms_value terms i y = 0.
+Proof.
+  induction terms as [|[s m] terms IH]; intros H; simpl; auto. rewrite IH by (intros; eapply H; right; eauto).
+  rewrite nth_overflow by (eapply H; left; eauto). simpl. lra.
+Qed.
+
+Theorem network_solves : solves c value_of.
+Proof.
+  intros t. destruct (def c t) as [n|] eqn:D; auto. pose proof (def_fits _ _ D) as F.
+  destruct (def_nth t n D) as (t' & -> & N).
+  assert (L : (t' < length (nodes net))%nat) by (apply nth_error_Some; congruence).
+  pose proof (tensors_nth _ [input] _ _ N) as V. simpl length in V. replace (1 + t')%nat with (S t') in V by lia.
+  assert (E : forall s j, (s < S t')%nat -> at_ (nth s (tensors [input] (firstn t' (nodes net))) []) j = value_of s j).
+  { intros s j H. unfold value_of, all_values. rewrite (tensors_first (nodes net) [input]); auto; simpl; lia. }
+  destruct n as [u bias terms|s]; intros i; unfold value_of at 1, all_values; rewrite V; unfold at_ at 1; simpl node_value.
+  - simpl in F. rewrite forallb_forall in F.
+    set (before := tensors [input] (firstn t' (nodes net))) in *.
+    set (f := fun i => IZR (nth i bias 0%Z) * p2 u + terms_value terms i (fun s j => at_ (nth s before []) j)).
+    destruct (Nat.lt_ge_cases i (length bias)) as [I|I].
+    + rewrite (nth_indep _ 0 (f O)) by (rewrite map_length, seq_length; exact I).
+      rewrite map_nth, seq_nth by exact I. unfold f; simpl. f_equal. apply terms_value_ext.
+      intros s m J j. apply E. specialize (F _ J). apply andb_prop in F as [F _]. apply andb_prop in F as [F _].
+      apply Nat.ltb_lt in F. exact F.
+    + rewrite (nth_overflow (List.map _ _)) by (rewrite map_length, seq_length; exact I).
+      rewrite nth_overflow by exact I. rewrite terms_value_past; [lra|].
+      intros s m J. specialize (F _ J). apply andb_prop in F as [_ F]. apply Nat.leb_le in F. simpl in F. lia.
+  - simpl in F. apply Nat.ltb_lt in F. rewrite <- (E s i F). unfold at_.
+    rewrite <- (map_nth (Rmax 0)). rewrite Rmax_left by lra. reflexivity.
+Qed.
+
+End Network.
+
+(** ** The theorem *)
+
+Lemma left_value_parts ctx net input l : out ctx = output net ->
+  left_value l input (eval net input) = parts_value (List.map (port_term ctx) l) (value_of net input).
+Proof.
+  intros O. induction l as [|[p d] l IH]; simpl; auto.
+  assert (I : at_ input = value_of net input 0%nat).
+  { unfold value_of, all_values. rewrite (tensors_prefix (nodes net) [input]) by (simpl; lia). reflexivity. }
+  destruct p as [i|j]; simpl; rewrite IH.
+  - rewrite <- I. reflexivity.
+  - rewrite O. reflexivity.
+Qed.
+
+Lemma in_box_inside (input : tensor) b : in_box input b -> forall i,
+  inside (nth i (List.map (fun '(l, u) => (Some l, Some u)) b) whole) (at_ input i).
+Proof.
+  intros H. induction H as [|v [l u] input b Hv _ IH]; intros i; simpl.
+  - destruct i; apply inside_whole.
+  - destruct i as [|i]; simpl; [cbn in Hv; split; cbn; lra|apply IH].
+Qed.
+
+Theorem check_sound guess net st proof :
+  check guess net st proof = true -> forall x, ~ unsafe st x (eval net x).
+Proof.
+  intros H x (k & K & B & U). unfold check in H.
+  apply andb_prop in H as [H Covered]. apply andb_prop in H as [H Sections]. apply andb_prop in H as [Fit Boxes].
+  apply In_nth with (d := no_case) in K as (kappa & L & E).
+  rewrite forallb_forall in Covered. specialize (Covered kappa (proj2 (in_seq _ _ _) (conj (Nat.le_0_l _) L))).
+  apply existsb_exists in Covered as (s & S & C).
+  rewrite forallb_forall in Sections. specialize (Sections s S). unfold section_holds in Sections.
+  destruct (all_sums _ _) as [sums|]; [|discriminate].
+  set (ctx := with_sums (context_of net st) sums) in *.
+  assert (W : forall n, (n < vlength (cases ctx))%nat -> length (box (case_of ctx n)) = inputs net).
+  { intros n Hn. rewrite forallb_forall in Boxes. apply Nat.eqb_eq, Boxes. unfold case_of, vget. apply nth_In. exact Hn. }
+  assert (case_of ctx kappa = k) as Ek by exact E.
+  eapply (tree_ok guess ctx (value_of net x) kappa); [..|exact Sections|exact C].
+  - apply (network_solves net x Fit).
+  - apply (network_fitting net Fit).
+  - intros i. rewrite Ek. unfold value_of, all_values. rewrite (tensors_prefix (nodes net) [x]) by (simpl; lia). apply in_box_inside; auto.
+  - rewrite Ek. eapply Forall_impl; [|exact U]. intros h Hh. unfold half_space_holds.
+    unfold satisfied in Hh. rewrite <- (left_value_parts ctx net x) by reflexivity. exact Hh.
+  - exact W.
+Qed.
+
+Print Assumptions check_sound.
