@@ -643,4 +643,3 @@ Proof.
   - exact W.
 Qed.
 
-Print Assumptions check_sound.

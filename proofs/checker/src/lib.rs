@@ -7,6 +7,7 @@
 mod check;
 pub mod circuit;
 mod exact;
+mod export;
 pub mod float;
 mod grammar;
 pub mod map;
@@ -26,6 +27,7 @@ mod walk;
 mod wide;
 
 pub use check::{Accepted, LONGEST_LINE, MOST_DEEP, Mode, check};
+pub use export::export;
 pub use memory::MOST_MEMORY;
 pub use reject::{Reason, Rejected};
 pub use statement::{Case, HalfSpace, LoadError, Port, Property, Statement};

@@ -1,25 +1,28 @@
-//! The `certus-check` command: MODEL PROPERTY PROOF [--arith exact|outward].
+//! The `certus-check` command: MODEL PROPERTY PROOF [--arith exact|outward], or --export MODEL PROPERTY.
 use certus_check::onnx::Ports;
-use certus_check::{LoadError, Mode, Statement, check};
+use certus_check::{LoadError, Mode, Statement, check, export};
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 certus-check MODEL.onnx PROPERTY.vnnlib PROOF [--arith exact|outward] [--output NAME] [--input NAME=FILE.npy]…
+certus-check --export MODEL.onnx PROPERTY.vnnlib [--output NAME] [--input NAME=FILE.npy]…
 
 Checks that PROOF shows: no input that the property allows takes the network's output into the
 property's unsafe set. Files may be gzip-compressed. `outward` (the default) computes in f64 and charges
 every rounding error; `exact` rounds nothing. Of a model with several outputs `--output` says which one is
 meant, and `--input`, once for each but one of several inputs, which constant it is.
 
+With `--export` the statement is written to standard output instead, in integers only (STATEMENT.md), for the verified checker.
+
 Prints `accepted` (exit code 0) or `rejected at PATH: REASON` (1).
 64: wrong usage, 65: a model or property that cannot be read, 66: a missing file.";
 
 fn main() -> ExitCode {
     let mut files: Vec<PathBuf> = vec![];
-    let (mut mode, mut ports) = (Mode::Outward, Ports::default());
+    let (mut mode, mut ports, mut exports) = (Mode::Outward, Ports::default(), false);
     let mut arguments = std::env::args_os().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
                 println!("certus-check {}", env!("CARGO_PKG_VERSION"));
                 return ExitCode::SUCCESS;
             }
+            Some("--export") => exports = true,
             Some("--arith") => match arguments.next().as_ref().and_then(|a| a.to_str()) {
                 Some("exact") => mode = Mode::Exact,
                 Some("outward") => mode = Mode::Outward,
@@ -53,12 +57,15 @@ fn main() -> ExitCode {
             _ => files.push(PathBuf::from(argument)),
         }
     }
-    let [model, property, proof] = files.as_slice() else {
-        return usage("three files are needed");
+    let (model, property, proof) = match files.as_slice() {
+        [model, property] if exports => (model, property, None),
+        [model, property, proof] if !exports => (model, property, Some(proof)),
+        _ if exports => return usage("--export takes two files"),
+        _ => return usage("three files are needed"),
     };
-    let opened = match File::open(proof) {
-        Ok(file) => BufReader::new(file),
-        Err(error) => return fail(66, &format!("{}: {error}", proof.display())),
+    let opened = match proof.map(|proof| (proof, File::open(proof))) {
+        Some((proof, Err(error))) => return fail(66, &format!("{}: {error}", proof.display())),
+        opened => opened.and_then(|(_, file)| file.ok()).map(BufReader::new),
     };
     let statement = match Statement::load_as(model, &ports, property) {
         Ok(statement) => statement,
@@ -66,6 +73,13 @@ fn main() -> ExitCode {
             return fail(66, &format!("{}: {error}", path.display()));
         }
         Err(error) => return fail(65, &error.to_string()),
+    };
+    let Some(opened) = opened else {
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        return match export(&statement, &mut out).and_then(|()| out.flush()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(65, &error.to_string()),
+        };
     };
     match check(&statement, opened, mode) {
         Ok(_) => {

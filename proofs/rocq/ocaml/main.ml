@@ -1,0 +1,40 @@
+(* certus-check-verified STATEMENT PROOF: does the proof show the statement? Decided by code that is extracted from Rocq. *)
+let usage =
+  "certus-check-verified STATEMENT PROOF\n\n\
+   STATEMENT is what `certus-check --export MODEL PROPERTY` writes, PROOF a certus proof; either may be gzip-compressed.\n\
+   Prints `accepted` (exit code 0) or `rejected: REASON` (1). 64: wrong usage, 65: a statement that cannot be read, 66: a missing file."
+
+let stop code message = prerr_endline ("certus-check-verified: " ^ message); exit code
+
+(* A file's text as a channel, unpacked by gzip where it is packed. *)
+let opened path =
+  match open_in_bin path with
+  | exception Sys_error why -> stop 66 why
+  | file ->
+    let packed = in_channel_length file >= 2 && really_input_string file 2 = "\x1f\x8b" in
+    if not packed then (seek_in file 0; (file, fun () -> true))
+    else begin
+      close_in file;
+      let channel = Unix.open_process_args_in "gzip" [| "gzip"; "-dc"; path |] in
+      (channel, fun () -> Unix.close_process_in channel = Unix.WEXITED 0)
+    end
+
+let all channel =
+  let buffer = Buffer.create (1 lsl 20) in
+  (try while true do Buffer.add_channel buffer channel 1 done with End_of_file -> ());
+  Buffer.contents buffer
+
+let () =
+  match Sys.argv with
+  | [| _; "--help" |] -> print_endline usage
+  | [| _; statement; proof |] ->
+    let channel, _ = opened statement in
+    let network, cases =
+      try Statement_file.read (all channel) with Statement_file.Malformed why -> stop 65 (statement ^ ": " ^ why) in
+    let channel, whole = opened proof in
+    let rejected why = print_endline ("rejected: " ^ why); exit 1 in
+    let sections = try Proof_file.read channel with Proof_file.Rejected (line, why) -> rejected (Printf.sprintf "line %d: %s" line why) in
+    if not (whole ()) then rejected "the proof cannot be unpacked";
+    if Kernel.check (Guess.slopes network) network cases sections then print_endline "accepted"
+    else rejected "it does not show the statement"
+  | _ -> stop 64 usage
