@@ -2,7 +2,7 @@
 
 mod common;
 
-use certus::internal::net::{Function, Matrix, Op};
+use certus::internal::net::{Function, Matrix, Network, Op};
 use certus::internal::num::from_f64;
 use certus::internal::spec::{Claim, HalfSpace, Property, Region};
 use certus::{Query, Settings, Verdict, verify};
@@ -390,24 +390,54 @@ fn gradients_are_derivatives() {
     }
 }
 
+/// What a program computes of a network of one input and one output is below a bound, for x in an interval.
+fn below(bound: f64, network: &Network, [l, u]: [f64; 2]) -> Verdict {
+    let exact = |x| from_f64(x).unwrap();
+    let half = HalfSpace::from_exact(&[(0, exact(-1.0))], &exact(-bound), false).unwrap();
+    let region = Region::from_bounds(&[(exact(l), exact(u))]).unwrap();
+    let claims = vec![Claim { region, unsafe_set: vec![vec![half]] }];
+    let query = Query::new(network.clone(), Property { claims, uses_inputs: false }).unwrap();
+    verify(&query, &Settings::default(), &|| false).verdict
+}
+
 /// A sigmoid is below 2 wherever it is defined; where the logarithm before it is not, nothing is certified.
 #[test]
 fn nothing_is_certified_outside_of_a_domain() {
     let model =
         Model::new(13, &[1]).node("Log", &["x"], "l", vec![]).node("Sigmoid", &["l"], "y", vec![]);
     let network = model.load().network;
-    let verdict = |l: f64, u: f64| {
-        let exact = |x| from_f64(x).unwrap();
-        let half = HalfSpace::from_exact(&[(0, exact(-1.0))], &exact(-2.0), false).unwrap();
-        let region = Region::from_bounds(&[(exact(l), exact(u))]).unwrap();
-        let claims = vec![Claim { region, unsafe_set: vec![vec![half]] }];
-        let property = Property { claims, uses_inputs: false };
-        let query = Query::new(network.clone(), property).unwrap();
-        verify(&query, &Settings::default(), &|| false).verdict
-    };
-    assert!(matches!(verdict(0.5, 1.0), Verdict::Certified(_)));
-    for (l, u) in [(-1.0, 1.0), (0.0, 1.0), (-2.0, -1.0)] {
-        let Verdict::Unknown(unknown) = verdict(l, u) else { panic!("[{l}, {u}]") };
+    assert!(matches!(below(2.0, &network, [0.5, 1.0]), Verdict::Certified(_)));
+    for ends in [[-1.0, 1.0], [0.0, 1.0], [-2.0, -1.0]] {
+        let Verdict::Unknown(unknown) = below(2.0, &network, ends) else { panic!("{ends:?}") };
         assert!(unknown.reason.to_string().contains("may leave its domain"));
     }
+}
+
+/// log x · 0 is 0 over the reals, and no number in a program where x is negative.
+#[test]
+fn what_may_be_undefined_does_not_vanish() {
+    let of = |nodes: [(&str, &[&str], &str); 2]| {
+        let model = Model::new(13, &[1]).floats("zero", &[1], &[0.0]);
+        let model = model.floats("minus one", &[1], &[-1.0]).floats("two", &[1], &[2.0]);
+        let model = nodes.iter().fold(model, |m, (op, x, y)| m.node(op, x, y, vec![]));
+        model.node("Add", &["b", "x"], "y", vec![]).load().network
+    };
+    for nodes in [
+        [("Log", &["x"][..], "a"), ("Mul", &["a", "zero"][..], "b")],
+        [("Sqrt", &["x"], "a"), ("Sub", &["a", "a"], "b")],
+        [("Pow", &["x", "minus one"], "a"), ("Mul", &["a", "zero"], "b")],
+        [("Reciprocal", &["x"], "a"), ("Mul", &["zero", "a"], "b")],
+        [("Div", &["two", "x"], "a"), ("Mul", &["a", "zero"], "b")],
+    ] {
+        let network = of(nodes);
+        assert!(matches!(below(2.0, &network, [0.5, 1.0]), Verdict::Certified(_)), "{nodes:?}");
+        let verdict = below(2.0, &network, [-1.0, 1.0]);
+        assert!(matches!(verdict, Verdict::Unknown(_)), "{nodes:?}: {verdict:?}");
+    }
+    // x / (1 + |x|) is one function, defined everywhere.
+    let softsign =
+        Model::new(13, &[1]).floats("one", &[1], &[1.0]).node("Abs", &["x"], "a", vec![]);
+    let softsign = softsign.node("Add", &["a", "one"], "b", vec![]);
+    let network = softsign.node("Div", &["x", "b"], "y", vec![]).load().network;
+    assert!(matches!(below(2.0, &network, [-1.0, 1.0]), Verdict::Certified(_)));
 }

@@ -268,3 +268,59 @@ fn a_graph_within_takes_no_name_from_outside() {
         assert!(error.contains("taken outside"), "{error}");
     }
 }
+
+/// Where onnxruntime and ONNX's own reference, or PyTorch, differ.
+#[test]
+fn what_programs_interpolate_differently_is_refused() {
+    let text = common::onnx_writer::text;
+    let cubic = |grid: &[f32; 2], padding: &str| {
+        let model = Model::new(20, &[1, 1, 4, 4]).floats("grid", &[1, 1, 1, 2], grid);
+        let attributes = vec![text("mode", "cubic"), text("padding_mode", padding)];
+        let model = model.node("GridSample", &["x", "grid"], "y", attributes);
+        load_network_bytes("m.onnx", &model.bytes()).map_err(|error| error.to_string())
+    };
+    assert!(cubic(&[0.5, 0.25], "border").is_ok());
+    assert!(cubic(&[0.9, 0.25], "zeros").is_ok());
+    let error = cubic(&[0.9, 0.25], "border").unwrap_err();
+    assert!(error.contains("beyond the border"), "{error}");
+    let crop = |to: i64| {
+        let model = Model::new(13, &[1, 1, 4]).floats("roi", &[6], &[0.0, 0.0, 0.2, 1.0, 1.0, 0.8]);
+        let model = model.floats("scales", &[3], &[1.0, 1.0, to as f32 / 4.0]);
+        let attributes = vec![
+            text("mode", "linear"),
+            text("coordinate_transformation_mode", "tf_crop_and_resize"),
+        ];
+        let model = model.node("Resize", &["x", "roi", "scales"], "y", attributes);
+        load_network_bytes("m.onnx", &model.bytes()).map_err(|error| error.to_string())
+    };
+    assert!(crop(2).is_ok(), "{:?}", crop(2).err());
+    let error = crop(1).unwrap_err();
+    assert!(error.contains("programs differ"), "{error}");
+}
+
+/// Whether a place is before or behind the middle of two elements may be a matter of a program's rounding.
+#[test]
+fn both_readers_leave_places_next_to_a_jump_alone() {
+    let text = common::onnx_writer::text;
+    let of = |scale: f32, nearest: &str| {
+        let model = Model::new(13, &[1, 1, 4]).floats("scales", &[3], &[1.0, 1.0, scale]);
+        let attributes = vec![
+            text("mode", "nearest"),
+            text("coordinate_transformation_mode", "asymmetric"),
+            text("nearest_mode", nearest),
+        ];
+        let model = model.floats("roi", &[0], &[]);
+        let bytes = model.node("Resize", &["x", "roi", "scales"], "y", attributes).bytes();
+        let search = load_network_bytes("m.onnx", &bytes).map(|_| ()).map_err(|e| e.to_string());
+        let checker = certus_check::onnx::read(&bytes).map(|_| ()).map_err(|e| e.to_string());
+        [search, checker]
+    };
+    let next = f32::from_bits(0.5f32.to_bits() + 1);
+    for reader in of(0.5, "floor").into_iter().chain(of(next, "round_prefer_ceil")) {
+        assert_eq!(reader, Ok(()));
+    }
+    for reader in of(next, "floor").into_iter().chain(of(1.0 / 0.75, "ceil")) {
+        let error = reader.unwrap_err();
+        assert!(error.contains("next to the middle"), "{error}");
+    }
+}

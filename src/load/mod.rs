@@ -6,6 +6,7 @@ mod file;
 mod network;
 mod network_error;
 mod nnet;
+mod nnet_error;
 mod onnx;
 mod vnnlib;
 
@@ -18,9 +19,9 @@ pub use network::{
     LayerInfo, LoadSettings, LoadedNetwork, load_network, load_network_as, load_network_bytes,
 };
 pub use network_error::{
-    EncodingProblem, ExternalProblem, ModelProblem, NetworkError, NnetProblem, NodeProblem, Place,
-    TensorProblem,
+    EncodingProblem, ExternalProblem, ModelProblem, NetworkError, NodeProblem, Place, TensorProblem,
 };
+pub use nnet_error::NnetProblem;
 pub use onnx::{WriteError, write_onnx};
 pub use vnnlib::{
     Problem, PropertyError, Statement, load_statement, parse_statement, write_vnnlib,

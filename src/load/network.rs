@@ -1,7 +1,8 @@
 //! What every network reader yields, and the choice of the reader by name or content.
 
 use super::budget::Budget;
-use super::network_error::{NetworkError, NnetProblem};
+use super::network_error::NetworkError;
+use super::nnet_error::NnetProblem;
 use super::{PropertyError, SourceFile, Statement, load_statement, nnet, onnx};
 use crate::net::{FinalOperator, Network};
 use crate::num::Rational;

@@ -204,11 +204,11 @@ impl NetworkBuilder {
         self.finish_numbered(output).map(|(net, _)| net)
     }
 
-    /// As [`Self::finish`]; says of each node whether it was kept.
+    /// Which nodes are needed for `output`, the input among them.
     ///
     /// # Errors
-    /// As [`Self::finish`].
-    pub fn finish_numbered(mut self, output: NodeId) -> Result<(Network, Vec<bool>), BuildError> {
+    /// Where `output` does not exist.
+    pub fn needed(&self, output: NodeId) -> Result<Vec<bool>, BuildError> {
         self.len(output)?;
         let mut needed = vec![false; self.nodes.len()];
         (needed[0], needed[output]) = (true, true);
@@ -217,6 +217,15 @@ impl NetworkBuilder {
                 self.nodes[id].op.operands().iter().for_each(|&operand| needed[operand] = true);
             }
         }
+        Ok(needed)
+    }
+
+    /// As [`Self::finish`]; says of each node whether it was kept.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    pub fn finish_numbered(mut self, output: NodeId) -> Result<(Network, Vec<bool>), BuildError> {
+        let needed = self.needed(output)?;
         let mut renumbered = vec![0; self.nodes.len()];
         let mut kept = Vec::new();
         for (id, mut node) in self.nodes.drain(..).enumerate().filter(|(id, _)| needed[*id]) {

@@ -76,10 +76,16 @@ impl Sampling<'_> {
             // Halves to the even one.
             x = if gap.is_zero() { (&x / whole(2)).round() * whole(2) } else { x.round() };
         }
+        let (first, last) = (whole(0), whole(size - 1));
+        if self.mode.contains("cubic") && self.padding == "border" && (x < first || x > last) {
+            return Err(NodeProblem::Arithmetic(
+                "a cubic curve through places beyond the border, which programs draw differently",
+            ));
+        }
         let [low, high] = self.ends(size);
         if x < low || x > high {
             match self.padding {
-                "border" => x = x.max(whole(0)).min(whole(size - 1)),
+                "border" => x = x.max(first).min(last),
                 "reflection" => x = self.reflected(&x, size),
                 _ => {}
             }

@@ -5,13 +5,13 @@ use super::choice::{Condition, JUMPS};
 use super::constant::{Constant, Element};
 use super::gate::Gates;
 use super::hinge::Hinges;
+pub use super::pending::Pending;
 use super::shape::{Problem, broadcast, count_entries};
 use crate::load::NodeProblem;
 use crate::load::budget::{Budget, Exceeded};
 use crate::net::{
     BuildError, FinalOperator, Function, LinearMap, Network, NetworkBuilder, NodeId, Sparse, Term,
 };
-use crate::num::two_sum;
 use std::rc::Rc;
 
 /// The value of a tensor of the file.
@@ -82,17 +82,6 @@ impl Variable {
     }
 }
 
-/// An affine map that is no node yet.
-#[derive(Debug, Clone)]
-pub struct Pending {
-    /// Summands W x.
-    pub terms: Vec<Term>,
-    /// The constant; `None` is zero.
-    pub bias: Option<Vec<f64>>,
-    /// As [`crate::net::Affine::roundings`].
-    pub roundings: usize,
-}
-
 #[derive(Debug)]
 enum State {
     Node(NodeId),
@@ -138,6 +127,8 @@ pub struct Lowering<'b> {
     pub hinges: Hinges,
     /// Tensors that are sums of functions of other ones.
     pub gates: Gates,
+    /// Nodes of functions that are not defined everywhere.
+    partial: Vec<NodeId>,
 }
 
 impl<'b> Lowering<'b> {
@@ -145,9 +136,18 @@ impl<'b> Lowering<'b> {
     pub fn new(len: usize, name: &str, element: Element, budget: &'b Budget) -> Problem<Self> {
         let builder = NetworkBuilder::new(len, name)?;
         let forms = vec![Form { state: State::Node(0), len, uses: 0 }];
-        let (origin, hinges, gates) = (Origin::default(), Hinges::default(), Gates::default());
-        let (overdrawn, blamed) = (None, None);
-        Ok(Self { builder, forms, budget, overdrawn, element, origin, blamed, hinges, gates })
+        Ok(Self {
+            builder,
+            forms,
+            budget,
+            overdrawn: None,
+            element,
+            origin: Origin::default(),
+            blamed: None,
+            hinges: Hinges::default(),
+            gates: Gates::default(),
+            partial: Vec::new(),
+        })
     }
 
     /// The input.
@@ -155,8 +155,22 @@ impl<'b> Lowering<'b> {
         Variable { shape, element: self.element, dropped: None, form: 0 }
     }
 
-    /// Ends the construction.
-    pub fn finish(self, output: NodeId) -> Result<Network, BuildError> {
+    /// Ends the construction. Of a function that is not defined everywhere whatever becomes of it stays, if as a summand with the factor 0:
+    /// log x · 0 is a number only where log x is one.
+    pub fn finish(mut self, output: NodeId) -> Result<Network, BuildError> {
+        let needed = self.builder.needed(output)?;
+        let len = self.builder.len(output)?;
+        self.partial.retain(|&id| !needed[id]);
+        if self.partial.is_empty() {
+            return self.builder.finish(output);
+        }
+        let mut terms = vec![Term { source: output, map: LinearMap::Identity(len) }];
+        for &source in &self.partial {
+            let rows = std::iter::repeat_n([], len);
+            let map = LinearMap::Sparse(Sparse::from_rows(self.builder.len(source)?, rows));
+            terms.push(Term { source, map });
+        }
+        let output = self.builder.affine(terms, vec![0.0; len], 0, "defined")?;
         self.builder.finish(output)
     }
 
@@ -295,8 +309,8 @@ impl<'b> Lowering<'b> {
             return Ok(x.clone());
         }
         let added = Pending { terms: Vec::new(), bias: Some(bias), roundings: 0 };
-        let pending = match self.take(x, |pending| is_exact_sum(pending, &added)) {
-            Some(pending) => merge(pending, added),
+        let pending = match self.take(x, |pending| pending.adds_exactly(&added)) {
+            Some(pending) => pending.plus(added),
             None => Pending { terms: vec![self.identity(x)?], ..added },
         };
         Ok(self.pending(pending, x.shape.clone()))
@@ -313,7 +327,7 @@ impl<'b> Lowering<'b> {
         }
         let x = self.summand(x, None)?;
         let y = self.summand(y, Some(&x))?;
-        let sum = merge(x, y);
+        let sum = x.plus(y);
         Ok(self.pending(sum, shape))
     }
 
@@ -324,12 +338,12 @@ impl<'b> Lowering<'b> {
         }
         let y = self.scaled(y, -1.0)?;
         let x = self.summand(x, None)?;
-        Ok(self.pending(merge(x, y), shape))
+        Ok(self.pending(x.plus(y), shape))
     }
 
     /// The tensor as a summand: its own map if nothing else needs it and it can be added to `other` exactly.
     fn summand(&mut self, x: &Variable, other: Option<&Pending>) -> Problem<Pending> {
-        match self.take(x, |pending| other.is_none_or(|other| is_exact_sum(pending, other))) {
+        match self.take(x, |pending| other.is_none_or(|other| pending.adds_exactly(other))) {
             Some(pending) => Ok(pending),
             None => Ok(Pending { terms: vec![self.identity(x)?], bias: None, roundings: 0 }),
         }
@@ -384,6 +398,9 @@ impl<'b> Lowering<'b> {
     pub fn elementwise(&mut self, function: Function, x: &[&Variable]) -> Problem<Variable> {
         let operands = x.iter().map(|x| self.node(x)).collect::<Problem<Vec<_>>>()?;
         let id = self.builder.elementwise(function, &operands, self.origin.name.clone())?;
+        if !function.is_total() {
+            self.partial.push(id);
+        }
         Ok(self.push(State::Node(id), self.len(x[0]), x[0].shape.clone()))
     }
 
@@ -426,27 +443,4 @@ impl<'b> Lowering<'b> {
             }
         }
     }
-}
-
-/// Whether the stored parameters of x + y are exact whenever those of x and y are. A sum of rounded biases is not: the
-/// charge for rounding is relative to the stored value, which cancellation makes too small.
-fn is_exact_sum(x: &Pending, y: &Pending) -> bool {
-    match (&x.bias, &y.bias) {
-        (Some(a), Some(b)) => {
-            x.roundings == 0
-                && y.roundings == 0
-                && a.iter().zip(b).all(|(&a, &b)| two_sum(a, b).1 == 0.0)
-        }
-        _ => true,
-    }
-}
-
-fn merge(mut x: Pending, y: Pending) -> Pending {
-    x.terms.extend(y.terms);
-    x.bias = match (x.bias, y.bias) {
-        (Some(a), Some(b)) => Some(a.iter().zip(b).map(|(a, b)| a + b).collect()),
-        (a, b) => a.or(b),
-    };
-    x.roundings = x.roundings.max(y.roundings);
-    x
 }

@@ -2,6 +2,7 @@
 //!
 //! Field numbers are those of `onnx.proto`.
 
+pub use super::port::ValueInfo;
 use super::wire::{Field, Fixed, Span, WireError};
 use crate::load::EncodingProblem;
 use crate::load::budget::Budget;
@@ -137,26 +138,13 @@ pub struct Tensor<'m> {
     pub is_other: bool,
 }
 
-/// ValueInfoProto.
-#[derive(Debug, Default, Clone)]
-pub struct ValueInfo<'m> {
-    /// Name.
-    pub name: &'m str,
-    /// Element type, if this is a tensor.
-    pub element: Option<i64>,
-    /// Whether this is a sequence, as of maps from class names to probabilities.
-    pub is_sequence: bool,
-    /// Shape, if this is a tensor that declares one; `None` for a symbolic dimension.
-    pub shape: Option<Vec<Option<i64>>>,
-}
-
 /// The messages that are read, with their fields that occur at most once.
-mod schema {
+pub(super) mod schema {
     use super::super::wire::Message;
 
     macro_rules! message {
         ($constant:ident, $name:literal, $($singular:literal)*) => {
-            pub(super) const $constant: Message = Message { name: $name, singular: &[$($singular),*] };
+            pub(in super::super) const $constant: Message = Message { name: $name, singular: &[$($singular),*] };
         };
     }
     message!(MODEL, "ModelProto", 1 2 3 4 5 6 7);
@@ -437,68 +425,4 @@ fn append<'m, const N: usize>(
         Fixed::One64(bytes) => into.to_mut().extend_from_slice(&bytes),
     }
     Ok(())
-}
-
-impl<'m> ValueInfo<'m> {
-    fn parse(span: Span<'m>) -> Result<Self, WireError> {
-        let mut info = Self::default();
-        for field in span.fields(&schema::VALUE_INFO)? {
-            let field = field?;
-            match field.number {
-                1 => info.name = field.text()?,
-                2 => {
-                    let mut kinds = 0;
-                    for field in field.span()?.fields(&schema::TYPE)? {
-                        let field = field?;
-                        kinds += usize::from(field.number != 6);
-                        if kinds > 1 {
-                            return Err(field.repeated());
-                        }
-                        match field.number {
-                            1 => info.parse_tensor_type(field.span()?)?,
-                            4 => info.is_sequence = true,
-                            _ => {}
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(info)
-    }
-
-    fn parse_tensor_type(&mut self, span: Span<'m>) -> Result<(), WireError> {
-        for field in span.fields(&schema::TENSOR_TYPE)? {
-            let field = field?;
-            match field.number {
-                1 => self.element = Some(field.int()?),
-                2 => {
-                    let shape = self.shape.insert(Vec::new());
-                    for field in field.span()?.fields(&schema::SHAPE)? {
-                        let field = field?;
-                        if field.number == 1 {
-                            shape.push(parse_dimension(field.span()?)?);
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-}
-
-fn parse_dimension(span: Span<'_>) -> Result<Option<i64>, WireError> {
-    let (mut value, mut kinds) = (None, 0);
-    for field in span.fields(&schema::DIMENSION)? {
-        let field = field?;
-        kinds += usize::from(field.number != 3);
-        if kinds > 1 {
-            return Err(field.repeated());
-        }
-        if field.number == 1 {
-            value = Some(field.int()?);
-        }
-    }
-    Ok(value)
 }

@@ -204,6 +204,14 @@ pub fn resize<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>>
         let found = coordinates.into_owned();
         return Err(refused("coordinate_transformation_mode", found, "sizes that are not rounded"));
     }
+    if coordinates == "tf_crop_and_resize" && all.iter().any(|a| a.output == 1 && a.input > 1) {
+        let found = coordinates.into_owned();
+        return Err(refused(
+            "coordinate_transformation_mode",
+            found,
+            "new axes of two elements or more (programs differ)",
+        ));
+    }
     let shape: Vec<usize> = all.iter().map(|axis| axis.output).collect();
     if all.iter().any(|axis| axis.output == 0) {
         return Err(unfit());

@@ -189,6 +189,13 @@ fn tap(
             return unsupported("a resize to fewer elements, which is read in more than one way");
         }
         let Fraction(n, d) = at;
+        // What is that close to a jump depends on how a program rounds.
+        let (edge, whole) = if round.starts_with(b"round") { (2 * n - d, 2 * d) } else { (n, d) };
+        let rest = edge.rem_euclid(whole);
+        let gap = rest.min(whole - rest).checked_mul(65536).ok_or(Problem::TooLarge)?;
+        if rest != 0 && gap < whole {
+            return unsupported("a place next to the middle between two elements");
+        }
         // Halves up or down.
         let nearest = match round {
             b"round_prefer_floor" => -Fraction(d - 2 * n, 2 * d).floor(),
