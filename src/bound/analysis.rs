@@ -6,6 +6,7 @@ use super::cone::Cone;
 use super::cost::Costs;
 use super::forward::Forward;
 use crate::net::{Boxes, LinearMap, Matrix, Network, NodeId, Op};
+use std::sync::Arc;
 
 /// How the bounds of pre-activations are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub struct Analysis<'a> {
     /// Bounds and relaxations of all nodes.
     pub layers: Layers,
     /// Rounding charges for the domains.
-    pub charges: std::sync::Arc<Charges>,
+    pub charges: Arc<Charges>,
 }
 
 impl<'a> Analysis<'a> {
@@ -73,16 +74,15 @@ impl<'a> Analysis<'a> {
         net: &'a Network,
         input: &Boxes,
         how: Intermediate,
-        charges: std::sync::Arc<Charges>,
+        charges: Arc<Charges>,
         known: Option<&[Option<Boxes>]>,
     ) -> Self {
-        let tighten_node = |layers: &Layers, id: NodeId, boxes: &mut Boxes| {
+        let tighten_node = |sweep: Sweep, id: NodeId, boxes: &mut Boxes| {
             if how == Intermediate::Crown && gains_by_sweep(net, id) {
-                tighten(Sweep { net, layers, charges: &charges }, id, boxes, |_, _| true);
+                tighten(sweep, id, boxes, |_, _| true);
             }
         };
-        let layers = layers(net, input, known, None, tighten_node);
-        Self { net, layers, charges }
+        Self::of_nodes(net, input, charges, known, None, tighten_node)
     }
 
     /// Analyses parts of a region whose charges are known: bounds that hold there (`known`, one column a part) are taken over. Where
@@ -98,23 +98,30 @@ impl<'a> Analysis<'a> {
         input: &Boxes,
         known: &[Option<Boxes>],
         changed: &[Option<(NodeId, usize)>],
-        charges: std::sync::Arc<Charges>,
+        charges: Arc<Charges>,
     ) -> Self {
         let mut layers = Layers::default();
+        let mut own = (!charges.are_finite()).then(Charges::new);
         let mut cone = Cone::new(net, changed);
         // The input is bounded whatever the end is: it may be the output.
         for (id, known) in known.iter().enumerate().take(end.max(1)) {
-            let own = || net.enclose_node(id, input, &layers.boxes);
-            let mut boxes = known.clone().unwrap_or_else(own);
+            let enclosed = || net.enclose_node(id, input, &layers.boxes);
+            let mut boxes = known.clone().unwrap_or_else(enclosed);
+            own.iter_mut().for_each(|own| own.push(net, &boxes));
             if let Some(inside) = cone.next()
                 && gains_by_sweep(net, id)
             {
-                let sweep = Sweep { net, layers: &layers, charges: &charges };
+                let charges = own.as_ref().unwrap_or(&charges);
+                let sweep = Sweep { net, layers: &layers, charges };
                 tighten(sweep, id, &mut boxes, |i, d| inside[(i, d)] > 0.0);
             }
             layers.push(boxes);
         }
-        Self { net, layers, charges }
+        // A sweep from `end` is charged for its elements, too.
+        if let Some(own) = own.as_mut().filter(|_| end > 0) {
+            own.push(net, &net.enclose_node(end, input, &layers.boxes));
+        }
+        Self { net, layers, charges: own.map_or(charges, Arc::new) }
     }
 
     /// As [`Self::of_domains`], by forward linear bounds, and by sweeps where these cost little beside them: at each node only
@@ -126,23 +133,63 @@ impl<'a> Analysis<'a> {
     pub fn forward(
         net: &'a Network,
         input: &Boxes,
-        charges: std::sync::Arc<Charges>,
+        charges: Arc<Charges>,
         known: Option<&[Option<Boxes>]>,
         costs: &Costs,
         budget: usize,
     ) -> Self {
-        let tighten_node = |layers: &Layers, id: NodeId, boxes: &mut Boxes| {
+        let tighten_node = |sweep: Sweep, id: NodeId, boxes: &mut Boxes| {
             if !gains_by_sweep(net, id) {
                 return;
             }
             let open = boxes.lower.iter().zip(boxes.upper.iter());
             let open = open.filter(|(l, u)| **l < 0.0 && **u > 0.0).count();
             if 2 * open * costs.sweep(id) <= budget.saturating_mul(input.domains()) {
-                tighten(Sweep { net, layers, charges: &charges }, id, boxes, |_, _| true);
+                tighten(sweep, id, boxes, |_, _| true);
             }
         };
-        let layers = layers(net, input, known, Some(Forward::new(net, input)), tighten_node);
-        Self { net, layers, charges }
+        let forward = Some(Forward::new(net, input));
+        Self::of_nodes(net, input, charges, known, forward, tighten_node)
+    }
+
+    /// Bounds of all nodes: intervals, what is known, forward bounds if wanted, and then what `tighten` makes of them. Where nothing is charged
+    /// for all of a region, because a node is unbounded there, these domains are charged for by themselves.
+    fn of_nodes(
+        net: &'a Network,
+        input: &Boxes,
+        charges: Arc<Charges>,
+        known: Option<&[Option<Boxes>]>,
+        mut forward: Option<Forward>,
+        tighten: impl Fn(Sweep, NodeId, &mut Boxes),
+    ) -> Self {
+        let mut layers = Layers::default();
+        let mut own = (!charges.are_finite()).then(Charges::new);
+        for id in 0..net.nodes().len() {
+            let mut boxes = match known.and_then(|known| known[id].as_ref()) {
+                Some(known) if is_folded(net, id) => known.clone(),
+                known => {
+                    let mut boxes = net.enclose_node(id, input, &layers.boxes);
+                    known.into_iter().for_each(|known| boxes.intersect(known));
+                    boxes
+                }
+            };
+            let affine = net.node(id).op.affine().is_some();
+            if let Some(linear) =
+                forward.as_mut().filter(|_| affine).and_then(|f| f.push(id, &layers))
+            {
+                boxes.intersect(&linear);
+            }
+            own.iter_mut().for_each(|own| own.push(net, &boxes));
+            let charges = own.as_ref().unwrap_or(&charges);
+            tighten(Sweep { net, layers: &layers, charges }, id, &mut boxes);
+            own.iter_mut().for_each(|own| own.tighten(&boxes));
+            layers.push(boxes);
+            // The lines of a nonlinear node are drawn once it has its place.
+            if let Some(forward) = forward.as_mut().filter(|_| !affine && id > 0) {
+                forward.push(id, &layers);
+            }
+        }
+        Self { net, layers, charges: own.map_or(charges, Arc::new) }
     }
 
     /// The same bounds of one region but for one node's, and what intervals follow from these.
@@ -190,39 +237,6 @@ impl<'a> Analysis<'a> {
     pub fn output(&self) -> &Boxes {
         &self.layers.boxes[self.net.output()]
     }
-}
-
-/// The boxes of all nodes: intervals, what is known, forward bounds if wanted, and then what `tighten` makes of them.
-fn layers(
-    net: &Network,
-    input: &Boxes,
-    known: Option<&[Option<Boxes>]>,
-    mut forward: Option<Forward>,
-    tighten: impl Fn(&Layers, NodeId, &mut Boxes),
-) -> Layers {
-    let mut layers = Layers::default();
-    for id in 0..net.nodes().len() {
-        let mut boxes = match known.and_then(|known| known[id].as_ref()) {
-            Some(known) if is_folded(net, id) => known.clone(),
-            known => {
-                let mut boxes = net.enclose_node(id, input, &layers.boxes);
-                known.into_iter().for_each(|known| boxes.intersect(known));
-                boxes
-            }
-        };
-        let affine = net.node(id).op.affine().is_some();
-        if let Some(linear) = forward.as_mut().filter(|_| affine).and_then(|f| f.push(id, &layers))
-        {
-            boxes.intersect(&linear);
-        }
-        tighten(&layers, id, &mut boxes);
-        layers.push(boxes);
-        // The lines of a nonlinear node are drawn once it has its place.
-        if let Some(forward) = forward.as_mut().filter(|_| !affine && id > 0) {
-            forward.push(id, &layers);
-        }
-    }
-    layers
 }
 
 /// Replaces the bounds of a node by those of backward sweeps where these are better. Of a node that only ReLUs read, only

@@ -1,6 +1,6 @@
 //! What rounding can cost: per node, the vectors that turn coefficients into an error bound; and the running totals of a sweep.
 
-use crate::net::{Affine, Boxes, Matrix, Network, Term};
+use crate::net::{Affine, Boxes, Matrix, Network, Term, columns};
 use crate::num::{TINY, ample, gamma};
 use std::sync::OnceLock;
 
@@ -38,20 +38,14 @@ impl Charges {
         }
     }
 
-    /// Adds the next node in order, whose values lie in column 0 of `boxes`.
+    /// Adds the next node in order, whose values lie in one of the columns of `boxes`.
     ///
     /// # Panics
     /// Where nodes are not given in order.
     pub fn push(&mut self, net: &Network, boxes: &Boxes) {
         let id = self.magnitudes.len();
         let node = net.node(id);
-        let magnitudes: Vec<f64> = boxes
-            .lower
-            .column(0)
-            .iter()
-            .zip(boxes.upper.column(0).iter())
-            .map(|(l, u)| l.abs().max(u.abs()))
-            .collect();
+        let magnitudes = largest(boxes);
         assert_eq!(magnitudes.len(), node.len, "the boxes of node {id}");
         let mut reach = magnitudes.iter().sum::<f64>();
         for operand in node.op.operands() {
@@ -67,12 +61,14 @@ impl Charges {
     /// Replaces the magnitudes of the node added last by those of tighter boxes.
     pub fn tighten(&mut self, boxes: &Boxes) {
         if let Some(magnitudes) = self.magnitudes.last_mut() {
-            let ends = boxes.lower.iter().zip(boxes.upper.iter());
-            magnitudes
-                .iter_mut()
-                .zip(ends)
-                .for_each(|(m, (l, u))| *m = m.min(l.abs().max(u.abs())));
+            magnitudes.iter_mut().zip(largest(boxes)).for_each(|(m, new)| *m = m.min(new));
         }
+    }
+
+    /// Whether they say anything: a node that is unbounded on the region leaves no charge.
+    #[must_use]
+    pub fn are_finite(&self) -> bool {
+        self.underflow.iter().all(|reach| reach.is_finite())
     }
 
     /// What underflow in eliminating the node can cost a functional, whatever its coefficients.
@@ -125,6 +121,17 @@ impl Charges {
             charge.iter().enumerate().map(|(i, sum)| sum + slack(i) + LEAST).collect()
         })
     }
+}
+
+/// The largest |z| of each element in any of the boxes.
+fn largest(boxes: &Boxes) -> Vec<f64> {
+    let mut largest = vec![0.0f64; boxes.lower.nrows()];
+    for (l, u) in columns(&boxes.lower).zip(columns(&boxes.upper)) {
+        for ((m, l), u) in largest.iter_mut().zip(l).zip(u) {
+            *m = m.max(l.abs()).max(u.abs());
+        }
+    }
+    largest
 }
 
 /// What rounding has cost each functional of a sweep so far.
@@ -183,5 +190,25 @@ mod tests {
         assert!(exact(ledger.total(1)) >= sum && ledger.total(1) < 2.1);
         // Costs that underflowed.
         assert!(ledger.total(0) >= 1000.0 * f64::from_bits(1));
+    }
+
+    /// Of several domains those numbers are charged for that are the largest in any of them; of unbounded ones nothing is.
+    #[test]
+    fn all_domains_are_charged_for() {
+        let mut b = crate::net::NetworkBuilder::new(1, "x").unwrap();
+        let y = b.relu(0, "y").unwrap();
+        let net = b.finish(y).unwrap();
+        let boxes = |l: &[f64], u: &[f64]| Boxes {
+            lower: Matrix::from_row_slice(1, l.len(), l),
+            upper: Matrix::from_row_slice(1, u.len(), u),
+        };
+        let mut charges = Charges::new();
+        charges.push(&net, &boxes(&[-1.0, -5.0, 2.0], &[1.0, 1.0, 3.0]));
+        assert_eq!(charges.magnitudes(0), [5.0]);
+        charges.tighten(&boxes(&[-1.0, -4.0, 2.0], &[1.0, 1.0, 3.0]));
+        assert_eq!(charges.magnitudes(0), [4.0]);
+        assert!(charges.are_finite());
+        charges.push(&net, &boxes(&[0.0, 0.0, 2.0], &[1.0, f64::INFINITY, 3.0]));
+        assert!(!charges.are_finite());
     }
 }

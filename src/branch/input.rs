@@ -246,11 +246,17 @@ impl Search<'_> {
         let inherited = Some(Inherited::of(&bounded.analysis, *column));
         // The score is of the box before clipping: it shrinks with the width that clipping left.
         let total: f64 = promise.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+        // Inputs that move what is unbounded come first.
+        let unbounded = promise.iter().any(|promise| !promise.is_finite());
+        let promised = |i: usize| match unbounded {
+            true => f64::from(u8::from(!promise[i].is_finite())),
+            false => promise[i] / total,
+        };
         let region = &self.property.claims[domain.claim as usize].region;
         let score = |i: usize| {
             let left = (upper[i] - lower[i]) / (domain.upper[i] - domain.lower[i]);
             let share = (upper[i] - lower[i]) / (region.upper()[i] - region.lower()[i]);
-            promise[i] / total * left + WIDTH_SHARE * share
+            promised(i) * left + WIDTH_SHARE * share
         };
         let at = |i: usize| 0.5 * lower[i] + 0.5 * upper[i];
         let splittable = |&i: &usize| lower[i] < at(i) && at(i) < upper[i];

@@ -278,7 +278,8 @@ impl<'a> Bounder<'a> {
     fn raise(&self, bounded: &mut Bounded) {
         let mut owners = Vec::new();
         let (mut columns, mut matrix, mut targets) = (Vec::new(), Vec::new(), Vec::new());
-        let magnitudes = self.charges.magnitudes(self.net.output());
+        let magnitudes = bounded.analysis.charges.clone();
+        let magnitudes = magnitudes.magnitudes(self.net.output());
         for (u, Undecided { domain, column, open, .. }) in bounded.undecided.iter().enumerate() {
             let functionals = &self.functionals[domain.claim as usize];
             for (r, reach) in open.iter().enumerate() {
