@@ -4,7 +4,7 @@
     compute. Every default choice of slopes comes from a function [guess], of which nothing is assumed. *)
 From Coq Require Import ZArith List Bool.
 Import ListNotations.
-From Certus Require Import Numbers Statement Rules.
+From Certus Require Import Numbers Statement Blocks Rules Intervals.
 Open Scope Z_scope.
 
 (** ** The lines of a proof *)
@@ -196,7 +196,7 @@ Definition relaxation (s : state) (h : hints) (t : nat) : facets :=
     let k := vget O (numbers ctx) t in
     let hinted := match find (fun kl => Nat.eqb (fst kl) k) (slopes h) with Some (_, l) => l | None => [] end in
     make_facets (with_hints 0 (guess t (ends s)) hinted) (vlist (known (ends s) z))
-  | _ => Facets 0 []
+  | _ => no_facets
   end.
 
 Definition relaxations (s : state) (h : hints) (top : nat) : vec facets := Vec (List.map (relaxation s h) (seq 0 (S top))).
@@ -228,8 +228,15 @@ Fixpoint resolve_all (l : list var) : option (list (list term)) :=
   | v :: l => match resolve v, resolve_all l with Some p, Some r => Some (p :: r) | _, _ => None end
   end.
 
-(** The bounds of the functionals, one after the other. *)
-Definition bounds (fs : vec facets) (box : list itv) (l : list functional) : list (option dy) := List.map (sweep c fs box) l.
+(** How many functionals of a tensor's elements are swept together: those of elements that read little have little in common. *)
+Definition lanes_at (t : nat) : nat :=
+  match def c t with
+  | Some (Affine _ _ ((s, m) :: _)) => if Nat.ltb (2 * length (hd [] (rows m))) (size c s) then 12 else 24
+  | _ => 24
+  end.
+
+Definition bound_on (box : list itv) (r : option linear) : option dy :=
+  match r with Some r => least_on box r | None => None end.
 
 Definition found (sd : side) (b : option dy) : itv :=
   match sd, b with
@@ -250,7 +257,8 @@ Definition tighten_side (s : state) (vs : list var) (sd : side) (h : hints) : op
     let top := fold_left Nat.max (List.map last_of vs ++ List.map (fun '(_, v, _) => last_of v) (lifts h)) O in
     let sign := match sd with Lower => one | Upper => dopp one end in
     let fs := List.map (fun p => plus (scale_terms sign p) dy0 lift) ps in
-    Some (meet_found sd vs (bounds (relaxations s h top) (vlist (known (ends s) 0)) fs) s)
+    let swept := sweeps (S (length fs)) (lanes_at top) c (relaxations s h top) fs in
+    Some (meet_found sd vs (List.map (bound_on (vlist (known (ends s) 0))) swept) s)
   | _, _ => None
   end.
 
@@ -401,22 +409,53 @@ Fixpoint succeeds (k : case) (l : list (list (nat * dy))) (bs : list (option dy)
   | _, _ => false
   end.
 
-Definition refutes (s : state) (fs : vec facets) (lift : functional) (h : hints) (task : nat * option slab) : bool :=
-  let '(n, sl) := task in
-  let k := case_of n in
-  match functionals_of k lift (ways h k) with
-  | Some l =>
-    let b := region s n sl in
-    existsb is_empty b || succeeds k (ways h k) (bounds fs b l)
-  | None => false
+(** The functionals of all ways of some cases. *)
+Fixpoint all_functionals (lift : functional) (h : hints) (ks : list nat) : option (list (list functional)) :=
+  match ks with
+  | [] => Some []
+  | k :: ks =>
+    match functionals_of (case_of k) lift (ways h (case_of k)), all_functionals lift h ks with
+    | Some f, Some r => Some (f :: r)
+    | _, _ => None
+    end
   end.
 
-Definition prove (s : state) (h : hints) (tasks : list (nat * option slab)) : bool :=
-  void s ||
-  match lifted s (lifts h) with
-  | Some lift => forallb (refutes s (relaxations s h (vlength (defs c))) lift h) tasks
-  | None => false
+(** A list in groups as large as those of another. *)
+Fixpoint regroup {A B} (groups : list (list A)) (l : list B) : list (list B) :=
+  match groups with
+  | [] => []
+  | g :: groups => firstn (length g) l :: regroup groups (skipn (length g) l)
   end.
+
+Fixpoint all2 {A B} (f : A -> B -> bool) (l : list A) (m : list B) : bool :=
+  match l, m with
+  | [], [] => true
+  | a :: l, b :: m => f a b && all2 f l m
+  | _, _ => false
+  end.
+
+Definition no_input (s : state) (k : nat) (sl : option slab) : bool := existsb is_empty (region s k sl).
+
+(** Whether what was swept refutes a case, in all of these slabs of it. *)
+Definition refuted_by (s : state) (h : hints) (sls : list (option slab)) (k : nat) (swept : list (option linear)) : bool :=
+  forallb (fun sl => no_input s k sl ||
+    succeeds (case_of k) (ways h (case_of k)) (List.map (bound_on (region s k sl)) swept)) sls.
+
+(** Refutes these cases in these slabs; without a slab, everywhere. *)
+Definition prove (s : state) (h : hints) (ks : list nat) (sls : list (option slab)) : bool :=
+  void s ||
+  (let ks := filter (fun k => negb (forallb (no_input s k) sls)) ks in
+   match lifted s (lifts h) with
+   | Some lift =>
+     match all_functionals lift h ks with
+     | Some groups =>
+       let fs := concat groups in
+       let swept := sweeps (S (length fs)) 24 c (relaxations s h (vlength (defs c))) fs in
+       all2 (refuted_by s h sls) ks (regroup groups swept)
+     | None => false
+     end
+   | None => false
+   end).
 
 Definition all_tensors : nat := vlength (defs c).
 
@@ -429,8 +468,7 @@ Definition refute (s : state) (l : option set) (h : hints) : option state :=
   let chosen n := match l with Some l => in_set l n | None => true end in
   if hints_exist h && match l with Some l => cases_exist l | None => true end then
     let s := prepare s h all_tensors in
-    let tasks := filter chosen (opens s) in
-    if prove s h (List.map (fun n => (n, None)) tasks)
+    if prove s h (filter chosen (opens s)) [None]
     then Some (with_opens s (filter (fun n => negb (chosen n)) (opens s))) else None
   else None.
 
@@ -443,7 +481,7 @@ Definition cut (s : state) (sl : slab) : state :=
 Definition clip (s : state) (slabs : list slab) (h : hints) : option state :=
   if hints_exist h && forallb (fun '(_, i, _) => is_some (resolve (XVar i))) slabs then
     let s := prepare s h all_tensors in
-    if prove s h (flat_map (fun sl => List.map (fun n => (n, Some sl)) (opens s)) slabs)
+    if prove s h (opens s) (List.map Some slabs)
     then Some (fold_left cut slabs s) else None
   else None.
 
@@ -526,8 +564,11 @@ Fixpoint node_sizes (known : list nat) (ns : list node) : list nat :=
   | Relu s :: ns => node_sizes (known ++ [nth s known O]) ns
   end.
 
+Definition node_norms (n : node) : list Z :=
+  match n with Affine _ _ terms => List.map (fun sm => map_norm (snd sm)) terms | Relu _ => [] end.
+
 Definition circuit_of (net : network) : circuit :=
-  Circuit (Vec (None :: List.map Some (nodes net))) (Vec (node_sizes [inputs net] (nodes net))).
+  Circuit (Vec (None :: List.map Some (nodes net))) (Vec (node_sizes [inputs net] (nodes net))) (Vec ([] :: List.map node_norms (nodes net))).
 
 (** Nodes read earlier tensors only, and their maps fit. *)
 Definition node_fits (c : circuit) (t : nat) (n : node) : bool :=

@@ -3,7 +3,7 @@
     Integers become those of zarith, natural numbers machine integers (they count elements and lines, which memory holds), vectors persistent
     arrays. What stands here, in ocaml/integers.ml and ocaml/vector.ml is trusted. *)
 From Coq Require Import ZArith List Bool Extraction.
-From Certus Require Import Numbers Statement Rules Checker.
+From Certus Require Import Numbers Lanes Statement Blocks Rules Intervals Checker.
 
 Extraction Language OCaml.
 Extraction Blacklist List String Z.
@@ -44,6 +44,8 @@ Extract Inlined Constant Z.leb => "Integers.leb".
 Extract Inlined Constant Z.ltb => "Integers.ltb".
 Extract Inlined Constant Z.shiftl => "Integers.shiftl".
 Extract Inlined Constant Z.shiftr => "Integers.shiftr".
+Extract Inlined Constant Z.of_nat => "Integers.of_nat".
+Extract Inlined Constant bits => "Integers.bits".
 Extract Inlined Constant Z.log2 => "Integers.log2".
 Extract Inlined Constant Z.compare => "(fun a b -> let s = Integers.compare a b in if s = 0 then Eq else if s < 0 then Lt else Gt)".
 

@@ -151,6 +151,31 @@ Proof.
   destruct (dleb_spec l u); simpl; auto. lra.
 Qed.
 
+(** ** Numbers in common units *)
+
+(** The least exponent of numbers that are not 0. *)
+Definition low_exponent (d : option dy) (e : option Z) : option Z :=
+  match d with
+  | Some d => if (man d =? 0)%Z then e else match e with Some e => Some (Z.min e (ex d)) | None => Some (ex d) end
+  | None => e
+  end.
+Definition common_exponent (ends : list itv) : Z :=
+  match fold_left (fun e '(l, u) => low_exponent l (low_exponent u e)) ends None with Some e => e | None => 0%Z end.
+
+(** The mantissa at an exponent; nothing where the number is no multiple of the unit. *)
+Definition in_units (e : Z) (d : option dy) : option Z :=
+  match d with
+  | Some d => if (man d =? 0)%Z then Some 0%Z else if (e <=? ex d)%Z then Some (at_exponent e d) else None
+  | None => None
+  end.
+
+Lemma in_units_val e d m : in_units e (Some d) = Some m -> (p2 e * IZR m = val d)%R.
+Proof.
+  simpl. destruct (Z.eqb_spec (man d) 0) as [Z|_].
+  - intros [= <-]. unfold val. rewrite Z. lra.
+  - destruct (Z.leb_spec e (ex d)); [|discriminate]. intros [= <-]. rewrite Rmult_comm. apply at_exponent_val; auto.
+Qed.
+
 (** ** Vectors
 
     Lists with access by position. Extraction makes them persistent arrays: see Extract.v. *)

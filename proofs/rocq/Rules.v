@@ -1,19 +1,18 @@
 (** * The one rule: lower bounds of linear functionals
 
-    Shown here, for values x of all tensors that satisfy the network's equations ([solves]) and lie in given intervals
-    ([within]): interval arithmetic holds them ([image_ok]), a ReLU's relaxation is one ([facets_ok]), and a sweep is a lower
-    bound of its functional ([sweep_ok]). *)
+    Shown here, for values x of all tensors that satisfy the network's equations ([solves]): a ReLU's relaxation holds on the interval of
+    its argument ([make_facets_ok]), and a sweep finds linear functions of the input below its functionals ([sweeps_ok]). *)
 From Coq Require Import ZArith Reals List Lia Lra Bool.
 Import ListNotations.
-From Certus Require Import Numbers Statement.
+From Certus Require Import Numbers Lanes Statement Blocks.
 Open Scope R_scope.
 
 (** Values of all elements of all tensors. *)
 Definition values : Type := nat -> nat -> R.
 
-(** ** The network, made ready: what tensor t is (nothing for the input), and its size *)
+(** ** The network, made ready: what tensor t is (nothing for the input), its size, and the norms of its maps *)
 
-Record circuit := Circuit { defs : vec (option node); sizes : vec nat }.
+Record circuit := Circuit { defs : vec (option node); sizes : vec nat; norms : vec (list Z) }.
 
 Definition def (c : circuit) (t : nat) : option node := vget None (defs c) t.
 Definition size (c : circuit) (t : nat) : nat := vget O (sizes c) t.
@@ -26,302 +25,137 @@ Definition solves (c : circuit) (x : values) : Prop := forall t,
   | None => True
   end.
 
-(** Every column that a row reads is there. *)
-Definition row_fits (n : nat) (r : row) : bool := forallb (fun jw => Nat.ltb (fst jw) n) r.
+(** Every column that a row reads is there, and the norms are those of the maps. *)
 Definition map_fits (c : circuit) (sm : nat * map) : bool := forallb (row_fits (size c (fst sm))) (rows (snd sm)).
-Definition fits (c : circuit) : Prop := forall t u bias terms,
-  def c t = Some (Affine u bias terms) -> forallb (map_fits c) terms = true.
+Definition fits (c : circuit) : Prop := forall t u bias terms, def c t = Some (Affine u bias terms) ->
+  forallb (map_fits c) terms = true /\ vget [] (norms c) t = List.map (fun sm => map_norm (snd sm)) terms.
 
-(** ** Linear functionals of one tensor: integers in units of 2^scale *)
+(** ** Relaxations of ReLUs *)
 
-Record block := Block { scale : Z; coefs : vec Z }.
+(** a·z ≤ relu(z) ≤ s·z + t, with slopes in units of 2^-digits and t in units of 2^tunit; no t where there is no bound *)
+Record facet := Facet { lower : Z; upper : Z; intercept : option Z }.
 
-Fixpoint dot (l : list Z) (x : nat -> R) : R :=
-  match l with
-  | [] => 0
-  | c :: l => IZR c * x O + dot l (fun i => x (S i))
-  end.
-
-Definition block_value (b : block) (x : nat -> R) : R := p2 (scale b) * dot (vlist (coefs b)) x.
-
-Lemma dot_ext l x y : (forall i, x i = y i) -> dot l x = dot l y.
-Proof. revert x y; induction l; intros x y H; simpl; auto. rewrite H, (IHl _ (fun i => y (S i))); auto. Qed.
-
-Lemma dot_repeat n x : dot (repeat 0%Z n) x = 0.
-Proof. revert x; induction n; intros; simpl; auto. rewrite IHn; lra. Qed.
-
-Lemma dot_plus l x y : dot l (fun i => x i + y i) = dot l x + dot l y.
-Proof. revert x y; induction l; intros; simpl; [lra|]. rewrite (IHl (fun i => x (S i)) (fun i => y (S i))). lra. Qed.
-
-Lemma dot_scal l k x : dot l (fun i => k * x i) = k * dot l x.
-Proof. revert x; induction l; intros; simpl; [lra|]. rewrite (IHl (fun i => x (S i))). lra. Qed.
-
-Lemma dot_replace l i c x : (i < length l)%nat -> dot (replace l i c) x = dot l x + IZR (c - nth i l 0%Z) * x i.
-Proof.
-  revert i x. induction l as [|b l IH]; intros i x H; simpl in *; [lia|].
-  destruct i; simpl.
-  - rewrite minus_IZR. lra.
-  - rewrite IH by lia. lra.
-Qed.
-
-(** *** Adding *)
-
-Fixpoint zip_add (a b : list Z) : list Z :=
-  match a, b with
-  | [], b => b
-  | a, [] => a
-  | x :: a, y :: b => (x + y)%Z :: zip_add a b
-  end.
-
-Lemma dot_zip_add a b x : dot (zip_add a b) x = dot a x + dot b x.
-Proof.
-  revert b x. induction a as [|c a IH]; intros [|d b] x; simpl; try lra.
-  rewrite IH, plus_IZR. lra.
-Qed.
-
-(** The same functional in smaller units. *)
-Definition rescale (e : Z) (b : block) : block :=
-  if (scale b =? e)%Z then b else
-  Block e (Vec (List.map (fun c => Z.shiftl c (scale b - e)) (vlist (coefs b)))).
-
-Lemma dot_shift l k x : (0 <= k)%Z -> dot (List.map (fun c => Z.shiftl c k) l) x = p2 k * dot l x.
-Proof.
-  intros H. revert x; induction l; intros; simpl; [lra|].
-  rewrite IHl, shiftl_p2 by auto. lra.
-Qed.
-
-Lemma rescale_value e b x : (e <= scale b)%Z -> block_value (rescale e b) x = block_value b x.
-Proof.
-  intros H. unfold rescale. destruct (Z.eqb_spec (scale b) e); auto.
-  unfold block_value; simpl. rewrite dot_shift by lia.
-  rewrite <- Rmult_assoc, <- p2_add. do 2 f_equal. lia.
-Qed.
-
-Definition block_add (a b : block) : block :=
-  let e := Z.min (scale a) (scale b) in
-  Block e (Vec (zip_add (vlist (coefs (rescale e a))) (vlist (coefs (rescale e b))))).
-
-Lemma rescale_scale e b : scale (rescale e b) = e.
-Proof. unfold rescale. destruct (Z.eqb_spec (scale b) e); auto. Qed.
-
-Lemma block_add_value a b x : block_value (block_add a b) x = block_value a x + block_value b x.
-Proof.
-  set (e := Z.min (scale a) (scale b)).
-  rewrite <- (rescale_value e a), <- (rescale_value e b) by lia.
-  unfold block_add, block_value; simpl. rewrite dot_zip_add, !rescale_scale. fold e. lra.
-Qed.
-
-(** Adds d·x_i, where the block has an element i. *)
-Definition add_element (d : dy) (i : nat) (b : block) : block :=
-  let b := rescale (Z.min (ex d) (scale b)) b in
-  Block (scale b) (vset (coefs b) i (vget 0%Z (coefs b) i + at_exponent (scale b) d)%Z).
-
-Lemma add_element_value d i b x : (i < vlength (coefs b))%nat ->
-  block_value (add_element d i b) x = block_value b x + val d * x i.
-Proof.
-  intros H. unfold add_element. set (e := Z.min (ex d) (scale b)).
-  rewrite <- (rescale_value e b) by lia.
-  assert (L : (i < vlength (coefs (rescale e b)))%nat).
-  { unfold rescale, vlength in *. destruct (scale b =? e)%Z; auto. simpl. rewrite map_length. exact H. }
-  pose proof (rescale_scale e b) as S. set (b' := rescale e b) in *.
-  unfold block_value, vset; simpl. rewrite dot_replace by exact L.
-  unfold vget. rewrite <- (at_exponent_val (scale b') d) by lia.
-  replace (_ + at_exponent (scale b') d - _)%Z with (at_exponent (scale b') d) by lia. lra.
-Qed.
-
-(** *** Through an affine map *)
-
-Fixpoint scatter_row (c : Z) (r : row) (into : vec Z) : vec Z :=
-  match r with
-  | [] => into
-  | (j, w) :: r => scatter_row c r (vset into j (vget 0%Z into j + c * w)%Z)
-  end.
-
-Fixpoint scatter (cs : list Z) (rs : list row) (into : vec Z) : vec Z :=
-  match cs, rs with
-  | c :: cs, r :: rs => scatter cs rs (if (c =? 0)%Z then into else scatter_row c r into)
-  | _, _ => into
-  end.
-
-Definition through (n : nat) (m : map) (b : block) : block :=
-  Block (scale b + unit m) (scatter (vlist (coefs b)) (rows m) (vmake n 0%Z)).
-
-Lemma vset_length {A} (v : vec A) i a : vlength (vset v i a) = vlength v.
-Proof. apply replace_length. Qed.
-
-Lemma scatter_row_length c r into : vlength (scatter_row c r into) = vlength into.
-Proof. revert into; induction r as [|[j w] r IH]; intros; simpl; auto. rewrite IH. apply vset_length. Qed.
-
-Lemma scatter_row_value c r into x : row_fits (vlength into) r = true ->
-  dot (vlist (scatter_row c r into)) x = dot (vlist into) x + IZR c * row_value r x.
-Proof.
-  revert into. induction r as [|[j w] r IH]; intros into H; simpl in *; [lra|].
-  apply andb_prop in H as [Hj Hr]. apply Nat.ltb_lt in Hj.
-  rewrite IH by (rewrite vset_length; exact Hr).
-  unfold vset at 1; simpl. rewrite dot_replace by exact Hj.
-  unfold vget. replace (_ + c * w - _)%Z with (c * w)%Z by lia. rewrite mult_IZR. lra.
-Qed.
-
-Lemma scatter_value cs rs into x : forallb (row_fits (vlength into)) rs = true ->
-  dot (vlist (scatter cs rs into)) x = dot (vlist into) x + dot cs (fun i => row_value (nth i rs []) x).
-Proof.
-  revert rs into. induction cs as [|c cs IH]; intros rs into H; simpl; [lra|].
-  destruct rs as [|r rs]; simpl in *.
-  - rewrite (dot_ext cs _ (fun i => 0 * 0)), dot_scal by (intros [|i]; simpl; lra). lra.
-  - apply andb_prop in H as [Hr Hrs].
-    destruct (Z.eqb_spec c 0) as [->|_].
-    + rewrite IH by exact Hrs. lra.
-    + rewrite IH by (rewrite scatter_row_length; exact Hrs).
-      rewrite scatter_row_value by exact Hr. lra.
-Qed.
-
-Lemma through_value n m b x : forallb (row_fits n) (rows m) = true ->
-  block_value (through n m b) x = block_value b (fun i => p2 (unit m) * row_value (nth i (rows m) []) x).
-Proof.
-  intros H. unfold through, block_value; simpl.
-  rewrite scatter_value by (unfold vlength, vmake; simpl; rewrite repeat_length; exact H).
-  unfold vmake; simpl. rewrite dot_repeat, dot_scal, p2_add. lra.
-Qed.
-
-Fixpoint dot_bias (l : list Z) (b : list Z) (sum : Z) : Z :=
-  match l, b with
-  | c :: l, d :: b => dot_bias l b (if (c =? 0)%Z then sum else (sum + c * d)%Z)
-  | _, _ => sum
-  end.
-
-Lemma dot_bias_value l b sum : IZR (dot_bias l b sum) = IZR sum + dot l (fun i => IZR (nth i b 0%Z)).
-Proof.
-  revert b sum. induction l as [|c l IH]; intros b sum; simpl; [lra|].
-  destruct b as [|d b]; simpl.
-  - rewrite (dot_ext l _ (fun i => 0 * 0)), dot_scal by (intros [|i]; simpl; lra). lra.
-  - rewrite IH. destruct (Z.eqb_spec c 0) as [->|_]; [lra|]. rewrite plus_IZR, mult_IZR. lra.
-Qed.
-
-(** *** Through a ReLU *)
-
-(** a·z ≤ relu(z) ≤ s·z + t, with slopes in units of 2^-digits; no t where there is no bound *)
-Record facet := Facet { lower : Z; upper : Z; intercept : option dy }.
-
-Definition facet_ok (digits : Z) (f : facet) (z : R) : Prop :=
+Definition facet_ok (digits tunit : Z) (f : facet) (z : R) : Prop :=
+  (0 <= lower f <= 2 ^ digits)%Z /\ (0 <= upper f <= 2 ^ digits)%Z /\
   p2 (- digits) * IZR (lower f) * z <= Rmax 0 z /\
   match intercept f with
-  | Some t => Rmax 0 z <= p2 (- digits) * IZR (upper f) * z + val t
+  | Some t => Rmax 0 z <= p2 (- digits) * IZR (upper f) * z + p2 tunit * IZR t
   | None => True
   end.
 
 (** The relaxations of a tensor's ReLUs. *)
-Record facets := Facets { digits : Z; each : list facet }.
+Record facets := Facets { digits : Z; tunit : Z; each : list facet }.
 
 Definition no_facet : facet := Facet 0 0 None.
+Definition no_facets : facets := Facets 0 0 [].
 Definition facets_ok (f : facets) (z : nat -> R) : Prop :=
-  forall i, facet_ok (digits f) (nth i (each f) no_facet) (z i).
+  (0 <= digits f)%Z /\ forall i, facet_ok (digits f) (tunit f) (nth i (each f) no_facet) (z i).
 
-(** The functional of z that is not above that of relu(z): its coefficients, and what is added. *)
-Fixpoint relax (scale : Z) (cs : list Z) (fs : list facet) (sum : dy) : option (list Z * dy) :=
-  match cs with
-  | [] => Some ([], sum)
-  | c :: cs =>
-    let f := hd no_facet fs in
-    let slope_sum :=
-      match (c ?= 0)%Z with
-      | Eq => Some (0%Z, sum)
-      | Gt => Some ((c * lower f)%Z, sum)
-      | Lt => match intercept f with
-              | Some t => Some ((c * upper f)%Z, if (man t =? 0)%Z then sum else dadd sum (dmul (Dy c scale) t))
-              | None => None
-              end
-      end in
-    match slope_sum with
-    | Some (c, sum) =>
-      match relax scale cs (tl fs) sum with
-      | Some (cs, sum) => Some (c :: cs, sum)
-      | None => None
-      end
-    | None => None
-    end
-  end.
+Lemma Rmax_slope a z : 0 <= a <= 1 -> a * z <= Rmax 0 z.
+Proof. intros. unfold Rmax. destruct (Rle_dec 0 z); nra. Qed.
 
-Lemma relax_value d e cs fs sum cs' sum' z :
-  (forall i, facet_ok d (nth i fs no_facet) (z i)) ->
-  relax e cs fs sum = Some (cs', sum') ->
-  p2 (e - d) * dot cs' z + val sum' <= p2 e * dot cs (fun i => Rmax 0 (z i)) + val sum.
+(** relu(z) ≤ s·z + max(−s·l, (1 − s)·u) on [l, u], for every s in [0, 1] *)
+Lemma Rmax_chord s l u z : 0 <= s <= 1 -> l <= z <= u -> Rmax 0 z <= s * z + Rmax (- (s * l)) ((1 - s) * u).
 Proof.
-  revert fs sum cs' sum' z. induction cs as [|c cs IH]; intros fs sum cs' sum' z H E; simpl in E.
-  - injection E as <- <-. simpl. lra.
-  - assert (H0 := H O). assert (HS : forall i, facet_ok d (nth i (tl fs) no_facet) (z (S i))).
-    { intros i. specialize (H (S i)). destruct fs; simpl in *; auto. destruct i; auto. }
-    replace (nth 0 fs no_facet) with (hd no_facet fs) in H0 by (destruct fs; auto).
-    set (f := hd no_facet fs) in *.
-    pose proof (p2_pos e) as Pe. destruct H0 as [HL HU].
-    assert (Pd : p2 (e - d) = p2 e * p2 (- d)) by (rewrite <- p2_add; f_equal; lia).
-    destruct (Z.compare_spec c 0) as [->|Hc|Hc]; cbv zeta beta iota in E.
-    + destruct (relax e cs (tl fs) sum) as [[l s]|] eqn:R; [|discriminate]. injection E as <- <-.
-      specialize (IH _ _ _ _ _ HS R). simpl. lra.
-    + destruct (intercept f) as [t|]; [|discriminate].
-      set (sum2 := if (man t =? 0)%Z then sum else dadd sum (dmul (Dy c e) t)) in E.
-      assert (V : val sum2 = val sum + IZR c * p2 e * val t).
-      { unfold sum2. destruct (Z.eqb_spec (man t) 0) as [Z|_].
-        - unfold val at 3. rewrite Z. lra.
-        - rewrite val_dadd, val_dmul. reflexivity. }
-      destruct (relax e cs (tl fs) sum2) as [[l s]|] eqn:R; [|discriminate]. injection E as <- <-.
-      specialize (IH _ _ _ _ _ HS R). simpl. rewrite mult_IZR, Pd in *. rewrite V in IH.
-      apply IZR_lt in Hc. 
-      assert (K : IZR c * (p2 (- d) * IZR (upper f) * z O + val t) <= IZR c * Rmax 0 (z O)) by nra.
-      assert (K2 : p2 e * (IZR c * (p2 (- d) * IZR (upper f) * z O + val t)) <= p2 e * (IZR c * Rmax 0 (z O))).
-      { apply Rmult_le_compat_l; lra. }
-      lra.
-    + destruct (relax e cs (tl fs) sum) as [[l s]|] eqn:R; [|discriminate]. injection E as <- <-.
-      specialize (IH _ _ _ _ _ HS R). simpl. rewrite mult_IZR, Pd in *.
-      apply IZR_lt in Hc.
-      assert (K2 : p2 e * (IZR c * (p2 (- d) * IZR (lower f) * z O)) <= p2 e * (IZR c * Rmax 0 (z O))).
-      { apply Rmult_le_compat_l; [lra|]. apply Rmult_le_compat_l; lra. }
-      lra.
+  intros Hs Hz. pose proof (Rmax_l (- (s * l)) ((1 - s) * u)). pose proof (Rmax_r (- (s * l)) ((1 - s) * u)).
+  unfold Rmax at 1. destruct (Rle_dec 0 z); nra.
 Qed.
 
-(** ** Sweeps *)
-
-(** The tensors that still are to be eliminated, the last one first. *)
-Definition pending : Type := list (nat * block).
-
-Fixpoint pending_value (p : pending) (x : values) : R :=
-  match p with
-  | [] => 0
-  | (t, b) :: p => block_value b (x t) + pending_value p x
+(** The upper facet's intercept on an interval. *)
+Definition chord (digits s : Z) (i : itv) : option dy :=
+  match i with
+  | (Some l, Some u) => Some (dmax (dmul (Dy (- s) (- digits)) l) (dmul (Dy (Z.shiftl 1 digits - s) (- digits)) u))
+  | _ => None
   end.
 
-Fixpoint push (t : nat) (b : block) (p : pending) : pending :=
-  match p with
-  | [] => [(t, b)]
-  | (s, a) :: q =>
-    if Nat.eqb s t then (s, block_add a b) :: q
-    else if Nat.ltb s t then (t, b) :: p
-    else (s, a) :: push t b q
-  end.
+(** Slopes outside of [0, 1] relax nothing; the intercept is taken in units of 2^tunit, where it is a multiple of that. *)
+Definition make_facet (digits tunit a s : Z) (t : option dy) : facet :=
+  let one := Z.shiftl 1 digits in
+  if ((0 <=? a) && (a <=? one) && (0 <=? s) && (s <=? one))%Z then Facet a s (in_units tunit t) else no_facet.
 
-Lemma push_value t b p x : pending_value (push t b p) x = block_value b (x t) + pending_value p x.
+Lemma no_facet_ok d u z : (0 <= d)%Z -> facet_ok d u no_facet z.
 Proof.
-  induction p as [|[s a] p IH]; simpl; auto.
-  destruct (Nat.eqb_spec s t) as [->|_]; simpl.
-  - rewrite block_add_value. lra.
-  - destruct (Nat.ltb s t); simpl; lra.
+  intros H. assert (0 <= 2 ^ d)%Z by (apply Z.pow_nonneg; lia). repeat split; simpl; auto; try lia.
+  pose proof (Rmax_l 0 z). lra.
 Qed.
 
-Fixpoint push_terms (c : circuit) (b : block) (terms : list (nat * map)) (p : pending) : pending :=
-  match terms with
-  | [] => p
-  | (s, m) :: terms => push_terms c b terms (push s (through (size c s) m b) p)
-  end.
-
-Lemma push_terms_value c b terms p x : forallb (map_fits c) terms = true ->
-  pending_value (push_terms c b terms p) x = block_value b (fun i => terms_value terms i x) + pending_value p x.
+Lemma unit_slope d a : (0 <= d)%Z -> (0 <= a <= Z.shiftl 1 d)%Z -> 0 <= p2 (- d) * IZR a <= 1.
 Proof.
-  revert p. induction terms as [|[s m] terms IH]; intros p H; simpl in *.
-  - unfold block_value. rewrite (dot_ext _ _ (fun i => 0 * 0)), dot_scal by (intros; lra). lra.
-  - apply andb_prop in H as [H1 H2]. rewrite IH, push_value, through_value by auto.
-    unfold block_value. rewrite (dot_plus _ (fun i => p2 (unit m) * row_value (nth i (rows m) []) (x s)) (fun i => terms_value terms i x)). lra.
+  intros Hd [Ha Hb]. pose proof (p2_pos (- d)) as P.
+  apply IZR_le in Ha. apply IZR_le in Hb. rewrite shiftl_p2 in Hb by auto. split; [nra|].
+  apply Rle_trans with (p2 (- d) * (1 * p2 d)); [nra|].
+  rewrite Rmult_1_l, <- p2_add. replace (- d + d)%Z with 0%Z by lia. rewrite p2_0. lra.
 Qed.
 
-(** The least of a functional on a box of inputs, if there is one. *)
+Lemma make_facet_ok d u a s i z : (0 <= d)%Z -> inside i z -> facet_ok d u (make_facet d u a s (chord d s i)) z.
+Proof.
+  intros Hd Hi. unfold make_facet. set (one := Z.shiftl 1 d).
+  destruct ((0 <=? a) && (a <=? one) && (0 <=? s) && (s <=? one))%Z eqn:C; [|apply no_facet_ok; exact Hd].
+  repeat (apply andb_prop in C as [C ?]). repeat match goal with H : (_ <=? _)%Z = true |- _ => apply Z.leb_le in H end.
+  assert (A : 0 <= p2 (- d) * IZR a <= 1) by (apply unit_slope; auto).
+  assert (S : 0 <= p2 (- d) * IZR s <= 1) by (apply unit_slope; auto).
+  assert (O : one = (2 ^ d)%Z) by apply Z.shiftl_1_l.
+  repeat split; cbn [lower upper intercept]; try lia; [apply Rmax_slope; auto|].
+  destruct (in_units u (chord d s i)) as [m|] eqn:U; auto.
+  destruct i as [[lo|] [hi|]]; try discriminate. apply in_units_val in U. rewrite U. destruct Hi as [Hl Hu]; simpl in Hl, Hu.
+  eapply Rle_trans; [apply (Rmax_chord (p2 (- d) * IZR s) (val lo) (val hi)); eauto|].
+  apply Rplus_le_compat_l. apply Rmax_lub.
+  - eapply Rle_trans; [|apply dmax_l]. rewrite val_dmul. unfold val at 2; simpl. rewrite opp_IZR. lra.
+  - eapply Rle_trans; [|apply dmax_r]. rewrite val_dmul. unfold val at 2; simpl.
+    assert (K : p2 (- d) * p2 d = 1) by (rewrite <- p2_add; replace (- d + d)%Z with 0%Z by lia; apply p2_0).
+    rewrite minus_IZR, shiftl_p2, Rmult_1_l by auto. apply Req_le.
+    transitivity ((p2 (- d) * p2 d - p2 (- d) * IZR s) * val hi); [rewrite K; ring|ring].
+Qed.
+
+(** (a, s, intercept) *)
+Definition raw_facet : Type := Z * Z * option dy.
+
+Fixpoint raw_facets (digits down : Z) (slopes : list (Z * Z)) (ends : list itv) : list raw_facet :=
+  match slopes, ends with
+  | (a, s) :: slopes, i :: ends =>
+    let s := Z.shiftr s down in (Z.shiftr a down, s, chord digits s i) :: raw_facets digits down slopes ends
+  | _, _ => []
+  end.
+
+Definition common_unit (l : list raw_facet) : Z :=
+  match fold_left (fun e '(_, _, t) => low_exponent t e) l None with Some e => e | None => 0%Z end.
+
+Definition facets_from (digits down : Z) (slopes : list (Z * Z)) (ends : list itv) : facets :=
+  let raw := raw_facets digits down slopes ends in
+  let u := common_unit raw in
+  Facets digits u (List.map (fun '(a, s, t) => make_facet digits u a s t) raw).
+
+Definition one_32 : Z := 4294967296.
+Definition is_whole (s : Z) : bool := ((s =? 0) || (s =? one_32))%Z.
+
+(** From slopes (a, s) in units of 2^-32; where all are 0 or 1, in units of 1. *)
+Definition make_facets (slopes : list (Z * Z)) (ends : list itv) : facets :=
+  if forallb (fun '(a, s) => is_whole a && is_whole s) slopes
+  then facets_from 0 32 slopes ends
+  else facets_from 32 0 slopes ends.
+
+Lemma facets_from_ok d k slopes ends z : (0 <= d)%Z -> (forall i, inside (nth i ends whole) (z i)) ->
+  facets_ok (facets_from d k slopes ends) z.
+Proof.
+  intros Hd H. unfold facets_from. set (u := common_unit _). clearbody u. split; [exact Hd|]. cbn [digits tunit each].
+  revert ends z H. induction slopes as [|[a s] slopes IH]; intros [|e ends] z H i; cbn [raw_facets List.map];
+    try (destruct i; apply no_facet_ok; exact Hd).
+  destruct i; cbn [nth]; [apply make_facet_ok; auto; apply (H O)|].
+  apply (IH ends (fun i => z (S i))). intros j; apply (H (S j)).
+Qed.
+
+Lemma make_facets_ok slopes ends z : (forall i, inside (nth i ends whole) (z i)) -> facets_ok (make_facets slopes ends) z.
+Proof. intros H. unfold make_facets. destruct (forallb _ slopes); apply facets_from_ok; auto; lia. Qed.
+
+Lemma no_facets_ok z : facets_ok no_facets z.
+Proof. split; [cbn; lia|]. intros i. destruct i; apply no_facet_ok; cbn; lia. Qed.
+
+(** ** Linear functions of the input *)
+
+Record linear := Linear { l_scale : Z; l_coefs : list Z; l_const : dy }.
+Definition linear_value (f : linear) (x : nat -> R) : R := p2 (l_scale f) * dot (l_coefs f) x + val (l_const f).
+
+(** The least of one on a box, if there is one. *)
 Fixpoint least (e : Z) (cs : list Z) (ends : list itv) (sum : dy) : option dy :=
   match cs with
   | [] => Some sum
@@ -357,62 +191,368 @@ Proof.
       assert (K : p2 e * (IZR c * val l) <= p2 e * (IZR c * x O)) by (apply Rmult_le_compat_l; nra). lra.
 Qed.
 
-(** Eliminates the tensors one after the other, then the inputs; one turn for each tensor is enough. *)
-Fixpoint eliminate (turns : nat) (c : circuit) (fs : vec facets) (box : list itv) (p : pending) (sum : dy) : option dy :=
+Definition least_on (box : list itv) (f : linear) : option dy := least (l_scale f) (l_coefs f) box (l_const f).
+
+Lemma least_on_ok box f d x : (forall i, inside (nth i box whole) (x i)) -> least_on box f = Some d -> val d <= linear_value f x.
+Proof. intros H E. apply (least_value _ _ _ _ _ x H) in E. exact E. Qed.
+
+(** ** Sweeps of several functionals *)
+
+Section Sweep.
+Variable lanes : nat.
+Variable c : circuit.
+Variable fs : vec facets.
+Variable x : values.
+Hypothesis equations : solves c x.
+Hypothesis fitting : fits c.
+
+(** The relaxations of the ReLUs hold. *)
+Definition relaxed : Prop := forall t s, def c t = Some (Relu s) -> facets_ok (vget no_facets fs t) (x s).
+Hypothesis relaxing : relaxed.
+
+(** *** Through a ReLU *)
+
+(** In every lane: the coefficient of z in what is not above d·relu(z), and what is added to a sum. *)
+Fixpoint relax_lanes (f : facet) (ds us : list Z) : option (list Z * list Z) :=
+  match ds, us with
+  | d :: ds, u :: us =>
+    match relax_lanes f ds us with
+    | Some (ds, us) =>
+      match (d ?= 0)%Z with
+      | Eq => Some (0%Z :: ds, u :: us)
+      | Gt => Some ((d * lower f)%Z :: ds, u :: us)
+      | Lt => match intercept f with Some t => Some ((d * upper f)%Z :: ds, (u + d * t)%Z :: us) | None => None end
+      end
+    | None => None
+    end
+  | _, _ => Some ([], [])
+  end.
+
+Fixpoint relax (dec : Z -> list Z) (enc : list Z -> Z) (ps : list Z) (f : list facet) (us : list Z) : option (list Z * list Z) :=
+  match ps with
+  | [] => Some ([], us)
+  | p :: ps =>
+    match (if (p =? 0)%Z then Some (0%Z, us)
+           else match relax_lanes (hd no_facet f) (dec p) us with Some (ds, us) => Some (enc ds, us) | None => None end) with
+    | Some (p, us) =>
+      match relax dec enc ps (tl f) us with
+      | Some (ps, us) => Some (p :: ps, us)
+      | None => None
+      end
+    | None => None
+    end
+  end.
+
+Lemma relax_lanes_ok g u f b ds us ds' us' z : (0 <= g)%Z -> facet_ok g u f z -> length ds = length us ->
+  Forall (fun d => (Z.abs d <= b)%Z) ds -> relax_lanes f ds us = Some (ds', us') ->
+  length ds' = length ds /\ length us' = length us /\ Forall (fun d => (Z.abs d <= Z.shiftl b g)%Z) ds' /\
+  forall l, p2 (- g) * IZR (nth l ds' 0%Z) * z + p2 u * IZR (nth l us' 0%Z) <= IZR (nth l ds 0%Z) * Rmax 0 z + p2 u * IZR (nth l us 0%Z).
+Proof.
+  intros G (L & U & HL & HU). revert us ds' us'. induction ds as [|d ds IH]; intros [|v us] ds' us' E F R; try discriminate; cbn [relax_lanes] in R.
+  - injection R as <- <-. repeat split; auto. intros l. destruct l; cbn; lra.
+  - destruct (relax_lanes f ds us) as [[es vs]|] eqn:S; [|discriminate]. inversion F as [|? ? D Ds]; subst.
+    destruct (IH us es vs) as (E1 & E2 & F' & V); auto.
+    assert (P : (0 <= 2 ^ g)%Z) by (apply Z.pow_nonneg; lia). assert (B : (0 <= b)%Z) by lia.
+    rewrite Z.shiftl_mul_pow2 in * by exact G.
+    destruct (Z.compare_spec d 0) as [->|N|N].
+    + injection R as <- <-. (split; [cbn; congruence|split; [cbn; congruence|split; [constructor; auto; rewrite Z.abs_0; apply Z.mul_nonneg_nonneg; lia|]]]).
+      intros [|l]; cbn [nth]; auto. lra.
+    + destruct (intercept f) as [t|]; [|discriminate]. injection R as <- <-.
+      (split; [cbn; congruence|split; [cbn; congruence|split; [constructor; auto; rewrite Z.abs_mul, (Z.abs_eq (upper f)) by lia; apply Z.mul_le_mono_nonneg; lia|]]]).
+      intros [|l]; cbn [nth]; auto. rewrite plus_IZR, !mult_IZR. apply IZR_lt in N. nra.
+    + injection R as <- <-. (split; [cbn; congruence|split; [cbn; congruence|split; [constructor; auto; rewrite Z.abs_mul, (Z.abs_eq (lower f)) by lia; apply Z.mul_le_mono_nonneg; lia|]]]).
+      intros [|l]; cbn [nth]; auto. rewrite mult_IZR. apply IZR_lt in N. nra.
+Qed.
+
+Lemma relax_ok w w' g u b ps f us ps' us' z : wide w b -> wide w' (Z.shiftl b g) -> (0 <= g)%Z ->
+  (forall i, facet_ok g u (nth i f no_facet) (z i)) -> Forall (fits_in w lanes b) ps -> length us = lanes ->
+  relax (decode (decoder_of w lanes)) (encode_tree lanes w') ps f us = Some (ps', us') ->
+  Forall (fits_in w' lanes (Z.shiftl b g)) ps' /\ length us' = lanes /\
+  forall l, p2 (- g) * dot (lane_list lanes w' l ps') z + p2 u * IZR (nth l us' 0%Z) <=
+    dot (lane_list lanes w l ps) (fun i => Rmax 0 (z i)) + p2 u * IZR (nth l us 0%Z).
+Proof.
+  intros W W' G H F. revert f us ps' us' z H. induction F as [|p ps P F IH]; intros f us ps' us' z H L E; cbn [relax] in E.
+  - injection E as <- <-. repeat split; auto. intros l. cbn. lra.
+  - assert (H0 := H O). assert (HS : forall i, facet_ok g u (nth i (tl f) no_facet) (z (S i))).
+    { intros i. specialize (H (S i)). destruct f; simpl in *; auto. destruct i; auto. }
+    replace (nth 0 f no_facet) with (hd no_facet f) in H0 by (destruct f; auto).
+    destruct (if (p =? 0)%Z then _ else _) as [[p' us1]|] eqn:Q; [|discriminate].
+    destruct (relax _ _ ps (tl f) us1) as [[qs us2]|] eqn:R; [|discriminate]. injection E as <- <-.
+    assert (K : fits_in w' lanes (Z.shiftl b g) p' /\ length us1 = lanes /\ forall l,
+      p2 (- g) * IZR (lane w' lanes l p') * z O + p2 u * IZR (nth l us1 0%Z) <= IZR (lane w lanes l p) * Rmax 0 (z O) + p2 u * IZR (nth l us 0%Z)).
+    { destruct (Z.eqb_spec p 0) as [->|_].
+      - injection Q as <- <-. split; [apply fits_0; apply W'|]. split; auto. intros l. rewrite !lane_0 by apply W || apply W'. lra.
+      - destruct P as (ds & D & B & ->). rewrite (decode_encode _ _ b) in Q by auto.
+        destruct (relax_lanes _ _ _) as [[ds' us3]|] eqn:S; [|discriminate]. injection Q as <- <-.
+        destruct (relax_lanes_ok g u _ b ds us ds' us3 (z O) G H0 ltac:(congruence) B S) as (E1 & E2 & F' & V).
+        rewrite encode_tree_eq by (destruct W'; lia). split; [exists ds'; repeat split; auto; congruence|]. split; [congruence|].
+        intros l. rewrite (lane_encode w' lanes (Z.shiftl b g)), (lane_encode w lanes b); auto. congruence. }
+    destruct K as (K1 & K2 & K3). destruct (IH (tl f) us1 qs us2 (fun i => z (S i)) HS K2 R) as (R1 & R2 & R3).
+    split; [constructor; auto|]. split; auto. intros l. specialize (K3 l). specialize (R3 l). cbn [lane_list List.map dot] in *.
+    fold (lane_list lanes w' l qs) in *. fold (lane_list lanes w l ps) in *. lra.
+Qed.
+
+(** *** Elimination *)
+
+(** The tensors that still are to be eliminated, the last one first. *)
+Definition pending : Type := list (nat * block).
+
+Fixpoint pending_value (l : nat) (p : pending) : R :=
   match p with
-  | [] => Some sum
+  | [] => 0
+  | (t, b) :: p => block_value lanes l b (x t) + pending_value l p
+  end.
+Definition all_good (p : pending) : Prop := Forall (fun tb => good lanes (snd tb)) p.
+
+Fixpoint push (t : nat) (b : block) (p : pending) : pending :=
+  match p with
+  | [] => [(t, b)]
+  | (s, a) :: q =>
+    if Nat.eqb s t then (s, block_add lanes a b) :: q
+    else if Nat.ltb s t then (t, b) :: p
+    else (s, a) :: push t b q
+  end.
+
+Lemma push_ok t b p : good lanes b -> all_good p ->
+  all_good (push t b p) /\ forall l, pending_value l (push t b p) = block_value lanes l b (x t) + pending_value l p.
+Proof.
+  intros B P. induction P as [|[s a] p A P [IH1 IH2]]; cbn [push pending_value].
+  - split; [constructor; auto; constructor|reflexivity].
+  - destruct (Nat.eqb_spec s t) as [->|_].
+    + destruct (block_add_ok lanes a b A B) as [G V]. split; [constructor; auto|]. intros l. cbn [pending_value]. rewrite V. lra.
+    + destruct (Nat.ltb s t).
+      * split; [constructor; auto; constructor; auto|reflexivity].
+      * split; [constructor; auto|]. intros l. cbn [pending_value]. rewrite IH2. lra.
+Qed.
+
+Fixpoint push_terms (b : block) (terms : list (nat * map)) (ns : list Z) (p : pending) : pending :=
+  match terms, ns with
+  | (s, m) :: terms, n :: ns => push_terms b terms ns (push s (through (size c s) m n b) p)
+  | _, _ => p
+  end.
+
+Lemma push_terms_ok b terms p : good lanes b -> all_good p -> forallb (map_fits c) terms = true ->
+  Forall (fun n => wide (width b) (bound b * n)) (List.map (fun sm => map_norm (snd sm)) terms) ->
+  let q := push_terms b terms (List.map (fun sm => map_norm (snd sm)) terms) p in
+  all_good q /\ forall l, pending_value l q = block_value lanes l b (fun i => terms_value terms i x) + pending_value l p.
+Proof.
+  intros B. revert p. induction terms as [|[s m] terms IH]; intros p P H F; cbn [List.map push_terms snd] in *.
+  - split; [exact P|]. intros l. unfold block_value. cbn [terms_value]. rewrite (dot_ext _ _ (fun i => 0 * 0)), dot_scal by (intros; lra). lra.
+  - simpl in H. apply andb_prop in H as [H1 H2]. inversion F as [|? ? W F']; subst.
+    destruct (through_ok lanes (size c s) m b B W H1) as [G V]. destruct (push_ok s _ p G P) as [P' V'].
+    destruct (IH _ P' H2 F') as [R RV]. split; [exact R|]. intros l. rewrite RV, V', V. unfold block_value. cbn [terms_value].
+    rewrite (dot_plus _ (fun i => p2 (unit m) * row_value (nth i (rows m) []) (x s)) (fun i => terms_value terms i x)). lra.
+Qed.
+
+Fixpoint add_sums (e : Z) (us : list Z) (sums : list dy) : list dy :=
+  match us, sums with
+  | u :: us, s :: sums => (if (u =? 0)%Z then s else dadd s (Dy u e)) :: add_sums e us sums
+  | _, _ => sums
+  end.
+
+Lemma add_sums_ok e us sums : length us = length sums -> length (add_sums e us sums) = length sums /\
+  forall l, val (nth l (add_sums e us sums) dy0) = val (nth l sums dy0) + p2 e * IZR (nth l us 0%Z).
+Proof.
+  revert sums. induction us as [|u us IH]; intros [|s sums] E; try discriminate; cbn [add_sums].
+  - split; auto. intros [|l]; cbn; lra.
+  - destruct (IH sums) as [L V]; [simpl in E; lia|]. split; [cbn; lia|]. intros [|l]; cbn [nth]; auto.
+    destruct (Z.eqb_spec u 0) as [->|_]; [lra|]. rewrite val_dadd. unfold val at 2; cbn. lra.
+Qed.
+
+Lemma nth_zeros n l : nth l (repeat 0%Z n) 0%Z = 0%Z.
+Proof. apply nth_repeat. Qed.
+
+(** The columns of a list of rows of so many numbers. *)
+Fixpoint transpose (n : nat) (rs : list (list Z)) : list (list Z) :=
+  match rs with
+  | [] => repeat [] n
+  | r :: rs => List.map (fun '(d, col) => d :: col) (combine r (transpose n rs))
+  end.
+
+Lemma transpose_ok n rs : Forall (fun r => length r = n) rs -> length (transpose n rs) = n /\
+  forall l, (l < n)%nat -> nth l (transpose n rs) [] = List.map (fun r => nth l r 0%Z) rs.
+Proof.
+  intros F. induction F as [|r rs R F [L V]]; cbn [transpose List.map].
+  - split; [apply repeat_length|]. intros l _. apply nth_repeat.
+  - split; [rewrite map_length, combine_length; lia|]. intros l H. rewrite <- V by exact H.
+    set (f := fun '(d, col) => d :: col). rewrite (nth_indep _ [] (f (0%Z, []))) by (rewrite map_length, combine_length; lia).
+    rewrite map_nth, combine_nth by lia. reflexivity.
+Qed.
+
+Definition finish (b : block) (sums : list dy) : list linear :=
+  let d := decoder_of (width b) lanes in
+  let zeros := repeat 0%Z lanes in
+  List.map (fun '(cs, s) => Linear (scale b) cs s)
+    (combine (transpose lanes (List.map (fun p => if (p =? 0)%Z then zeros else decode d p) (vlist (packs b)))) sums).
+
+Lemma decode_length w p : length (decode (decoder_of w lanes) p) = lanes.
+Proof. unfold decode, decoder_of; cbn. rewrite !map_length, seq_length. reflexivity. Qed.
+
+Definition no_linear : linear := Linear 0 [] dy0.
+
+Lemma finish_ok b sums : good lanes b -> length sums = lanes -> length (finish b sums) = lanes /\
+  forall l y, (l < lanes)%nat -> linear_value (nth l (finish b sums) no_linear) y = block_value lanes l b y + val (nth l sums dy0).
+Proof.
+  intros [W F] L. unfold finish. set (rs := List.map _ (vlist (packs b))).
+  assert (R : Forall (fun r => length r = lanes) rs).
+  { apply Forall_map, Forall_forall. intros p _. destruct (p =? 0)%Z; [apply repeat_length|apply decode_length]. }
+  destruct (transpose_ok lanes rs R) as [T V]. split; [rewrite map_length, combine_length; lia|]. intros l y H.
+  set (f := fun '(cs, s) => _). rewrite (nth_indep _ no_linear (f ([], dy0))) by (rewrite map_length, combine_length; lia).
+  rewrite map_nth, combine_nth by lia. unfold f, linear_value; cbn [l_scale l_coefs l_const]. rewrite V by exact H.
+  unfold block_value, lane_list, rs. rewrite map_map. do 3 f_equal. apply map_ext. intros p.
+  destruct (Z.eqb_spec p 0) as [->|_]; [|reflexivity]. rewrite lane_0 by apply W. apply nth_zeros.
+Qed.
+
+Definition largest (l : list Z) : Z := fold_left Z.max l 0%Z.
+
+(** Room for the way through the affine map that tensor t is; only a hint. *)
+Definition growth (t : nat) : Z :=
+  match def c t with
+  | Some (Affine _ bias _) => largest (bias_norm bias :: vget [] (norms c) t)
+  | _ => 1
+  end.
+
+(** Eliminates the tensors one after the other, down to the input; one turn for each tensor is enough. *)
+Fixpoint eliminate (turns : nat) (p : pending) (sums : list dy) : option (list linear) :=
+  match p with
+  | [] => Some (List.map (Linear 0 []) sums)
   | (t, b) :: p =>
     match turns, def c t with
     | S turns, Some (Affine u bias terms) =>
-      let sum := dadd sum (Dy (dot_bias (vlist (coefs b)) bias 0) (scale b + u)) in
-      eliminate turns c fs box (push_terms c b terms p) sum
+      let ns := vget [] (norms c) t in
+      let most := largest (bias_norm bias :: ns) in
+      let b := recode lanes (Z.max (width b) (room (bound b * most))) (scale b) b in
+      let p0 := dot_bias (vlist (packs b)) bias 0 in
+      let sums := if (p0 =? 0)%Z then sums else add_sums (scale b + u) (decode (decoder_of (width b) lanes) p0) sums in
+      eliminate turns (push_terms b terms ns p) sums
     | S turns, Some (Relu s) =>
-      let f := vget (Facets 0 []) fs t in
-      match relax (scale b) (vlist (coefs b)) (each f) sum with
-      | Some (cs, sum) => eliminate turns c fs box (push s (Block (scale b - digits f) (Vec cs)) p) sum
-      | None => None
-      end
+      let f := vget no_facets fs t in
+      let m := Z.shiftl (bound b) (digits f) in
+      let w := room (m * growth s) in
+      if (room m <=? w)%Z then
+        match relax (decode (decoder_of (width b) lanes)) (encode_tree lanes w) (vlist (packs b)) (each f) (repeat 0%Z lanes) with
+        | Some (ps, us) => eliminate turns (push s (Block (scale b - digits f) w m (Vec ps)) p) (add_sums (scale b + tunit f) us sums)
+        | None => None
+        end
+      else None
     | _, None =>
       match t, p with
-      | O, [] => least (scale b) (vlist (coefs b)) box sum
+      | O, [] => Some (finish b sums)
       | _, _ => None
       end
     | O, _ => None
     end
   end.
 
-(** The relaxations of the ReLUs hold. *)
-Definition relaxed (c : circuit) (fs : vec facets) (x : values) : Prop := forall t s,
-  def c t = Some (Relu s) -> facets_ok (vget (Facets 0 []) fs t) (x s).
-
-Lemma eliminate_ok turns c fs box p sum d x :
-  solves c x -> fits c -> relaxed c fs x -> (forall i, inside (nth i box whole) (x O i)) ->
-  eliminate turns c fs box p sum = Some d -> val d <= pending_value p x + val sum.
+Lemma largest_le l k : In k l -> (k <= largest l)%Z.
 Proof.
-  intros HS HF HR HB. revert p sum. induction turns as [|turns IH]; intros [|[t b] p] sum E; simpl in E.
-  - injection E as <-; simpl; lra.
-  - destruct (def c t) as [[]|]; try discriminate. destruct t, p; try discriminate.
-    apply (least_value _ _ _ _ _ (x O)) in E; auto. simpl. unfold block_value. lra.
-  - injection E as <-; simpl; lra.
-  - pose proof (HS t) as Ht. destruct (def c t) as [[u bias terms|s]|] eqn:D.
-    + apply IH in E. rewrite (push_terms_value c b terms p x) in E by (eapply HF; eauto).
-      rewrite val_dadd in E. unfold val at 3 in E; simpl in E. rewrite dot_bias_value, p2_add in E.
-      simpl. unfold block_value in *. rewrite (dot_ext _ (x t) _ Ht).
+  unfold largest. assert (M : forall l m, (m <= fold_left Z.max l m)%Z).
+  { clear. induction l as [|a l IH]; intros m; cbn; [lia|]. specialize (IH (Z.max m a)). lia. }
+  generalize 0%Z. induction l as [|a l IH]; intros m I; [inversion I|]. cbn. destruct I as [->|I]; auto.
+  specialize (M l (Z.max m k)). lia.
+Qed.
+
+Lemma map_norm_nonneg m : (0 <= map_norm m)%Z.
+Proof. apply rows_norm_nonneg. Qed.
+
+Lemma eliminate_ok turns p sums r : all_good p -> length sums = lanes -> eliminate turns p sums = Some r ->
+  length r = lanes /\ forall l, (l < lanes)%nat -> linear_value (nth l r no_linear) (x O) <= pending_value l p + val (nth l sums dy0).
+Proof.
+  revert p sums. induction turns as [|turns IH]; intros [|[t b] p] sums G L E; cbn [eliminate] in E.
+  1,3: injection E as <-; split; [rewrite map_length; exact L|]; intros l H;
+    rewrite (nth_indep _ no_linear (Linear 0 [] dy0)) by (rewrite map_length; lia); rewrite map_nth; unfold linear_value; cbn; lra.
+  - destruct (def c t) as [[]|]; try discriminate. destruct t, p; try discriminate. injection E as <-.
+    inversion G as [|? ? B _]; subst. destruct (finish_ok b sums B L) as [F V]. split; [exact F|].
+    intros l H. rewrite V by exact H. cbn [pending_value]. lra.
+  - inversion G as [|? ? B G']; subst. cbn [snd] in B. pose proof (equations t) as Ht.
+    destruct (def c t) as [[u bias terms|s]|] eqn:D.
+    + destruct (fitting t u bias terms D) as [Fit Ns]. rewrite Ns in E. set (ns := List.map _ terms) in *.
+      set (most := largest (bias_norm bias :: ns)) in *. set (w := Z.max (width b) (room (bound b * most))) in *.
+      pose proof B as [Wb _]. assert (M : (0 <= most)%Z) by (eapply Z.le_trans; [apply (bias_norm_nonneg bias)|apply largest_le; left; reflexivity]).
+      assert (K : (0 <= bound b * most)%Z) by (apply Z.mul_nonneg_nonneg; [apply Wb|exact M]).
+      assert (W1 : wide w (bound b)).
+      { destruct Wb as [Wp [Wl Wh]]. split; [lia|]. split; [exact Wl|]. eapply Z.lt_le_trans; [exact Wh|]. apply Z.pow_le_mono_r; lia. }
+      assert (W2 : forall n, In n (bias_norm bias :: ns) -> (0 <= n)%Z -> wide w (bound b * n)).
+      { intros n I N. apply (wide_less _ _ (bound b * most)); [|apply room_wide; lia].
+        split; [apply Z.mul_nonneg_nonneg; [apply Wb|exact N]|]. apply Z.mul_le_mono_nonneg_l; [apply Wb|apply largest_le; exact I]. }
+      destruct (recode_ok lanes w (scale b) b B ltac:(lia)) as (B' & Sb & Ww & Bb & _ & Vb).
+      { rewrite Z.sub_diag, Z.shiftl_0_r. exact W1. }
+      rewrite Z.sub_diag, Z.shiftl_0_r in Bb. set (b' := recode lanes w (scale b) b) in *.
+      destruct (push_terms_ok b' terms p B' G' Fit) as [P V].
+      { fold ns. rewrite Ww, Bb. apply Forall_forall. intros n I. apply W2; [right; exact I|].
+        unfold ns in I. apply in_map_iff in I as (sm & <- & _). apply map_norm_nonneg. }
+      fold ns in P, V. destruct B' as [_ Fb]. rewrite Ww, Bb in Fb.
+      destruct (dot_bias_ok lanes w 0 (bound b) (vlist (packs b')) bias 0) as [Pb Vp]; auto; try lia.
+      { apply W2; [left; reflexivity|apply bias_norm_nonneg]. }
+      { apply fits_0; lia. }
+      set (p0 := dot_bias _ _ _) in *.
+      set (sums' := if (p0 =? 0)%Z then sums else _) in E.
+      assert (Hs : length sums' = lanes /\ forall l, val (nth l sums' dy0) = val (nth l sums dy0) + p2 (scale b + u) * IZR (lane w lanes l p0)).
+      { unfold sums'. destruct (Z.eqb_spec p0 0) as [Z0|_].
+        - split; auto. intros l. rewrite Z0, lane_0 by apply W1. lra.
+        - rewrite Ww, Sb. destruct (add_sums_ok (scale b + u) (decode (decoder_of w lanes) p0) sums) as [La Va]; [rewrite decode_length; auto|].
+          split; [congruence|]. intros l. rewrite Va. reflexivity. }
+      destruct Hs as [Ls Vs]. destruct (IH _ _ P Ls E) as [R RV]. split; [exact R|]. intros l H.
+      specialize (RV l H). rewrite V, Vs, Vp, lane_0 in RV by apply W1. cbn [pending_value]. rewrite <- (Vb l (x t)).
+      unfold block_value in *. rewrite Sb, Ww in *. rewrite (dot_ext _ (x t) _ Ht).
       rewrite (dot_plus _ (fun i => IZR (nth i bias 0%Z) * p2 u) (fun i => terms_value terms i x)).
       rewrite (dot_ext _ (fun i => IZR (nth i bias 0%Z) * p2 u) (fun i => p2 u * IZR (nth i bias 0%Z))) by (intros; lra).
-      rewrite dot_scal. lra.
-    + destruct (relax _ _ _ _) as [[cs sum']|] eqn:R; [|discriminate].
-      apply IH in E. rewrite push_value in E.
-      apply (relax_value _ _ _ _ _ _ _ (x s) (HR t s D)) in R.
-      simpl. unfold block_value in *; simpl in E. rewrite (dot_ext _ (x t) _ Ht). lra.
-    + destruct t, p; try discriminate.
-      apply (least_value _ _ _ _ _ (x O)) in E; auto. simpl. unfold block_value. lra.
+      rewrite dot_scal. rewrite p2_add in RV. lra.
+    + destruct (relaxing t s D) as [Dg Fc]. set (f := vget no_facets fs t) in *. set (m := Z.shiftl (bound b) (digits f)) in *.
+      set (w := room (m * growth s)) in *. destruct (Z.leb_spec (room m) w) as [Rm|_]; [|discriminate].
+      pose proof B as [Wb Fb]. assert (M : (0 <= m)%Z) by (apply shiftl_le; apply Wb).
+      assert (W' : wide w m) by (apply room_wide; auto).
+      destruct (relax _ _ _ _ _) as [[ps us]|] eqn:R; [|discriminate].
+      destruct (relax_ok (width b) w (digits f) (tunit f) (bound b) _ _ _ _ _ (x s) Wb W' Dg Fc Fb (repeat_length _ _) R) as (Fp & Lu & V).
+      destruct (push_ok s (Block (scale b - digits f) w m (Vec ps)) p) as [P PV]; [split; cbn; auto|exact G'|].
+      destruct (add_sums_ok (scale b + tunit f) us sums ltac:(congruence)) as [Ls Vs].
+      destruct (IH _ _ P (eq_trans Ls L) E) as [Rl RV]. split; [exact Rl|]. intros l H. specialize (RV l H). rewrite PV, Vs in RV.
+      specialize (V l). rewrite nth_zeros in V. cbn [pending_value]. unfold block_value in *; cbn [scale width packs vlist] in RV.
+      rewrite (dot_ext _ (x t) _ Ht). unfold Z.sub in RV. rewrite !p2_add in RV. pose proof (p2_pos (scale b)) as Pb.
+      apply (Rmult_le_compat_l (p2 (scale b))) in V; [|lra]. rewrite !Rmult_plus_distr_l in V. lra.
+    + destruct t, p; try discriminate. injection E as <-.
+      destruct (finish_ok b sums B L) as [F V]. split; [exact F|]. intros l H. rewrite V by exact H. cbn [pending_value]. lra.
 Qed.
+
+(** *** Beginning *)
+
+Fixpoint seed (turns : nat) (s : list seed_term) (p : pending) : option pending :=
+  match s, turns with
+  | [], _ => Some p
+  | (_, (t, _, _)) :: _, S turns =>
+    let mine := filter (fun '(_, (t', _, _)) => Nat.eqb t' t) s in
+    match seed_block lanes t (size c t) mine with
+    | Some b => seed turns (filter (fun '(_, (t', _, _)) => negb (Nat.eqb t' t)) s) (push t b p)
+    | None => None
+    end
+  | _, O => None
+  end.
+
+Lemma seeds_filter l f s : seeds_value l (filter f s) x + seeds_value l (filter (fun a => negb (f a)) s) x = seeds_value l s x.
+Proof.
+  induction s as [|[k [[t i] d]] s IH]; cbn [filter seeds_value]; [lra|].
+  match goal with |- context [if f ?a then _ else _] => destruct (f a) end; cbn [negb seeds_value]; lra.
+Qed.
+
+Lemma seed_ok turns s p q : all_good p -> seed turns s p = Some q ->
+  all_good q /\ forall l, pending_value l q = seeds_value l s x + pending_value l p.
+Proof.
+  revert s p. induction turns as [|turns IH]; intros [|[k [[t i] d]] s] p G E; cbn [seed] in E; try discriminate.
+  1,2: injection E as <-; split; [exact G|]; intros; cbn [seeds_value]; lra.
+  set (is_t := fun '(_, (t', _, _)) => Nat.eqb t' t) in E.
+  destruct (seed_block _ _ _ _) as [b|] eqn:B; [|discriminate].
+  destruct (seed_block_ok lanes t _ _ _ B) as [Gb Vb]. destruct (push_ok t b p Gb G) as [P V].
+  destruct (IH _ _ P E) as [Q QV]. split; [exact Q|]. intros l. rewrite QV, V, Vb.
+  pose proof (seeds_filter l is_t ((k, (t, i, d)) :: s)) as SF. unfold seed_term, term in *. rewrite <- SF.
+  rewrite (filter_ext (fun '(_, (t', _, _)) => negb (Nat.eqb t' t)) (fun a => negb (is_t a))) by (intros [k' [[t' i'] d']]; reflexivity).
+  lra.
+Qed.
+
+End Sweep.
 
 (** ** Functionals of several tensors *)
 
 (** Σ coefficient · element + constant; (tensor, element, coefficient) *)
-Definition term : Type := nat * nat * dy.
 Record functional := Functional { parts : list term; const : dy }.
 
 Fixpoint parts_value (l : list term) (x : values) : R :=
@@ -431,330 +571,87 @@ Definition scale_terms (k : dy) (l : list term) : list term :=
 Lemma scale_terms_value k l x : parts_value (scale_terms k l) x = val k * parts_value l x.
 Proof. induction l as [|[[t i] d] l IH]; simpl; [lra|]. rewrite IH, val_dmul. lra. Qed.
 
-Fixpoint seed_one (c : circuit) (t i : nat) (d : dy) (p : pending) : option pending :=
-  match p with
-  | (s, b) :: q =>
-    if Nat.eqb s t then if Nat.ltb i (vlength (coefs b)) then Some ((s, add_element d i b) :: q) else None
-    else if Nat.ltb t s then match seed_one c t i d q with Some q => Some ((s, b) :: q) | None => None end
-    else if Nat.ltb i (size c t) then Some ((t, add_element d i (Block (ex d) (vmake (size c t) 0%Z))) :: p) else None
-  | [] => if Nat.ltb i (size c t) then Some [(t, add_element d i (Block (ex d) (vmake (size c t) 0%Z)))] else None
-  end.
-
-Lemma fresh_value c t i d x : (i < size c t)%nat ->
-  block_value (add_element d i (Block (ex d) (vmake (size c t) 0%Z))) x = val d * x i.
-Proof.
-  intros H. rewrite add_element_value by (unfold vlength, vmake; simpl; rewrite repeat_length; exact H).
-  unfold block_value, vmake; simpl. rewrite dot_repeat. lra.
-Qed.
-
-Lemma seed_one_value c t i d p q x : seed_one c t i d p = Some q ->
-  pending_value q x = val d * x t i + pending_value p x.
-Proof.
-  revert q. induction p as [|[s b] p IH]; intros q E; simpl in E.
-  - destruct (Nat.ltb_spec i (size c t)); [|discriminate]. injection E as <-. simpl. rewrite fresh_value by auto. lra.
-  - destruct (Nat.eqb_spec s t) as [->|_].
-    + destruct (Nat.ltb_spec i (vlength (coefs b))); [|discriminate]. injection E as <-. simpl.
-      rewrite add_element_value by auto. lra.
-    + destruct (Nat.ltb t s).
-      * destruct (seed_one c t i d p); [|discriminate]. injection E as <-. simpl. rewrite (IH _ eq_refl). lra.
-      * destruct (Nat.ltb_spec i (size c t)); [|discriminate]. injection E as <-. simpl. rewrite fresh_value by auto. lra.
-Qed.
-
-Fixpoint seed (c : circuit) (l : list term) (p : pending) : option pending :=
+(** A lane for each functional. *)
+Fixpoint seeds_of (k : nat) (l : list functional) : list seed_term :=
   match l with
-  | [] => Some p
-  | (t, i, d) :: l =>
-    match (if (man d =? 0)%Z then Some p else seed_one c t i d p) with
-    | Some p => seed c l p
-    | None => None
-    end
+  | [] => []
+  | f :: l => List.map (fun t => (k, t)) (filter (fun '(_, _, d) => negb (man d =? 0)%Z) (parts f)) ++ seeds_of (S k) l
   end.
 
-Lemma seed_value c l p q x : seed c l p = Some q -> pending_value q x = parts_value l x + pending_value p x.
+Lemma seeds_app l a b x : seeds_value l (a ++ b) x = seeds_value l a x + seeds_value l b x.
+Proof. induction a as [|[k [[t i] d]] a IH]; cbn [app seeds_value]; [lra|]. rewrite IH; lra. Qed.
+
+Lemma seeds_one l k s x : seeds_value l (List.map (fun t => (k, t)) (filter (fun '(_, _, d) => negb (man d =? 0)%Z) s)) x =
+  if Nat.eqb k l then parts_value s x else 0.
 Proof.
-  revert p. induction l as [|[[t i] d] l IH]; intros p E; simpl in E.
-  - injection E as <-. simpl. lra.
-  - destruct (Z.eqb_spec (man d) 0) as [Z|_].
-    + rewrite (IH _ E). simpl. unfold val. rewrite Z. lra.
-    + destruct (seed_one c t i d p) eqn:S; [|discriminate].
-      rewrite (IH _ E), (seed_one_value _ _ _ _ _ _ x S). simpl. lra.
+  induction s as [|[[t i] d] s IH]; cbn [filter List.map seeds_value parts_value].
+  - destruct (Nat.eqb k l); reflexivity.
+  - destruct (Z.eqb_spec (man d) 0) as [Z0|_]; cbn [negb List.map seeds_value]; rewrite IH; destruct (Nat.eqb k l); try lra.
+    unfold val. rewrite Z0. lra.
 Qed.
 
-(** The sweep: a lower bound of a functional, if there is one. *)
-Definition sweep (c : circuit) (fs : vec facets) (box : list itv) (f : functional) : option dy :=
-  match seed c (parts f) [] with
-  | Some p => eliminate (vlength (defs c)) c fs box p (const f)
+Definition no_functional : functional := Functional [] dy0.
+
+Lemma seeds_of_ok k l fl x : (k <= l)%nat -> seeds_value l (seeds_of k fl) x = parts_value (parts (nth (l - k) fl no_functional)) x.
+Proof.
+  revert k. induction fl as [|f fl IH]; intros k H; cbn [seeds_of seeds_value].
+  - destruct (l - k)%nat; reflexivity.
+  - rewrite seeds_app, seeds_one. destruct (Nat.eqb_spec k l) as [->|N].
+    + rewrite Nat.sub_diag. cbn [nth]. assert (Z0 : forall k', (l < k')%nat -> seeds_value l (seeds_of k' fl) x = 0).
+      { clear. induction fl as [|f fl IH]; intros k' H; cbn [seeds_of]; [reflexivity|]. rewrite seeds_app, seeds_one, IH by lia.
+        destruct (Nat.eqb_spec k' l); [lia|lra]. }
+      rewrite Z0 by lia. lra.
+    + rewrite IH by lia. replace (l - k)%nat with (S (l - S k))%nat by lia. cbn [nth]. lra.
+Qed.
+
+(** One sweep. *)
+Definition batch (c : circuit) (fs : vec facets) (fl : list functional) : option (list linear) :=
+  let lanes := length fl in
+  match seed lanes c (vlength (defs c)) (seeds_of 0 fl) [] with
+  | Some p => eliminate lanes c fs (vlength (defs c)) p (List.map const fl)
   | None => None
   end.
 
-Theorem sweep_ok c fs box f d x :
-  solves c x -> fits c -> relaxed c fs x -> (forall i, inside (nth i box whole) (x O i)) ->
-  sweep c fs box f = Some d -> val d <= functional_value f x.
+Definition below_functional (x : values) (f : functional) (r : option linear) : Prop :=
+  match r with Some r => linear_value r (x O) <= functional_value f x | None => True end.
+
+Lemma batch_ok c fs fl r x : solves c x -> fits c -> relaxed c fs x -> batch c fs fl = Some r ->
+  Forall2 (below_functional x) fl (List.map Some r).
 Proof.
-  intros HS HF HR HB E. unfold sweep in E. destruct (seed c (parts f) []) as [p|] eqn:S; [|discriminate].
-  apply (eliminate_ok _ _ _ _ _ _ _ x) in E; auto.
-  rewrite (seed_value _ _ _ _ x S) in E. simpl in E. unfold functional_value. lra.
+  intros HS HF HR E. unfold batch in E. destruct (seed _ _ _ _ _) as [p|] eqn:S; [|discriminate].
+  apply (seed_ok (length fl) c x) in S; [|constructor]. destruct S as [G V].
+  apply (eliminate_ok (length fl) c fs x HS HF HR) in E; [|exact G|apply map_length]. destruct E as [L B].
+  assert (K : forall l, (l < length fl)%nat -> linear_value (nth l r no_linear) (x O) <= functional_value (nth l fl no_functional) x).
+  { intros l H. specialize (B l H). rewrite V, seeds_of_ok, Nat.sub_0_r in B by lia. cbn [pending_value] in B.
+    change dy0 with (const no_functional) in B. rewrite map_nth in B. unfold functional_value. lra. }
+  clear -K L. revert r K L. induction fl as [|f fl IH]; intros [|a r] K L; try discriminate; constructor.
+  - apply (K O). cbn; lia.
+  - apply IH; [|simpl in L; lia]. intros l H. apply (K (S l)). cbn; lia.
 Qed.
 
-(** ** Relaxations of ReLUs *)
-
-Lemma Rmax_slope a z : 0 <= a <= 1 -> a * z <= Rmax 0 z.
-Proof. intros. unfold Rmax. destruct (Rle_dec 0 z); nra. Qed.
-
-(** relu(z) ≤ s·z + max(−s·l, (1 − s)·u) on [l, u], for every s in [0, 1] *)
-Lemma Rmax_chord s l u z : 0 <= s <= 1 -> l <= z <= u -> Rmax 0 z <= s * z + Rmax (- (s * l)) ((1 - s) * u).
-Proof.
-  intros Hs Hz. pose proof (Rmax_l (- (s * l)) ((1 - s) * u)). pose proof (Rmax_r (- (s * l)) ((1 - s) * u)).
-  unfold Rmax at 1. destruct (Rle_dec 0 z); nra.
-Qed.
-
-(** Slopes outside of [0, 1] relax nothing. *)
-Definition make_facet (digits a s : Z) (i : itv) : facet :=
-  let one := Z.shiftl 1 digits in
-  if ((0 <=? a) && (a <=? one) && (0 <=? s) && (s <=? one))%Z then
-    match i with
-    | (Some l, Some u) => Facet a s (Some (dmax (dmul (Dy (- s) (- digits)) l) (dmul (Dy (one - s) (- digits)) u)))
-    | _ => Facet a s None
-    end
-  else no_facet.
-
-Lemma no_facet_ok d z : facet_ok d no_facet z.
-Proof. split; simpl; auto. pose proof (Rmax_l 0 z). lra. Qed.
-
-Lemma unit_slope d a : (0 <= d)%Z -> (0 <= a <= Z.shiftl 1 d)%Z -> 0 <= p2 (- d) * IZR a <= 1.
-Proof.
-  intros Hd [Ha Hb]. pose proof (p2_pos (- d)) as P.
-  apply IZR_le in Ha. apply IZR_le in Hb. rewrite shiftl_p2 in Hb by auto. split; [nra|].
-  apply Rle_trans with (p2 (- d) * (1 * p2 d)); [nra|].
-  rewrite Rmult_1_l, <- p2_add. replace (- d + d)%Z with 0%Z by lia. rewrite p2_0. lra.
-Qed.
-
-Lemma make_facet_ok d a s i z : (0 <= d)%Z -> inside i z -> facet_ok d (make_facet d a s i) z.
-Proof.
-  intros Hd Hi. unfold make_facet. set (one := Z.shiftl 1 d).
-  destruct ((0 <=? a) && (a <=? one) && (0 <=? s) && (s <=? one))%Z eqn:C; [|apply no_facet_ok].
-  repeat (apply andb_prop in C as [C ?]). repeat match goal with H : (_ <=? _)%Z = true |- _ => apply Z.leb_le in H end.
-  assert (A : 0 <= p2 (- d) * IZR a <= 1) by (apply unit_slope; auto).
-  assert (S : 0 <= p2 (- d) * IZR s <= 1) by (apply unit_slope; auto).
-  assert (L : p2 (- d) * IZR a * z <= Rmax 0 z) by (apply Rmax_slope; auto).
-  destruct i as [[l|] [u|]]; split; simpl; auto. destruct Hi as [Hl Hu]; simpl in *.
-  eapply Rle_trans; [apply (Rmax_chord (p2 (- d) * IZR s) (val l) (val u)); eauto|].
-  apply Rplus_le_compat_l. apply Rmax_lub.
-  - eapply Rle_trans; [|apply dmax_l]. rewrite val_dmul. unfold val at 2; simpl. rewrite opp_IZR. lra.
-  - eapply Rle_trans; [|apply dmax_r]. rewrite val_dmul. unfold val at 2; simpl.
-    assert (K : p2 (- d) * p2 d = 1) by (rewrite <- p2_add; replace (- d + d)%Z with 0%Z by lia; apply p2_0).
-    unfold one. rewrite minus_IZR, shiftl_p2, Rmult_1_l by auto. apply Req_le.
-    transitivity ((p2 (- d) * p2 d - p2 (- d) * IZR s) * val u); [rewrite K; ring|ring].
-Qed.
-
-Fixpoint facet_list (digits : Z) (down : Z) (slopes : list (Z * Z)) (ends : list itv) : list facet :=
-  match slopes, ends with
-  | (a, s) :: slopes, i :: ends =>
-    make_facet digits (Z.shiftr a down) (Z.shiftr s down) i :: facet_list digits down slopes ends
-  | _, _ => []
+(** Sweeps of at most so many functionals at a time. Where one fails, each of them is swept alone. *)
+Fixpoint sweeps (turns most : nat) (c : circuit) (fs : vec facets) (fl : list functional) : list (option linear) :=
+  match fl, turns with
+  | [], _ => []
+  | _, O => List.map (fun _ => None) fl
+  | _, S turns =>
+    let now := firstn most fl in
+    match batch c fs now with
+    | Some r => List.map Some r
+    | None => List.map (fun f => match batch c fs [f] with Some [r] => Some r | _ => None end) now
+    end ++ sweeps turns most c fs (skipn most fl)
   end.
 
-Definition one_32 : Z := 4294967296.
-Definition is_whole (s : Z) : bool := ((s =? 0) || (s =? one_32))%Z.
-
-(** From slopes (a, s) in units of 2^-32; where all are 0 or 1, in units of 1. *)
-Definition make_facets (slopes : list (Z * Z)) (ends : list itv) : facets :=
-  if forallb (fun '(a, s) => is_whole a && is_whole s) slopes
-  then Facets 0 (facet_list 0 32 slopes ends)
-  else Facets 32 (facet_list 32 0 slopes ends).
-
-Lemma nth_tl {A} (l : list A) (d : A) i : nth i (tl l) d = nth (S i) l d.
-Proof. destruct l; simpl; auto. destruct i; auto. Qed.
-
-Lemma facet_list_ok d k slopes ends z : (0 <= d)%Z -> (forall i, inside (nth i ends whole) (z i)) ->
-  forall i, facet_ok d (nth i (facet_list d k slopes ends) no_facet) (z i).
+Theorem sweeps_ok turns most c fs fl x : solves c x -> fits c -> relaxed c fs x ->
+  Forall2 (below_functional x) fl (sweeps turns most c fs fl).
 Proof.
-  intros Hd. revert ends z. induction slopes as [|[a s] slopes IH]; intros [|e ends] z H i; simpl;
-    try (destruct i; apply no_facet_ok).
-  destruct i; [apply make_facet_ok; auto; apply (H O)|].
-  apply (IH ends (fun i => z (S i))). intros j; apply (H (S j)).
-Qed.
-
-Lemma make_facets_ok slopes ends z : (forall i, inside (nth i ends whole) (z i)) -> facets_ok (make_facets slopes ends) z.
-Proof.
-  intros H. unfold make_facets. destruct (forallb _ slopes); intros i; apply facet_list_ok; auto; lia.
-Qed.
-
-(** ** Interval arithmetic *)
-
-(** Intervals of all elements of all tensors. *)
-Definition intervals : Type := vec (vec itv).
-Definition known (S : intervals) (t : nat) : vec itv := vget (Vec []) S t.
-Definition within (S : intervals) (x : values) : Prop := forall t i, inside (vget whole (known S t) i) (x t i).
-
-(** Finite intervals in common units. *)
-Definition low_exponent (d : option dy) (e : option Z) : option Z :=
-  match d with
-  | Some d => if (man d =? 0)%Z then e else match e with Some e => Some (Z.min e (ex d)) | None => Some (ex d) end
-  | None => e
-  end.
-Definition common_exponent (ends : list itv) : Z :=
-  match fold_left (fun e '(l, u) => low_exponent l (low_exponent u e)) ends None with Some e => e | None => 0%Z end.
-
-(** The mantissa at an exponent; nothing where the number is no multiple of the unit. *)
-Definition in_units (e : Z) (d : option dy) : option Z :=
-  match d with
-  | Some d => if (man d =? 0)%Z then Some 0%Z else if (e <=? ex d)%Z then Some (at_exponent e d) else None
-  | None => None
-  end.
-
-Fixpoint aligned (e : Z) (ends : list itv) : option (list (Z * Z)) :=
-  match ends with
-  | [] => Some []
-  | (l, u) :: ends =>
-    match in_units e l, in_units e u, aligned e ends with
-    | Some l, Some u, Some rest => Some ((l, u) :: rest)
-    | _, _, _ => None
-    end
-  end.
-
-Lemma in_units_val e d m : in_units e (Some d) = Some m -> p2 e * IZR m = val d.
-Proof.
-  simpl. destruct (Z.eqb_spec (man d) 0) as [Z|_].
-  - intros [= <-]. unfold val. rewrite Z. lra.
-  - destruct (Z.leb_spec e (ex d)); [|discriminate]. intros [= <-]. rewrite Rmult_comm. apply at_exponent_val; auto.
-Qed.
-
-Definition hold (e : Z) (v : list (Z * Z)) (x : nat -> R) : Prop := forall j, (j < length v)%nat ->
-  p2 e * IZR (fst (nth j v (0, 0)%Z)) <= x j <= p2 e * IZR (snd (nth j v (0, 0)%Z)).
-
-Lemma aligned_ok e ends v x : (forall j, inside (nth j ends whole) (x j)) -> aligned e ends = Some v -> hold e v x.
-Proof.
-  revert v x. induction ends as [|[l u] ends IH]; intros v x H E; simpl in E.
-  - injection E as <-. intros j Hj; simpl in Hj; lia.
-  - destruct (in_units e l) as [ml|] eqn:L; [|discriminate]. destruct (in_units e u) as [mu|] eqn:U; [|discriminate].
-    destruct (aligned e ends) as [rest|]; [|discriminate]. injection E as <-.
-    intros [|j] Hj; simpl.
-    + destruct l as [l|]; [|discriminate]. destruct u as [u|]; [|discriminate].
-      rewrite (in_units_val _ _ _ L), (in_units_val _ _ _ U). apply (H O).
-    + apply (IH rest (fun j => x (S j))); auto. intros k; apply (H (S k)). simpl in Hj; lia.
-Qed.
-
-Fixpoint row_range (r : row) (v : vec (Z * Z)) (lo hi : Z) : Z * Z :=
-  match r with
-  | [] => (lo, hi)
-  | (j, w) :: r =>
-    let '(l, u) := vget (0, 0)%Z v j in
-    if (w <? 0)%Z then row_range r v (lo + w * u) (hi + w * l) else row_range r v (lo + w * l) (hi + w * u)
-  end.
-
-Lemma row_range_ok e r v lo hi x : hold e (vlist v) x -> row_fits (vlength v) r = true ->
-  p2 e * IZR (fst (row_range r v lo hi)) <= p2 e * IZR lo + row_value r x /\
-  p2 e * IZR hi + row_value r x <= p2 e * IZR (snd (row_range r v lo hi)).
-Proof.
-  intros H. revert lo hi. induction r as [|[j w] r IH]; intros lo hi F; simpl in *; [lra|].
-  apply andb_prop in F as [Fj Fr]. apply Nat.ltb_lt in Fj. specialize (H j Fj). unfold vget.
-  destruct (nth j (vlist v) (0, 0)%Z) as [l u]; simpl in H.
-  destruct (Z.ltb_spec w 0) as [W|W].
-  - destruct (IH (lo + w * u)%Z (hi + w * l)%Z Fr). rewrite !plus_IZR, !mult_IZR in *. apply IZR_lt in W. nra.
-  - destruct (IH (lo + w * l)%Z (hi + w * u)%Z Fr). rewrite !plus_IZR, !mult_IZR in *. apply IZR_le in W. nra.
-Qed.
-
-Fixpoint add_ranges (e : Z) (v : vec (Z * Z)) (rs : list row) (sum : list (dy * dy)) : list (dy * dy) :=
-  match rs, sum with
-  | r :: rs, (l, u) :: sum =>
-    let '(lo, hi) := row_range r v 0 0 in
-    (dadd l (Dy lo e), dadd u (Dy hi e)) :: add_ranges e v rs sum
-  | _, _ => sum
-  end.
-
-Definition spans (s : list (dy * dy)) (f : nat -> R) : Prop := forall i, (i < length s)%nat ->
-  val (fst (nth i s (dy0, dy0))) <= f i <= val (snd (nth i s (dy0, dy0))).
-
-Lemma add_ranges_ok e k v rs sum x f : hold e (vlist v) x -> forallb (row_fits (vlength v)) rs = true ->
-  spans sum f -> spans (add_ranges (e + k) v rs sum) (fun i => p2 k * row_value (nth i rs []) x + f i).
-Proof.
-  intros H. revert sum f. induction rs as [|r rs IH]; intros sum f F S; simpl.
-  - intros i Hi. specialize (S i Hi). destruct i; simpl; lra.
-  - simpl in F. apply andb_prop in F as [Fr Frs]. destruct sum as [|[l u] sum].
-    + intros i Hi; simpl in Hi; lia.
-    + destruct (row_range_ok e r v 0 0 x H Fr) as [A B]. destruct (row_range r v 0 0) as [lo hi]. simpl in A, B.
-      intros [|i] Hi; simpl.
-      * specialize (S O ltac:(simpl; lia)). simpl in S. rewrite !val_dadd.
-        change (val (Dy lo (e + k))) with (IZR lo * p2 (e + k)). change (val (Dy hi (e + k))) with (IZR hi * p2 (e + k)).
-        rewrite p2_add. pose proof (p2_pos k).
-        assert (p2 k * (p2 e * IZR lo) <= p2 k * row_value r x) by (apply Rmult_le_compat_l; lra).
-        assert (p2 k * row_value r x <= p2 k * (p2 e * IZR hi)) by (apply Rmult_le_compat_l; lra). lra.
-      * apply (IH sum (fun i => f (Datatypes.S i)) Frs).
-        -- intros j Hj. apply (S (Datatypes.S j)). simpl; lia.
-        -- simpl in Hi; lia.
-Qed.
-
-Fixpoint add_terms (c : circuit) (S : intervals) (terms : list (nat * map)) (sum : list (dy * dy)) : option (list (dy * dy)) :=
-  match terms with
-  | [] => Some sum
-  | (s, m) :: terms =>
-    let ends := vlist (known S s) in
-    let e := common_exponent ends in
-    match aligned e ends with
-    | Some v =>
-      let v := Vec v in
-      if Nat.eqb (vlength v) (size c s) then add_terms c S terms (add_ranges (e + unit m) v (rows m) sum) else None
-    | None => None
-    end
-  end.
-
-Lemma add_terms_ok c S terms sum r x f : within S x -> forallb (map_fits c) terms = true ->
-  spans sum f -> add_terms c S terms sum = Some r -> spans r (fun i => f i + terms_value terms i x).
-Proof.
-  intros W. revert sum f. induction terms as [|[s m] terms IH]; intros sum f F H E; simpl in *.
-  - injection E as <-. intros i Hi. specialize (H i Hi). lra.
-  - apply andb_prop in F as [Fm Ft]. set (ends := vlist (known S s)) in *. set (e := common_exponent ends) in *.
-    destruct (aligned e ends) as [v|] eqn:A; [|discriminate].
-    destruct (Nat.eqb_spec (vlength (Vec v)) (size c s)) as [L|_]; [|discriminate].
-    apply (aligned_ok _ _ _ (x s)) in A; [|apply (W s)].
-    apply (IH _ (fun i => p2 (unit m) * row_value (nth i (rows m) []) (x s) + f i)) in E; auto.
-    + intros i Hi. specialize (E i Hi). simpl in E. lra.
-    + apply add_ranges_ok; auto. rewrite L. exact Fm.
-Qed.
-
-Definition outward (i : dy * dy) : itv := (Some (round_down (fst i)), Some (round_up (snd i))).
-
-Definition clamp (i : itv) : itv :=
-  (Some (match fst i with Some l => dmax l dy0 | None => dy0 end),
-   match snd i with Some u => Some (dmax u dy0) | None => None end).
-
-Definition image (c : circuit) (S : intervals) (t : nat) : option (list itv) :=
-  match def c t with
-  | Some (Affine u bias terms) =>
-    match add_terms c S terms (List.map (fun b => (Dy b u, Dy b u)) bias) with
-    | Some sum => Some (List.map outward sum)
-    | None => None
-    end
-  | Some (Relu s) => Some (List.map clamp (vlist (known S s)))
-  | None => None
-  end.
-
-Lemma clamp_ok i z : inside i z -> inside (clamp i) (Rmax 0 z).
-Proof.
-  pose proof (Rmax_l 0 z). pose proof (Rmax_r 0 z). destruct i as [l u]. intros [L U]. split; simpl in *.
-  - destruct l; simpl in *; [apply dmax_le; [lra|]|]; rewrite val_dy0; lra.
-  - destruct u; simpl in *; auto. pose proof (dmax_l d dy0). pose proof (dmax_r d dy0).
-    rewrite val_dy0 in *. apply Rmax_lub; lra.
-Qed.
-
-Theorem image_ok c S t r x : solves c x -> fits c -> within S x -> image c S t = Some r ->
-  forall i, inside (nth i r whole) (x t i).
-Proof.
-  intros HS HF W E i. pose proof (HS t) as Ht. unfold image in E. destruct (def c t) as [[u bias terms|s]|] eqn:D; [| |discriminate].
-  - destruct (add_terms _ _ _ _) as [sum|] eqn:A; [|discriminate]. injection E as <-.
-    apply (add_terms_ok c S terms _ _ x (fun i => IZR (nth i bias 0%Z) * p2 u)) in A; auto.
-    + destruct (Nat.lt_ge_cases i (length sum)) as [L|L].
-      * specialize (A i L). rewrite (nth_indep _ whole (outward (dy0, dy0))) by (rewrite map_length; exact L).
-        rewrite map_nth, Ht. pose proof (round_down_le (fst (nth i sum (dy0, dy0)))).
-        pose proof (round_up_ge (snd (nth i sum (dy0, dy0)))). split; simpl; lra.
-      * rewrite nth_overflow by (rewrite map_length; exact L). apply inside_whole.
-    + eapply HF; eauto.
-    + intros j Hj. rewrite map_length in Hj.
-      rewrite (nth_indep _ _ ((fun b => (Dy b u, Dy b u)) 0%Z)) by (rewrite map_length; exact Hj).
-      rewrite (map_nth (fun b => (Dy b u, Dy b u))). unfold val; simpl. lra.
-  - injection E as <-. rewrite Ht. specialize (W s i). unfold vget in W.
-    destruct (Nat.lt_ge_cases i (length (vlist (known S s)))) as [L|L].
-    + rewrite (nth_indep _ whole (clamp whole)) by (rewrite map_length; exact L). rewrite map_nth. apply clamp_ok; auto.
-    + rewrite nth_overflow by (rewrite map_length; exact L). apply inside_whole.
+  intros HS HF HR. assert (N : forall fl : list functional, Forall2 (below_functional x) fl (List.map (fun _ => None) fl)).
+  { induction fl0; cbn; constructor; auto. exact I. }
+  revert fl. induction turns as [|turns IH]; intros fl.
+  - destruct fl; [constructor|apply N].
+  - destruct fl as [|f fl]; [constructor|]. cbn [sweeps]. rewrite <- (firstn_skipn most (f :: fl)) at 1. apply Forall2_app; [|apply IH].
+    destruct (batch c fs (firstn most (f :: fl))) as [r|] eqn:B; [eapply batch_ok; eauto|].
+    clear B. induction (firstn most (f :: fl)) as [|g gs IHg]; cbn [List.map]; constructor; auto.
+    destruct (batch c fs [g]) as [[|a [|b r]]|] eqn:B; try exact I.
+    apply (batch_ok _ _ _ _ _ HS HF HR) in B. inversion B; subst; auto.
 Qed.

@@ -4,7 +4,7 @@
     that is accepted keeps it alive in one of the states that it leads to, and a leaf that holds has none. So there is none. *)
 From Coq Require Import ZArith Reals List Lia Lra Bool.
 Import ListNotations.
-From Certus Require Import Numbers Statement Rules Checker.
+From Certus Require Import Numbers Statement Blocks Rules Intervals Checker.
 Open Scope R_scope.
 
 Lemma forallb_filter_in {A} (f : A -> bool) l a : In a l -> f a = true -> In a (filter f l).
@@ -128,7 +128,7 @@ Proof.
     rewrite map_nth, seq_nth by exact L. unfold relaxation. cbn [Nat.add]. rewrite D.
     apply make_facets_ok. intros i; apply (W z i).
   - rewrite nth_overflow by (rewrite map_length, seq_length; exact L).
-    intros i. destruct i; apply no_facet_ok.
+    apply no_facets_ok.
 Qed.
 
 Lemma lifted_ok s l f : alive s -> lifted ctx s l = Some f -> functional_value f x <= 0.
@@ -149,12 +149,17 @@ Qed.
 Definition bounded (f : functional) (b : option dy) : Prop :=
   match b with Some d => val d <= functional_value f x | None => True end.
 
-Lemma bounds_ok s h top box l : alive s -> (forall i, inside (nth i box whole) (x O i)) ->
-  Forall2 bounded l (bounds ctx (relaxations guess ctx s h top) box l).
+Lemma below_bounded f r box : (forall i, inside (nth i box whole) (x O i)) -> below_functional x f r -> bounded f (bound_on box r).
 Proof.
-  intros A B. unfold bounds. induction l as [|f l IH]; simpl; constructor; auto.
-  unfold bounded. destruct (sweep _ _ _ _) eqn:E; auto.
-  eapply sweep_ok; eauto. apply relaxations_ok; auto.
+  intros B H. unfold bounded, bound_on. destruct r as [r|]; [|exact I]. destruct (least_on box r) as [d|] eqn:E; [|exact I].
+  apply (least_on_ok _ _ _ (x O) B) in E. cbn in H. lra.
+Qed.
+
+Lemma swept_bounded s h top most fl box : alive s -> (forall i, inside (nth i box whole) (x O i)) ->
+  Forall2 bounded fl (List.map (bound_on box) (sweeps (S (length fl)) most c (relaxations guess ctx s h top) fl)).
+Proof.
+  intros A B. pose proof (sweeps_ok (S (length fl)) most c _ fl x equations fitting (relaxations_ok s h top A)) as F.
+  induction F as [|f r fl rs H F IH]; cbn [List.map]; constructor; auto. eapply below_bounded; eauto.
 Qed.
 
 Lemma plus_value l k f : functional_value (plus l k f) x = parts_value l x + val k + functional_value f x.
@@ -190,7 +195,7 @@ Proof.
   destruct (resolve_all ctx vs) as [ps|] eqn:R; [|discriminate].
   destruct (lifted ctx s (lifts h)) as [lift|] eqn:L; [|discriminate]. injection E as <-.
   pose proof (lifted_ok _ _ _ A L) as HL.
-  eapply meet_found_ok; eauto. apply bounds_ok; auto. intros i; apply (proj1 A O i).
+  eapply meet_found_ok; eauto. apply swept_bounded; auto. intros i; apply (proj1 A O i).
 Qed.
 
 Lemma tighten_one_ok t h s sd s' : (forall s0, s = Some s0 -> alive s0) -> tighten_one guess ctx t h s sd = Some s' -> alive s'.
@@ -280,23 +285,42 @@ Proof.
     assert (val d = 0) by (unfold val; rewrite S1; lra). lra.
 Qed.
 
-Lemma refutes_ok s h top lift sl : alive s -> functional_value lift x <= 0 ->
-  refutes ctx s (relaxations guess ctx s h top) lift h (kappa, sl) = true -> in_slab sl -> False.
+Lemma Forall2_same_length {A B} (P : A -> B -> Prop) l m : Forall2 P l m -> length l = length m.
+Proof. intros F. induction F; cbn; auto. Qed.
+
+Lemma regroup_ok {A B} (P : A -> B -> Prop) gs l : Forall2 P (concat gs) l -> Forall2 (Forall2 P) gs (regroup gs l).
 Proof.
-  intros A L R S. unfold refutes in R.
-  destruct (functionals_of _ _ _ _) as [fs|] eqn:F; [|discriminate].
-  pose proof (region_ok s sl A S) as B. apply orb_prop in R as [R|R].
-  - rewrite (none_empty _ _ B) in R. discriminate.
-  - eapply functionals_succeed; eauto. apply bounds_ok; auto.
+  revert l. induction gs as [|g gs IH]; intros l F; cbn [concat regroup] in *; constructor.
+  - apply Forall2_app_inv_l in F as (l1 & l2 & F1 & _ & ->). rewrite (Forall2_same_length _ _ _ F1), firstn_app, Nat.sub_diag, firstn_all, app_nil_r. exact F1.
+  - apply IH. apply Forall2_app_inv_l in F as (l1 & l2 & F1 & F2 & ->). rewrite (Forall2_same_length _ _ _ F1), skipn_app, Nat.sub_diag, skipn_all. exact F2.
 Qed.
 
-Lemma prove_ok s h tasks sl : alive s -> prove guess ctx s h tasks = true -> In (kappa, sl) tasks -> in_slab sl -> False.
+Lemma groups_ok P (f : nat -> list (option linear) -> bool) lift h ks gs rs :
+  all_functionals ctx lift h ks = Some gs -> Forall2 (Forall2 P) gs rs -> all2 f ks rs = true -> In kappa ks ->
+  exists g r, functionals_of ctx (case_of ctx kappa) lift (ways h (case_of ctx kappa)) = Some g /\ Forall2 P g r /\ f kappa r = true.
 Proof.
-  intros A P I S. unfold prove in P. apply orb_prop in P as [P|P].
-  - destruct A as (_ & _ & V & _). congruence.
-  - destruct (lifted ctx s (lifts h)) as [lift|] eqn:L; [|discriminate].
-    rewrite forallb_forall in P. specialize (P _ I).
-    eapply refutes_ok; eauto. eapply lifted_ok; eauto.
+  revert gs rs. induction ks as [|k ks IH]; intros gs rs E F A I; [inversion I|]. cbn [all_functionals] in E.
+  destruct (functionals_of ctx (case_of ctx k) lift (ways h (case_of ctx k))) as [g|] eqn:G; [|discriminate].
+  destruct (all_functionals _ _ _ ks) as [gs'|]; [|discriminate].
+  injection E as <-. inversion F as [|? r ? rs' R F']; subst. cbn [all2] in A. apply andb_prop in A as [A1 A2].
+  destruct I as [->|I]; eauto.
+Qed.
+
+Lemma prove_ok s h ks sls sl : alive s -> prove guess ctx s h ks sls = true -> In kappa ks -> In sl sls -> in_slab sl -> False.
+Proof.
+  intros A P I J Sl. unfold prove in P. pose proof (region_ok s sl A Sl) as B.
+  assert (N : no_input ctx s kappa sl = false) by (eapply none_empty; eauto).
+  apply orb_prop in P as [P|P]; [destruct A as (_ & _ & V & _); congruence|].
+  set (needed := filter _ ks) in P.
+  assert (I' : In kappa needed).
+  { apply filter_In. split; auto. destruct (forallb _ _) eqn:F; auto. rewrite forallb_forall in F. specialize (F sl J). congruence. }
+  destruct (lifted ctx s (lifts h)) as [lift|] eqn:L; [|discriminate].
+  destruct (all_functionals ctx lift h needed) as [groups|] eqn:G; [|discriminate].
+  pose proof (sweeps_ok (S (length (concat groups))) 24 c _ (concat groups) x equations fitting (relaxations_ok s h (vlength (defs c)) A)) as F.
+  apply regroup_ok in F. destruct (groups_ok _ _ _ _ _ _ _ G F P I') as (g & r & Fg & Fr & R).
+  unfold refuted_by in R. rewrite forallb_forall in R. specialize (R sl J). rewrite N in R. cbn [orb] in R.
+  apply (functionals_succeed lift _ g _ (lifted_ok _ _ _ A L) Fg) in R; auto.
+  clear -Fr B. induction Fr as [|f a fs rs H Fr IH]; cbn [List.map]; constructor; auto. eapply below_bounded; eauto.
 Qed.
 
 Lemma refute_ok s l h s' : alive s -> refute guess ctx s l h = Some s' -> alive s'.
@@ -307,9 +331,10 @@ Proof.
   destruct A as (W & Q & V & O). split; [|split; [|split]]; simpl; auto.
   set (chosen := fun n => match l with Some l => in_set l n | None => true end) in *.
   apply forallb_filter_in; auto. change (negb (chosen kappa) = true). destruct (chosen kappa) eqn:C; auto. exfalso.
-  eapply (prove_ok p h _ None); eauto.
+  apply (prove_ok p h _ _ None) with (2 := P); auto.
   - split; [|split; [|split]]; auto.
-  - apply in_map_iff. exists kappa. split; auto. apply forallb_filter_in; auto.
+  - apply forallb_filter_in; auto.
+  - left; reflexivity.
   - exact I.
 Qed.
 
@@ -328,8 +353,7 @@ Proof.
   apply (prepare_ok s h (all_tensors ctx)) in A. set (p := prepare ctx s h (all_tensors ctx)) in *.
   destruct (prove _ _ _ _ _) eqn:P; [|discriminate]. injection E as <-.
   assert (K : forall sl, In sl slabs -> ~ in_slab (Some sl)).
-  { intros sl I S. eapply (prove_ok p h _ (Some sl)); eauto. apply in_flat_map. exists sl. split; auto.
-    apply in_map_iff. exists kappa. split; auto. apply A. }
+  { intros sl I S. apply (prove_ok p h _ _ (Some sl) A P); auto; [apply A|apply in_map; exact I]. }
   clear P. revert K. generalize dependent p. induction slabs as [|sl slabs IH]; intros p A K; simpl; auto.
   apply IH.
   - destruct sl as [[sd i] place]. pose proof (slab_refuted sd i place (K _ (or_introl eq_refl))) as H.
@@ -556,8 +580,12 @@ Qed.
 
 Theorem network_fitting : fits c.
 Proof.
-  intros t u bias terms E. pose proof (def_fits _ _ E) as F. simpl in F. rewrite forallb_forall in *.
-  intros sm I. specialize (F sm I). apply andb_prop in F as [F _]. apply andb_prop in F as [_ F]. exact F.
+  intros t u bias terms E. pose proof (def_fits _ _ E) as F. simpl in F. rewrite forallb_forall in F. split.
+  - apply forallb_forall. intros sm I. specialize (F sm I). apply andb_prop in F as [F _]. apply andb_prop in F as [_ F]. exact F.
+  - destruct (def_nth _ _ E) as (t' & -> & N). unfold circuit_of, vget; cbn [norms vlist nth].
+    assert (L : (t' < length (nodes net))%nat) by (apply nth_error_Some; congruence).
+    rewrite (nth_indep _ [] (node_norms (Relu O))) by (rewrite map_length; exact L). rewrite map_nth.
+    rewrite (nth_error_nth _ _ _ N). reflexivity.
 Qed.
 
 Lemma terms_value_ext terms i y z : (forall s m, In (s, m) terms -> forall j, y s j = z s j) -> terms_value terms i y = terms_value terms i z.

@@ -30,6 +30,10 @@ let compare = Z.compare
 let shift a n = if n >= 0 then Z.shift_left a n else Z.shift_right a (-n)
 let shiftl a n = shift a (Z.to_int n)
 let shiftr a n = shift a (-Z.to_int n)
+let of_nat = Z.of_int
+
+(* (p / 2^start) mod 2^length *)
+let bits p start length = Z.extract p (Z.to_int start) (Z.to_int length)
 let log2 a = if Z.sign a <= 0 then Z.zero else Z.of_int (Z.numbits a - 1)
 
 (* Natural numbers are machine integers that are not negative. *)

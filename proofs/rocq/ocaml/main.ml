@@ -24,6 +24,9 @@ let all channel =
   (try while true do Buffer.add_channel buffer channel 1 done with End_of_file -> ());
   Buffer.contents buffer
 
+(* Most integers live shortly: a young generation of 8 MB, and no hurry with the old one. *)
+let () = Gc.set { (Gc.get ()) with minor_heap_size = 1 lsl 20; space_overhead = 400; max_overhead = 1_000_000 }
+
 let () =
   match Sys.argv with
   | [| _; "--help" |] -> print_endline usage
