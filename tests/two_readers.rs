@@ -6,15 +6,19 @@ mod skip;
 
 mod common;
 
-use certus::internal::load::{load_network, load_network_bytes};
-use certus::internal::net::{Matrix, Network};
+use certus::internal::load::{load_network, load_network_bytes, load_statement};
+use certus::internal::net::{Function, Matrix, Network, Op, Term};
 use certus::internal::num::Rational;
-use certus_check::circuit::Circuit;
+use certus::internal::spec::HalfSpace;
+use certus_check::circuit::{self, Circuit};
+use certus_check::map::Map;
+use certus_check::{Case, Port, Statement};
 use common::exact::{evaluate, exact};
 use common::onnx_writer::*;
 use common::recorded::values;
 use proptest::prelude::*;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Pre-activations of each block, and at last the outputs, as the checker computes them.
 fn by_checker<T: Clone>(circuit: &Circuit, values: &[Vec<T>]) -> Vec<Vec<T>> {
@@ -96,6 +100,93 @@ fn both_readers_see_the_very_same_function() {
     }
     println!("{count} networks are the same function, exactly");
     assert!(count >= 4);
+}
+
+/// The verifier's network as the checker holds one; `None` where it is no network of ReLUs with the file's own numbers.
+fn as_circuit(network: &Network) -> Option<Circuit> {
+    let mut circuit = Circuit::new(network.inputs())?;
+    let mut places = vec![];
+    for node in network.nodes() {
+        places.push(match &node.op {
+            Op::Input => 0,
+            Op::Affine(affine) if affine.roundings == 0 => {
+                let term = |term: &Term| {
+                    let row = |i: usize| {
+                        let mut row = vec![];
+                        term.map.for_each_in_row(i, |column, weight| row.push((column, weight)));
+                        row
+                    };
+                    let rows = (0..node.len).map(row).collect();
+                    let map = Map::sparse(network.node(term.source).len, rows)?;
+                    Some((places[term.source], Arc::new(map)))
+                };
+                let terms = affine.terms.iter().map(term).collect::<Option<_>>()?;
+                circuit.push_affine(circuit::Affine { terms, bias: affine.bias.clone() })?
+            }
+            Op::Elementwise(Function::Relu, z) => circuit.push_relu(places[z[0]])?,
+            _ => return None,
+        });
+    }
+    circuit.set_output(places[network.output()])?;
+    Some(circuit)
+}
+
+/// The verifier's property as the checker holds one; `None` where a case of the file has no inputs, or inputs are spoken of otherwise than
+/// by a box.
+fn as_property(file: &Path, network: &Network) -> Option<certus_check::Property> {
+    let (inputs, outputs) = (network.inputs(), network.outputs());
+    let read = load_statement(file, inputs, outputs).unwrap();
+    if !read.empty.is_empty() || read.property.uses_inputs {
+        return None;
+    }
+    let mut cases = vec![];
+    for claim in &read.property.claims {
+        let (low, high) = (claim.region.lower().to_vec(), claim.region.upper().to_vec());
+        let (low, high) = (Arc::new(low), Arc::new(high));
+        for polytope in &claim.unsafe_set {
+            let half = |half: &HalfSpace| certus_check::HalfSpace {
+                terms: half.coefficients.iter().map(|(j, c)| (Port::Y(*j), *c)).collect(),
+                right: half.bound_up,
+                strict: half.strict,
+            };
+            let half_spaces = polytope.iter().map(|h| Arc::new(half(h))).collect();
+            cases.push(Case { low: low.clone(), high: high.clone(), half_spaces });
+        }
+    }
+    Some(certus_check::Property { inputs, outputs, cases })
+}
+
+/// The canonical statement says the same, byte for byte, whoever has read the files.
+#[test]
+fn both_readers_make_the_same_statement() {
+    let bench = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/bench");
+    let mut count = 0;
+    for set in ["acasxu", "rl_benchmarks", "reach_prob_density", "test"] {
+        let folder = bench.join(set);
+        let Ok(list) = std::fs::read_to_string(folder.join("instances.csv")) else {
+            skip::skipped(&format!("no {}", folder.display()));
+            continue;
+        };
+        let lines: Vec<&str> = list.lines().collect();
+        for line in lines.iter().step_by(lines.len().div_ceil(6)) {
+            let mut fields = line.split(',').map(|file| folder.join(file));
+            let (model, property) = (fields.next().unwrap(), fields.next().unwrap());
+            let network = load_network(&model).unwrap().network;
+            let Some(circuit) = as_circuit(&network) else { continue };
+            let Some(cases) = as_property(&property, &network) else { continue };
+            let bytes = |statement: &Statement| {
+                let mut bytes = vec![];
+                certus_check::export(statement, &mut bytes).unwrap();
+                bytes
+            };
+            let ours = bytes(&Statement::new(circuit, cases).unwrap());
+            let theirs = bytes(&Statement::load(&model, &property).unwrap());
+            assert!(ours == theirs, "{} {}", model.display(), property.display());
+            count += 1;
+        }
+    }
+    println!("{count} statements are the same, byte for byte");
+    assert!(count >= 12 || !bench.is_dir());
 }
 
 #[test]

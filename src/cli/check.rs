@@ -3,14 +3,14 @@
 use super::arguments::ReadingArguments;
 use super::campaign::jobs;
 use super::clock::thread_seconds;
-use super::exit::{DATA, DONE, Failure, INTERRUPTED, REJECTED, USAGE};
+use super::exit::{DATA, DONE, Failure, INTERRUPTED, NO_INPUT, REJECTED, USAGE};
 use super::interrupt;
 use super::output::answer;
 use super::progress::Bar;
 use super::remake::{Remake, untouched};
 use crate::audit::{VerdictName, each};
 use crate::load::{SourceFile, load_network_as, sha256_hex};
-use crate::prove::{Mode, Model};
+use crate::prove::{Mode, Model, Verified};
 use crate::report::{Answer, CheckAnswer, CheckRow, ProofEntry, ProofFolder, csv};
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -35,6 +35,10 @@ pub(super) struct Arguments {
     /// The checker's arithmetic: outward (fast) or exact (no rounding at all)
     #[arg(long, default_value = "outward", value_name = "ARITH", value_parser = arithmetic)]
     arith: Mode,
+
+    /// Ask the verified checker as well: the program that proofs/rocq makes, certus-check-verified
+    #[arg(long, value_name = "PROGRAM")]
+    verified: Option<PathBuf>,
 
     /// The network, where it does not lie any more where the index says
     #[arg(long, value_name = "FILE")]
@@ -71,6 +75,13 @@ fn arithmetic(text: &str) -> Result<Mode, String> {
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let folder = ProofFolder::open(&arguments.dir)?;
+    if let Some(program) = arguments.verified.as_ref().filter(|program| !program.is_file()) {
+        let advice = "make -C proofs/rocq builds the verified checker";
+        return Err(Failure::new(
+            NO_INPUT,
+            format!("{}: no such program; {advice}", program.display()),
+        ));
+    }
     let models = models(arguments, &folder)?;
     if arguments.data.is_none() && arguments.reading.given().next().is_some() {
         return Err(Failure::new(USAGE, "how data are read matters only with --data FILE"));
@@ -140,8 +151,19 @@ fn summary(
         elapsed.as_secs_f64(),
         if jobs == 1 { "job" } else { "jobs" }
     );
+    if arguments.verified.is_some() {
+        let mechanised = rows.iter().filter(|row| row.level == MECHANISED).count();
+        let _ = writeln!(
+            text,
+            "{mechanised} of them {MECHANISED}: the verified checker accepted them as well"
+        );
+    }
     text
 }
+
+/// The levels of accepted proofs.
+const PROVED: &str = "proved";
+const MECHANISED: &str = "proved (mechanised)";
 
 /// What was made again and what was not, and why there is nothing where there is nothing.
 fn scope(
@@ -250,7 +272,7 @@ fn one(
         }
         Err(format!("{}: it is not the file that was kept: it has changed", file.display()))
     };
-    let mut verdict = || -> Result<(u64, u64), String> {
+    let mut verdict = || -> Result<(u64, u64, &'static str), String> {
         let model = models.get(&entry.model).ok_or("no such network")?.as_ref()?;
         let file = folder.dir.join(&entry.property);
         let SourceFile { mut bytes, sha256, .. } =
@@ -269,15 +291,22 @@ fn one(
         let accepted = question
             .check_ties(&bytes, arguments.arith)
             .map_err(|rejected| rejected.to_string())?;
-        Ok((accepted.leaves(), accepted.lines()))
+        let mut level = PROVED;
+        if let Some(program) = &arguments.verified {
+            let verified = Verified(program.clone()).check(&question, &proof);
+            verified.map_err(|error| error.to_string())?;
+            level = MECHANISED;
+        }
+        Ok((accepted.leaves(), accepted.lines(), level))
     };
     let verdict = verdict();
-    let (leaves, lines) = *verdict.as_ref().unwrap_or(&(0, 0));
+    let (leaves, lines, level) = *verdict.as_ref().unwrap_or(&(0, 0, ""));
     CheckRow {
         proof: entry.proof.display().to_string(),
         property: entry.property.display().to_string(),
         remade,
         accepted: verdict.is_ok(),
+        level,
         reason: verdict.err().unwrap_or_default(),
         seconds: started.elapsed().as_secs_f64(),
         cpu_seconds: before.zip(thread_seconds()).map(|(before, after)| after - before),

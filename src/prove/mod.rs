@@ -10,10 +10,12 @@
 mod mend;
 mod stream;
 mod text;
+mod verified;
 mod write;
 
 pub use certus_check::{Accepted, Mode, Rejected};
 pub use mend::Unmended;
+pub use verified::Verified;
 pub use write::{Proof, Section};
 
 use crate::branch::{Answer, Limits, Line, Reason, Refutation, Tree};

@@ -77,8 +77,10 @@ pub(crate) struct CheckRow {
     pub(crate) property: String,
     /// Whether the property was made again from the data and found to be this one.
     pub(crate) remade: bool,
-    /// Whether it was accepted.
+    /// Whether it was accepted, by the verified checker too where that was asked.
     pub(crate) accepted: bool,
+    /// What it is worth: `proved`, or `proved (mechanised)` where the verified checker accepted it; empty where it was not accepted.
+    pub(crate) level: &'static str,
     /// Why not.
     pub(crate) reason: String,
     /// Wall-clock time.

@@ -269,3 +269,55 @@ fn check_and_spec_say_what_is_wrong() {
     assert!(text.contains("(declare-const X_3 Real)") && text.contains("data sha-256 "), "{text}");
     assert!(Path::new(&bench.path("net.nnet")).exists());
 }
+
+/// A verified checker that says this, whatever it is asked.
+#[cfg(unix)]
+fn saying(bench: &Bench, name: &str, said: &str, code: i32) -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+    let script = format!("#!/bin/sh\ncat > statement\necho '{said}'\nexit {code}\n");
+    bench.write(name, &script);
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(bench.path(name), mode).unwrap();
+    bench.path(name).display().to_string()
+}
+
+/// `certus check --verified` believes an exit code with the words that belong to it, and nothing else.
+#[cfg(unix)]
+#[test]
+fn the_verified_checker_is_asked_as_well() {
+    let bench = Bench::new(1);
+    bench.run(&mnist("mlp_cert.onnx", "--eps 0.01 --limit 2 --proofs --out out --quiet")).exits(0);
+    let check = |program: &str, code: i32| {
+        bench.run(&format!("check out --quiet --json --verified {program}")).exits(code)
+    };
+    let yes = saying(&bench, "yes", "accepted", 0);
+    let answer = json(&check(&yes, 0));
+    assert_eq!(answer["rows"][0]["level"], "proved (mechanised)", "{answer}");
+    let statement = bench.text("statement");
+    assert!(statement.starts_with("certus-statement 1\ninputs 784\n"), "{statement:.100}");
+    let plain = json(&bench.run("check out --quiet --json").exits(0));
+    assert_eq!(plain["rows"][0]["level"], "proved");
+    for (name, said, code, why) in [
+        ("no", "rejected: it does not show the statement", 1, "the verified checker: rejected"),
+        ("odd", "accepted", 1, "no verdict"),
+        ("mute", "", 0, "no verdict"),
+        ("ill", "rejected: no", 65, "no verdict (exit code 65)"),
+    ] {
+        let answer = json(&check(&saying(&bench, name, said, code), 1));
+        let row = &answer["rows"][0];
+        assert_eq!((&row["accepted"], &row["level"]), (&false.into(), &"".into()), "{answer}");
+        assert!(row["reason"].as_str().unwrap().contains(why), "{answer}");
+    }
+    let absent = check("absent", 66);
+    assert!(absent.stderr.contains("absent: no such program"), "{}", absent.stderr);
+
+    // The real one, where it was built.
+    let real = committed("proofs/rocq/certus-check-verified");
+    if !real.is_file() {
+        return crate::skip::skipped(
+            "proofs/rocq/certus-check-verified is not there: make -C proofs/rocq",
+        );
+    }
+    let text = bench.run(&format!("check out --quiet --verified {}", real.display())).exits(0);
+    assert!(text.stdout.contains("2 of them proved (mechanised)"), "{}", text.stdout);
+}

@@ -1,7 +1,8 @@
 (* certus-check-verified STATEMENT PROOF: does the proof show the statement? Decided by code that is extracted from Rocq. *)
 let usage =
   "certus-check-verified STATEMENT PROOF\n\n\
-   STATEMENT is what `certus-check --export MODEL PROPERTY` writes, PROOF a certus proof; either may be gzip-compressed.\n\
+   STATEMENT is what `certus-check --export MODEL PROPERTY` writes, or - for standard input; PROOF is a certus proof.\n\
+   Either may be gzip-compressed, but not on standard input.\n\
    Prints `accepted` (exit code 0) or `rejected: REASON` (1). 64: wrong usage, 65: a statement that cannot be read, 66: a missing file."
 
 let stop code message = prerr_endline ("certus-check-verified: " ^ message); exit code
@@ -20,8 +21,11 @@ let opened path =
     end
 
 let all channel =
-  let buffer = Buffer.create (1 lsl 20) in
-  (try while true do Buffer.add_channel buffer channel 1 done with End_of_file -> ());
+  let buffer = Buffer.create (1 lsl 20) and piece = Bytes.create 65536 in
+  let rec go () =
+    let n = input channel piece 0 (Bytes.length piece) in
+    if n > 0 then (Buffer.add_subbytes buffer piece 0 n; go ()) in
+  go ();
   Buffer.contents buffer
 
 (* Most integers live shortly: a young generation of 8 MB, and no hurry with the old one. *)
@@ -31,7 +35,7 @@ let () =
   match Sys.argv with
   | [| _; "--help" |] -> print_endline usage
   | [| _; statement; proof |] ->
-    let channel, _ = opened statement in
+    let channel = if statement = "-" then stdin else fst (opened statement) in
     let network, cases =
       try Statement_file.read (all channel) with Statement_file.Malformed why -> stop 65 (statement ^ ": " ^ why) in
     let channel, whole = opened proof in

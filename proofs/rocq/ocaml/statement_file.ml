@@ -31,7 +31,11 @@ let is_integer w =
   for i = start to String.length w - 1 do if w.[i] < '0' || w.[i] > '9' then fine := false done;
   !fine
 
-let integer r = let w = word r in if is_integer w then Z.of_string w else fail r (w ^ " is no integer")
+let integer r =
+  let w = word r in
+  if not (is_integer w) then fail r (w ^ " is no integer")
+  else if String.length w < 18 then Z.of_int (int_of_string (if w.[0] = '-' then w else "0u" ^ w))
+  else Z.of_string w
 
 (* A count, a position or an exponent. *)
 let small r =
