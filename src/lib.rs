@@ -21,13 +21,14 @@
 //! # The modules, in dependency order: each uses only those before it
 //!
 //! `num` → `net` → `spec` → `load` → `query` → `attack` → `bound` → `lp` → `branch` → `prove` → `verify` →
-//! `audit` → `report` → `cli`
+//! `testing` → `audit` → `report` → `cli`
 //!
 //! # Features
 //!
 //! All are on unless `default-features = false`. `cli`: the program, audits and reports, which are most of the packages. `solvers`: linear and
 //! mixed-integer programs; without them the methods `lp` and `milp` prove what the stages before them do. `npz`: data in NumPy's archives.
-//! `tables`: data in CSV files, and settings in a file beside the data.
+//! `tables`: data in CSV files, and settings in a file beside the data. Off unless asked for: `testing`, the laws of verification with strategies
+//! for proptest (docs/testing.md).
 //!
 //! # From outside
 //!
@@ -49,6 +50,10 @@ mod prove;
 mod query;
 mod spec;
 mod verify;
+
+#[cfg(any(feature = "cli", feature = "testing"))]
+#[cfg_attr(not(feature = "testing"), doc(hidden))]
+pub mod testing;
 
 #[cfg(feature = "cli")]
 mod audit;
@@ -149,6 +154,8 @@ pub mod internal {
             verify, verify_with_proof,
         };
     }
+    #[cfg(feature = "cli")]
+    pub use crate::testing;
     #[cfg(feature = "cli")]
     pub mod audit {
         pub use crate::audit::{Classification, Finding, Prediction, Share};

@@ -158,6 +158,18 @@ impl Query {
         Ok(Self { network, statement, own_outputs })
     }
 
+    /// The same network, asked about another property, which speaks of inputs only where the first one does.
+    ///
+    /// # Errors
+    /// Where the property does not fit.
+    pub(crate) fn stating(&self, mut statement: Statement) -> Result<Self, QueryError> {
+        // What it says of inputs are outputs of this network.
+        statement.property.uses_inputs = false;
+        check(&self.network, &statement.property)?;
+        statement.property.uses_inputs = self.statement.property.uses_inputs;
+        Ok(Self { statement, ..self.clone() })
+    }
+
     /// Whether the arg max of the outputs is `label` on a whole region. Of a Euclidean ball, bounds are those of the smallest box around
     /// it, so what they certify holds on the ball; counterexamples lie in the ball.
     ///

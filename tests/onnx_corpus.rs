@@ -5,12 +5,10 @@
 mod common;
 
 use common::onnx_writer::Model;
-use common::recorded::{Case, Verdict, by_checker, by_search, cases, refusals};
+use common::recorded::{CORPUS, Case, STRUCTURE, Verdict, by_checker, by_search, cases, refusals};
 use std::collections::BTreeMap;
 
-const CORPUS: &[u8] = include_bytes!("onnx/corpus.gz");
 const REFUSALS: &str = include_str!("onnx/refusals.tsv");
-const STRUCTURE: &[u8] = include_bytes!("onnx/structure.gz");
 /// Operators that neither has: tests/onnx_structure.rs and tests/onnx_operators.rs have them.
 const ELSEWHERE: [&str; 7] = ["EyeLike", "If", "Loop", "OneHot", "QuantizeLinear", "Scan", "Trilu"];
 const OPERATORS: &str = include_str!("../docs/operators.md");

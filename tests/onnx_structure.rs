@@ -5,7 +5,7 @@ mod common;
 use certus::internal::load::load_network_bytes;
 use certus::internal::net::Matrix;
 use common::onnx_writer::{Model, int, tensor_info};
-use common::recorded::{Verdict, by_checker, by_search, cases};
+use common::recorded::{STRUCTURE, Verdict, by_checker, by_search, cases};
 use rten_onnx::onnx::{AttributeProto, AttributeType, GraphProto, NodeProto};
 
 /// How many of the cases the checker reads; more are welcome.
@@ -13,8 +13,7 @@ const READ_BY_CHECKER: usize = 70;
 
 #[test]
 fn both_readers_agree_with_onnx() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/onnx/structure.gz");
-    let cases = cases(&std::fs::read(file).unwrap());
+    let cases = cases(STRUCTURE);
     assert!(cases.len() > 150, "{}", cases.len());
     let mut read = 0;
     for case in &cases {

@@ -1,5 +1,6 @@
 //! The command line: typed arguments → requests → exit code. Only this folder prints, reads the environment or exits.
 
+mod against;
 mod arguments;
 mod audit;
 mod bench;
@@ -9,6 +10,8 @@ mod check;
 mod clock;
 mod eval;
 mod exit;
+mod fuzz;
+mod hunt;
 mod inspect;
 mod instance;
 mod interrupt;
@@ -22,6 +25,8 @@ mod remake;
 mod report;
 #[cfg(test)]
 mod schemas;
+mod selftest;
+mod shrink;
 mod spec;
 mod usage;
 mod verify;
@@ -65,6 +70,9 @@ enum Command {
     Spec(spec::Arguments),
     Audit(audit::Arguments),
     Report(report::Arguments),
+    Selftest(selftest::Arguments),
+    Fuzz(fuzz::Arguments),
+    Shrink(shrink::Arguments),
     Completions(pages::CompletionArguments),
     Man(pages::ManArguments),
 }
@@ -122,6 +130,9 @@ fn run(arguments: Vec<std::ffi::OsString>) -> Result<u8, Failure> {
                 Command::Spec(arguments) => spec::run(&arguments),
                 Command::Audit(arguments) => audit::run(&arguments),
                 Command::Report(arguments) => report::run(&arguments),
+                Command::Selftest(arguments) => selftest::run(&arguments),
+                Command::Fuzz(arguments) => fuzz::run(&arguments),
+                Command::Shrink(arguments) => shrink::run(&arguments),
                 Command::Completions(arguments) => pages::completions(&arguments),
                 Command::Man(arguments) => pages::man(&arguments),
             }

@@ -22,7 +22,8 @@ pub use network_error::{
     EncodingProblem, ExternalProblem, ModelProblem, NetworkError, NodeProblem, Place, TensorProblem,
 };
 pub use nnet_error::NnetProblem;
-pub use onnx::{WriteError, write_onnx};
+pub use onnx::{DenseForm, Encoding, ReluForm, WriteError, write_onnx, write_onnx_as};
 pub use vnnlib::{
-    Problem, PropertyError, Statement, load_statement, parse_statement, write_vnnlib,
+    Problem, PropertyError, Statement, load_statement, parse_statement, write_property,
+    write_vnnlib,
 };

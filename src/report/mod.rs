@@ -15,12 +15,13 @@ mod json;
 mod proofs;
 mod query;
 mod terminal;
+mod testing;
 
 pub(crate) use answers::{Answer, BenchAnswer, CheckAnswer, InitAnswer, SpecAnswer, VerifyAnswer};
 pub(crate) use as_read::AsRead;
 pub(crate) use audit::{
-    Agreement, AuditData, AuditModel, AuditReport, FinishedAudit, Rendered, RunRecord, Setup,
-    SubjectLook, foreign_renderings, render_again, verify_folder,
+    Agreement, AuditData, AuditModel, AuditReport, Build, FinishedAudit, Rendered, RunRecord,
+    Setup, SubjectLook, foreign_renderings, render_again, verify_folder,
 };
 pub(crate) use bench::{BenchRow, BenchVerdict, bench_text, red};
 pub(crate) use campaign::csv;
@@ -36,3 +37,7 @@ pub(crate) use json::{
 pub(crate) use proofs::{CheckRow, Claims, IndexError, ProofEntry, ProofFolder};
 pub(crate) use query::{CounterexampleRecord, ProofRecord, QueryReport, query_text};
 pub(crate) use terminal::{audit_head, audit_text, inspection_text};
+pub(crate) use testing::{
+    AgainstAnswer, BrokenRecord, CaseFile, LawRecord, LawsAnswer, ShrinkAnswer, against_text,
+    laws_text,
+};

@@ -1,15 +1,23 @@
-//! Shared by the integration tests: random networks, exact evaluation, ONNX files.
-#![allow(dead_code)]
+//! Shared by the integration tests: ONNX files, proofs, recorded graphs; random networks and exact arithmetic are those of `certus::testing`.
+#![allow(dead_code, unused_imports)]
 
-pub mod circuits;
-pub mod dyadic;
-pub mod exact;
-pub mod nets;
 pub mod onnx_writer;
-pub mod oracle;
 pub mod proving;
 pub mod recorded;
 pub mod seeded;
+
+pub use certus::internal::testing::{circuits, dyadic, exact, oracle};
+
+/// Random small networks, boxes and points, and the strategy behind them.
+pub mod nets {
+    pub use certus::internal::testing::nets::*;
+    use proptest::prelude::*;
+
+    /// The words behind a network, a box and points.
+    pub fn words() -> impl Strategy<Value = Vec<u32>> {
+        proptest::collection::vec(any::<u32>(), 1..64)
+    }
+}
 
 use certus::internal::load::Statement;
 use certus::internal::net::Network;

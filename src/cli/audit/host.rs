@@ -5,7 +5,7 @@ use crate::report::RunRecord;
 use std::time::SystemTime;
 
 /// This machine, this moment.
-pub(super) fn run_record(jobs: usize) -> RunRecord {
+pub(in crate::cli) fn run_record(jobs: usize) -> RunRecord {
     let memory = field("/proc/meminfo", "MemTotal:");
     let memory = memory.and_then(|text| text.strip_suffix(" kB")?.trim().parse::<u64>().ok());
     let program = std::env::current_exe().and_then(std::fs::read).ok();

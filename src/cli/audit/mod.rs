@@ -1,6 +1,6 @@
 //! `certus audit`: models × datasets × ε × attacks × methods, from one file to a report that can be verified.
 
-mod host;
+pub(super) mod host;
 mod init;
 mod load;
 

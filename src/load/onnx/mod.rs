@@ -43,7 +43,7 @@ mod window;
 mod wire;
 mod write;
 
-pub use write::{WriteError, write_onnx};
+pub use write::{DenseForm, Encoding, ReluForm, WriteError, write_onnx, write_onnx_as};
 
 use self::constant::{Constant, Data, Element};
 use self::graph::{Plan, Ports};

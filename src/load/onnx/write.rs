@@ -97,8 +97,56 @@ fn text(name: &str, value: &str) -> Message {
     Message::default().text(1, name).text(4, value).int(20, 3)
 }
 
+/// Which of several forms that mean the same a file has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Encoding {
+    /// The operator set at least, 13 to 22.
+    pub set: u64,
+    /// How max(z, 0) is written.
+    pub relu: ReluForm,
+    /// How W x + b is written.
+    pub dense: DenseForm,
+    /// Whether a batch normalisation that changes nothing stands before each ReLU.
+    pub normalised: bool,
+}
+
+/// Forms of max(z, 0).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReluForm {
+    /// Relu.
+    Relu,
+    /// Max(z, 0).
+    Max,
+    /// Clip with a lower bound.
+    Clip,
+    /// LeakyRelu with slope 0.
+    Leaky,
+    /// PRelu with slopes 0.
+    Parametric,
+}
+
+/// Forms of W x + b.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DenseForm {
+    /// Gemm of the transposed weights.
+    Gemm,
+    /// MatMul, then Add.
+    MatMul,
+    /// Gemm of half of twice the weights.
+    Scaled,
+    /// A convolution of one pixel.
+    Conv,
+}
+
+impl Default for Encoding {
+    fn default() -> Self {
+        Self { set: 13, relu: ReluForm::Relu, dense: DenseForm::Gemm, normalised: false }
+    }
+}
+
 /// A graph as it grows.
 struct Writer {
+    encoding: Encoding,
     /// The operator set.
     set: u64,
     /// Element type of everything but shapes.
@@ -172,11 +220,97 @@ impl Writer {
         for i in 0..outputs {
             map.for_each_in_row(i, |column, weight| weights[i * inputs + column] += weight);
         }
-        let weights = self.tensor(&[outputs, inputs], weights.into_iter());
+        self.dense(x, &weights, [outputs, inputs], bias, name)
+    }
+
+    fn dense(
+        &mut self,
+        x: &str,
+        weights: &[f64],
+        [outputs, inputs]: [usize; 2],
+        bias: Option<&[f64]>,
+        name: &str,
+    ) -> String {
+        // Twice a weight is a number of the same kind, but near its limits.
+        let fits = |w: &f64| {
+            if self.kind == FLOAT { ((2.0 * w) as f32).is_finite() } else { (2.0 * w).is_finite() }
+        };
+        let form = match self.encoding.dense {
+            DenseForm::Scaled if !weights.iter().all(fits) => DenseForm::Gemm,
+            form => form,
+        };
+        let factor = if form == DenseForm::Scaled { 2.0 } else { 1.0 };
+        let at = |i: usize, j: usize| factor * weights[i * inputs + j];
+        let rows = (0..outputs).flat_map(|i| (0..inputs).map(move |j| at(i, j)));
         let bias = bias.map(|bias| self.tensor(&[outputs], bias.iter().copied()));
-        let operands: Vec<&str> = [x, &weights].into_iter().chain(bias.as_deref()).collect();
         let output = self.fresh();
-        self.node("Gemm", &operands, &output, name, &[int("transB", 1)]);
+        match form {
+            DenseForm::Gemm | DenseForm::Scaled => {
+                let weights = self.tensor(&[outputs, inputs], rows);
+                let operands: Vec<&str> =
+                    [x, &weights].into_iter().chain(bias.as_deref()).collect();
+                let scaled = (form == DenseForm::Scaled).then(|| float("alpha", 0.5));
+                let attributes: Vec<_> = scaled.into_iter().chain([int("transB", 1)]).collect();
+                self.node("Gemm", &operands, &output, name, &attributes);
+            }
+            DenseForm::MatMul => {
+                let columns = (0..inputs).flat_map(|j| (0..outputs).map(move |i| at(i, j)));
+                let weights = self.tensor(&[inputs, outputs], columns);
+                self.node("MatMul", &[x, &weights], &output, name, &[]);
+                if let Some(bias) = bias {
+                    let sum = self.fresh();
+                    self.node("Add", &[&output, &bias], &sum, name, &[]);
+                    return sum;
+                }
+            }
+            DenseForm::Conv => {
+                let pixel = self.reshaped(x, &[1, inputs, 1, 1], name);
+                let weights = self.tensor(&[outputs, inputs, 1, 1], rows);
+                let operands: Vec<&str> =
+                    [&*pixel, &weights].into_iter().chain(bias.as_deref()).collect();
+                self.node("Conv", &operands, &output, name, &[ints("kernel_shape", &[1, 1])]);
+                return self.reshaped(&output, &[1, outputs], name);
+            }
+        }
+        output
+    }
+
+    /// max(z, 0) of a row of so many elements.
+    fn relu(&mut self, z: &str, len: usize, name: &str) -> String {
+        let before =
+            if self.encoding.normalised { self.unchanged(z, len, name) } else { z.to_owned() };
+        let output = self.fresh();
+        let zero = |this: &mut Self, dims: &[usize]| {
+            this.tensor(dims, [0.0].into_iter().cycle().take(dims.iter().product()))
+        };
+        match self.encoding.relu {
+            ReluForm::Relu => self.node("Relu", &[&before], &output, name, &[]),
+            ReluForm::Max => {
+                let zero = zero(self, &[1]);
+                self.node("Max", &[&before, &zero], &output, name, &[]);
+            }
+            ReluForm::Clip => {
+                let zero = zero(self, &[]);
+                self.node("Clip", &[&before, &zero], &output, name, &[]);
+            }
+            ReluForm::Leaky => {
+                self.node("LeakyRelu", &[&before], &output, name, &[float("alpha", 0.0)])
+            }
+            ReluForm::Parametric => {
+                let slopes = zero(self, &[len]);
+                self.node("PRelu", &[&before, &slopes], &output, name, &[]);
+            }
+        }
+        output
+    }
+
+    /// 2 (z − 0) / √4 + 0.
+    fn unchanged(&mut self, z: &str, len: usize, name: &str) -> String {
+        let mut all = |value: f64| self.tensor(&[len], std::iter::repeat_n(value, len));
+        let [scale, shift, mean, variance] = [2.0, 0.0, 0.0, 4.0].map(&mut all);
+        let output = self.fresh();
+        let operands = [z, &scale, &shift, &mean, &variance];
+        self.node("BatchNormalization", &operands, &output, name, &[float("epsilon", 0.0)]);
         output
     }
 
@@ -268,6 +402,14 @@ impl Writer {
 /// # Errors
 /// Where the file would define another network.
 pub fn write_onnx(network: &Network) -> Result<Vec<u8>, WriteError> {
+    write_onnx_as(network, Encoding::default())
+}
+
+/// As [`write_onnx`], in other operators.
+///
+/// # Errors
+/// As [`write_onnx`].
+pub fn write_onnx_as(network: &Network, encoding: Encoding) -> Result<Vec<u8>, WriteError> {
     let affine = |op: &Op| if let Op::Affine(affine) = op { Some(affine.clone()) } else { None };
     let mut kind = FLOAT;
     for node in network.nodes() {
@@ -287,13 +429,14 @@ pub fn write_onnx(network: &Network) -> Result<Vec<u8>, WriteError> {
             kind = DOUBLE;
         }
     }
-    let mut writer =
-        Writer { set: 13, kind, graph: Message::default(), made: 0, names: HashSet::new() };
+    let (set, graph, names) = (encoding.set.max(13), Message::default(), HashSet::new());
+    let mut writer = Writer { encoding, set, kind, graph, made: 0, names };
     let mut values: Vec<String> = Vec::with_capacity(network.nodes().len());
     for node in network.nodes() {
         let value = match &node.op {
             Op::Input => "x".to_owned(),
             Op::Affine(affine) => writer.affine(affine, &values, network.inputs(), &node.name),
+            Op::Elementwise(Function::Relu, z) => writer.relu(&values[z[0]], node.len, &node.name),
             Op::Elementwise(function, operands) => {
                 let operands: Vec<&str> = operands.iter().map(|&x| values[x].as_str()).collect();
                 writer.elementwise(*function, &operands, &node.name)?

@@ -19,7 +19,7 @@ mod term;
 mod write;
 
 pub use error::{Problem, PropertyError};
-pub use write::write_vnnlib;
+pub use write::{write_property, write_vnnlib};
 
 use super::SourceFile;
 use super::budget::Budget;

@@ -1,6 +1,7 @@
 //! Writing VNN-LIB 1.0: the robustness of a classifier around an input, for other verifiers and for the proof checker.
 
-use crate::num::{Rational, round_down, round_up};
+use crate::num::{Rational, from_f64, round_down, round_up};
+use crate::spec::{Claim, HalfSpace, Property, Region};
 use num_bigint::BigInt;
 use std::fmt::Write as _;
 
@@ -41,6 +42,59 @@ pub fn write_vnnlib(
     let targets = (0..classes).filter(|&t| t != label);
     let alternatives: Vec<_> = targets.map(|t| format!("(and (>= Y_{t} Y_{label}))")).collect();
     let _ = writeln!(text, "(assert (or {}))", alternatives.join(" "));
+    text
+}
+
+/// A property about so many inputs and outputs as VNN-LIB: reading the text gives the same half-spaces over the boxes around its regions, one
+/// case for each polytope.
+#[must_use]
+pub fn write_property(property: &Property, inputs: usize, outputs: usize, comment: &str) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    comment.lines().for_each(|line| {
+        let _ = writeln!(text, "; {line}");
+    });
+    (0..inputs).for_each(|i| {
+        let _ = writeln!(text, "(declare-const X_{i} Real)");
+    });
+    (0..outputs).for_each(|j| {
+        let _ = writeln!(text, "(declare-const Y_{j} Real)");
+    });
+    let number = |x: f64| from_f64(x).and_then(|x| exact_decimal(&x)).unwrap_or_default();
+    let ends = |region: &Region| -> Vec<String> {
+        let ends = region.lower().iter().zip(region.upper()).enumerate();
+        let of = |(i, (&l, &u))| {
+            [format!("(>= X_{i} {})", number(l)), format!("(<= X_{i} {})", number(u))]
+        };
+        ends.flat_map(of).collect()
+    };
+    let half = |half: &HalfSpace| {
+        let term = |&(j, a): &(usize, f64)| match j.checked_sub(outputs) {
+            None => format!(" (* {} Y_{j})", number(a)),
+            Some(i) => format!(" (* {} X_{i})", number(a)),
+        };
+        let sum: String = half.coefficients.iter().map(term).collect();
+        let relation = if half.strict { "<" } else { "<=" };
+        // A sum of nothing is 0.
+        format!("({relation} (+ 0{sum}) {})", number(half.bound_up))
+    };
+    let single = property.claims.len() == 1;
+    let mut cases = Vec::new();
+    for Claim { region, unsafe_set } in &property.claims {
+        let ends = ends(region);
+        if single {
+            ends.iter().for_each(|end| {
+                let _ = writeln!(text, "(assert {end})");
+            });
+        }
+        for polytope in unsafe_set {
+            let halves = polytope.iter().map(half);
+            let ends = ends.iter().filter(|_| !single).cloned();
+            let all: Vec<String> = ends.chain(halves).collect();
+            cases.push(format!("(and {})", all.join(" ")));
+        }
+    }
+    let _ = writeln!(text, "(assert (or {}))", cases.join("\n    "));
     text
 }
 

@@ -16,4 +16,4 @@ pub(crate) use content::{
 };
 pub(crate) use folder::{Rendered, foreign_renderings, render_again};
 pub(crate) use manifest::{Alteration, verify_folder};
-pub(crate) use setup::{Agreement, AuditData, AuditModel, Setup, SubjectLook};
+pub(crate) use setup::{Agreement, AuditData, AuditModel, Build, Setup, SubjectLook};

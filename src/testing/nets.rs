@@ -1,10 +1,10 @@
 //! Random small networks, boxes and points.
 
-use certus::internal::net::{
+use super::FITS;
+use crate::net::{
     Conv, ConvGeometry, Elu, Function, GeluTanh, LinearMap, Matrix, Network, NetworkBuilder,
     NodeId, Parameter, Power, Sparse, Term,
 };
-use proptest::prelude::*;
 
 /// What a generated network may contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,17 +19,20 @@ pub enum Kind {
     Curves,
 }
 
-/// A stream of random choices from a list of words: networks shrink as the words do.
+/// A stream of random choices from a list of words.
 pub struct Choices<'a> {
     words: std::iter::Cycle<std::slice::Iter<'a, u32>>,
     state: u32,
 }
 
 impl<'a> Choices<'a> {
+    /// The choices that these words stand for.
+    #[must_use]
     pub fn new(words: &'a [u32]) -> Self {
         Self { words: words.iter().cycle(), state: 1 }
     }
 
+    /// A whole number below `n`.
     pub fn below(&mut self, n: u32) -> u32 {
         self.state = self.state.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
         let word = self.words.next().copied().unwrap_or(0) ^ self.state;
@@ -57,26 +60,21 @@ impl<'a> Choices<'a> {
     }
 }
 
-/// The words behind a network, a box and points.
-pub fn words() -> impl Strategy<Value = Vec<u32>> {
-    proptest::collection::vec(any::<u32>(), 1..64)
-}
-
 /// A random network: dense and sparse layers, convolutions, residual adds, concatenations.
 pub fn network(choices: &mut Choices, kind: Kind) -> Network {
     let inputs = 1 + choices.below(4) as usize;
-    let mut b = NetworkBuilder::new(inputs, "x").unwrap();
+    let mut b = NetworkBuilder::new(inputs, "x").expect(FITS);
     let mut last = 0;
     for _ in 0..1 + choices.below(4) {
         last = affine(&mut b, last, choices, kind);
         last = nonlinear(&mut b, last, choices, kind);
     }
     let out = affine(&mut b, last, choices, kind);
-    b.finish(out).unwrap()
+    b.finish(out).expect(FITS)
 }
 
 fn affine(b: &mut NetworkBuilder, source: NodeId, choices: &mut Choices, kind: Kind) -> NodeId {
-    let len = b.len(source).unwrap();
+    let len = b.len(source).expect(FITS);
     let rows = 1 + choices.below(4) as usize;
     let map = match choices.below(4) {
         0 => LinearMap::Sparse(Sparse::from_rows(
@@ -101,7 +99,7 @@ fn affine(b: &mut NetworkBuilder, source: NodeId, choices: &mut Choices, kind: K
             };
             let kernels: Vec<f64> =
                 (0..geometry.fan_in() * geometry.channels).map(|_| choices.weight(kind)).collect();
-            LinearMap::Conv(Conv::new(geometry, &kernels).unwrap())
+            LinearMap::Conv(Conv::new(geometry, &kernels).expect(FITS))
         }
         _ => LinearMap::from_matrix(Matrix::from_fn(rows, len, |_, _| choices.weight(kind))),
     };
@@ -111,7 +109,7 @@ fn affine(b: &mut NetworkBuilder, source: NodeId, choices: &mut Choices, kind: K
     if choices.below(3) == 0 {
         // A residual branch from an earlier node.
         let earlier = choices.below(source as u32 + 1) as usize;
-        let width = b.len(earlier).unwrap();
+        let width = b.len(earlier).expect(FITS);
         let skip =
             Matrix::from_fn(
                 rows,
@@ -120,16 +118,16 @@ fn affine(b: &mut NetworkBuilder, source: NodeId, choices: &mut Choices, kind: K
             );
         terms.push(Term { source: earlier, map: LinearMap::from_matrix(skip) });
     }
-    b.affine(terms, bias, 0, "affine").unwrap()
+    b.affine(terms, bias, 0, "affine").expect(FITS)
 }
 
 fn nonlinear(b: &mut NetworkBuilder, z: NodeId, choices: &mut Choices, kind: Kind) -> NodeId {
     match (kind, choices.below(4)) {
         (Kind::Curves, 0..3) => curve(b, z, choices),
-        (Kind::Rational, 0) => b.elementwise(Function::Product, &[z, z], "square").unwrap(),
+        (Kind::Rational, 0) => b.elementwise(Function::Product, &[z, z], "square").expect(FITS),
         (Kind::Rational, 1) => {
-            let n = b.len(z).unwrap();
-            let square = b.elementwise(Function::Product, &[z, z], "square").unwrap();
+            let n = b.len(z).expect(FITS);
+            let square = b.elementwise(Function::Product, &[z, z], "square").expect(FITS);
             let shifted = b
                 .affine(
                     vec![Term { source: square, map: LinearMap::Identity(n) }],
@@ -137,10 +135,10 @@ fn nonlinear(b: &mut NetworkBuilder, z: NodeId, choices: &mut Choices, kind: Kin
                     0,
                     "1 + x²",
                 )
-                .unwrap();
-            b.elementwise(Function::Reciprocal, &[shifted], "1 / (1 + x²)").unwrap()
+                .expect(FITS);
+            b.elementwise(Function::Reciprocal, &[shifted], "1 / (1 + x²)").expect(FITS)
         }
-        _ => b.relu(z, "relu").unwrap(),
+        _ => b.relu(z, "relu").expect(FITS),
     }
 }
 
@@ -188,19 +186,19 @@ fn curve(b: &mut NetworkBuilder, z: NodeId, choices: &mut Choices) -> NodeId {
         |choices: &mut Choices, all: Vec<Function>| all[choices.below(all.len() as u32) as usize];
     let (function, operand) = match choices.below(5) {
         0 => {
-            let n = b.len(z).unwrap();
+            let n = b.len(z).expect(FITS);
             let square = Function::Power(Power(Parameter::new(2.0)));
-            let square = b.elementwise(square, &[z], "square").unwrap();
+            let square = b.elementwise(square, &[z], "square").expect(FITS);
             let terms = vec![Term { source: square, map: LinearMap::Identity(n) }];
-            (pick(choices, positive), b.affine(terms, vec![1.0; n], 0, "1 + x²").unwrap())
+            (pick(choices, positive), b.affine(terms, vec![1.0; n], 0, "1 + x²").expect(FITS))
         }
         1 => (
             pick(choices, within_one),
-            b.elementwise(Function::Softsign, &[z], "softsign").unwrap(),
+            b.elementwise(Function::Softsign, &[z], "softsign").expect(FITS),
         ),
         _ => (pick(choices, everywhere), z),
     };
-    b.elementwise(function, &[operand], "curve").unwrap()
+    b.elementwise(function, &[operand], "curve").expect(FITS)
 }
 
 /// A random box with dyadic ends, sometimes of width 0, and points inside it (its corners among them).

@@ -1,8 +1,8 @@
 //! The exact minimum of a ReLU network's functional over a box: every activation pattern, each by a rational simplex.
 
 use super::exact::exact;
-use certus::internal::net::{Network, NodeId, Op};
-use certus::internal::num::Rational;
+use crate::net::{Network, NodeId, Op};
+use crate::num::Rational;
 use num_traits::{One, Signed, Zero};
 
 /// coefficients · x + constant.
@@ -246,4 +246,16 @@ impl Tableau {
         let cost = |v: usize| c.get(v).cloned().unwrap_or_else(Rational::zero);
         Some(self.optimise(&cost, banned))
     }
+}
+
+/// Whether an exact minimum takes little time: few inputs, few ReLUs, exact weights.
+#[must_use]
+pub fn affordable(net: &Network) -> bool {
+    let relus: usize = net.relus().map(|(y, _)| net.node(y).len).sum();
+    let plain = |node: &crate::net::Node| match &node.op {
+        Op::Input => true,
+        Op::Affine(affine) => affine.roundings == 0 && affine.slack.iter().all(|&s| s == 0.0),
+        Op::Elementwise(..) => node.op.relu().is_some(),
+    };
+    relus <= 10 && net.inputs() <= 6 && net.nodes().iter().all(plain)
 }

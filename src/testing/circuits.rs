@@ -1,7 +1,8 @@
 //! Random circuits made to hurt: long sums, fans and chains of active ReLUs, tensors read many times, cancellation, subnormals, overflow.
 
-use certus::internal::attack::SplitMix64;
-use certus::internal::net::{
+use super::FITS;
+use crate::attack::SplitMix64;
+use crate::net::{
     Conv, ConvGeometry, LinearMap, Matrix, Network, NetworkBuilder, NodeId, Sparse, Term,
 };
 
@@ -36,15 +37,15 @@ impl Circuit {
             _ => Numbers::Near,
         };
         let inputs = 1 + dice.below(3);
-        let builder = NetworkBuilder::new(inputs, "x").unwrap();
+        let builder = NetworkBuilder::new(inputs, "x").expect(FITS);
         let mut circuit = Self { dice, numbers, builder, nodes: vec![0] };
         for _ in 0..1 + circuit.dice.below(8) {
             let node = circuit.step();
             circuit.nodes.push(node);
         }
-        let last = *circuit.nodes.last().unwrap();
+        let last = *circuit.nodes.last().expect(FITS);
         let output = circuit.dense(last);
-        (circuit.builder.finish(output).unwrap(), numbers, circuit.dice)
+        (circuit.builder.finish(output).expect(FITS), numbers, circuit.dice)
     }
 
     fn step(&mut self) -> NodeId {
@@ -53,7 +54,7 @@ impl Circuit {
             0 => self.dense(last),
             1 | 2 => {
                 let z = self.dense(last);
-                self.builder.relu(z, "relu").unwrap()
+                self.builder.relu(z, "relu").expect(FITS)
             }
             3 => self.chain(last),
             4 => self.fan(last),
@@ -67,11 +68,11 @@ impl Circuit {
     /// Mostly the newest node, sometimes any.
     fn pick(&mut self) -> NodeId {
         let any = self.dice.below(self.nodes.len());
-        if self.dice.below(4) == 0 { self.nodes[any] } else { *self.nodes.last().unwrap() }
+        if self.dice.below(4) == 0 { self.nodes[any] } else { *self.nodes.last().expect(FITS) }
     }
 
     fn len(&self, node: NodeId) -> usize {
-        self.builder.len(node).unwrap()
+        self.builder.len(node).expect(FITS)
     }
 
     fn number(&mut self) -> f64 {
@@ -133,7 +134,7 @@ impl Circuit {
             terms.push(Term { source, map: LinearMap::from_rows(len, rows) });
         }
         let bias = self.bias(rows);
-        self.builder.affine(terms, bias, 0, "dense").unwrap()
+        self.builder.affine(terms, bias, 0, "dense").expect(FITS)
     }
 
     /// Single elements through ReLUs in a row, mostly active, each behind a little sum.
@@ -147,8 +148,8 @@ impl Circuit {
                 terms.push(Term { source: last, map });
             }
             let bias = self.bias(len);
-            let z = self.builder.affine(terms, bias, 0, "link").unwrap();
-            last = self.builder.relu(z, "relu").unwrap();
+            let z = self.builder.affine(terms, bias, 0, "link").expect(FITS);
+            last = self.builder.relu(z, "relu").expect(FITS);
         }
         last
     }
@@ -167,15 +168,15 @@ impl Circuit {
                 _ => LinearMap::Sparse(Sparse::diagonal(&scales)),
             };
             let own = if through {
-                let z = self.builder.linear(source, LinearMap::Identity(len), "z").unwrap();
-                self.builder.relu(z, "relu").unwrap()
+                let z = self.builder.linear(source, LinearMap::Identity(len), "z").expect(FITS);
+                self.builder.relu(z, "relu").expect(FITS)
             } else {
                 source
             };
             terms.push(Term { source: own, map });
         }
         let bias = self.bias(len);
-        self.builder.affine(terms, bias, 0, "fan").unwrap()
+        self.builder.affine(terms, bias, 0, "fan").expect(FITS)
     }
 
     /// Rows that name the same element over and over.
@@ -189,7 +190,7 @@ impl Circuit {
         let rows: Vec<Vec<(usize, f64)>> = (0..rows).map(|_| row(self)).collect();
         let bias = self.bias(rows.len());
         let terms = vec![Term { source, map: LinearMap::from_rows(len, rows) }];
-        self.builder.affine(terms, bias, 0, "repeated").unwrap()
+        self.builder.affine(terms, bias, 0, "repeated").expect(FITS)
     }
 
     /// Nodes side by side, one of them several times.
@@ -208,7 +209,7 @@ impl Circuit {
         if total > 200 {
             return self.dense(0);
         }
-        self.builder.affine(terms, vec![0.0; total], 0, "concatenation").unwrap()
+        self.builder.affine(terms, vec![0.0; total], 0, "concatenation").expect(FITS)
     }
 
     fn convolution(&mut self, source: NodeId) -> NodeId {
@@ -225,8 +226,8 @@ impl Circuit {
         };
         let kernels = self.numbers(geometry.fan_in() * geometry.channels);
         let bias = self.bias(geometry.outputs());
-        let map = LinearMap::Conv(Conv::new(geometry, &kernels).unwrap());
-        self.builder.affine(vec![Term { source, map }], bias, 0, "conv").unwrap()
+        let map = LinearMap::Conv(Conv::new(geometry, &kernels).expect(FITS));
+        self.builder.affine(vec![Term { source, map }], bias, 0, "conv").expect(FITS)
     }
 
     /// One element spread over many, and these summed up again.
@@ -235,12 +236,12 @@ impl Circuit {
         let map = Sparse::gather(len, (0..wide).map(|i| i % len));
         let terms = vec![Term { source, map: LinearMap::Sparse(map) }];
         let bias = self.bias(wide);
-        let z = self.builder.affine(terms, bias, 0, "spread").unwrap();
-        let y = self.builder.relu(z, "relu").unwrap();
+        let z = self.builder.affine(terms, bias, 0, "spread").expect(FITS);
+        let y = self.builder.relu(z, "relu").expect(FITS);
         let weights = Matrix::from_row_slice(1, wide, &self.terms(wide));
         let terms = vec![Term { source: y, map: LinearMap::from_matrix(weights) }];
         let bias = self.bias(1);
-        self.builder.affine(terms, bias, 0, "sum").unwrap()
+        self.builder.affine(terms, bias, 0, "sum").expect(FITS)
     }
 }
 

@@ -1,9 +1,11 @@
 //! Exact arithmetic on whole multiples of powers of two: what doubles, their sums and their products are, without fractions to cancel.
 
-use certus::internal::net::{Function, Network, Op};
+use crate::net::{Function, Network, Op};
+use crate::num::{Rational, round_nearest};
 use num_bigint::{BigInt, Sign};
+use num_traits::Zero;
 use std::cmp::Ordering;
-use std::ops::{Add, Mul, Neg};
+use std::ops::{Add, AddAssign, Mul, Neg};
 
 /// whole · 2^power.
 #[derive(Clone, Debug)]
@@ -26,10 +28,6 @@ impl Dyadic {
         Self { whole: BigInt::from_biguint(sign, whole.into()), power }.reduced()
     }
 
-    pub fn zero() -> Self {
-        Self { whole: BigInt::ZERO, power: 0 }
-    }
-
     fn reduced(mut self) -> Self {
         match self.whole.trailing_zeros() {
             None => self.power = 0,
@@ -44,6 +42,23 @@ impl Dyadic {
 
     pub fn is_positive(&self) -> bool {
         self.whole.sign() == Sign::Plus
+    }
+
+    /// The number as a fraction.
+    #[must_use]
+    pub fn rational(&self) -> Rational {
+        let power = BigInt::from(1) << self.power.unsigned_abs();
+        if self.power < 0 {
+            Rational::new(self.whole.clone(), power)
+        } else {
+            Rational::from_integer(&self.whole * power)
+        }
+    }
+
+    /// The nearest double.
+    #[must_use]
+    pub fn nearest(&self) -> f64 {
+        round_nearest(&self.rational())
     }
 
     /// max(x, 0).
@@ -74,6 +89,38 @@ impl Mul for &Dyadic {
     /// The product of odd numbers is odd: nothing is to be reduced.
     fn mul(self, other: Self) -> Dyadic {
         Dyadic { whole: &self.whole * &other.whole, power: self.power + other.power }
+    }
+}
+
+impl Add for Dyadic {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        &self + &other
+    }
+}
+
+impl AddAssign for Dyadic {
+    fn add_assign(&mut self, other: Self) {
+        *self = &*self + &other;
+    }
+}
+
+impl Mul<&Self> for Dyadic {
+    type Output = Self;
+
+    fn mul(self, other: &Self) -> Self {
+        &self * other
+    }
+}
+
+impl Zero for Dyadic {
+    fn zero() -> Self {
+        Self { whole: BigInt::ZERO, power: 0 }
+    }
+
+    fn is_zero(&self) -> bool {
+        self.whole.sign() == Sign::NoSign
     }
 }
 

@@ -1,7 +1,7 @@
 //! The network as what it is, a function over the rationals: the oracle for every bound.
 
-use certus::internal::net::{Function, Network, Op};
-use certus::internal::num::{Rational, from_f64};
+use crate::net::{Function, Network, Op};
+use crate::num::{Rational, from_f64};
 use num_traits::Zero;
 
 /// The exact value of every node at an exact point. Only for networks without S-shaped activations and with exact
