@@ -147,7 +147,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         .map(|law| hunt::of_law(law, draw.clone()))
         .collect();
     let (out, jobs) = (arguments.out.as_deref(), jobs(arguments.jobs));
-    let hunt = Hunt { seed: arguments.seed, jobs, time, out, quiet: arguments.quiet };
+    let hunt = Hunt { seed: arguments.seed, jobs, time, out, quiet: arguments.quiet, first: false };
     let found = hunt.run(&subjects, &of)?;
     let code = hunt::code(&found);
     answer(&Answer::new("fuzz", &found), || laws_text(&found))?;

@@ -38,6 +38,8 @@ pub(super) struct Hunt<'a> {
     /// Where failures are kept.
     pub(crate) out: Option<&'a Path>,
     pub(crate) quiet: bool,
+    /// Whether the first failure ends it.
+    pub(crate) first: bool,
 }
 
 /// Looks at a law on a case; a panic breaks the law, too.
@@ -95,7 +97,10 @@ impl Hunt<'_> {
         let bar = Bar::new(self.time.as_secs() as usize, 0, " s", self.quiet);
         let work = || {
             while started.elapsed() < self.time && !interrupt::stopped() {
-                let Some((at, seed)) = lock(&state).take(self.seed) else { return };
+                let mut held = lock(&state);
+                let over = self.first && !held.broken.is_empty();
+                let Some((at, seed)) = held.take(self.seed).filter(|_| !over) else { return };
+                drop(held);
                 let begun = Instant::now();
                 let said = (subjects[at].look)(seed);
                 let mut state = lock(&state);

@@ -6,6 +6,7 @@ use super::hunt::{self, Hunt, Subject};
 use super::interrupt;
 use super::output::answer;
 use crate::report::{Answer, laws_text};
+use crate::testing::known;
 use crate::testing::recorded::{self, Graph, Reading, graphs};
 use crate::testing::truth::Known;
 use crate::testing::{Checked, Law};
@@ -29,7 +30,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 
-    /// Only these laws, or 'graphs' for the readers on recorded graphs [default: all]
+    /// Only these laws; 'graphs' are the readers on recorded graphs, 'known' statements on which verifiers went wrong [default: all]
     #[arg(long, value_name = "LAW,…", value_delimiter = ',')]
     law: Vec<String>,
 
@@ -41,6 +42,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
+    /// Stop at the first case that breaks a law
+    #[arg(long)]
+    first: bool,
+
     /// No progress on stderr
     #[arg(long, short)]
     quiet: bool,
@@ -48,6 +53,9 @@ pub(super) struct Arguments {
 
 /// The recorded graphs, which are no law of random networks.
 const GRAPHS: &str = "graphs";
+
+/// Statements on which verifiers have gone wrong.
+const KNOWN: &str = "known";
 
 /// Recorded graphs that are one case.
 const AT_ONCE: usize = 20;
@@ -57,15 +65,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let time = Duration::try_from_secs_f64(arguments.minutes * 60.0).map_err(|_| {
         Failure::new(USAGE, "--minutes: it must be a number of minutes, not negative")
     })?;
-    let with_graphs = arguments.law.is_empty() || arguments.law.iter().any(|law| law == GRAPHS);
-    let named = arguments.law.iter().filter(|law| *law != GRAPHS).map(|law| law.parse());
+    let wants =
+        |name: &str| arguments.law.is_empty() || arguments.law.iter().any(|law| law == name);
+    let recorded = if wants(GRAPHS) { all_graphs() } else { Vec::new() };
+    let laws = arguments.law.iter().filter(|law| ![GRAPHS, KNOWN].contains(&law.as_str()));
+    let named = laws.map(|law| law.parse());
     let named: Vec<Law> = named
         .collect::<Result<_, String>>()
-        .map_err(|error| Failure::new(USAGE, format!("--law: {error}, graphs")))?;
+        .map_err(|error| Failure::new(USAGE, format!("--law: {error}, {GRAPHS}, {KNOWN}")))?;
     let laws = if arguments.law.is_empty() { Law::ALL.to_vec() } else { named };
-    let recorded = if with_graphs { all_graphs() } else { Vec::new() };
     let mut subjects: Vec<Subject> = laws.into_iter().map(of).collect();
-    if with_graphs {
+    if wants(KNOWN) {
+        subjects.push(of_known(arguments.seed));
+    }
+    if wants(GRAPHS) {
         subjects.push(of_graphs(&recorded, arguments.seed));
     }
     if let Some(out) = &arguments.out {
@@ -73,7 +86,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     }
     interrupt::watch("")?;
     let (seed, jobs, out) = (arguments.seed, jobs(arguments.jobs), arguments.out.as_deref());
-    let hunt = Hunt { seed, jobs, time, out, quiet: arguments.quiet };
+    let hunt = Hunt { seed, jobs, time, out, quiet: arguments.quiet, first: arguments.first };
     let found = hunt.run(&subjects, "random networks")?;
     let code = hunt::code(&found);
     let found = Answer::new("selftest", found);
@@ -105,6 +118,21 @@ fn of(law: Law) -> Subject<'static> {
         }),
         fails: None,
         ..random
+    }
+}
+
+/// Statements on which verifiers have gone wrong, each once.
+fn of_known(first: u64) -> Subject<'static> {
+    let look = move |seed: u64| {
+        let pitfall = known::ALL.get(usize::try_from(seed.wrapping_sub(first)).ok()?)?;
+        Some(hunt::look(Law::Truth, || pitfall.check(seed)))
+    };
+    Subject {
+        name: KNOWN.to_owned(),
+        statement: "verdicts, evidence and the checker are right where verifiers have gone wrong",
+        look: Box::new(look),
+        case: Box::new(|_| None),
+        fails: None,
     }
 }
 

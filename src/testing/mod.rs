@@ -14,6 +14,9 @@ mod draft;
 pub mod dyadic;
 #[doc(hidden)]
 pub mod exact;
+mod forged;
+#[doc(hidden)]
+pub mod known;
 #[doc(hidden)]
 pub mod laws;
 pub mod near;

@@ -4,7 +4,7 @@
 use super::FITS;
 use super::case::Case;
 use super::dyadic::Dyadic;
-use super::laws::searching_for;
+use super::laws::right_on;
 use super::oracle;
 use crate::attack::SplitMix64;
 use crate::net::{
@@ -12,7 +12,7 @@ use crate::net::{
 };
 use crate::num::{Rational, round_down, round_up};
 use crate::spec::{Claim, HalfSpace, Property, Region};
-use crate::verify::{Settings, Verdict, verify};
+use crate::verify::Verdict;
 use num_traits::{Signed, ToPrimitive, Zero};
 use std::fmt;
 
@@ -164,27 +164,9 @@ impl Known {
     /// # Errors
     /// Where one is the opposite of the answer.
     pub fn check(&self) -> Result<super::Checked, String> {
-        let mut comparisons = 0;
-        for settings in searching_for() {
-            comparisons += usize::from(self.right_by(&settings)?);
-        }
+        let comparisons = right_on(&self.case, self.holds)
+            .map_err(|what| format!("{}: {what}", self.construction))?;
         Ok(super::Checked { comparisons, skipped: (comparisons == 0).then_some("undecided") })
-    }
-
-    fn right_by(&self, settings: &Settings) -> Result<bool, String> {
-        let verdict = verify(self.case.query(), settings, &|| false).verdict;
-        let word = if self.holds { "holds" } else { "is violated" };
-        match self.is_right(&verdict) {
-            Some(false) => Err(format!(
-                "{}: the claim {word} by construction, and is {}",
-                self.construction,
-                match verdict {
-                    Verdict::Certified(_) => "certified",
-                    _ => "falsified",
-                }
-            )),
-            right => Ok(right.is_some()),
-        }
     }
 }
 

@@ -7,6 +7,7 @@ mod evidence;
 mod forgery;
 mod order;
 mod parts;
+mod planted;
 mod readers;
 mod rewrites;
 
@@ -45,6 +46,8 @@ pub enum Law {
     Agreement,
     /// Nothing is certified that an exact minimum refutes, nor falsified that it confirms, by however little.
     Edge,
+    /// Nothing is certified, by any search or proof, that a point refutes which only few inputs come near.
+    Planted,
     /// Both readers see the function that the file states.
     Readers,
     /// A network that is written in another way has the same values, and no opposite verdict.
@@ -97,7 +100,7 @@ fn require(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
 
 impl Law {
     /// All laws.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Contains,
         Self::Ordered,
         Self::Monotone,
@@ -106,6 +109,7 @@ impl Law {
         Self::Forgery,
         Self::Agreement,
         Self::Edge,
+        Self::Planted,
         Self::Readers,
         Self::Rewrites,
         Self::Truth,
@@ -125,6 +129,7 @@ impl Law {
             Self::Forgery => "a proof, changed or not, does not show what is false",
             Self::Agreement => "methods do not contradict each other",
             Self::Edge => "no verdict is on the wrong side of an exact minimum, by however little",
+            Self::Planted => "no search and no proof certifies what a planted point refutes",
             Self::Readers => "both readers see the function that the file states",
             Self::Rewrites => {
                 "a network written in another way has the same values and no opposite verdict"
@@ -155,6 +160,7 @@ impl Law {
             Self::Forgery => forgery::forgery(case, seed),
             Self::Agreement => agreement::agreement(case, seed),
             Self::Edge => edge::edge(case, seed),
+            Self::Planted => planted::planted(case, seed),
             Self::Readers => readers::readers(case, seed),
             Self::Rewrites => rewrites::rewrites(case, seed),
             Self::Truth => Ok(Checked::skipped("the answer is not known by construction")),
@@ -174,8 +180,13 @@ impl Law {
             }
             (Self::Contains | Self::Ordered | Self::Agreement, 6) => random(seed, Kind::Curves),
             (Self::Readers, 0..2) => random(seed, Kind::Hostile),
-            (Self::Evidence | Self::Forgery, 0) => circuit(seed),
+            (Self::Evidence, 0) => circuit(seed),
+            (Self::Forgery | Self::Planted, 0..4) => circuit(seed),
+            (Self::Planted, 4) => random(seed, Kind::Curves),
             (Self::Truth, _) => Known::random(seed).case,
+            (Self::Evidence | Self::Agreement | Self::Halves, 7) => {
+                in_decimals(random(seed, Kind::Relu), &mut dice)
+            }
             _ => random(seed, Kind::Relu),
         }
     }
@@ -220,6 +231,35 @@ pub fn random(seed: u64, kind: Kind) -> Case {
     let (lower, upper, points) = nets::region(&mut choices, network.inputs());
     let row = nets::functionals(&mut choices, network.outputs(), 1);
     in_doubt(network, [lower, upper], &points, row.as_slice(), &mut dice)
+}
+
+/// The case with ends that are decimals and no doubles, some inputs fixed to one.
+fn in_decimals(case: Case, dice: &mut SplitMix64) -> Case {
+    let [claim] = &case.query().property().claims[..] else { return case };
+    let Some((model, property)) = case.model().zip(case.property()) else { return case };
+    let mut text = property.to_owned();
+    for (i, (l, u)) in claim.region.lower().iter().zip(claim.region.upper()).enumerate() {
+        let (tenth, width) =
+            ((10.0 * l).round() + 0.0, dice.below(3) as f64 * (u - l).abs().round());
+        let decimal = |tenths: f64| {
+            format!(
+                "{}{}.{}",
+                if tenths < 0.0 { "-" } else { "" },
+                (tenths.abs() / 10.0).floor(),
+                tenths.abs() % 10.0
+            )
+        };
+        for (sign, end) in [(">=", tenth), ("<=", tenth + width)] {
+            let lines = text.lines().map(|line| {
+                match line.starts_with(&format!("(assert ({sign} X_{i} ")) {
+                    true => format!("(assert ({sign} X_{i} {}))", decimal(end)),
+                    false => line.to_owned(),
+                }
+            });
+            text = lines.collect::<Vec<_>>().join("\n");
+        }
+    }
+    Case::of_bytes(model, &text).unwrap_or(case)
 }
 
 /// The claim that a functional stays above a number near its least value at some points; now and then with a second half-space or polytope.
@@ -273,9 +313,18 @@ fn searching(method: Method, seed: u64) -> Settings {
     Settings { attack, ..settings(method, seed) }
 }
 
-/// Attacks and search, and search alone.
-pub(super) fn searching_for() -> [Settings; 2] {
-    [settings(Method::Auto, 0), searching(Method::Complete, 0)]
+/// How many verdicts are those that are known: of attacks and search, and of search alone.
+pub(super) fn right_on(case: &Case, holds: bool) -> Result<usize, String> {
+    let mut decided = 0;
+    for settings in [settings(Method::Auto, 0), searching(Method::Complete, 0)] {
+        let word = Word::about(case, &settings);
+        let wrong = if holds { Word::Falsified } else { Word::Certified };
+        require(word != wrong, || {
+            format!("{word:?}, and the property {}", if holds { "holds" } else { "is violated" })
+        })?;
+        decided += usize::from(word != Word::Unknown);
+    }
+    Ok(decided)
 }
 
 /// A verdict in a word.
