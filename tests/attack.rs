@@ -310,7 +310,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(common::cases(40))]
 
     /// What an attack returns is a violation in exact rational arithmetic, inside the exact region, however thin.
     #[test]

@@ -152,7 +152,7 @@ fn check(net: &Network, ball: &Region, label: usize, found: &Counterexample) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(common::cases(24))]
 
     #[test]
     fn every_attack_finds_only_members_of_the_ball(seed in 0u64..1_000_000, eps in 1u32..60) {

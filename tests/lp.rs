@@ -183,7 +183,7 @@ fn split(choices: &mut Choices, analysis: &Analysis) -> (Layers, Vec<(NodeId, us
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(300))]
 
     #[test]
     fn engines_are_ordered_below_the_exact_minimum(words in words()) { check_order(&words)?; }
@@ -280,7 +280,7 @@ fn check_verdicts(words: &[u32]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(100))]
 
     #[test]
     fn milp_finds_the_exact_minimum(words in words()) { check_milp(&words)?; }
@@ -290,7 +290,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(10_000))]
 
     #[test]
     #[ignore = "takes many minutes"]

@@ -162,8 +162,14 @@ fn scored() -> impl Strategy<Value = Vec<(i8, bool)>> {
     proptest::collection::vec((-6i8..6, any::<bool>()), 0..40)
 }
 
+/// So many cases, or as many as the variable PROPTEST_CASES says.
+fn cases(count: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
+    ProptestConfig { cases: asked.unwrap_or(count), ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(cases(200))]
 
     /// The area is the share of pairs in order, a tie counting ½; it does not depend on the scale, and mirrors.
     #[test]

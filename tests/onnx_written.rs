@@ -23,7 +23,7 @@ fn read_again(network: &Network) -> Network {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(common::cases(96))]
     #[test]
     fn both_readers_read_the_very_same_function(words in words(), hostile: bool) {
         let mut choices = Choices::new(&words);

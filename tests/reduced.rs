@@ -60,7 +60,7 @@ fn truths(net: &Network, points: &[Vec<f64>]) -> Vec<Vec<Vec<Rational>>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(300))]
 
     #[test]
     fn every_node_is_within_its_slack(words in words()) {

@@ -103,7 +103,7 @@ fn violates(net: &Network, property: &Property, x: &[f64]) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(400))]
 
     /// Combined half-spaces, their clips and optimised slopes exclude no point of an intersection.
     #[test]
@@ -124,7 +124,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(200))]
 
     #[test]
     fn searches_tell_the_truth(words in words()) {
@@ -144,7 +144,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(300))]
 
     /// Intervals by short searches are no wider than before, and hold every value at every point.
     #[test]
@@ -276,7 +276,7 @@ fn an_interlude_comes_before_splits_of_neurons() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(150))]
 
     /// No output of a sampled input is beyond what splits of S-shaped neurons prove.
     #[test]

@@ -145,7 +145,7 @@ fn outputs(net: &Network, x: &[Rational], perturbation: &Perturbation, p: &[f64]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(common::cases(40))]
 
     /// Where all constants are dyadic, the composed network is the composition exactly.
     #[test]

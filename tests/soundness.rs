@@ -125,7 +125,7 @@ fn wild_multipliers(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(150))]
 
     /// Fewer cases: exact sums of numbers across 2^±60 and subnormals are long.
     #[test]
@@ -136,7 +136,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(1500))]
 
     #[test]
     fn intervals_hold_exactly(words in words()) { check(&words, Kind::Relu, Intermediate::Interval)?; }

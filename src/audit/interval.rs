@@ -119,7 +119,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(crate::num::hostile::cases(64))]
         #[test]
         fn intervals_contain_the_share_and_mirror(total in 1usize..3000, part in 0.0..=1.0f64, level in 0.5..0.999f64) {
             let count = (part * total as f64) as usize;

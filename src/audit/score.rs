@@ -63,7 +63,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(100))]
+        #![proptest_config(crate::num::hostile::cases(100))]
         /// A finer grid never lowers the score, and no grid overstates the area under the true step curve.
         #[test]
         fn the_score_never_overstates(radii in proptest::collection::vec(0u32..=64, 1..20), grid in proptest::collection::btree_set(1u32..64, 0..8)) {

@@ -87,7 +87,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+        #![proptest_config(crate::num::hostile::cases(20_000))]
 
         /// a x ≤ b − c, where the product with the lower end is 0: a difference and a quotient.
         #[test]

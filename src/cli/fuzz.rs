@@ -120,7 +120,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         let draw = |seed: u64| -> Result<(Case, Option<bool>), String> {
             match &near {
                 Some(near) => Ok((near.draw(seed).map_err(|error| error.to_string())?, None)),
-                None if seed % 2 == 0 => Ok((Law::Edge.subject(seed), None)),
+                None if seed.is_multiple_of(2) => Ok((Law::Edge.subject(seed), None)),
                 None => {
                     let known = Known::random(seed);
                     Ok((known.case, Some(known.holds)))

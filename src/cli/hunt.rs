@@ -18,16 +18,23 @@ const MOST_BROKEN: usize = 3;
 /// How long one failure is made smaller.
 const SHRINKING: Duration = Duration::from_secs(60);
 
+/// Looks at the case of a seed; `None` where there are no more.
+type Look<'a> = Box<dyn Fn(u64) -> Option<Result<Checked, String>> + Sync + 'a>;
+
+/// The case of a seed, for its files, and its answer where that is known.
+type Draw<'a> = Box<dyn Fn(u64) -> Option<(Case, Option<bool>)> + Sync + 'a>;
+
+/// Whether a case fails as the one of this seed does.
+type Fails<'a> = Box<dyn Fn(&Case, u64) -> bool + Sync + 'a>;
+
 /// What is looked at, again and again.
 pub(super) struct Subject<'a> {
     pub(crate) name: String,
     pub(crate) statement: &'static str,
-    /// Looks at the case of a seed; `None` where there are no more.
-    pub(crate) look: Box<dyn Fn(u64) -> Option<Result<Checked, String>> + Sync + 'a>,
-    /// The case of a seed, for its files, and its answer where that is known.
-    pub(crate) case: Box<dyn Fn(u64) -> Option<(Case, Option<bool>)> + Sync + 'a>,
-    /// Whether a smaller case fails in the same way; `None` where cases cannot be made smaller.
-    pub(crate) fails: Option<Box<dyn Fn(&Case, u64) -> bool + Sync + 'a>>,
+    pub(crate) look: Look<'a>,
+    pub(crate) case: Draw<'a>,
+    /// `None` where cases cannot be made smaller.
+    pub(crate) fails: Option<Fails<'a>>,
 }
 
 /// How long and where.

@@ -2,8 +2,8 @@
 
 use crate::audit::{RadiusRow, Share};
 use crate::report::{
-    Answer, AuditReport, BenchAnswer, CheckAnswer, InitAnswer, Inspection, QueryReport,
-    RadiusReport, Report, SpecAnswer, VerifyAnswer,
+    AgainstAnswer, Answer, AuditReport, BenchAnswer, CheckAnswer, InitAnswer, Inspection,
+    LawsAnswer, QueryReport, RadiusReport, Report, ShrinkAnswer, SpecAnswer, VerifyAnswer,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -48,6 +48,9 @@ fn the_committed_schemas_are_those_of_the_types() {
         ("spec", schema::<Answer<SpecAnswer>>()),
         ("audit-verify", schema::<Answer<VerifyAnswer>>()),
         ("audit-init", schema::<Answer<InitAnswer>>()),
+        ("selftest", schema::<Answer<LawsAnswer>>()),
+        ("fuzz-against", schema::<Answer<AgainstAnswer>>()),
+        ("shrink", schema::<Answer<ShrinkAnswer>>()),
     ];
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema");
     let write = std::env::var_os("CERTUS_WRITE_SCHEMAS").is_some();

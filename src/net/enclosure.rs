@@ -266,7 +266,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+        #![proptest_config(crate::num::hostile::cases(2000))]
 
         #[test]
         fn the_radius_reaches_both_ends(a in near(), b in near(), small in -2.0f64..2.0, how in 0..3) {

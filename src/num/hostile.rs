@@ -5,6 +5,12 @@ use num_bigint::BigInt;
 use num_traits::Zero;
 use proptest::prelude::*;
 
+/// So many cases of a random test, or as many as the variable PROPTEST_CASES says.
+pub fn cases(count: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
+    ProptestConfig { cases: asked.unwrap_or(count), ..ProptestConfig::default() }
+}
+
 /// The exact value of a finite double.
 pub fn exact(x: f64) -> Rational {
     from_f64(x).expect("finite")

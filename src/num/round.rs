@@ -136,7 +136,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+        #![proptest_config(crate::num::hostile::cases(3000))]
 
         #[test]
         fn single_precision_is_rounded_outward(x: f64) {

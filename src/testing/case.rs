@@ -53,11 +53,16 @@ impl Case {
         let property = property.of_boxes().into_owned();
         let [inputs, outputs] = [network.inputs(), network.outputs()];
         let text = write_property(&property, inputs, outputs, "");
-        let model = write_onnx(&network).ok();
-        let query = Query::new(network, property)?;
-        let files =
-            model.map(|model| Files { model: model.into(), property: text.into(), read: None });
-        Ok(Self { query, files })
+        let Ok(model) = write_onnx(&network) else {
+            return Ok(Self { query: Query::new(network, property)?, files: None });
+        };
+        // The cases of the text are those of the query; what no file states, such as a comparison of constants, has no file.
+        let Ok(statement) = parse_statement("case.vnnlib", text.as_bytes(), inputs, outputs) else {
+            return Ok(Self { query: Query::new(network, property)?, files: None });
+        };
+        let query = Query::of(network, statement)?;
+        let files = Files { model: model.into(), property: text.into(), read: None };
+        Ok(Self { query, files: Some(files) })
     }
 
     /// The case that two files state; `ports` says which output is asked about as a function of which input.
@@ -112,11 +117,11 @@ impl Case {
     pub fn asking(&self, property: Property) -> Result<Self, QueryError> {
         let [inputs, outputs] = [self.query.network().inputs(), self.query.own_outputs()];
         let text: Arc<str> = write_property(&property, inputs, outputs, "").into();
-        let statement = parse_statement("case.vnnlib", text.as_bytes(), inputs, outputs);
-        let query = match statement {
-            Ok(statement) => self.query.stating(statement)?,
-            Err(_) => self.query.stating(Statement { property, empty: Vec::new() })?,
+        let Ok(statement) = parse_statement("case.vnnlib", text.as_bytes(), inputs, outputs) else {
+            let statement = Statement { property, empty: Vec::new() };
+            return Ok(Self { query: self.query.stating(statement)?, files: None });
         };
+        let query = self.query.stating(statement)?;
         let files = self.files.clone().map(|files| Files { property: text, ..files });
         Ok(Self { query, files })
     }

@@ -24,6 +24,13 @@ use certus::internal::net::Network;
 use certus::internal::query::Query;
 use certus::internal::spec::Property;
 
+/// So many cases of a random test, or as many as the variable PROPTEST_CASES says; what failed is told, not kept.
+pub fn cases(count: u32) -> proptest::prelude::ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
+    let (cases, failure_persistence) = (asked.unwrap_or(count), None);
+    proptest::prelude::ProptestConfig { cases, failure_persistence, ..Default::default() }
+}
+
 /// The question about a property that fits the network.
 pub fn asked(net: &Network, property: &Property) -> Query {
     Query::new(net.clone(), property.clone()).unwrap()

@@ -114,8 +114,18 @@ fn proof(lines: &[String]) -> String {
     format!("certus-proof 1\ncases 0\n{}\nend {}\n", lines.join("\n"), lines.len() + 2)
 }
 
+/// So many cases, or as many as the variable PROPTEST_CASES says.
+fn cases(count: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
+    ProptestConfig {
+        cases: asked.unwrap_or(count),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(cases(3000))]
 
     /// The strongest claim for which a random tree is accepted is true at every sampled point.
     #[test]

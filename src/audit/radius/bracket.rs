@@ -207,7 +207,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(300))]
+        #![proptest_config(crate::num::hostile::cases(300))]
 
         /// Both ends are found exactly, in a logarithmic number of questions, and in the right order.
         #[test]

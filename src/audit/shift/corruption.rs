@@ -357,7 +357,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(40))]
+        #![proptest_config(crate::num::hostile::cases(40))]
 
         /// Whatever the input: inside the domain, a function of seed and index, and no milder at a higher severity.
         #[test]

@@ -290,7 +290,7 @@ fn a_lift_pays_for_its_coefficient() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(crate::num::hostile::cases(2000))]
 
     /// The coefficient cancels exactly, the end's product with the multiplier the constant.
     #[test]

@@ -161,7 +161,7 @@ fn a_range_pays_for_its_sum() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(crate::num::hostile::cases(2000))]
 
     #[test]
     fn inputs_are_within_their_radius(a in near(), b in near()) {

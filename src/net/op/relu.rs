@@ -88,7 +88,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+        #![proptest_config(crate::num::hostile::cases(3000))]
 
         /// At both ends and at 0, where a convex function is furthest from a line above it.
         #[test]

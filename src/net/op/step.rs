@@ -139,7 +139,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+        #![proptest_config(crate::num::hostile::cases(4000))]
 
         /// At the ends and on both sides of every jump, where a step is furthest from a line, in exact arithmetic.
         #[test]

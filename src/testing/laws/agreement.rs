@@ -14,17 +14,11 @@ pub(super) fn agreement(case: &Case, seed: u64) -> Said {
     let query = case.query();
     let (net, property) = (query.network(), query.property());
     let mut words: Vec<(String, Word)> = Vec::new();
-    for method in Method::ALL {
-        words.push((method.to_string(), Word::about(case, &settings(method, seed))));
-        // The verdict of a mixed-integer program is a floating-point solver's word, within its tolerances.
-        if method != Method::Milp {
-            words.push((
-                format!("{method} without attacks"),
-                Word::about(case, &searching(method, seed)),
-            ));
-        }
+    words.push(("attacks and search".to_owned(), Word::about(case, &settings(Method::Auto, seed))));
+    // The verdict of a mixed-integer program is a floating-point solver's word, within its tolerances.
+    for method in Method::ALL.into_iter().filter(|&method| method != Method::Milp) {
+        words.push((method.to_string(), Word::about(case, &searching(method, seed))));
     }
-    words.retain(|(name, _)| name != "milp");
     let limits = Limits {
         domains: DOMAINS,
         ..Limits::starting_now(Some(Duration::from_secs(3)), &|| false)

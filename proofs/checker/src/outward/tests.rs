@@ -41,8 +41,18 @@ fn map(kind: usize, rows: usize, weights: Vec<f64>) -> Map {
     }
 }
 
+/// So many cases, or as many as the variable PROPTEST_CASES says.
+fn cases(count: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
+    ProptestConfig {
+        cases: asked.unwrap_or(count),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(cases(500))]
     /// Boxes that are points, symmetric, or anything; with sums that cancel or add up.
     #[test]
     fn an_image_contains_the_exact_one(

@@ -91,7 +91,7 @@ pub(super) fn product_loss(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(crate::num::hostile::cases(2000))]
 
     /// Where the interval is nearly positive, the intercept is small, and so is what is charged for it.
     #[test]

@@ -308,7 +308,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+        #![proptest_config(crate::num::hostile::cases(1000))]
 
         /// Against the exact tangent at p, at both ends of long intervals, where the derivative's error counts: for a slope that is its computed
         /// value, and any other.

@@ -202,7 +202,7 @@ fn point(case: &Case, how: u8, t: f64) -> f64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(crate::num::hostile::cases(60))]
 
     /// Each is within its error, which is small.
     #[test]
@@ -278,7 +278,7 @@ fn interval(case: &Case, (how, t): (u8, f64), width: f64, scale: u8) -> (f64, f6
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 80, ..ProptestConfig::default() })]
+    #![proptest_config(crate::num::hostile::cases(80))]
 
     /// At the ends, at turns, where lines touch, and anywhere between, for the lines that are drawn and for those of any parameter.
     #[test]
