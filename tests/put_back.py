@@ -107,7 +107,7 @@ def make_copy():
     for name in ["Cargo.lock", "build.rs", "README.md", "proofs/README.md", "proofs/FORMAT.md"]:
         wanted[pathlib.Path(name)] = pathlib.Path(name).read_bytes()
     manifest = pathlib.Path("Cargo.toml").read_text()
-    manifest = manifest.split("[[test]]")[0]
+    manifest = manifest.split("[[bin]]")[0]
     members = manifest.split("members = ")[1].split("]")[0] + "]"
     manifest = manifest.replace(members, '[".", "proofs/checker"]', 1)
     # Whether a fault is found, not how fast.

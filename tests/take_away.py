@@ -226,7 +226,12 @@ def make_copy(charges):
         path = pathlib.Path("src") / file
         wanted[path] = with_switches(wanted[path].decode(), group).encode()
     modules = "".join(f"pub mod {module};\n" for module in MODULES)
-    wanted[pathlib.Path("src/lib.rs")] = ("//! A part of the library.\n" + modules + AWAY).encode()
+    inside = "pub mod internal {\n    pub use super::{" + ", ".join(MODULES) + "};\n}\n"
+    wanted[pathlib.Path("src/lib.rs")] = ("//! A part of the library.\n" + modules + inside + AWAY).encode()
+    for name in TESTS[:2]:
+        text = pathlib.Path("src/testing", name).read_text()
+        text = text.replace("crate::", "certus::").replace("use super::FITS;", 'const FITS: &str = "";')
+        wanted[pathlib.Path("tests/common", name)] = text.encode()
     wanted[pathlib.Path("tests/common/mod.rs")] = b"//! What circuits need.\npub mod circuits;\npub mod dyadic;\n"
     del wanted[pathlib.Path("src/main.rs")]
     manifest = pathlib.Path("Cargo.toml").read_text()

@@ -40,14 +40,14 @@ pub(super) const SHORT: &str = "All options, and the exit codes: --help";
 /// Ends `certus --help`.
 pub(super) const HELP: &str = "Exit codes:
     0  done; for a single query: certified
-    1  certus check: a proof is rejected or lacking, or there is none
+    1  certus check: a proof is rejected or lacking, or there is none; certus fuzz: the other verifier is wrong; certus shrink: nothing to shrink
    10  falsified, or fewer inputs certified than --require-certified asks
    20  unknown: neither certified nor falsified
    21  certified, but without the proof that --proof or --proofs asked for
    64  the command line makes no sense
    65  a file's content is unusable
    66  a file is missing or unreadable
-   70  an error in certus itself, or a verdict that contradicts the expected one
+   70  an error in certus itself, a broken law, or a verdict that contradicts the expected one
    73  an output file or folder cannot be created
    74  writing failed, for example on a full disk
    75  another certus process is working in the output folder

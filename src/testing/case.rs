@@ -75,9 +75,8 @@ impl Case {
         property: &[u8],
         name: &str,
     ) -> Result<Self, CaseError> {
-        let loaded = load_network_as(model, ports)?;
-        let bytes = SourceFile::read(model).map_err(NetworkError::File)?.bytes;
-        let network = loaded.network;
+        let network = load_network_as(model, ports)?.network;
+        let bytes = as_onnx(model, &network)?;
         let statement = parse_statement(name, property, network.inputs(), network.outputs())?;
         let read = Model::beside(model, &bytes, ports).ok();
         let property = String::from_utf8_lossy(property).into_owned();
@@ -154,6 +153,16 @@ impl Case {
         let model = files.read.clone().map_or_else(|| Model::new(&files.model), Ok)?;
         model.ask(files.property.as_bytes())
     }
+}
+
+/// The contents of a network's file, uncompressed; of a file in another format the network written as ONNX, if one holds it.
+pub(super) fn as_onnx(model: &Path, network: &Network) -> Result<Vec<u8>, NetworkError> {
+    let own = || SourceFile::read(model).map(|file| file.bytes).map_err(NetworkError::File);
+    let name = model.to_string_lossy();
+    if !name.trim_end_matches(".gz").ends_with(".nnet") {
+        return own();
+    }
+    write_onnx(network).or_else(|_| own())
 }
 
 impl TryFrom<Query> for Case {

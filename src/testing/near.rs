@@ -1,10 +1,10 @@
 //! Cases near a model's own data: balls around inputs, parts of them, and claims whose truth is in doubt there.
 
-use super::case::{Case, CaseError};
+use super::case::{Case, CaseError, as_onnx};
 use crate::attack::SplitMix64;
 use crate::load::{
-    DataSettings, Dataset, DatasetError, LoadSettings, LoadedNetwork, NetworkError, SourceFile,
-    load_network_as,
+    DataSettings, Dataset, DatasetError, LoadSettings, LoadedNetwork, NetworkError,
+    load_network_as, write_onnx,
 };
 use crate::net::Matrix;
 use crate::num::{ParseRationalError, Rational, parse_rational};
@@ -91,8 +91,11 @@ impl Near {
     ) -> Result<Self, NearError> {
         data.check_against(loaded.network.inputs(), loaded.network.outputs().max(2))?;
         data.check_shape(&loaded.input_shape)?;
-        let bytes = SourceFile::read(model).map_err(NetworkError::File)?.bytes;
-        let read = Model::beside(model, &bytes, ports).ok();
+        let file = as_onnx(model, &loaded.network)?;
+        let read = Model::beside(model, &file, ports).ok();
+        // What is kept of a failure is to be one file, which says by itself what is asked about.
+        let whole = loaded.external.is_empty() && ports.output.is_none() && ports.inputs.is_empty();
+        let bytes = if whole { file } else { write_onnx(&loaded.network).unwrap_or(file) };
         Ok(Self(Arc::new(Subject { loaded, bytes, read, data, eps })))
     }
 

@@ -10,6 +10,7 @@ mod errors;
 mod first_use;
 mod help;
 mod json;
+mod laws;
 mod proofs;
 mod radius;
 mod report;
