@@ -6,8 +6,12 @@ use serde_json::Value;
 #[test]
 fn a_selftest_says_what_was_checked() {
     let bench = Bench::new(1);
-    let ran = bench.run("selftest --minutes 0.05 --jobs 1 --law edge,readers,known --out st --quiet").exits(0);
-    for word in ["edge", "readers", "known", "comparisons", "sha-256", "seeds from 0", "all laws held"] {
+    let ran = bench
+        .run("selftest --minutes 0.05 --jobs 1 --law edge,readers,known --out st --quiet")
+        .exits(0);
+    for word in
+        ["edge", "readers", "known", "comparisons", "sha-256", "seeds from 0", "all laws held"]
+    {
         assert!(ran.stdout.contains(word), "{word}: {}", ran.stdout);
     }
     assert_eq!(bench.text("st/summary.txt"), ran.stdout);
@@ -23,12 +27,18 @@ fn a_selftest_says_what_was_checked() {
 fn a_models_own_laws_hold_and_missing_data_are_said() {
     let bench = Bench::new(6);
     let fuzz = "fuzz net.nnet --data data.csv --label-column label --eps 0..0.2";
-    let ran = bench.run(&format!("{fuzz} --minutes 0.05 --law contains,evidence --out found --quiet"));
+    let ran =
+        bench.run(&format!("{fuzz} --minutes 0.05 --law contains,evidence --out found --quiet"));
     let ran = ran.exits(0);
-    assert!(ran.stdout.contains("on net.nnet") && ran.stdout.contains("all laws held"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("on net.nnet") && ran.stdout.contains("all laws held"),
+        "{}",
+        ran.stdout
+    );
     bench.run("fuzz net.nnet --eps 0..0.2 --out found").exits(64);
     bench.run(&format!("{fuzz}")).exits(64);
-    let wrong = bench.run("fuzz net.nnet --data data.csv --eps 0.2..0.1 --out found").exits(64).stderr;
+    let wrong =
+        bench.run("fuzz net.nnet --data data.csv --eps 0.2..0.1 --out found").exits(64).stderr;
     assert!(wrong.contains("above the second"), "{wrong}");
 }
 
@@ -46,7 +56,8 @@ fn a_verifier_that_lies_is_found_out_and_what_it_lied_about_is_replayed() {
     let again = bench.run(replay).exits(1).stdout;
     assert!(again.contains("the other is wrong"), "{again}");
     // As small as it becomes: one input, and hardly a neuron.
-    let folder = replay.split_whitespace().last().unwrap().trim_end_matches("/case.toml").to_owned();
+    let folder =
+        replay.split_whitespace().last().unwrap().trim_end_matches("/case.toml").to_owned();
     let inspected = bench.run(&format!("inspect {folder}/case.onnx --json")).exits(0).stdout;
     let inspected: Value = serde_json::from_str(&inspected).unwrap();
     assert!(inspected["parameters"].as_u64() < Some(8), "{inspected}");
@@ -57,10 +68,17 @@ fn a_replay_says_whether_the_law_holds_now() {
     let bench = Bench::new(1);
     let model = crate::support::committed("models/control/mlp_plain.onnx");
     std::fs::copy(model, bench.path("case.onnx")).unwrap();
-    std::fs::copy(crate::support::committed("proofs/samples/torque.vnnlib"), bench.path("case.vnnlib")).unwrap();
+    std::fs::copy(
+        crate::support::committed("proofs/samples/torque.vnnlib"),
+        bench.path("case.vnnlib"),
+    )
+    .unwrap();
     let toml = |law: &str, more: &str| {
         let rest = "network = \"case.onnx\"\nproperty = \"case.vnnlib\"\n";
-        bench.write("case.toml", &format!("certus = \"0.1.0\"\nlaw = \"{law}\"\nseed = 3\nwhat = \"\"\n{rest}{more}"));
+        bench.write(
+            "case.toml",
+            &format!("certus = \"0.1.0\"\nlaw = \"{law}\"\nseed = 3\nwhat = \"\"\n{rest}{more}"),
+        );
     };
     toml("evidence", "");
     assert!(bench.run("fuzz --replay case.toml").exits(0).stdout.starts_with("evidence holds"));
@@ -68,7 +86,13 @@ fn a_replay_says_whether_the_law_holds_now() {
     toml("truth", "holds = false\n");
     assert!(bench.run("fuzz --replay case.toml").exits(70).stdout.starts_with("BROKEN truth"));
     toml("nothing", "");
-    assert!(bench.run("fuzz --replay case.toml").exits(65).stderr.contains("case.toml: 'nothing' is no law"));
+    assert!(
+        bench
+            .run("fuzz --replay case.toml")
+            .exits(65)
+            .stderr
+            .contains("case.toml: 'nothing' is no law")
+    );
     bench.write("case.toml", "law = 3");
     assert!(bench.run("fuzz --replay case.toml").exits(65).stderr.contains("case.toml"));
     bench.run("fuzz --replay none.toml").exits(66);
@@ -80,7 +104,9 @@ fn what_stays_true_stays_true_of_smaller_files() {
     let model = crate::support::committed("models/control/mlp_plain.onnx");
     let property = crate::support::committed("proofs/samples/torque.vnnlib");
     let files = format!("{} {}", model.display(), property.display());
-    let ran = bench.run(&format!("shrink {files} --when exit=0 --minutes 0.2 --out small --json")).exits(0);
+    let ran = bench
+        .run(&format!("shrink {files} --when exit=0 --minutes 0.2 --out small --json"))
+        .exits(0);
     let json: Value = serde_json::from_str(&ran.stdout).unwrap();
     let [before, after] = ["before", "after"].map(|when| json[when][2].as_u64().unwrap());
     assert!(after < before / 4, "{json}");

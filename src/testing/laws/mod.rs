@@ -233,6 +233,15 @@ pub fn random(seed: u64, kind: Kind) -> Case {
     in_doubt(network, [lower, upper], &points, row.as_slice(), &mut dice)
 }
 
+/// The case with closed half-spaces alone: the competition's verifiers take a strict one for a closed one.
+#[must_use]
+pub fn closed(case: Case) -> Case {
+    let mut property = case.query().property().clone();
+    let halves = property.claims.iter_mut().flat_map(|claim| &mut claim.unsafe_set).flatten();
+    halves.for_each(|half| half.strict = false);
+    case.asking(property).unwrap_or(case)
+}
+
 /// The case with ends that are decimals and no doubles, some inputs fixed to one.
 fn in_decimals(case: Case, dice: &mut SplitMix64) -> Case {
     let [claim] = &case.query().property().claims[..] else { return case };

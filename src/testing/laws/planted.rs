@@ -3,7 +3,7 @@
 use super::{Checked, Said, Word, points, require, searching};
 use crate::attack::SplitMix64;
 use crate::branch::{Answer, Limits, split_inputs, split_relus};
-use crate::net::Splits;
+use crate::net::{Matrix, Network, Splits};
 use crate::num::enclosure;
 use crate::prove::Mode;
 use crate::spec::{Claim, HalfSpace, Polytope, Property};
@@ -14,7 +14,7 @@ use crate::verify::Method;
 use std::time::Duration;
 
 /// Random proofs.
-const PROOFS: usize = 30;
+const PROOFS: usize = 15;
 
 /// The outputs near y, each within so many units of its size: a needle that only inputs near one point reach.
 fn needle(y: &[[f64; 2]], width: f64) -> Polytope {
@@ -31,6 +31,28 @@ fn needle(y: &[[f64; 2]], width: f64) -> Polytope {
     y.iter().enumerate().flat_map(both).collect()
 }
 
+/// A point between two, at which a pre-activation that has another sign at each is next to 0.
+fn beside_a_kink(
+    net: &Network,
+    mut a: Vec<f64>,
+    mut b: Vec<f64>,
+    dice: &mut SplitMix64,
+) -> Option<Vec<f64>> {
+    let relus: Vec<usize> = net.relus().map(|(_, z)| z).collect();
+    let z = *relus.get(dice.below(relus.len()))?;
+    let i = dice.below(net.node(z).len);
+    let value = |x: &[f64]| net.forward(&Matrix::from_column_slice(x.len(), 1, x)).node(z)[i];
+    let below = value(&a) < 0.0;
+    if below == (value(&b) < 0.0) {
+        return None;
+    }
+    for _ in 0..4 + dice.below(24) {
+        let middle: Vec<f64> = a.iter().zip(&b).map(|(a, b)| 0.5 * a + 0.5 * b).collect();
+        if (value(&middle) < 0.0) == below { a = middle } else { b = middle }
+    }
+    Some(if dice.below(2) == 0 { a } else { b })
+}
+
 pub(super) fn planted(case: &Case, seed: u64) -> Said {
     let mut dice = SplitMix64::new(seed, 91);
     let (net, property) = (case.query().network(), case.query().property());
@@ -39,13 +61,25 @@ pub(super) fn planted(case: &Case, seed: u64) -> Said {
         return Ok(Checked::skipped("only the order of the outputs is known"));
     }
     let mut comparisons = 0;
-    for width in [0.0, 2f64.powi(-30), 2f64.powi(-8)] {
+    for width in [0.0, 2f64.powi(-30), 2f64.powi(-12), 2f64.powi(-7)] {
         let mut point = points(&mut dice, &claim.region, 1).swap_remove(0);
-        // Where domains meet: halves of halves.
-        if dice.below(2) == 0 {
-            let at =
-                |(&l, &u): (&f64, &f64)| (l + (u - l) * dice.below(9) as f64 / 8.0).clamp(l, u);
-            point = claim.region.lower().iter().zip(claim.region.upper()).map(at).collect();
+        match dice.below(3) {
+            // Where domains meet, or next to there: halves of halves.
+            0 => {
+                let next = 2f64.powi(-(4 + dice.below(16) as i32)) * dice.below(3) as f64;
+                let at = |(&l, &u): (&f64, &f64)| {
+                    (l + (u - l) * (dice.below(9) as f64 / 8.0 + next * dice.sign())).clamp(l, u)
+                };
+                point = claim.region.lower().iter().zip(claim.region.upper()).map(at).collect();
+            }
+            // Where a neuron is hardly active, or hardly not.
+            1 => {
+                let other = points(&mut dice, &claim.region, 1).swap_remove(0);
+                if let Some(near) = beside_a_kink(net, point.clone(), other, &mut dice) {
+                    point = near;
+                }
+            }
+            _ => {}
         }
         if !claim.region.contains(&point) {
             continue;
