@@ -14,6 +14,9 @@ use crate::verify::Method;
 /// Changes of one proof.
 const CHANGES: usize = 30;
 
+/// Points that are regions.
+const POINTS: usize = 6;
+
 /// Random proofs.
 const RANDOM: usize = 20;
 
@@ -33,6 +36,7 @@ pub(super) fn forgery(case: &Case, seed: u64) -> Said {
         let property = Property { claims: vec![claim], uses_inputs: property.uses_inputs };
         case.asking(property).map_err(|error| error.to_string())
     };
+    let mut comparisons = at_points(case, claim, half, &mut dice)?;
     // The least value that is known, exactly: nothing below it is claimed to be unreachable falsely.
     let known =
         points(&mut dice, &claim.region, 12).into_iter().filter(|x| claim.region.contains(x));
@@ -41,7 +45,12 @@ pub(super) fn forgery(case: &Case, seed: u64) -> Said {
         Upper::Rounded(_) => None,
     };
     let least = known.filter_map(exact).min();
-    let Some(least) = least else { return Ok(Checked::skipped("no exact values")) };
+    let Some(least) = least else {
+        return Ok(Checked {
+            comparisons,
+            skipped: (comparisons == 0).then_some("no exact values"),
+        });
+    };
     let [lower, upper] = [claim.region.lower(), claim.region.upper()];
     let least = oracle::affordable(net)
         .then(|| oracle::minimum(net, lower, upper, &row, &[]))
@@ -54,7 +63,6 @@ pub(super) fn forgery(case: &Case, seed: u64) -> Said {
     let Ok(false_one) = about(reached, false)?.question() else {
         return Ok(Checked::skipped("the checker does not read the network"));
     };
-    let mut comparisons = 0;
     let mut rejected = |question: &Question, text: &str| {
         for mode in [Mode::Outward, Mode::Exact] {
             let accepted = question.check(text.as_bytes(), mode).is_ok();
@@ -88,4 +96,49 @@ pub(super) fn forgery(case: &Case, seed: u64) -> Said {
         return Ok(Checked { comparisons, skipped: None });
     }
     Ok(Checked { comparisons, skipped: None })
+}
+
+/// Over regions that are points bounds are as near to values as rounding lets them be: an uncharged one shows.
+fn at_points(
+    case: &Case,
+    claim: &Claim,
+    half: &crate::spec::HalfSpace,
+    dice: &mut SplitMix64,
+) -> Result<usize, String> {
+    let net = case.query().network();
+    let mut comparisons = 0;
+    for x in points(dice, &claim.region, POINTS) {
+        let row: Vec<f64> = (0..net.outputs()).map(|_| 2.0 * dice.unit() - 1.0).collect();
+        let Upper::Exact(value) = Values::at(net, &x).functional(net, &row) else { break };
+        let bound = crate::num::round_up(&value.rational());
+        if !bound.is_finite() {
+            continue;
+        }
+        let coefficients = row.into_iter().enumerate().filter(|(_, a)| *a != 0.0).collect();
+        let half = crate::spec::HalfSpace {
+            coefficients,
+            bound_up: bound,
+            bound_down: bound,
+            strict: false,
+            ..half.clone()
+        };
+        let region = crate::spec::Region::from_f64(&x, &x).map_err(|error| error.to_string())?;
+        let claims = vec![Claim { region, unsafe_set: vec![vec![half]] }];
+        let asked = case.asking(Property { claims, uses_inputs: false });
+        let Ok(question) = asked.map_err(|error| error.to_string())?.question() else { break };
+        for hint in ["", "crown\n"] {
+            let end = 4 + hint.lines().count();
+            let text = format!("certus-proof 1\ncases 0\n{hint}refute all\nleaf\nend {end}\n");
+            for mode in [Mode::Outward, Mode::Exact] {
+                let accepted = question.check(text.as_bytes(), mode).is_ok();
+                require(!accepted, || {
+                    format!(
+                        "{mode:?} arithmetic bounds a value of {bound:e} from below by more, at x = {x:?}"
+                    )
+                })?;
+                comparisons += 1;
+            }
+        }
+    }
+    Ok(comparisons)
 }

@@ -181,8 +181,8 @@ impl Law {
             (Self::Contains | Self::Ordered | Self::Agreement, 6) => random(seed, Kind::Curves),
             (Self::Readers, 0..2) => random(seed, Kind::Hostile),
             (Self::Evidence, 0) => circuit(seed),
-            (Self::Forgery | Self::Planted, 0..4) => circuit(seed),
-            (Self::Planted, 4) => random(seed, Kind::Curves),
+            (Self::Forgery, 0..5) | (Self::Planted, 0..3) => circuit(seed),
+            (Self::Planted, 3) => random(seed, Kind::Curves),
             (Self::Truth, _) => Known::random(seed).case,
             (Self::Evidence | Self::Agreement | Self::Halves, 7) => {
                 in_decimals(random(seed, Kind::Relu), &mut dice)
