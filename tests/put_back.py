@@ -132,7 +132,8 @@ def make_copy():
 
 
 def build():
-    target = os.environ.get("CARGO_TARGET_DIR") or str((HOME / "target").resolve())
+    # Its own: cargo takes packages of two workspaces in one folder for the same.
+    target = str((HOME / "target").resolve())
     command = ["cargo", "build", "--release", "--offline", "--bin", "certus", "--message-format=json"]
     environment = {**os.environ, "CARGO_TARGET_DIR": target, "CARGO_INCREMENTAL": "1"}
     built = subprocess.run(command, cwd=COPY, env=environment, stdout=subprocess.PIPE, text=True)

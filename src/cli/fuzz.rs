@@ -10,7 +10,7 @@ use super::{interrupt, print};
 use crate::load::{Dataset, LoadSettings, SourceFile};
 use crate::num::Rational;
 use crate::report::{Answer, CaseFile, laws_text};
-use crate::testing::laws::closed;
+use crate::testing::laws::plainly;
 use crate::testing::near::{Near, NearError};
 use crate::testing::truth::Known;
 use crate::testing::{Case, CaseError, Law};
@@ -121,7 +121,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         let draw = |seed: u64| -> Result<(Case, Option<bool>), String> {
             match &near {
                 Some(near) => Ok((near.draw(seed).map_err(|error| error.to_string())?, None)),
-                None if seed.is_multiple_of(2) => Ok((closed(Law::Edge.subject(seed)), None)),
+                None if seed.is_multiple_of(2) => Ok((plainly(Law::Edge.subject(seed)), None)),
                 None => {
                     let known = Known::random(seed);
                     Ok((known.case, Some(known.holds)))

@@ -21,7 +21,7 @@ pub enum Rewrite {
     Scaled,
     /// Affine maps in two steps.
     Split,
-    /// Chains of affine maps in one step, where no product is rounded.
+    /// Scaled, and chains of affine maps in one step where no product is rounded: other weights.
     Merged,
     /// Layers that change nothing.
     Identity,
@@ -52,8 +52,16 @@ impl Rewrite {
     pub fn apply(self, case: &Case, dice: &mut SplitMix64) -> Option<Case> {
         let (net, property) = (case.query().network(), case.query().property());
         let extra = if self == Self::Padded { 1 + dice.below(12) } else { 0 };
-        let network = self.network(net, extra, dice).ok()?;
-        if self != Self::Padded && network.nodes().len() == net.nodes().len() {
+        let network = match self {
+            // What was scaled through ReLUs becomes a part of the weights.
+            Self::Merged => {
+                self.network(&Self::Scaled.network(net, 0, dice).ok()?, 0, dice).ok()?
+            }
+            _ => self.network(net, extra, dice).ok()?,
+        };
+        if ![Self::Padded, Self::Merged].contains(&self)
+            && network.nodes().len() == net.nodes().len()
+        {
             return None;
         }
         let padded = |claim: &Claim| {

@@ -433,10 +433,13 @@ pub fn write_onnx_as(network: &Network, encoding: Encoding) -> Result<Vec<u8>, W
     let mut writer = Writer { encoding, set, kind, graph, made: 0, names };
     let mut values: Vec<String> = Vec::with_capacity(network.nodes().len());
     for node in network.nodes() {
+        if let Some(z) = node.op.relu() {
+            values.push(writer.relu(&values[z], node.len, &node.name));
+            continue;
+        }
         let value = match &node.op {
             Op::Input => "x".to_owned(),
             Op::Affine(affine) => writer.affine(affine, &values, network.inputs(), &node.name),
-            Op::Elementwise(Function::Relu, z) => writer.relu(&values[z[0]], node.len, &node.name),
             Op::Elementwise(function, operands) => {
                 let operands: Vec<&str> = operands.iter().map(|&x| values[x].as_str()).collect();
                 writer.elementwise(*function, &operands, &node.name)?

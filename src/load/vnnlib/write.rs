@@ -68,15 +68,26 @@ pub fn write_property(property: &Property, inputs: usize, outputs: usize, commen
         };
         ends.flat_map(of).collect()
     };
+    // The plainest form that says it: other programs' readers know few.
     let half = |half: &HalfSpace| {
-        let term = |&(j, a): &(usize, f64)| match j.checked_sub(outputs) {
-            None => format!(" (* {} Y_{j})", number(a)),
-            Some(i) => format!(" (* {} X_{i})", number(a)),
+        let name = |j: usize| match j.checked_sub(outputs) {
+            None => format!("Y_{j}"),
+            Some(i) => format!("X_{i}"),
         };
-        let sum: String = half.coefficients.iter().map(term).collect();
-        let relation = if half.strict { "<" } else { "<=" };
-        // A sum of nothing is 0.
-        format!("({relation} (+ 0{sum}) {})", number(half.bound_up))
+        let [below, above] = if half.strict { ["<", ">"] } else { ["<=", ">="] };
+        let term = |&(j, a): &(usize, f64)| format!(" (* {} {})", number(a), name(j));
+        match half.coefficients.as_slice() {
+            &[(j, 1.0)] => format!("({below} {} {})", name(j), number(half.bound_up)),
+            &[(j, -1.0)] => format!("({above} {} {})", name(j), number(-half.bound_up)),
+            &[(j, 1.0), (k, -1.0)] | &[(k, -1.0), (j, 1.0)] if half.bound_up == 0.0 => {
+                format!("({below} {} {})", name(j), name(k))
+            }
+            // A sum of nothing is 0.
+            all => {
+                let sum: String = all.iter().map(term).collect();
+                format!("({below} (+ 0{sum}) {})", number(half.bound_up))
+            }
+        }
     };
     let single = property.claims.len() == 1;
     let mut cases = Vec::new();

@@ -16,7 +16,7 @@ use super::nets::{self, Choices, Kind};
 use super::truth::Known;
 use super::values::Values;
 use crate::attack::{AttackKind, AttackSettings, SplitMix64};
-use crate::net::{Matrix, Network};
+use crate::net::{LinearMap, Matrix, Network, NetworkBuilder};
 use crate::spec::{Claim, HalfSpace, Property, Region};
 use crate::verify::{Method, Settings, Verdict, verify};
 use std::fmt;
@@ -233,13 +233,36 @@ pub fn random(seed: u64, kind: Kind) -> Case {
     in_doubt(network, [lower, upper], &points, row.as_slice(), &mut dice)
 }
 
-/// The case with closed half-spaces alone: the competition's verifiers take a strict one for a closed one.
+/// The same question in the form that all verifiers of the competition read: closed half-spaces of single outputs, which are the left sides
+/// of those there were.
 #[must_use]
-pub fn closed(case: Case) -> Case {
-    let mut property = case.query().property().clone();
-    let halves = property.claims.iter_mut().flat_map(|claim| &mut claim.unsafe_set).flatten();
-    halves.for_each(|half| half.strict = false);
-    case.asking(property).unwrap_or(case)
+pub fn plainly(case: Case) -> Case {
+    let net = case.query().network();
+    let [claim] = &case.query().property().claims[..] else { return case };
+    if net.left_out().is_some() || case.query().property().uses_inputs {
+        return case;
+    }
+    let halves: Vec<&HalfSpace> = claim.unsafe_set.iter().flatten().collect();
+    let rows =
+        Matrix::from_fn(halves.len(), net.outputs(), |k, j| dense(halves[k], net.outputs())[j]);
+    let mut count = 0;
+    let single = |half: &HalfSpace| {
+        count += 1;
+        HalfSpace { coefficients: vec![(count - 1, 1.0)], strict: false, ..half.clone() }
+    };
+    let mut single = single;
+    let unsafe_set = claim
+        .unsafe_set
+        .iter()
+        .map(|polytope| polytope.iter().map(&mut single).collect())
+        .collect();
+    let last = NetworkBuilder::new(net.outputs(), "y").and_then(|mut b| {
+        let sides = b.linear(0, LinearMap::from_matrix(rows), "left sides")?;
+        b.finish(sides)?.after(net.clone())
+    });
+    let claims = vec![Claim { region: claim.region.clone(), unsafe_set }];
+    let property = Property { claims, uses_inputs: false };
+    last.ok().and_then(|network| Case::new(network, property).ok()).unwrap_or(case)
 }
 
 /// The case with ends that are decimals and no doubles, some inputs fixed to one.
