@@ -219,7 +219,9 @@ def rounds(node, inputs, outputs):
         return False
     op, own = node.op_type, 20 if any(v.type == np.float32 for v in floats + outputs) else 44
     smooth = ("Sigmoid", "Tanh", "Softplus", "Softmax", "LogSoftmax", "Acos", "Asin", "Atan", "Cos", "Sin", "Tan", "Acosh", "Asinh", "Atanh", "Cosh", "Sinh", "Erf", "Exp", "Log",
-              "Sqrt", "Reciprocal", "Softsign", "Mish", "Gelu", "Elu", "Selu", "Celu", "HardSigmoid", "HardSwish", "Pow", "Shrink")
+              "Sqrt", "Reciprocal", "Softsign", "Mish", "Gelu", "Elu", "Selu", "Celu", "HardSigmoid", "HardSwish", "Pow", "Shrink",
+              "ReduceL2", "ReduceProd", "ReduceLogSum", "ReduceLogSumExp", "LpPool", "GlobalLpPool", "LRN", "LayerNormalization", "InstanceNormalization", "GroupNormalization",
+              "MeanVarianceNormalization", "RMSNormalization")
     if op in smooth:
         return True
     if op == "Div":

@@ -27,6 +27,20 @@ impl<'m> Reader<'_, 'm> {
         scope: &Scope<'_, 'm>,
         report: &mut Report,
     ) -> Problem<Option<Vec<Value<'m>>>> {
+        let read_on = report.read_on;
+        report.read_on |= !call.is_last || ["Loop", "Scan"].contains(&call.node.op);
+        let results = self.of_its_own(low, call, scope, report);
+        report.read_on = read_on;
+        results
+    }
+
+    fn of_its_own(
+        &self,
+        low: &mut Lowering,
+        call: &Call<'_, 'm>,
+        scope: &Scope<'_, 'm>,
+        report: &mut Report,
+    ) -> Problem<Option<Vec<Value<'m>>>> {
         let node = call.node;
         let named = |f: &&Definition| f.name == node.op && f.domain == node.domain;
         if let Some(function) =

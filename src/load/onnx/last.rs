@@ -6,6 +6,7 @@ use super::call::Call;
 use super::constant::Element;
 use super::lower::{Lowering, Value, Variable};
 use super::shape::{Problem, axis};
+use super::softmax;
 use crate::load::NodeProblem;
 use crate::net::FinalOperator;
 
@@ -14,29 +15,35 @@ pub const NAMES: [&str; 4] = ["Softmax", "LogSoftmax", "ArgMax", "Normalizer"];
 
 /// exp(xᵢ) / Σ exp(xⱼ).
 pub fn softmax<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
-    Ok(normalised(low, call, FinalOperator::Softmax)?.into())
+    normalised(low, call, FinalOperator::Softmax, softmax::softmax)
 }
 
 /// xᵢ − log Σ exp(xⱼ).
 pub fn log_softmax<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
-    Ok(normalised(low, call, FinalOperator::LogSoftmax)?.into())
+    normalised(low, call, FinalOperator::LogSoftmax, softmax::log_softmax)
 }
 
-/// Before operator set 13 the tensor is a matrix of the axes before and from `axis` on.
-fn normalised(low: &mut Lowering, call: &Call, dropped: FinalOperator) -> Problem<Variable> {
-    let mut x = call.variable(low, 0)?;
-    let along = call.axis(if call.opset < 13 { 1 } else { -1 }, x.shape.len())?;
-    let end = if call.opset < 13 { x.shape.len() } else { along + 1 };
-    over_all(&x, along..end)?;
-    x.dropped = Some(dropped);
-    Ok(x)
+/// Left out where it is the last, and over all outputs; else what it computes.
+fn normalised<'m>(
+    low: &mut Lowering,
+    call: &Call,
+    operator: FinalOperator,
+    within: impl Fn(&mut Lowering, &Variable, &[usize]) -> Problem<Variable>,
+) -> Problem<Value<'m>> {
+    let x = call.variable(low, 0)?;
+    let axes = softmax::axes(call, x.shape.len())?;
+    if x.dropped.is_some() || (call.is_last && is_over_all(&x, &axes)) {
+        over_all(&x, &axes)?;
+        return Ok(Variable { dropped: Some(operator), ..x }.into());
+    }
+    Ok(within(low, &x, &axes)?.into())
 }
 
 /// The index of the largest element.
 pub fn arg_max<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let mut x = call.variable(low, 0)?;
     let along = axis(call.int("axis", 0)?, x.shape.len(), "axis")?;
-    over_all(&x, along..along + 1)?;
+    over_all(&x, &[along])?;
     x.shape[along] = 1;
     if !call.switch("keepdims", true)? {
         x.shape.remove(along);
@@ -47,7 +54,11 @@ pub fn arg_max<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>
 }
 
 /// Refuses anything that is not over all outputs: dropping it could change how they compare.
-fn over_all(x: &Variable, axes: std::ops::Range<usize>) -> Problem<()> {
-    let over: usize = x.shape[axes].iter().product();
-    if over == x.shape.iter().product::<usize>() { Ok(()) } else { Err(NodeProblem::NotLast) }
+fn over_all(x: &Variable, axes: &[usize]) -> Problem<()> {
+    if is_over_all(x, axes) { Ok(()) } else { Err(NodeProblem::NotLast) }
+}
+
+fn is_over_all(x: &Variable, axes: &[usize]) -> bool {
+    let over: usize = axes.iter().map(|&axis| x.shape[axis]).product();
+    over == x.shape.iter().product::<usize>()
 }

@@ -91,9 +91,8 @@ fn way_round(call: &Call) -> &'static str {
 }
 
 /// Operators that jump, or give integers.
-const JUMPS: [&str; 15] = [
+const JUMPS: [&str; 14] = [
     "ArgMin",
-    "Hardmax",
     "TopK",
     "NonZero",
     "NonMaxSuppression",

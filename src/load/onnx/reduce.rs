@@ -92,7 +92,8 @@ pub fn global_average_pool<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Probl
     Ok(reduce_axes(low, &x, &axes, true, |n| inverse(n as f64))?.into())
 }
 
-fn reduce_axes(
+/// weight · Σ x over axes.
+pub fn reduce_axes(
     low: &mut Lowering,
     x: &Variable,
     axes: &[usize],

@@ -69,6 +69,8 @@ pub(super) struct Report {
     counted: HashSet<String>,
     /// How many graphs and functions lie around the nodes at hand.
     pub depth: usize,
+    /// Whether something reads on what the graph or function at hand gives.
+    pub read_on: bool,
 }
 
 /// Why reading stops.
@@ -108,7 +110,8 @@ impl<'m> Reader<'_, 'm> {
                 low.origin = Origin { index, name: node.label().to_owned() };
             }
             let opset = version(scope.opsets, node.domain).unwrap_or(0);
-            let is_last = node.outputs.first().is_some_and(|name| plan.is_last(name));
+            let is_last =
+                !report.read_on && node.outputs.first().is_some_and(|name| plan.is_last(name));
             let call = Call { node, inputs, opset, external: self.external, is_last };
             let outputs = self
                 .outputs(low, &call, scope, report)

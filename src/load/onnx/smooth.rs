@@ -132,7 +132,7 @@ pub fn shrink<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>>
 fn beyond(low: &mut Lowering, x: &Variable, sign: f64, c: f64) -> Problem<(Variable, Variable)> {
     let shift = Some(vec![-c; low.len(x)]);
     let gap = low.combine(&[(x, sign)], shift, x.shape.clone())?;
-    Ok((low.relu(&gap)?, low.function(Function::Step(Step::Positive), &gap)?))
+    Ok((low.relu(&gap)?, low.is_positive(&gap)?))
 }
 
 /// −1, 0 or 1.
@@ -231,6 +231,26 @@ impl Lowering<'_> {
         let y = self.elementwise(function, &[x])?;
         self.note_call(function, x, &y);
         Ok(y)
+    }
+
+    /// ln(1 + e^x).
+    pub(super) fn softplus(&mut self, x: &Variable) -> Problem<Variable> {
+        self.function(Function::Softplus, x)
+    }
+
+    /// e^x.
+    pub(super) fn exp(&mut self, x: &Variable) -> Problem<Variable> {
+        self.function(Function::Exp, x)
+    }
+
+    /// ln x.
+    pub(super) fn log(&mut self, x: &Variable) -> Problem<Variable> {
+        self.function(Function::Log, x)
+    }
+
+    /// 1 where x is positive, else 0.
+    pub(super) fn is_positive(&mut self, x: &Variable) -> Problem<Variable> {
+        self.function(Function::Step(Step::Positive), x)
     }
 
     /// x^p.
