@@ -303,7 +303,11 @@ Definition tighten_one (t : target) (h : hints) (s : option state) (sd : side) :
   match s with
   | Some s =>
     let s := prepare s h (target_top t) in
-    if void s then Some s else tighten_side s (target_vars s t) sd h
+    if void s then Some s else
+    match target_vars s t with
+    | [] => Some s
+    | vs => tighten_side s vs sd h
+    end
   | None => None
   end.
 

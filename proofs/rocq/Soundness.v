@@ -202,7 +202,8 @@ Lemma tighten_one_ok t h s sd s' : (forall s0, s = Some s0 -> alive s0) -> tight
 Proof.
   intros A E. unfold tighten_one in E. destruct s as [s|]; [|discriminate].
   specialize (A s eq_refl). apply (prepare_ok s h (target_top ctx t)) in A.
-  destruct (void _); [injection E as <-; auto|]. eapply tighten_side_ok; eauto.
+  destruct (void _); [injection E as <-; auto|]. destruct (target_vars _ _ _) as [|v vs]; [injection E as <-; auto|].
+  eapply tighten_side_ok; eauto.
 Qed.
 
 Lemma tighten_ok s t w h s' : alive s -> tighten guess ctx s t w h = Some s' -> alive s'.
