@@ -16,15 +16,19 @@ mod finding;
 pub mod interval;
 mod metrics;
 mod ood;
+mod paired;
 mod plan;
 mod prediction;
 pub(crate) mod radius;
 mod results;
 mod row;
 mod run;
+pub(crate) mod sampling;
 pub(crate) mod score;
+mod seeds;
 pub mod semantic;
 pub mod shift;
+pub(crate) mod single;
 mod steps;
 pub(crate) mod stored;
 
@@ -38,6 +42,7 @@ pub(crate) use finding::{Sought, prove};
 pub use metrics::Share;
 pub(crate) use metrics::{Breach, Summary};
 pub(crate) use ood::OutOfDistribution;
+pub(crate) use paired::{Paired, holm};
 pub(crate) use plan::{
     About, AttackPlan, DataPlan, Measure, MethodPlan, ModelPlan, Place, Plan, PlanError, ProofPlan,
     RadiusPlan, SemanticKind, SemanticPlan, TEMPLATE,
@@ -47,4 +52,5 @@ pub(crate) use radius::{Grid, RadiusRow, RadiusSearch};
 pub(crate) use results::{AuditRow, Clash, Evidence, InputResult, SubjectResults, results};
 pub(crate) use row::{AttackResult, Row, VerdictName};
 pub(crate) use run::{Ended, Finished, Line, RunError, Work, each};
+pub(crate) use seeds::OverSeeds;
 pub(crate) use stored::{Exact, FileRecord};

@@ -53,6 +53,12 @@ pub(crate) struct AuditRow {
     pub(crate) reason: Option<String>,
     /// The least proven margin; where nothing is certified, the best bound known.
     pub(crate) margin_bound: Option<f64>,
+    /// What single-precision arithmetic may be off by in that margin, estimated; where the row is certified and something is known.
+    #[serde(default)]
+    pub(crate) rounding_error: Option<f64>,
+    /// The margin in units of it.
+    #[serde(default)]
+    pub(crate) margin_in_errors: Option<f64>,
     /// Whether the predicted class, right or wrong, is constant on the region; `None` where that is open.
     pub(crate) constant: Option<bool>,
     /// The largest radius with a certificate, by any step; `None` where there is none.
@@ -405,6 +411,8 @@ impl Steps<'_> {
             assurance: finding.assurance(),
             reason: finding.reason().map(str::to_owned),
             margin_bound: bound.filter(|bound| bound.is_finite()),
+            rounding_error: None,
+            margin_in_errors: None,
             constant,
             certified_radius: None,
             attacked_radius: None,

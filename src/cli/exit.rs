@@ -2,7 +2,7 @@
 
 use crate::audit::{Breach, Clash, PlanError, RunError};
 use crate::load::{DatasetError, FileError, NetworkError, PropertyError};
-use crate::report::{FolderError, IndexError};
+use crate::report::{FolderError, IndexError, KeyError};
 use std::fmt::Display;
 use std::io;
 use std::path::Path;
@@ -137,6 +137,15 @@ impl From<DatasetError> for Failure {
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         Self::new(if error.missing { NO_INPUT } else { DATA }, error.to_string())
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::File(error) => error.into(),
+            other => Self::new(DATA, other.to_string()),
+        }
     }
 }
 

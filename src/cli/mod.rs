@@ -17,6 +17,7 @@ mod instance;
 mod interrupt;
 mod output;
 mod pages;
+mod plan;
 mod progress;
 mod proofs;
 mod prove;
@@ -28,6 +29,7 @@ mod schemas;
 mod selftest;
 mod shrink;
 mod spec;
+mod tradeoff;
 mod usage;
 mod verify;
 
@@ -70,6 +72,8 @@ enum Command {
     Spec(spec::Arguments),
     Audit(audit::Arguments),
     Report(report::Arguments),
+    Tradeoff(tradeoff::Arguments),
+    Plan(plan::Arguments),
     Selftest(selftest::Arguments),
     Fuzz(fuzz::Arguments),
     Shrink(shrink::Arguments),
@@ -130,6 +134,8 @@ fn run(arguments: Vec<std::ffi::OsString>) -> Result<u8, Failure> {
                 Command::Spec(arguments) => spec::run(&arguments),
                 Command::Audit(arguments) => audit::run(&arguments),
                 Command::Report(arguments) => report::run(&arguments),
+                Command::Tradeoff(arguments) => tradeoff::run(&arguments),
+                Command::Plan(arguments) => plan::run(&arguments),
                 Command::Selftest(arguments) => selftest::run(&arguments),
                 Command::Fuzz(arguments) => fuzz::run(&arguments),
                 Command::Shrink(arguments) => shrink::run(&arguments),

@@ -2,8 +2,9 @@
 
 use crate::audit::{RadiusRow, Share};
 use crate::report::{
-    AgainstAnswer, Answer, AuditReport, BenchAnswer, CheckAnswer, InitAnswer, Inspection,
-    LawsAnswer, QueryReport, RadiusReport, Report, ShrinkAnswer, SpecAnswer, VerifyAnswer,
+    AgainstAnswer, Answer, AuditReport, BenchAnswer, CheckAnswer, Evaluation, InitAnswer,
+    Inspection, LawsAnswer, PlanAnswer, QueryReport, RadiusReport, Report, ShrinkAnswer,
+    SpecAnswer, VerifyAnswer,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -43,6 +44,8 @@ fn the_committed_schemas_are_those_of_the_types() {
         ("audit", schema::<AuditReport>()),
         ("verify", schema::<QueryReport>()),
         ("inspect", schema::<Inspection>()),
+        ("eval", schema::<Evaluation>()),
+        ("plan", schema::<Answer<PlanAnswer>>()),
         ("bench", schema::<Answer<BenchAnswer>>()),
         ("check", schema::<Answer<CheckAnswer>>()),
         ("spec", schema::<Answer<SpecAnswer>>()),

@@ -1,6 +1,7 @@
 //! What short commands answer as JSON; the long ones print their report.
 
 use super::{BenchRow, CheckRow, SCHEMA_VERSION, Tool};
+use crate::audit::sampling::SamplingRow;
 use serde::Serialize;
 
 /// A command's answer, with what every answer begins with.
@@ -61,6 +62,24 @@ pub(crate) struct SpecAnswer {
     pub(crate) warnings: Vec<String>,
 }
 
+/// `certus plan`: how many inputs it takes.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct PlanAnswer {
+    /// The share to be shown.
+    pub(crate) share: f64,
+    /// The confidence of the two-sided interval whose lower end shows it.
+    pub(crate) confidence: f64,
+    /// The share that is expected; null where none is.
+    pub(crate) expected: Option<f64>,
+    /// The probability with which it is to be shown; null where none is asked for.
+    pub(crate) wanted_power: Option<f64>,
+    /// The smallest sample that shows it with that probability.
+    pub(crate) chosen: Option<SamplingRow>,
+    /// The smallest sample for each number of failures.
+    pub(crate) rows: Vec<SamplingRow>,
+}
+
 /// `certus audit --verify`: whether a folder is as it was sealed.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -71,6 +90,10 @@ pub(crate) struct VerifyAnswer {
     pub(crate) id: Option<String>,
     /// How many files the manifest names; null where something was altered.
     pub(crate) files: Option<usize>,
+    /// The id of the key that signed it (SHA-256 of the public key in DER); null where it is not signed, or something was altered.
+    pub(crate) signed_by: Option<String>,
+    /// Whether the signature was checked with a key that was given.
+    pub(crate) signature_checked: bool,
     /// What was altered, a sentence each.
     pub(crate) altered: Vec<String>,
 }

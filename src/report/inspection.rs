@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 /// Outputs of a network.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Evaluation {
     /// Version of the format.
     pub(crate) schema_version: u32,
@@ -28,6 +29,7 @@ pub(crate) struct Evaluation {
 
 /// The largest difference from a reference.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Worst {
     /// |ours − theirs|.
     pub(crate) difference: f64,

@@ -11,8 +11,8 @@ use crate::verify::{AssuranceLevel, Settings};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Version of the report's and the journal's format; it grows when a field changes its meaning or goes.
-pub(crate) const SCHEMA_VERSION: u32 = 1;
+/// Version of the report's and the journal's format; it grows when a field comes, goes or changes its meaning: docs/report.md has a list.
+pub(crate) const SCHEMA_VERSION: u32 = 2;
 
 /// The fields of a report that may differ between two runs of the same campaign.
 const VARIES: [&str; 2] = ["timing", "rows[].seconds"];

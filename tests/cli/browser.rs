@@ -75,7 +75,7 @@ addEventListener('load', () => setTimeout(() => {
 }, 0));
 ";
 
-fn chromium() -> Option<PathBuf> {
+pub fn chromium() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let names = ["chromium", "chromium-browser", "google-chrome", "chrome"];
     let candidates = std::env::split_paths(&path).flat_map(|dir| names.map(|name| dir.join(name)));

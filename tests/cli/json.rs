@@ -1,82 +1,31 @@
 //! What programs read: JSON of every command, as docs/schema says; JUnit and SARIF; completions and manual pages.
 
+use crate::schema::{conforms, public, xml};
 use crate::support::{Bench, committed};
 use serde_json::Value;
 
-/// What is wrong with a value by a schema of docs/schema: the keywords that these use, and that nothing is there that they do not name.
-fn check(schema: &Value, root: &Value, value: &Value, at: &str) -> Result<(), String> {
-    let fail = |what: String| Err(format!("{at}: {what}"));
-    if let Some(name) = schema["$ref"].as_str() {
-        let pointer = name.strip_prefix('#').expect("a reference within the file");
-        return check(root.pointer(pointer).expect("what is referred to"), root, value, at);
-    }
-    for key in ["anyOf", "oneOf"] {
-        if let Some(ways) = schema[key].as_array() {
-            let each: Vec<_> = ways.iter().map(|way| check(way, root, value, at)).collect();
-            if each.iter().all(Result::is_err) {
-                return fail(format!("{value} is none of {key}: {each:?}"));
-            }
-        }
-    }
-    if let Some(known) = schema["enum"].as_array()
-        && !known.contains(value)
-    {
-        return fail(format!("{value} is none of {known:?}"));
-    }
-    if !schema["const"].is_null() && schema["const"] != *value {
-        return fail(format!("{value} is not {}", schema["const"]));
-    }
-    let types: Vec<&str> = match &schema["type"] {
-        Value::String(one) => vec![one],
-        Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
-    let fits = |kind: &&str| match *kind {
-        "null" => value.is_null(),
-        "boolean" => value.is_boolean(),
-        "string" => value.is_string(),
-        "integer" => value.is_i64() || value.is_u64(),
-        "number" => value.is_number(),
-        "array" => value.is_array(),
-        "object" => value.is_object(),
-        other => panic!("{other} is no type"),
-    };
-    if !types.is_empty() && !types.iter().any(fits) {
-        return fail(format!("{value} is no {types:?}"));
-    }
-    if let Some(all) = value.as_array() {
-        for (position, one) in all.iter().enumerate() {
-            let item = match schema["prefixItems"].get(position) {
-                Some(item) => item,
-                None => &schema["items"],
-            };
-            check(item, root, one, &format!("{at}[{position}]"))?;
-        }
-    }
-    if let (Some(all), Some(known)) = (value.as_object(), schema["properties"].as_object()) {
-        for (key, one) in all {
-            match (known.get(key), &schema["additionalProperties"]) {
-                (Some(property), _) => check(property, root, one, &format!("{at}.{key}"))?,
-                (None, others) if others.is_object() => {
-                    check(others, root, one, &format!("{at}.{key}"))?
+/// A schema with nothing in a value that it does not name: every object that lists properties gets no others.
+fn strict(schema: &mut Value, alternative: bool) {
+    match schema {
+        Value::Object(keys) => {
+            let lists = keys.contains_key("properties");
+            for (key, inner) in keys.iter_mut() {
+                match inner {
+                    Value::Array(ways) if ["oneOf", "anyOf", "allOf"].contains(&key.as_str()) => {
+                        ways.iter_mut().for_each(|way| strict(way, true));
+                    }
+                    // The examples and constants of a schema are no schemas.
+                    _ if ["enum", "const", "default"].contains(&key.as_str()) => {}
+                    _ => strict(inner, false),
                 }
-                (None, _) if schema["oneOf"].is_array() || schema["anyOf"].is_array() => {}
-                (None, _) => return fail(format!("{key} is not described")),
+            }
+            if lists && !alternative && !keys.contains_key("additionalProperties") {
+                keys.insert("unevaluatedProperties".to_owned(), false.into());
             }
         }
-        for key in schema["required"].as_array().into_iter().flatten() {
-            if !all.contains_key(key.as_str().unwrap()) {
-                return fail(format!("{key} is missing"));
-            }
-        }
-    } else if let (Some(all), others) = (value.as_object(), &schema["additionalProperties"])
-        && others.is_object()
-    {
-        for (key, one) in all {
-            check(others, root, one, &format!("{at}.{key}"))?;
-        }
+        Value::Array(all) => all.iter_mut().for_each(|each| strict(each, false)),
+        _ => {}
     }
-    Ok(())
 }
 
 /// The JSON on standard output or in a file, after it was held against its schema.
@@ -84,9 +33,13 @@ fn check(schema: &Value, root: &Value, value: &Value, at: &str) -> Result<(), St
 fn valid(text: &str, schema_of: &str) -> Value {
     let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
     let file = committed(&format!("docs/schema/{schema_of}.schema.json"));
-    let schema: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-    check(&schema, &schema, &value, "$").unwrap();
-    assert_eq!(value["schema_version"], 1);
+    let mut schema: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    strict(&mut schema, false);
+    if let Some(root) = schema.as_object_mut() {
+        root.insert("unevaluatedProperties".to_owned(), false.into());
+    }
+    conforms(&schema, &value);
+    assert_eq!(value["schema_version"], 2);
     let tool = if schema_of == "audit" { &value["build"] } else { &value["tool"] };
     assert_eq!(tool["name"], "certus");
     value
@@ -144,11 +97,32 @@ fn every_command_prints_json_of_its_schema() {
     let property = bench.write("p.vnnlib", spec["property"].as_str().unwrap());
     let verified = bench.run(&format!("verify net.nnet {} --json", property.display()));
     valid(&verified.stdout, "verify");
+    let evaluated = bench.run("eval net.nnet --data data.csv --limit 2 --json").exits(0);
+    assert_eq!(valid(&evaluated.stdout, "eval")["outputs"].as_array().unwrap().len(), 2);
+    let asked = "plan --share 0.9 --expect 0.95 --power 0.8 --json";
+    let plan = valid(&bench.run(asked).exits(0).stdout, "plan");
+    assert_eq!((&plan["rows"][0]["inputs"], &plan["rows"][0]["failures"]), (&36.into(), &0.into()));
+    let sides =
+        json("tradeoff net.nnet --data data.csv --eps 0.1 --method crown --out sides", 0).stdout;
+    valid(&sides, "audit");
     bench.write("list.csv", "net.nnet,p.vnnlib,10\n");
     let rows = valid(&json("bench list.csv --out rows.csv", 0).stdout, "bench");
     assert_eq!(rows["rows"].as_array().unwrap().len(), 1);
     let both = bench.run("verify net.nnet p.vnnlib --json --vnncomp").exits(64).stderr;
     assert!(both.contains("two forms"), "{both}");
+}
+
+#[test]
+fn schemas_refuse_what_they_do_not_name() {
+    let mut schema = serde_json::json!({
+        "type": "object",
+        "properties": { "a": { "type": "object", "properties": { "b": { "type": "integer" } } } },
+    });
+    strict(&mut schema, false);
+    let fits = |value: Value| jsonschema::is_valid(&schema, &value);
+    assert!(fits(serde_json::json!({ "a": { "b": 1 } })));
+    assert!(!fits(serde_json::json!({ "a": { "b": 1, "c": 2 } })));
+    assert!(!fits(serde_json::json!({ "d": 1 })));
 }
 
 #[test]
@@ -180,7 +154,9 @@ fn what_build_servers_read() {
     let failures = count("<failure ");
     assert!(failures >= 3 && junit.contains(&format!("failures=\"{failures}\"")), "{junit}");
     assert!(junit.contains(&format!("skipped=\"{}\"", count("<skipped "))), "{junit}");
+    xml(&bench.path("j.xml"));
     let sarif: Value = serde_json::from_str(&bench.text("s.sarif")).unwrap();
+    public("sarif-2.1.0", &sarif);
     assert_eq!(sarif["version"], "2.1.0");
     let run = &sarif["runs"][0];
     let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
@@ -207,6 +183,8 @@ fn what_build_servers_read() {
     {
         assert!(ran.stdout.contains(words), "{}", ran.stdout);
     }
+    xml(&bench.path("a.xml"));
+    public("sarif-2.1.0", &serde_json::from_str(&bench.text("a.sarif")).unwrap());
     let junit = bench.text("a.xml");
     assert!(junit.contains("tests=\"3\" failures=\"1\" errors=\"0\" skipped=\"1\""), "{junit}");
     assert!(junit.contains("A &lt;test&gt; &amp; more"), "{junit}");

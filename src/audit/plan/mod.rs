@@ -125,6 +125,8 @@ pub(crate) struct ModelPlan {
     pub(crate) data: Vec<usize>,
     /// How it was trained.
     pub(crate) training: String,
+    /// The recipe that it shares with models that differ by their seed alone; empty for none.
+    pub(crate) recipe: String,
     /// Inputs with outputs that another implementation computed.
     pub(crate) reference: Option<PathBuf>,
     /// Where the file's name stands in the plan.

@@ -243,7 +243,16 @@ fn models(root: &Section, folder: &Path, data: &[DataPlan]) -> Result<Vec<ModelP
     let names: Vec<String> = data.iter().map(|data| data.name.clone()).collect();
     let mut all = Vec::new();
     for (name, section) in named(root, "model")? {
-        section.allow(&["name", "file", "output", "inputs", "data", "training", "reference"])?;
+        section.allow(&[
+            "name",
+            "file",
+            "output",
+            "inputs",
+            "data",
+            "training",
+            "recipe",
+            "reference",
+        ])?;
         let asked = some_of(&section, "data", &names, "data")?;
         if asked.is_empty() {
             return Err(section.error("data", "at least one dataset is needed"));
@@ -254,6 +263,7 @@ fn models(root: &Section, folder: &Path, data: &[DataPlan]) -> Result<Vec<ModelP
             ports: ports(&section, folder)?,
             data: asked,
             training: section.text("training")?.unwrap_or_default(),
+            recipe: section.text("recipe")?.unwrap_or_default(),
             reference: file(&section, "reference", folder)?,
             place: section.at("file"),
         });

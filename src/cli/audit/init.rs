@@ -117,22 +117,28 @@ fn data_section(
          epsilons = [{epsilons}]   # the radii, increasing, in these units: a guess, set your own\n\n",
         data.scale()
     );
+    text += &read_section(plan, reading);
+    text
+}
+
+/// How the data are to be read, as far as options say it.
+pub(in crate::cli) fn read_section(plan: &Path, reading: &ReadingArguments) -> String {
     let given: Vec<(&str, &str)> = reading.given().collect();
-    if !given.is_empty() {
-        text += "[data.read]\n";
-        for (field, value) in given {
-            let value = if field == "labels_file" {
-                from_plan(plan, Path::new(value))
-            } else {
-                value.to_owned()
-            };
-            let list: Vec<String> = value.split(',').map(|part| toml(part.trim())).collect();
-            let value =
-                if list.len() == 1 { toml(&value) } else { format!("[{}]", list.join(", ")) };
-            let _ = writeln!(text, "{field} = {value}");
-        }
-        text.push('\n');
+    if given.is_empty() {
+        return String::new();
     }
+    let mut text = "[data.read]\n".to_owned();
+    for (field, value) in given {
+        let value = if field == "labels_file" {
+            from_plan(plan, Path::new(value))
+        } else {
+            value.to_owned()
+        };
+        let list: Vec<String> = value.split(',').map(|part| toml(part.trim())).collect();
+        let value = if list.len() == 1 { toml(&value) } else { format!("[{}]", list.join(", ")) };
+        let _ = writeln!(text, "{field} = {value}");
+    }
+    text.push('\n');
     text
 }
 
@@ -143,12 +149,12 @@ fn from_plan(plan: &Path, file: &Path) -> String {
     full.unwrap_or_else(|| file.to_owned()).display().to_string()
 }
 
-fn stem(file: &Path) -> String {
+pub(in crate::cli) fn stem(file: &Path) -> String {
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.unwrap_or_else(|| "model".to_owned());
     name.split('.').next().unwrap_or("model").to_owned()
 }
 
-fn toml(text: &str) -> String {
+pub(in crate::cli) fn toml(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }

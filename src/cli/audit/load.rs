@@ -148,6 +148,7 @@ fn record(model: &ModelPlan, loaded: LoadedNetwork) -> Result<AuditModel, Failur
         sha256: loaded.identity(),
         external: external(&loaded),
         training: model.training.clone(),
+        recipe: model.recipe.clone(),
         input_shape: loaded.input_shape.clone(),
         output_shape: loaded.output_shape.clone(),
         parameters: loaded.layers.iter().map(|layer| layer.parameters).sum(),
@@ -206,6 +207,7 @@ fn data_record(
         inputs: data.len(),
         used,
         shape: data.shape().to_vec(),
+        features: data.columns().map(<[String]>::to_vec),
         classes,
         class_counts,
         split: plan.split.clone(),
@@ -214,6 +216,9 @@ fn data_record(
         domain,
         normalised: data.normalisation().is_some(),
         scaled_epsilon: data.scaled_epsilon(),
+        epsilon_factors: data.scaled_epsilon().then(|| {
+            data.radii(&Rational::from_integer(1.into())).iter().map(to_f64_nearest).collect()
+        }),
         epsilons: plan.epsilons.iter().map(Into::into).collect(),
         l2_epsilons: plan.l2_epsilons.iter().map(Into::into).collect(),
         radius_up_to: (&plan.radius_up_to).into(),

@@ -1,7 +1,7 @@
 //! `certus audit`: models × datasets × ε × attacks × methods, from one file to a report that can be verified.
 
 pub(super) mod host;
-mod init;
+pub(super) mod init;
 mod load;
 
 use super::arguments::ReadingArguments;
@@ -12,8 +12,9 @@ use super::progress::Subjects;
 use super::{interrupt, print_error};
 use crate::audit::{Audit, Ended, Judgement, Plan, results};
 use crate::report::{
-    Answer, AuditReport, Cases, FinishedAudit, Folder, Mode, RunRecord, Setup, VerifyAnswer,
-    audit_head, audit_text, foreign_renderings, verify_folder,
+    Answer, AuditReport, Cases, CheckKey, FinishedAudit, Folder, Mode, Rendered, RunRecord, Sealed,
+    Setup, SignKey, VerifyAnswer, audit_head, audit_text, foreign_renderings, signature,
+    verify_folder,
 };
 use std::io;
 use std::num::NonZeroUsize;
@@ -46,6 +47,14 @@ pub(super) struct Arguments {
     /// The report's id, as it was printed or published: --verify checks that this is the report
     #[arg(long, value_name = "ID", requires = "verify")]
     id: Option<String>,
+
+    /// The public key of who signed it, in PEM: --verify checks the signature
+    #[arg(long, value_name = "FILE", requires = "verify")]
+    key: Option<PathBuf>,
+
+    /// Sign report, manifest, models, data and evidence with this Ed25519 key, in PEM (openssl genpkey -algorithm ed25519)
+    #[arg(long, value_name = "FILE", requires = "plan", conflicts_with = "init")]
+    sign_key: Option<PathBuf>,
 
     /// Replace another audit in the --out folder
     #[arg(long, requires = "plan")]
@@ -85,7 +94,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         return init::init(&arguments.plan, &arguments.reading);
     }
     if let Some(dir) = &arguments.verify {
-        return verify(dir, arguments.id.as_deref());
+        return verify(dir, arguments.id.as_deref(), arguments.key.as_deref());
     }
     let [plan] = &arguments.plan[..] else {
         return Err(Failure::new(USAGE, "one plan is needed; see 'certus audit --help'"));
@@ -98,7 +107,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
 }
 
 /// Compares a folder with its manifest.
-fn verify(dir: &Path, id: Option<&str>) -> Result<u8, Failure> {
+fn verify(dir: &Path, id: Option<&str>, key: Option<&Path>) -> Result<u8, Failure> {
     const DIGITS: usize = 64;
     if let Some(id) =
         id.filter(|id| id.len() != DIGITS || !id.bytes().all(|b| b.is_ascii_hexdigit()))
@@ -113,79 +122,140 @@ fn verify(dir: &Path, id: Option<&str>) -> Result<u8, Failure> {
         );
         return Err(Failure::new(USAGE, message));
     }
+    let key = key.map(CheckKey::read).transpose()?;
     let altered = match verify_folder(dir, id)? {
         Err(altered) => altered,
         Ok(sealed) => {
-            let foreign = foreign_renderings(dir)?;
-            if foreign.is_empty() {
-                let (files, id) = (sealed.files, sealed.id);
-                let text =
-                    format!("intact: {files} files are as the manifest says\nreport id {id}\n");
-                let (id, files) = (Some(id), Some(files));
-                let intact = VerifyAnswer { intact: true, id, files, altered: Vec::new() };
-                answer(&Answer::new("audit --verify", intact), || text)?;
-                return Ok(DONE);
+            let mut foreign = foreign_renderings(dir)?;
+            match signature(dir, key.as_ref())? {
+                Ok(signed_by) if foreign.is_empty() => {
+                    return intact(sealed, signed_by, key.is_some());
+                }
+                Ok(_) => {}
+                Err(what) => foreign.push(what),
             }
             foreign
         }
     };
     let list: Vec<String> = altered.iter().map(ToString::to_string).collect();
     let text: String = list.iter().map(|what| format!("{what}\n")).collect();
-    let found = VerifyAnswer { intact: false, id: None, files: None, altered: list };
+    let found = VerifyAnswer {
+        intact: false,
+        id: None,
+        files: None,
+        signed_by: None,
+        signature_checked: key.is_some(),
+        altered: list,
+    };
     answer(&Answer::new("audit --verify", found), || text)?;
     let (first, more) = (&altered[0], altered.len() - 1);
     let more = if more == 0 { String::new() } else { format!(", and {more} more") };
     Err(Failure::new(DATA, format!("{}: altered: {first}{more}", dir.display())))
 }
 
-fn audit(arguments: &Arguments, file: &Path, out: &Path) -> Result<u8, Failure> {
-    let text = read_plan(file)?;
-    let plan = Plan::parse(file, &text)?;
-    let (inventory, models, data) = load::Inventory::load(file, &plan)?;
-    let subjects = inventory.subjects(&plan);
-    let setup = Setup::new(&plan, models, data, inventory.looks(&plan));
-    say(&audit_head(&setup))?;
-    for look in &setup.looks {
-        warn(&look.as_read.warnings);
-    }
-    let jobs = jobs(arguments.jobs);
-    let now = if arguments.reproducible { RunRecord::default() } else { host::run_record(jobs) };
-    let mode = if arguments.overwrite { Mode::Overwrite } else { Mode::Resume };
-    let (folder, run, held) = Folder::audit(out, &plan, &setup, now, mode)?;
-    if arguments.reproducible && run.started.is_some() {
-        let message = "the audit in this folder was begun with times; --reproducible needs --overwrite or another --out";
-        return Err(Failure::new(CANNOT_CREATE, format!("{}: {message}", out.display())));
-    }
-    interrupt::watch(interrupt::KEPT)?;
-    let timed = run.started.is_some();
-    let audit = Audit { plan: &plan, subjects: &subjects, timed };
-    let tally = Subjects { audit: &audit, last: None };
-    let (ended, mut entries) =
-        drive(&audit, Some(&folder), held, jobs, tally, " inputs", arguments.quiet)?;
-    if ended == Ended::Cancelled {
-        let (steps, out) = (entries.len(), out.display());
-        print_error(&format!(
-            "interrupted: {steps} steps are kept in {out}; the same command goes on"
-        ));
-        return Ok(INTERRUPTED);
-    }
-    let results = results(&plan, &subjects, &entries)?;
-    let files = folder.close(&plan, &setup, &run, &mut entries, &text)?;
-    let finished = FinishedAudit {
-        plan: &plan,
-        subjects: &subjects,
-        setup,
-        run,
-        entries: &entries,
-        results: &results,
-        files,
+/// Says that a folder is as it was sealed, and who signed it.
+fn intact(sealed: Sealed, signed_by: Option<String>, checked: bool) -> Result<u8, Failure> {
+    let Sealed { id, files } = sealed;
+    let mut text = format!("intact: {files} files are as the manifest says\nreport id {id}\n");
+    text += &match &signed_by {
+        Some(by) if checked => format!("signed by this key, of id {by}\n"),
+        Some(by) => format!("signed by a key of id {by}, which --key FILE would check\n"),
+        None => "not signed\n".to_owned(),
     };
-    let report = finished.report(&folder)?;
-    let rendered = folder.finish(&report)?;
+    let intact = VerifyAnswer {
+        intact: true,
+        id: Some(id),
+        files: Some(files),
+        signed_by,
+        signature_checked: checked,
+        altered: Vec::new(),
+    };
+    answer(&Answer::new("audit --verify", intact), || text)?;
+    Ok(DONE)
+}
+
+fn audit(arguments: &Arguments, file: &Path, out: &Path) -> Result<u8, Failure> {
+    let request = Request {
+        out,
+        overwrite: arguments.overwrite,
+        reproducible: arguments.reproducible,
+        jobs: arguments.jobs,
+        quiet: arguments.quiet,
+        sign_key: arguments.sign_key.as_deref(),
+    };
+    let Some((report, rendered)) = request.run(file, || read_plan(file))? else {
+        return Ok(INTERRUPTED);
+    };
     let cases = || Cases::of_audit(&report);
     write_cases(arguments.junit.as_deref(), arguments.sarif.as_deref(), cases)?;
     answer(&report, || audit_text(&report, &rendered, styled()))?;
     Ok(code(arguments, &report))
+}
+
+/// An audit that is to be run: where, and how.
+pub(super) struct Request<'a> {
+    pub(super) out: &'a Path,
+    pub(super) overwrite: bool,
+    pub(super) reproducible: bool,
+    pub(super) jobs: Option<NonZeroUsize>,
+    pub(super) quiet: bool,
+    pub(super) sign_key: Option<&'a Path>,
+}
+
+impl Request<'_> {
+    /// Runs a plan to its report; none where it was interrupted. Names of files in it are relative to `file`.
+    pub(super) fn run(
+        &self,
+        file: &Path,
+        text: impl FnOnce() -> Result<String, Failure>,
+    ) -> Result<Option<(AuditReport, Rendered)>, Failure> {
+        // Before anything is computed: a key that is none is told at once.
+        let key = self.sign_key.map(SignKey::read).transpose()?;
+        let text = text()?;
+        let plan = Plan::parse(file, &text)?;
+        let (inventory, models, data) = load::Inventory::load(file, &plan)?;
+        let subjects = inventory.subjects(&plan);
+        let setup = Setup::new(&plan, models, data, inventory.looks(&plan));
+        say(&audit_head(&setup))?;
+        for look in &setup.looks {
+            warn(&look.as_read.warnings);
+        }
+        let jobs = jobs(self.jobs);
+        let now = if self.reproducible { RunRecord::default() } else { host::run_record(jobs) };
+        let mode = if self.overwrite { Mode::Overwrite } else { Mode::Resume };
+        let (folder, run, held) = Folder::audit(self.out, &plan, &setup, now, mode)?;
+        if self.reproducible && run.started.is_some() {
+            let message = "the audit in this folder was begun with times; --reproducible needs --overwrite or another --out";
+            return Err(Failure::new(CANNOT_CREATE, format!("{}: {message}", self.out.display())));
+        }
+        interrupt::watch(interrupt::KEPT)?;
+        let timed = run.started.is_some();
+        let audit = Audit { plan: &plan, subjects: &subjects, timed };
+        let tally = Subjects { audit: &audit, last: None };
+        let (ended, mut entries) =
+            drive(&audit, Some(&folder), held, jobs, tally, " inputs", self.quiet)?;
+        if ended == Ended::Cancelled {
+            let (steps, out) = (entries.len(), self.out.display());
+            print_error(&format!(
+                "interrupted: {steps} steps are kept in {out}; the same command goes on"
+            ));
+            return Ok(None);
+        }
+        let results = results(&plan, &subjects, &entries)?;
+        let files = folder.close(&plan, &setup, &run, &mut entries, &text)?;
+        let finished = FinishedAudit {
+            plan: &plan,
+            subjects: &subjects,
+            setup,
+            run,
+            entries: &entries,
+            results: &results,
+            files,
+        };
+        let report = finished.report(&folder)?;
+        let rendered = folder.finish(&report, key.as_ref())?;
+        Ok(Some((report, rendered)))
+    }
 }
 
 fn code(arguments: &Arguments, report: &AuditReport) -> u8 {

@@ -274,7 +274,7 @@ impl Dataset {
     }
 
     /// The radius of each feature: eps × `eps_per_feature`.
-    fn radii(&self, eps: &Rational) -> Vec<Rational> {
+    pub(crate) fn radii(&self, eps: &Rational) -> Vec<Rational> {
         match &self.eps_per_feature {
             Some(factors) => factors.iter().map(|factor| eps * factor).collect(),
             None => vec![eps.clone(); self.features],

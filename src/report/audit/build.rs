@@ -1,8 +1,10 @@
 //! From the verdicts of an audit to its report: counts, intervals, criteria, rows, pictures.
 
+use super::compare::{comparisons, holds, recipes};
 use super::content::{
     AuditReport, CellRecord, CriterionRecord, RunRecord, ShownRecord, SubjectRecord,
 };
+use super::deployed::in_errors;
 use super::figures;
 use super::setup::{AuditData, Setup};
 use crate::audit::interval::Counted;
@@ -47,7 +49,9 @@ impl FinishedAudit<'_> {
         let mut subjects = Vec::new();
         for results in self.results {
             subjects.push(self.subject(results));
+            let first = rows.len();
             rows.extend(results.inputs.iter().flat_map(|input| &input.rows).cloned());
+            in_errors(self.plan, self.subject_of(results), results, &mut rows[first..]);
         }
         let hashes: HashMap<&str, &FileRecord> =
             self.files.iter().map(|file| (file.name.as_str(), file)).collect();
@@ -64,6 +68,8 @@ impl FinishedAudit<'_> {
             about: self.plan.about.clone(),
             criteria,
             subjects,
+            comparisons: comparisons(self.plan, self.results),
+            recipes: recipes(self.plan, self.results),
             shown,
             varies_between_runs: VARIES.map(str::to_owned).to_vec(),
             rows,
@@ -224,19 +230,8 @@ impl FinishedAudit<'_> {
 
 /// The share that a criterion speaks of.
 fn share(results: &SubjectResults, measure: Measure, epsilon: Option<usize>) -> Share {
-    let holds = |input: &&InputResult| {
-        let row = epsilon.map(|at| &input.rows[at]);
-        let verdict = row.map(|row| row.verdict);
-        match measure {
-            Measure::Clean => input.correct(),
-            Measure::Adversarial => {
-                matches!(verdict, Some(VerdictName::Certified | VerdictName::Unknown))
-            }
-            Measure::Certified => verdict == Some(VerdictName::Certified),
-            Measure::Stability => row.is_some_and(|row| row.constant == Some(true)),
-        }
-    };
-    Share { count: results.inputs.iter().filter(holds).count(), total: results.inputs.len() }
+    let count = results.inputs.iter().filter(|input| holds(input, measure, epsilon)).count();
+    Share { count, total: results.inputs.len() }
 }
 
 /// The class of the largest output but the label's: at a counterexample, where outputs may tie.

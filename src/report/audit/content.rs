@@ -6,6 +6,7 @@ use crate::audit::radius::Spread;
 use crate::audit::shift::Shifted;
 use crate::audit::{
     About, AuditRow, Classification, FileRecord, JudgedBy, Judgement, Measure, OutOfDistribution,
+    OverSeeds, Paired,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -23,6 +24,12 @@ pub(crate) struct AuditReport {
     pub(crate) criteria: Vec<CriterionRecord>,
     /// A model on a dataset: one each.
     pub(crate) subjects: Vec<SubjectRecord>,
+    /// Every two models of a dataset on the same inputs.
+    #[serde(default)]
+    pub(crate) comparisons: Vec<ComparisonRecord>,
+    /// Figures over the models of a recipe, which differ by their seed alone.
+    #[serde(default)]
+    pub(crate) recipes: Vec<RecipeRecord>,
     /// Counterexamples to look at.
     pub(crate) shown: Vec<ShownRecord>,
     /// Every other file of the folder but those made of this one, with its hash.
@@ -82,6 +89,12 @@ pub(crate) struct CriterionRecord {
 }
 
 impl CriterionRecord {
+    /// What it is about: digits, certified on MNIST: certified at ε = 1/10.
+    pub(crate) fn title(&self) -> String {
+        let radius = self.epsilon.as_ref().map_or(String::new(), |eps| format!(" at ε = {eps}"));
+        format!("{} on {}: {}{radius}", self.model, self.data, self.measure)
+    }
+
     /// What was required, found and concluded.
     pub(crate) fn sentence(&self) -> String {
         let Counted { count, total, value, interval } = &self.found;
@@ -96,6 +109,43 @@ impl CriterionRecord {
             value.map_or_else(|| "–".to_owned(), percent)
         )
     }
+}
+
+/// Two models on the same inputs, by one measure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct ComparisonRecord {
+    pub(crate) data: String,
+    /// One model.
+    pub(crate) first: String,
+    /// The other.
+    pub(crate) second: String,
+    /// What holds of an input or not: `clean`, `adversarial`, `certified` or `stability`.
+    pub(crate) measure: Measure,
+    /// The radius, exact; null for the clean accuracy.
+    pub(crate) epsilon: Option<String>,
+    #[serde(flatten)]
+    pub(crate) paired: Paired,
+    /// The p-value after Holm's adjustment for all comparisons of the report.
+    pub(crate) adjusted: f64,
+}
+
+/// A figure of the models of one recipe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct RecipeRecord {
+    pub(crate) recipe: String,
+    pub(crate) data: String,
+    /// The models, in the plan's order.
+    pub(crate) models: Vec<String>,
+    /// The share: `clean`, `adversarial`, `certified` or `stability`.
+    pub(crate) measure: Measure,
+    /// The radius, exact; null for the clean accuracy.
+    pub(crate) epsilon: Option<String>,
+    /// Inputs of each share.
+    pub(crate) inputs: usize,
+    #[serde(flatten)]
+    pub(crate) shares: OverSeeds,
 }
 
 /// A model on a dataset.

@@ -1,8 +1,12 @@
 //! The folder of an audit: the journal while it runs; the report, its renderings and the manifest when it is done.
 
+use super::bom::bom;
 use super::content::{AuditReport, RunRecord};
-use super::manifest::{self, Alteration, MANIFEST};
+use super::dsse::{self, CheckKey, SignKey};
+use super::gsn::argument;
+use super::manifest::{self, Alteration, ENVELOPE, MANIFEST};
 use super::setup::{Build, Setup};
+use super::statement::{digest, statement};
 use super::table;
 use crate::audit::{EVIDENCE, Entry, FileRecord, Line, Plan};
 use crate::load::sha256_hex;
@@ -20,6 +24,10 @@ use std::path::{Path, PathBuf};
 const PLAN: &str = "plan.toml";
 const PAGE: &str = "report.html";
 const TABLE: &str = "rows.csv";
+const BOM: &str = "bom.cdx.json";
+const ARGUMENT: &str = "argument.gsn.yaml";
+/// What is made of report.json alone.
+const RENDERINGS: [&str; 4] = [PAGE, TABLE, BOM, ARGUMENT];
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +50,8 @@ struct Head {
 
 /// Whether an audit writes a file of this name, or enters a folder of it.
 fn ours(name: &str) -> bool {
-    [JOURNAL, PLAN, PAGE, TABLE, REPORT, MANIFEST].contains(&name)
+    [JOURNAL, PLAN, REPORT, MANIFEST, ENVELOPE].contains(&name)
+        || RENDERINGS.contains(&name)
         || name.starts_with(EVIDENCE)
         || name.ends_with(UNFINISHED)
         || name.ends_with('/')
@@ -50,7 +59,8 @@ fn ours(name: &str) -> bool {
 
 /// Fields that may differ when an audit goes on: the run, texts, and where files lie. Hashes must agree.
 fn may_differ(path: &str) -> bool {
-    path == "run" || [".file", ".training", ".split", ".unit"].iter().any(|e| path.ends_with(e))
+    path == "run"
+        || [".file", ".training", ".recipe", ".split", ".unit"].iter().any(|e| path.ends_with(e))
 }
 
 impl Folder {
@@ -153,27 +163,35 @@ impl Folder {
         each.collect()
     }
 
-    /// Writes report.json and everything made of it.
+    /// Writes report.json and everything made of it, and signs it where there is a key.
     ///
     /// # Errors
     /// Where a file cannot be written.
-    pub(crate) fn finish(&self, report: &AuditReport) -> Result<Rendered, FolderError> {
+    pub(crate) fn finish(
+        &self,
+        report: &AuditReport,
+        key: Option<&SignKey>,
+    ) -> Result<Rendered, FolderError> {
         let file = self.dir().join(REPORT);
         let text = report.to_json().map_err(|source| FolderError::Report { file, source })?;
         self.put(REPORT, text.as_bytes())?;
-        render(self.dir(), report, &sha256_hex(text.as_bytes()))
+        render(self.dir(), report, &sha256_hex(text.as_bytes()), key)
     }
 }
 
-/// Renders a finished audit again, from its report.json.
+/// Renders a finished audit again, from its report.json, and signs it where there is a key. Without one a signature stays that is still about
+/// these files.
 ///
 /// # Errors
 /// Where the folder holds no finished audit or was altered, or a file cannot be written.
-pub(crate) fn render_again(dir: &Path) -> Result<(AuditReport, Rendered), FolderError> {
+pub(crate) fn render_again(
+    dir: &Path,
+    key: Option<&SignKey>,
+) -> Result<(AuditReport, Rendered), FolderError> {
     // Renderings may be gone or of another version; everything else must be as it was.
     if let Err(alterations) = manifest::verify_folder(dir, None)? {
         use Alteration::{Altered, Missing, Rendering};
-        let ours = |name: &String| [PAGE, TABLE].contains(&name.as_str());
+        let ours = |name: &String| RENDERINGS.contains(&name.as_str());
         let harmful = alterations.into_iter().find(
             |what| !matches!(what, Altered(name) | Missing(name) | Rendering(name) if ours(name)),
         );
@@ -182,7 +200,7 @@ pub(crate) fn render_again(dir: &Path) -> Result<(AuditReport, Rendered), Folder
         }
     }
     let (report, id) = read_report(dir)?;
-    let rendered = render(dir, &report, &id)?;
+    let rendered = render(dir, &report, &id, key)?;
     Ok((report, rendered))
 }
 
@@ -195,21 +213,32 @@ fn read_report(dir: &Path) -> Result<(AuditReport, String), FolderError> {
     Ok((report, sha256_hex(&bytes)))
 }
 
-/// Page and table of a report, by file name.
+/// Page, table, BOM and argument of a report, by file name.
 fn renderings(
     dir: &Path,
     report: &AuditReport,
     id: &str,
-) -> Result<[(&'static str, Vec<u8>); 2], FolderError> {
+) -> Result<[(&'static str, Vec<u8>); 4], FolderError> {
     let table = table::table(report).map_err(|error| FolderError::Write {
         file: dir.join(TABLE),
         source: io::Error::other(error),
     })?;
-    Ok([(PAGE, html::page(report, id).into_bytes()), (TABLE, table)])
+    let (bom, argument) = (bom(report, id), argument(report, id));
+    Ok([
+        (PAGE, html::page(report, id).into_bytes()),
+        (TABLE, table),
+        (BOM, bom.into_bytes()),
+        (ARGUMENT, argument.into_bytes()),
+    ])
 }
 
-/// Writes page, table and manifest.
-fn render(dir: &Path, report: &AuditReport, id: &str) -> Result<Rendered, FolderError> {
+/// Writes what is made of the report, the manifest, and the signed statement about it.
+fn render(
+    dir: &Path,
+    report: &AuditReport,
+    id: &str,
+    key: Option<&SignKey>,
+) -> Result<Rendered, FolderError> {
     let mut hashes: BTreeMap<String, String> =
         report.files.iter().map(|file| (file.name.clone(), file.sha256.clone())).collect();
     hashes.insert(REPORT.to_owned(), id.to_owned());
@@ -217,8 +246,67 @@ fn render(dir: &Path, report: &AuditReport, id: &str) -> Result<Rendered, Folder
         hashes.insert(name.to_owned(), sha256_hex(&bytes));
         put(dir, name, &bytes)?;
     }
-    put(dir, MANIFEST, manifest::text(&hashes).as_bytes())?;
+    let manifest = manifest::text(&hashes);
+    put(dir, MANIFEST, manifest.as_bytes())?;
+    let sealed = sha256_hex(manifest.as_bytes());
+    if let Some(key) = key {
+        let envelope = key.envelope(&statement(report, id, &sealed));
+        put(dir, ENVELOPE, envelope.as_bytes())?;
+    } else if !signed(dir, &sealed)? {
+        remove(&dir.join(ENVELOPE))?;
+    }
     Ok(Rendered { id: id.to_owned(), page: dir.join(PAGE) })
+}
+
+/// The signed statement of a folder; none where it was not signed.
+fn envelope(dir: &Path) -> Result<Option<Vec<u8>>, FolderError> {
+    match folder::read(&dir.join(ENVELOPE)) {
+        Err(FolderError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(None)
+        }
+        other => other.map(Some),
+    }
+}
+
+/// Whether what is signed is about the manifest with this hash.
+fn signed(dir: &Path, sealed: &str) -> Result<bool, FolderError> {
+    let opened = envelope(dir)?.and_then(|bytes| dsse::open(&bytes, None).ok());
+    let stated = opened.and_then(|opened| serde_json::from_str(&opened.payload).ok());
+    Ok(stated.is_some_and(|stated| digest(&stated, MANIFEST) == Some(sealed)))
+}
+
+/// The id of the key that signed a verified folder; none where it is not signed and no key is given. With a key only what that key signed
+/// is right, and in either case only a statement about this very manifest and report.
+///
+/// # Errors
+/// Where a file cannot be read; inside, what is wrong.
+pub(crate) fn signature(
+    dir: &Path,
+    key: Option<&CheckKey>,
+) -> Result<Result<Option<String>, Alteration>, FolderError> {
+    let wrong = |what: &str| Ok(Err(Alteration::Signature(what.to_owned())));
+    let Some(bytes) = envelope(dir)? else {
+        return if key.is_some() {
+            wrong("missing: the audit is not signed")
+        } else {
+            Ok(Ok(None))
+        };
+    };
+    let opened = match dsse::open(&bytes, key) {
+        Ok(opened) => opened,
+        Err(what) => return wrong(&what),
+    };
+    let (report, id) = read_report(dir)?;
+    let sealed = sha256_hex(&folder::finished(&dir.join(MANIFEST))?);
+    let stated: serde_json::Value = serde_json::from_str(&opened.payload).unwrap_or_default();
+    let about = |name, hash: &str| digest(&stated, name) == Some(hash);
+    if !about(MANIFEST, &sealed) || !about(REPORT, &id) {
+        return wrong("what is signed is about another report or other files");
+    }
+    if report.setup.build == Build::this() && opened.payload != statement(&report, &id, &sealed) {
+        return wrong("what is signed is not what this program states of report.json");
+    }
+    Ok(Ok(Some(opened.key)))
 }
 
 /// Renderings of a verified folder that are not what this program makes of its report; none where the report is of another

@@ -35,6 +35,8 @@ pub(crate) enum Alteration {
     Id(String),
     /// A file is not what this program makes of report.json.
     Rendering(String),
+    /// The signature, or what is signed, is not as it should be.
+    Signature(String),
 }
 
 impl fmt::Display for Alteration {
@@ -45,6 +47,7 @@ impl fmt::Display for Alteration {
             Self::Extra(file) => write!(f, "{file}: not in the manifest"),
             Self::Manifest(what) => write!(f, "{MANIFEST}: {what}"),
             Self::Id(id) => write!(f, "{REPORT}: its id is {id}, which is not the one given"),
+            Self::Signature(what) => write!(f, "{ENVELOPE}: {what}"),
             Self::Rendering(file) => write!(f, "{file}: not what this program makes of {REPORT}"),
         }
     }
@@ -59,10 +62,13 @@ pub(crate) struct Sealed {
     pub(crate) files: usize,
 }
 
-/// Every file below a folder but the manifest.
+/// The signed statement's name: it speaks of the manifest, which therefore does not list it.
+pub(super) const ENVELOPE: &str = "attestation.intoto.jsonl";
+
+/// Every file below a folder but the manifest, and what is signed about it.
 pub(super) fn files(dir: &Path) -> Result<Vec<String>, FolderError> {
     let mut files = folder::files(dir, |_| true)?;
-    files.retain(|name| name != MANIFEST);
+    files.retain(|name| ![MANIFEST, ENVELOPE].contains(&name.as_str()));
     Ok(files)
 }
 

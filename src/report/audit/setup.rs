@@ -41,6 +41,9 @@ pub(crate) struct AuditModel {
     pub(crate) external: Vec<FileRecord>,
     /// How it was trained, as the plan says.
     pub(crate) training: String,
+    /// The recipe that it shares with models that differ by their seed alone; empty for none.
+    #[serde(default)]
+    pub(crate) recipe: String,
     /// Shape of the input tensor.
     pub(crate) input_shape: Vec<usize>,
     /// Shape of the output tensor.
@@ -75,6 +78,9 @@ pub(crate) struct AuditData {
     pub(crate) used: usize,
     /// Shape of an input.
     pub(crate) shape: Vec<usize>,
+    /// Names of the features, where a table has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) features: Option<Vec<String>>,
     /// Names of the classes; their numbers where they have none.
     pub(crate) classes: Vec<String>,
     /// How often each class occurs among the inputs used.
@@ -91,6 +97,9 @@ pub(crate) struct AuditData {
     pub(crate) normalised: bool,
     /// Whether ε is scaled feature by feature.
     pub(crate) scaled_epsilon: bool,
+    /// The factor of ε of each feature, where it is scaled: nearest doubles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) epsilon_factors: Option<Vec<f64>>,
     pub(crate) epsilons: Vec<Exact>,
     /// The radii of Euclidean attacks.
     pub(crate) l2_epsilons: Vec<Exact>,

@@ -54,15 +54,13 @@ pub(super) fn page(report: &AuditReport, id: &str) -> String {
                             li { a href=(format!("#{}", section.id)) { (section.title) } }
                         }
                     }
+                    button type="button" id="unfold" hidden { "Open all sections" }
                     button type="button" id="theme" hidden { "Dark or light" }
                 }
                 main id="main" {
                     (header(&context))
                     @for (at, (section, content)) in parts.iter().enumerate() {
-                        section id=(section.id) {
-                            h2 { span.number { (at + 1) } (section.title) }
-                            (content)
-                        }
+                        section id=(section.id) { (folded(at, section, content)) }
                     }
                     footer {
                         p { "Report id " code { (id) } }
@@ -80,6 +78,15 @@ pub(super) fn page(report: &AuditReport, id: &str) -> String {
     markup.into_string()
 }
 
+/// A section: the first as it is, the others folded until they are asked for, or printed.
+fn folded(at: usize, section: &sections::Section, content: &Markup) -> Markup {
+    let title = html! { h2 { span.number { (at + 1) } (section.title) } };
+    html! {
+        @if at == 0 { (title) (content) }
+        @else { details { summary { (title) } (content) } }
+    }
+}
+
 /// What stands at the foot of every printed page. An id is hexadecimal digits, so nothing in it needs quoting.
 fn margins(id: &str) -> String {
     let id: String = id.chars().filter(char::is_ascii_hexdigit).collect();
@@ -88,6 +95,14 @@ fn margins(id: &str) -> String {
         "@page {{ @bottom-left {{ content: \"Report id {id}\"; {font} }} \
          @bottom-right {{ content: \"Page \" counter(page) \" of \" counter(pages); {font} }} }}\n"
     )
+}
+
+/// The picture of clean against robust accuracy on the first dataset, as a file.
+pub(crate) fn tradeoff_picture(report: &AuditReport) -> String {
+    let data = report.setup.data.first().map_or("", |data| data.name.as_str());
+    let subjects: Vec<_> = report.subjects.iter().filter(|s| s.data == data).collect();
+    let picture = plot::tradeoff::tradeoff(&subjects, data, "tradeoff");
+    picture.map_or_else(String::new, |picture| picture.file("┃ clean   ▼ not broken   ▲ certified"))
 }
 
 fn header(context: &Context) -> Markup {

@@ -1,4 +1,4 @@
-// The table of inputs (sort, filter, pages) and the switch between dark and light. Everything else works without a script.
+// The table of inputs (sort, filter, pages), folded sections, and the switch between dark and light. Everything else works without a script.
 "use strict";
 (() => {
   const root = document.documentElement;
@@ -9,6 +9,54 @@
     const now = root.dataset.theme || (dark ? "dark" : "light");
     root.dataset.theme = now === "dark" ? "light" : "dark";
   });
+
+  // Sections open when a link leads to them, and all of them for print.
+  const folds = [...document.querySelectorAll("section > details")];
+  const reveal = () => {
+    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const fold = target && (target.querySelector(":scope > details") || target.closest("details"));
+    if (!fold) return;
+    fold.open = true;
+    target.scrollIntoView();
+  };
+  addEventListener("hashchange", reveal);
+  document.addEventListener("click", (event) => {
+    if (event.target.closest && event.target.closest('a[href^="#"]')) setTimeout(reveal, 0);
+  });
+  reveal();
+  const unfold = document.getElementById("unfold");
+  unfold.hidden = false;
+  unfold.addEventListener("click", () => {
+    const open = folds.some((fold) => !fold.open);
+    folds.forEach((fold) => { fold.open = open; });
+    unfold.textContent = open ? "Close all sections" : "Open all sections";
+  });
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    closed = folds.filter((fold) => !fold.open);
+    closed.forEach((fold) => { fold.open = true; });
+  });
+  addEventListener("afterprint", () => closed.forEach((fold) => { fold.open = false; }));
+
+  // On narrow screens a row is a list: every cell gets the name of its column. Cells may stand in several rows.
+  const label = (table) => {
+    const heads = table.tHead ? [...table.tHead.rows[0].cells].map((head) => head.textContent.trim()) : [];
+    if (!heads.length) return;
+    table.classList.add("labelled");
+    for (const part of table.tBodies) {
+      const held = [];
+      for (const row of part.rows) {
+        let column = 0;
+        for (const cell of row.cells) {
+          while (held[column] > 0) held[column++] -= 1;
+          cell.dataset.label = heads[column] || "";
+          for (let at = 0; at < cell.colSpan; at += 1) held[column++] = cell.rowSpan - 1;
+        }
+        while (column < held.length) { if (held[column] > 0) held[column] -= 1; column += 1; }
+      }
+    }
+  };
+  document.querySelectorAll("table:not(.moved, .bars)").forEach(label);
 
   const source = document.getElementById("inputs-data");
   if (!source) return;
@@ -61,6 +109,7 @@
       return tr;
     });
     body.replaceChildren(...rows);
+    label(table);
     const from = shown.length ? page * SIZE + 1 : 0;
     const count = (n) => n.toLocaleString("en");
     status.textContent = `${count(from)}–${count(page * SIZE + rows.length)} of ${count(shown.length)} rows` +

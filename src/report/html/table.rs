@@ -5,7 +5,7 @@ use crate::audit::interval::Counted;
 use crate::report::audit::SubjectRecord;
 use maud::{Markup, html};
 
-/// A table. Heads of numbers begin with `>`; `/` breaks a head in two.
+/// A table; rows are elements `tr`, or bodies of such. Heads of numbers begin with `>`; `/` breaks a head in two.
 pub(super) fn table(heads: &[impl AsRef<str>], rows: &Markup) -> Markup {
     captioned(None, heads, rows)
 }
@@ -20,17 +20,17 @@ pub(super) fn captioned(caption: Option<&str>, heads: &[impl AsRef<str>], rows: 
                 @let words = head.strip_prefix('>').unwrap_or(head);
                 th class=[head.starts_with('>').then_some("r")] {
                     @match words.split_once('/') {
-                        Some((above, below)) => { (above) br; (below) },
+                        Some((above, below)) => { (above) " " br; (below) },
                         None => (words),
                     }
                 }
             } } }
-            tbody { (rows) }
+            (rows)
         } }
     }
 }
 
-/// The rows of some subjects, each with the subject's names before its first.
+/// The rows of some subjects, a body each, with the subject's names before its first.
 pub(super) fn of_subjects<'a, T: 'a>(
     subjects: &'a [SubjectRecord],
     rows: impl Fn(&'a SubjectRecord) -> &'a [T],
@@ -39,12 +39,12 @@ pub(super) fn of_subjects<'a, T: 'a>(
     html! {
         @for subject in subjects {
             @let rows = rows(subject);
-            @for (at, row) in rows.iter().enumerate() {
+            tbody { @for (at, row) in rows.iter().enumerate() {
                 tr {
                     @if at == 0 { th rowspan=(rows.len()) { (subject.model) } td rowspan=(rows.len()) { (subject.data) } }
                     (cells(row))
                 }
-            }
+            } }
         }
     }
 }
@@ -58,7 +58,7 @@ pub(super) fn share(count: &Counted) -> Markup {
 pub(super) fn counts<'a>(names: &[&String], of: impl Fn(&String) -> Option<&'a Counted>) -> Markup {
     html! {
         @for name in names {
-            td.r { @if let Some(count) = of(name) { (text::share(count)) span.ci { (count.count) " of " (count.total) ", " (text::interval(count.interval.as_ref())) } } }
+            td.r { @if let Some(count) = of(name) { (text::share(count)) span.ci { (count.count) " of " (count.total) } span.ci { (text::interval(count.interval.as_ref())) } } }
         }
     }
 }

@@ -1,17 +1,15 @@
 //! Classes side by side at one radius.
 
-use super::Picture;
 use super::outcomes::{Bar, outcomes};
 use crate::report::audit::SubjectRecord;
 use crate::report::html::text;
-use maud::html;
+use maud::{Markup, html};
 
 /// What becomes of the inputs of each class at the largest radius.
 pub(in crate::report::html) fn classes(
     subject: &SubjectRecord,
     names: &[String],
-    id: &str,
-) -> Option<Picture> {
+) -> Option<Markup> {
     let cell = subject.cells.last()?;
     let bars: Vec<Bar> = names
         .iter()
@@ -20,7 +18,6 @@ pub(in crate::report::html) fn classes(
         .map(|(name, &counts)| Bar::new(name.clone(), counts))
         .collect();
     let radius = text::radius(&cell.epsilon, cell.epsilon_value);
-    let title = format!("{} on {}: by class at ε = {radius}", subject.model, subject.data);
     let caption = html! { b { "By class" } " at ε = " (radius) ", share of the class's inputs" };
-    Some(outcomes(&bars, id, title, caption))
+    Some(outcomes(&bars, &caption))
 }

@@ -19,7 +19,7 @@ pub(in crate::report::html) fn confusion(
         return None;
     }
     let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(1);
-    let side = (300.0 / count as f64).clamp(18.0, 64.0);
+    let side = (226.0 / count as f64).clamp(20.0, 56.0);
     let left = 22.0 + 6.0 * longest.min(14) as f64;
     let slanted = longest > 3;
     let top = if slanted { 18.0 + 4.6 * longest.min(14) as f64 } else { 34.0 };

@@ -16,11 +16,17 @@ use maud::{Markup, html};
 pub(super) fn definitions() -> Markup {
     html! {
         svg width="0" height="0" style="position:absolute" aria-hidden="true" focusable="false" {
-            defs {
-                pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
-                    rect.hatch-ground width="6" height="6" {}
-                    line.hatch-line x1="0" y1="0" x2="0" y2="6" {}
-                }
+            (pattern())
+        }
+    }
+}
+
+fn pattern() -> Markup {
+    html! {
+        defs {
+            pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
+                rect.hatch-ground width="6" height="6" {}
+                line.hatch-line x1="0" y1="0" x2="0" y2="6" {}
             }
         }
     }
@@ -57,6 +63,24 @@ impl Picture {
                 }
             }
         }
+    }
+}
+
+impl Picture {
+    /// The picture alone, as a file, with a line that says what its marks mean.
+    pub(super) fn file(&self, marks: &str) -> String {
+        let (width, height) = (self.size.0, self.size.1 + 18.0);
+        let markup = html! {
+            svg xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {width} {height}")) width=(2.0 * width) height=(2.0 * height) {
+                title { (self.title) }
+                desc { (self.words) }
+                style { (maud::PreEscaped(format!("{}\nsvg {{ background: var(--paper); font-family: sans-serif; }}", super::STYLE.replace('<', "")))) }
+                (pattern())
+                (self.drawing)
+                text.soft x="10" y=(at(height - 7.0)) { (marks) }
+            }
+        };
+        markup.into_string() + "\n"
     }
 }
 

@@ -1,6 +1,5 @@
-//! What becomes of every input: stacked bars of certified, undecided, broken and misclassified.
+//! What becomes of every input: stacked bars of certified, undecided, broken and misclassified, with their percentages.
 
-use super::{Picture, at};
 use crate::report::audit::SubjectRecord;
 use crate::report::html::text;
 use maud::{Markup, html};
@@ -12,8 +11,11 @@ pub(in crate::report::html) struct Bar {
     pub(crate) counts: [usize; 4],
 }
 
-const CLASSES: [&str; 4] = ["c-certified", "band", "c-broken", "c-wrong"];
+const CLASSES: [&str; 4] = ["certified", "undecided", "broken", "wrong"];
 const NAMES: [&str; 4] = ["certified", "undecided", "broken", "misclassified"];
+
+/// From this share on a part has room for its percentage, on the narrowest screen too.
+const ROOM: f64 = 0.14;
 
 impl Bar {
     /// From [all, correct, unbroken, certified].
@@ -26,63 +28,37 @@ impl Bar {
         self.counts.iter().sum()
     }
 
-    fn words(&self) -> String {
-        let parts = NAMES.iter().zip(self.counts).map(|(name, count)| format!("{name} {count}"));
-        format!("{}: {}.", self.name, parts.collect::<Vec<_>>().join(", "))
+    /// The parts that there are: class, name, count, share.
+    fn parts(&self) -> impl Iterator<Item = (&'static str, &'static str, usize, f64)> {
+        let total = self.total().max(1) as f64;
+        let parts = CLASSES.into_iter().zip(NAMES).zip(self.counts);
+        parts
+            .filter(|(_, count)| *count > 0)
+            .map(move |((class, name), count)| (class, name, count, count as f64 / total))
     }
 }
 
-/// Horizontal bars of percentages, one below the other.
-pub(in crate::report::html) fn outcomes(
-    bars: &[Bar],
-    id: &str,
-    title: String,
-    caption: Markup,
-) -> Picture {
-    let longest = bars.iter().map(|bar| bar.name.chars().count()).max().unwrap_or(0);
-    let left = (6.3 * longest as f64 + 14.0).clamp(40.0, 240.0);
-    let (width, step, height) = (700.0, 25.0, 16.0);
-    let right = width - 52.0;
-    let bottom = 8.0 + step * bars.len() as f64;
-    let scale = |share: f64| left + share * (right - left);
-    let drawing = html! {
-        @for quarter in 0..=4u32 {
-            @let x = at(scale(f64::from(quarter) / 4.0));
-            line.grid x1=(x) x2=(x) y1="4" y2=(at(bottom)) {}
-            text.soft.mid x=(x) y=(at(bottom + 15.0)) { (25 * quarter) " %" }
-        }
-        @for (at_bar, bar) in bars.iter().enumerate() {
-            @let y = 8.0 + step * at_bar as f64;
-            text.end x=(at(left - 8.0)) y=(at(y + 12.0)) { (bar.name) }
-            (segments(bar, y, height, &scale))
-            text.soft x=(at(right + 8.0)) y=(at(y + 12.0)) { "n = " (bar.total()) }
-        }
-    };
-    Picture {
-        id: id.to_owned(),
-        size: (width, bottom + 22.0),
-        title,
-        words: bars.iter().map(Bar::words).collect::<Vec<_>>().join(" "),
-        caption,
-        drawing,
-    }
-}
-
-fn segments(bar: &Bar, y: f64, height: f64, scale: &dyn Fn(f64) -> f64) -> Markup {
-    let total = bar.total().max(1) as f64;
-    let mut from = 0;
-    let mut parts = Vec::new();
-    for ((count, class), name) in bar.counts.iter().zip(CLASSES).zip(NAMES) {
-        let (start, end) = (scale(from as f64 / total), scale((from + count) as f64 / total));
-        from += count;
-        if *count > 0 {
-            parts.push((start, end - start, class, name, *count));
-        }
-    }
+/// Horizontal bars, one below the other: names, parts with their percentages, and beside a bar the percentages of the parts that
+/// are too small to carry theirs.
+pub(in crate::report::html) fn outcomes(bars: &[Bar], caption: &Markup) -> Markup {
     html! {
-        @for (x, width, class, name, count) in parts {
-            rect class=(class) x=(at(x)) y=(at(y)) width=(at(width)) height=(at(height)) {
-                title { (bar.name) ": " (name) " " (count) " of " (bar.total()) }
+        figure.outcomes {
+            figcaption { (caption) }
+            @for bar in bars {
+                div.name { (bar.name) }
+                div.bar {
+                    @for (class, name, count, share) in bar.parts() {
+                        span.(class) style=(format!("width:{:.3}%", 100.0 * share)) title=(format!("{name}: {count} of {}", bar.total())) {
+                            @if share >= ROOM { b { (text::percent(Some(share))) } }
+                        }
+                    }
+                }
+                div.rest {
+                    "n = " (bar.total())
+                    @for (class, name, _, share) in bar.parts().filter(|part| part.3 < ROOM) {
+                        " · " span.part { span.(class) {} (text::percent(Some(share))) " " (name) }
+                    }
+                }
             }
         }
     }
@@ -92,6 +68,5 @@ fn segments(bar: &Bar, y: f64, height: f64, scale: &dyn Fn(f64) -> f64) -> Marku
 pub(in crate::report::html) fn of_subject(subject: &SubjectRecord, epsilon: usize) -> Option<Bar> {
     let cell = subject.cells.get(epsilon)?;
     let counts = [cell.clean.total, cell.clean.count, cell.adversarial.count, cell.certified.count];
-    let radius = text::radius(&cell.epsilon, cell.epsilon_value);
-    Some(Bar::new(format!("{}, ε = {radius}", subject.model), counts))
+    Some(Bar::new(subject.model.clone(), counts))
 }

@@ -1,5 +1,6 @@
-//! Counterexamples to look at: images as images, anything else by the features that moved most.
+//! Counterexamples to look at: images as images, anything else as a table of the features that moved.
 
+use crate::num::{parse_rational, to_f64_nearest};
 use crate::report::audit::{AuditData, ShownRecord};
 use crate::report::html::plot::picture;
 use crate::report::html::{Context, text};
@@ -20,8 +21,12 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
             @let data = report.data_of(subject);
             @let shown: Vec<&ShownRecord> = of.collect();
             @if let (Some(data), false) = (data, shown.is_empty()) {
-                h3 { (subject.model) " on " (subject.data) }
-                @for shown in shown { (example(shown, data)) }
+                @for (at, shown) in shown.into_iter().enumerate() {
+                    div.keep {
+                        @if at == 0 { h3 { (subject.model) " on " (subject.data) } }
+                        (example(shown, data))
+                    }
+                }
             }
         }
     })
@@ -32,7 +37,7 @@ fn example(shown: &ShownRecord, data: &AuditData) -> Markup {
     let (before, after) = (name(shown.label), name(shown.class));
     let images = images(shown, data);
     html! {
-        div.example {
+        div.example.plain[images.is_none()] {
             @if let Some(images) = &images {
                 @for (uri, caption, alt) in images {
                     figure { img src=(uri) alt=(alt); figcaption { (caption) } }
@@ -44,7 +49,7 @@ fn example(shown: &ShownRecord, data: &AuditData) -> Markup {
                     (before) " → " b { (after) }
                 }
                 (outputs(shown, &name))
-                @if images.is_none() { (moved(shown)) }
+                @if images.is_none() { (moved(shown, data)) }
                 p.note { code { (shown.file) } }
             }
         }
@@ -104,8 +109,16 @@ fn images(shown: &ShownRecord, data: &AuditData) -> Option<Vec<(String, String, 
     ])
 }
 
-/// The features that moved most.
-fn moved(shown: &ShownRecord) -> Markup {
+/// So many features are shown; the file has all.
+const MOST: usize = 8;
+
+/// The features that moved, those first that used most of what ε allows them.
+fn moved(shown: &ShownRecord, data: &AuditData) -> Markup {
+    let epsilon = parse_rational(&shown.epsilon).map_or(f64::NAN, |q| to_f64_nearest(&q));
+    let allowed = |at: usize| {
+        let factor = data.epsilon_factors.as_ref().and_then(|factors| factors.get(at));
+        epsilon * factor.copied().unwrap_or(1.0)
+    };
     let mut moves: Vec<(usize, f64, f64)> = shown
         .original
         .iter()
@@ -114,15 +127,61 @@ fn moved(shown: &ShownRecord) -> Markup {
         .map(|(at, (&from, &to))| (at, from, to))
         .filter(|(_, from, to)| from != to)
         .collect();
-    let relative = |(_, from, to): &(usize, f64, f64)| (to - from).abs() / from.abs().max(1e-12);
-    moves.sort_by(|a, b| relative(b).total_cmp(&relative(a)));
+    let used = |&(at, from, to): &(usize, f64, f64)| (to - from) / allowed(at);
+    moves.sort_by(|a, b| used(b).abs().total_cmp(&used(a).abs()));
     let count = moves.len();
+    let name = |at: usize| {
+        let named = data.features.as_ref().and_then(|names| names.get(at));
+        named.filter(|name| !name.is_empty()).cloned().unwrap_or_else(|| format!("value {at}"))
+    };
     html! {
-        p.note { (text::counted(count, "value")) " of " (shown.original.len()) " changed; the largest relative changes:" }
-        table.bars {
-            tbody { @for (at, from, to) in moves.into_iter().take(4) {
-                tr { td { "value " (at) } td.r { (format!("{from:.5}")) } td { "→ " (format!("{to:.5}")) } }
+        div.scroll { table.moved {
+            caption {
+                (text::counted(count, "value")) " of " (shown.original.len()) " changed"
+                @if count > MOST { "; the " (MOST) " that used most of their ε" }
+                @if data.scaled_epsilon { "; ε of a feature is " (text::radius_of(&shown.epsilon)) " times its factor in the settings beside the data" }
+            }
+            thead { tr { th { "Feature" } th.r { "Clean" } th.r { "Changed" } th.r { "Difference" } th.r { "In ε" } } }
+            tbody { @for one in moves.iter().take(MOST) {
+                @let &(at, from, to) = one;
+                tr {
+                    th { (name(at)) }
+                    td.r { (digits(from)) } td.r { (digits(to)) }
+                    td.r { (signed(digits((to - from).abs()), to < from)) }
+                    td.r { (signed(format!("{:.2} ε", used(one).abs()), to < from)) }
+                }
             } }
-        }
+        } }
+    }
+}
+
+fn signed(size: String, negative: bool) -> String {
+    if negative { format!("−{size}") } else { format!("+{size}") }
+}
+
+/// Five significant digits, without zeros at the end.
+fn digits(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let before = value.abs().log10().floor() as i32 + 1;
+    if !(-3..=9).contains(&before) {
+        return format!("{value:.4e}");
+    }
+    let places = usize::try_from(5 - before).unwrap_or(0);
+    let text = format!("{value:.places$}");
+    let short =
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    short.replace('-', "−")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::digits;
+
+    #[test]
+    fn five_digits_tell() {
+        let shown = [17.99, -0.2654, 1001.0, 0.1 + 0.2, 1.5e-7, 0.0, 123_456.7].map(digits);
+        assert_eq!(shown, ["17.99", "−0.2654", "1001", "0.3", "1.5000e-7", "0", "123457"]);
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
             @let names = report.data_of(subject).map_or(&[][..], |data| &data.classes);
             article {
                 h3 { (subject.model) " on " (subject.data) }
-                @if let Some(picture) = classes(subject, names, &format!("classes-{at}")) { (picture.figure()) }
+                @if let Some(picture) = classes(subject, names) { (picture) }
                 div.figures {
                     @if let Some(picture) = confusion(subject, names, &format!("confusion-{at}")) { (picture.figure()) }
                     div.scroll { table {

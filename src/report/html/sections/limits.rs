@@ -12,7 +12,7 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
         ul {
             @for text in &about.assumptions { li { (text) } }
             li { "The model file is the deployed model, and the deployment pre-processes inputs as the data section says." }
-            li { "The network is evaluated over the real numbers; a margin below about 10⁻⁶ of the outputs says nothing about a single-precision deployment." }
+            li { "The network is evaluated over the real numbers; what that says about single precision is estimated in " a href="#deployed" { "Deployed arithmetic" } "." }
             li { "Intervals assume that the inputs are an independent random sample of those that the model will meet." }
         }
         h3 { "Limitations" }

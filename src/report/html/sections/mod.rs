@@ -5,6 +5,7 @@ mod clauses;
 mod counterexamples;
 mod data;
 mod definitions;
+mod deployed;
 mod details;
 mod identification;
 mod inputs;
@@ -20,6 +21,7 @@ mod robustness;
 mod run;
 mod semantic;
 mod shift;
+mod side;
 mod signoff;
 mod summary;
 mod threat;
@@ -38,7 +40,7 @@ pub(super) struct Section {
 }
 
 /// All of them.
-pub(super) const ALL: [Section; 23] = [
+pub(super) const ALL: [Section; 25] = [
     Section { id: "summary", title: "Summary", content: summary::content },
     Section { id: "identification", title: "Identification", content: identification::content },
     Section { id: "models", title: "Models", content: models::content },
@@ -48,9 +50,11 @@ pub(super) const ALL: [Section; 23] = [
     Section { id: "methods", title: "Methods and assurance", content: methods::content },
     Section { id: "accuracy", title: "Accuracy on clean data", content: accuracy::content },
     Section { id: "robustness", title: "Robustness", content: robustness::content },
+    Section { id: "deployed", title: "Deployed arithmetic", content: deployed::content },
     Section { id: "radius", title: "Radii", content: radius::content },
     Section { id: "shift", title: "Shift and noise", content: shift::content },
     Section { id: "semantic", title: "Certified shifts", content: semantic::content },
+    Section { id: "side", title: "Models side by side", content: side::content },
     Section { id: "details", title: "Classes, model by model", content: details::content },
     Section { id: "inputs", title: "Every input", content: inputs::content },
     Section { id: "examples", title: "Counterexamples", content: counterexamples::content },

@@ -132,7 +132,7 @@ fn attacks(report: &AuditReport) -> Markup {
         let worst = Counted::from(Share { count: broken, total: correct });
         html! {
             (counts(&names, |name| cell.attacks.get(name)))
-            td.r { (text::share(&worst)) span.ci { (broken) " of " (correct) ", " (text::interval(worst.interval.as_ref())) } }
+            td.r { (text::share(&worst)) span.ci { (broken) " of " (correct) } span.ci { (text::interval(worst.interval.as_ref())) } }
         }
     });
     html! {

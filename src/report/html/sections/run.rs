@@ -57,8 +57,8 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
             dt { "Time limit" } dd { @match setup.timeout { Some(limit) => { (text::seconds(limit)) " a step" }, None => "none: results do not depend on the machine's speed" } }
             @if let Some(jobs) = run.jobs { dt { "Side by side" } dd { (text::counted(jobs, "input")) } }
         }
-        @match time(&run.seconds, "time") {
-            Some(picture) => (picture.figure()),
+        @match time(&run.seconds) {
+            Some(picture) => (picture),
             None => p.note { "Times, date and machine are left out, so that the report can be reproduced to the byte." },
         }
     })

@@ -28,25 +28,29 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
         (criteria(&report.criteria))
         h3 { "What becomes of the inputs at the largest radius" }
         (plot::outcome_legend())
-        @for (at, data) in report.setup.data.iter().enumerate() {
+        @for data in &report.setup.data {
             @let subjects = on(report, &data.name);
             @let bars: Vec<_> = subjects.iter().filter_map(|s| of_subject(s, s.cells.len().checked_sub(1)?)).collect();
             @if !bars.is_empty() {
-                (outcomes(&bars, &format!("outcomes-{at}"), format!("{}: outcomes at the largest radius", data.name),
-                    html! { b { (data.name) } @if !data.unit.is_empty() { ", ε in " (data.unit) } }).figure())
+                (outcomes(&bars, &html! {
+                    b { (data.name) }
+                    @if let Some(epsilon) = data.epsilons.last() { " at ε = " (text::radius(&epsilon.exact, epsilon.value)) }
+                    @if !data.unit.is_empty() { ", in " (data.unit) }
+                }))
             }
         }
         h3 { "The price of robustness" }
         p.note {
-            "Each model at its clean accuracy, with the bracket of its robust accuracy: no attack broke more than the upper mark "
-            "leaves, and the lower mark is proved. Up and to the right is better."
+            "Clean accuracy, and the bracket of the robust accuracy: no attack broke more than the upper mark leaves, and the lower mark is proved. "
+            "Right is better; the way from the bar to the marks is what perturbations cost."
         }
         (plot::legend(&[
+            ("clean accuracy", html! { line.line.l-clean x1="12" x2="12" y1="1" y2="13" {} }),
             ("not broken by any attack", html! { path.c-broken d="M12 12l6 -9h-12z" {} }),
             ("certified", html! { path.c-certified d="M12 2l6 9h-12z" {} }),
             ("undecided", plot::swatch("band")),
         ]))
-        div.figures {
+        div.figures.small {
             @for (at, data) in report.setup.data.iter().enumerate() {
                 @if let Some(picture) = tradeoff(&on(report, &data.name), &data.name, &format!("tradeoff-{at}")) {
                     (picture.figure())
@@ -103,18 +107,19 @@ fn criteria(criteria: &[CriterionRecord]) -> Markup {
                 th { (criterion.model) } td { (criterion.data) } td { (criterion.measure) }
                 td.r { (criterion.epsilon.as_deref().map_or_else(|| "–".to_owned(), text::radius_of)) }
                 td.r { "≥ " (text::percent(Some(criterion.at_least))) }
-                td.r { (text::share(&criterion.found)) span.ci { (text::interval(criterion.found.interval.as_ref())) } }
+                td.r { (text::share(&criterion.found)) } td.r { (text::interval(criterion.found.interval.as_ref())) }
                 td { (badge(criterion.result)) @if criterion.judged_by == JudgedBy::Share { span.ci { "by the share" } } }
             }
         }
     };
-    let heads = ["Model", "Dataset", "Measure", ">At ε", ">Required", ">Found", "Result"];
+    let heads =
+        ["Model", "Dataset", "Measure", ">At ε", ">Required", ">Found", ">95 % interval", "Result"];
     html! {
         @if !criteria.is_empty() {
             h3 { "Criteria: " (met) " of " (criteria.len()) " met, " (count(Judgement::NotShown)) " not shown, " (count(Judgement::NotMet)) " not met" }
             (table(&heads, &rows))
             p.note {
-                "A criterion is met when the lower end of the share's 95 % interval (Clopper–Pearson, below the share) reaches what is required; "
+                "A criterion is met when the lower end of the share's 95 % interval (Clopper–Pearson) reaches what is required; "
                 b { "not shown" } " when the share of these inputs does and the lower end does not, so that more inputs are needed to tell; not met when the share does not."
                 @if criteria.iter().any(|criterion| criterion.judged_by == JudgedBy::Share) {
                     " Where the plan asks for it, the share of these inputs alone is judged; the result then says \u{201c}by the share\u{201d} and speaks of these inputs only."
