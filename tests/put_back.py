@@ -65,7 +65,7 @@ FAULTS = [
     ("again: an input of integers", CHECKER + "onnx/lower.rs", "filter(|kind| «kind.is_float()»);\n", "true || kind.is_float()"),
     ("again: the axes of a product", CHECKER + "onnx/affine.rs", "let mut shape = «batch.clone()»;", "batch.iter().copied().skip_while(|d| *d == 1).collect::<Vec<usize>>()"),
     ("again: fields that occur twice", CHECKER + "onnx/wire.rs", "if «self.seen >> number & 1 == 1» {", "self.seen == u64::MAX"),
-    ("again: Clip in a double model", CHECKER + "onnx/piecewise.rs", "let most = if «self.kind == Kind::F32» {", "self.kind.is_float()"),
+    ("again: Clip in a double model", CHECKER + "onnx/piecewise.rs", "ends[i] = end.filter(|e| «!(*e == none || *e == none * f64::INFINITY)»);", "!(*e == none || *e == none * f64::INFINITY || e.abs() >= f32::MAX as f64)"),
     ("again: a backward slice to INT_MAX", CHECKER + "onnx/movement.rs", "if «step < 0 && [i32::MAX as i64, i64::MAX].contains(&end)» {", "step == i64::MIN"),
     ("the checker's LeakyRelu's default slope", CHECKER + "onnx/piecewise.rs", 'op.float("alpha")?.unwrap_or(«0.01f32 as f64»);', "0.1"),
     ("the checker's pads the wrong way round", CHECKER + "onnx/conv.rs", "before: «pads[..axes].to_vec()»,", "pads[axes..].to_vec()"),
