@@ -191,7 +191,7 @@ fn graphs_that_are_none() {
 
 #[test]
 fn operators_without_support_say_what_is_accepted() {
-    let unknown = Model::new(13, &[1]).node("Hardmax", &["x"], "h", vec![]).node(
+    let unknown = Model::new(13, &[1]).node("ArgMin", &["x"], "h", vec![]).node(
         "Mystery",
         &["h"],
         "y",
@@ -200,7 +200,7 @@ fn operators_without_support_say_what_is_accepted() {
     let message = unknown.try_load().unwrap_err().to_string();
     assert!(
         message
-            .starts_with("model.onnx: node 0 'Hardmax_0' (Hardmax): unsupported operator (as are Mystery); accepted: it jumps; --output"),
+            .starts_with("model.onnx: node 0 'ArgMin_0' (ArgMin): unsupported operator (as are Mystery); accepted: it jumps; --output"),
         "{message}"
     );
     let mut foreign = Model::new(13, &[1]).node("Relu", &["x"], "y", vec![]);

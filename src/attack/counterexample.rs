@@ -169,6 +169,8 @@ fn confirm(
     let rounded = |round: fn(&Rational) -> f64| exact.iter().map(round).collect::<Vec<f64>>();
     let input = rounded(round_nearest);
     let enclosure = net.enclose(&Boxes::single(&rounded(round_down), &rounded(round_up)));
+    // Where a logarithm has no value no program computes one, whatever becomes of it.
+    net.is_defined_on(&enclosure.nodes).then_some(())?;
     let outputs = enclosure.node(net.output());
     let mut output_box = [outputs.lower.as_slice(), outputs.upper.as_slice()].map(<[f64]>::to_vec);
     let within = |[lower, upper]: [&[f64]; 2]| {

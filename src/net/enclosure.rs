@@ -95,6 +95,16 @@ impl Network {
         Enclosure { nodes }
     }
 
+    /// Whether every function is defined on the first of the boxes of its operands.
+    #[must_use]
+    pub fn is_defined_on(&self, boxes: &[Boxes]) -> bool {
+        self.nodes().iter().all(|node| {
+            let Op::Elementwise(function, operands) = &node.op else { return true };
+            let boxes: Vec<&Boxes> = operands.iter().map(|&x| &boxes[x]).collect();
+            function.is_defined(&boxes, 0)
+        })
+    }
+
     /// One node's interval rule, given the boxes of the nodes before it.
     ///
     /// # Panics

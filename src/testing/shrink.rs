@@ -61,7 +61,7 @@ mod tests {
             let small = shrink(&case, &mut fails, &|| false);
             assert!(fails(&small));
             let net = small.query().network();
-            let few = net.inputs() == 1 && net.nodes().len() <= 6 && net.parameters() <= 12;
+            let few = net.inputs() == 1 && net.nodes().len() <= 6 && net.parameters() <= 24;
             assert!(few, "{net:?}");
             assert!(small.model().is_some() && small.property().is_some());
             shrunk += 1;

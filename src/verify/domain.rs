@@ -31,7 +31,7 @@ fn is_defined(net: &Network, property: &Property) -> bool {
         let mut parts = vec![claim.region.boxes()];
         let mut seen = 0;
         while let Some(part) = parts.pop() {
-            let holds = |how| is_defined_on(&Analysis::of_region(net, &part, how));
+            let holds = |how| net.is_defined_on(&Analysis::of_region(net, &part, how).layers.boxes);
             if holds(Intermediate::Interval) || holds(Intermediate::Crown) {
                 continue;
             }
@@ -42,14 +42,6 @@ fn is_defined(net: &Network, property: &Property) -> bool {
             parts.extend(halves(&part));
         }
         true
-    })
-}
-
-fn is_defined_on(analysis: &Analysis) -> bool {
-    analysis.net.nodes().iter().all(|node| {
-        let Op::Elementwise(function, operands) = &node.op else { return true };
-        let boxes: Vec<&Boxes> = operands.iter().map(|&x| &analysis.layers.boxes[x]).collect();
-        function.is_defined(&boxes, 0)
     })
 }
 

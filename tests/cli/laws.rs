@@ -36,7 +36,7 @@ fn a_models_own_laws_hold_and_missing_data_are_said() {
         ran.stdout
     );
     bench.run("fuzz net.nnet --eps 0..0.2 --out found").exits(64);
-    bench.run(&format!("{fuzz}")).exits(64);
+    bench.run(fuzz).exits(64);
     let wrong =
         bench.run("fuzz net.nnet --data data.csv --eps 0.2..0.1 --out found").exits(64).stderr;
     assert!(wrong.contains("above the second"), "{wrong}");

@@ -19,11 +19,13 @@ pub struct Needed {
 }
 
 impl Needed {
-    /// All that matters for the outputs, and all inputs; `None` where something else than ReLUs of affine nodes is nonlinear.
+    /// All that matters for the outputs, and all inputs; `None` where something else than ReLUs of affine nodes is nonlinear, or the outputs
+    /// are ReLUs themselves: those that are 0 would be left out.
     pub(super) fn of(analysis: &Analysis) -> Option<Self> {
         let mut needed = Self::nothing(analysis);
         needed.values[0].fill(true);
         let output = analysis.net.output();
+        analysis.net.node(output).op.affine()?;
         needed.values[output].fill(true);
         needed.walk(analysis, output)
     }

@@ -252,10 +252,19 @@ impl<'a, 'm> Plan<'a, 'm> {
 
     fn find_last(&mut self, producers: &HashMap<&'m str, usize>) {
         let &[mut name] = self.outputs.as_slice() else { return };
+        let mut normalised = false;
         while self.uses(name) == 1 {
-            self.last.push(name);
-            let Some(&producer) = producers.get(name) else { break };
+            let Some(&producer) = producers.get(name) else {
+                self.last.push(name);
+                break;
+            };
             let node = &self.nodes[producer];
+            // Of two in a row the first one is computed: only one is remembered.
+            let softmax = ["Softmax", "LogSoftmax"].contains(&node.op) && node.domain.is_empty();
+            if softmax && std::mem::replace(&mut normalised, true) {
+                break;
+            }
+            self.last.push(name);
             let keeps = alias::PASS_ON.contains(&node.op) || last::NAMES.contains(&node.op);
             match node.inputs.first() {
                 Some(&operand) if keeps && node.outputs.first() == Some(&name) => name = operand,

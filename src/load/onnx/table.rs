@@ -179,8 +179,8 @@ pub const OPERATORS: &[Row] = {
         ("HardSigmoid", 6, One(smooth::hard_sigmoid), "R", "alpha beta"),
         ("HardSwish", 14, One(smooth::hard_swish), "R", ""),
         ("Hardmax", 1, One(softmax::hardmax), "R", "axis"),
-        ("InstanceNormalization", 6, One(norm::instance), "R R R", "epsilon"),
         ("Identity", 1, One(alias::identity), "T", ""),
+        ("InstanceNormalization", 6, One(norm::instance), "R R R", "epsilon"),
         ("LRN", 1, One(norm::local_response), "R", "alpha beta bias size"),
         (
             "LSTM",

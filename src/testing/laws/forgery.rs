@@ -36,7 +36,7 @@ pub(super) fn forgery(case: &Case, seed: u64) -> Said {
         let property = Property { claims: vec![claim], uses_inputs: property.uses_inputs };
         case.asking(property).map_err(|error| error.to_string())
     };
-    let mut comparisons = at_points(case, claim, half, &mut dice)?;
+    let mut comparisons = at_points(case, claim, &mut dice)?;
     // The least value that is known, exactly: nothing below it is claimed to be unreachable falsely.
     let known =
         points(&mut dice, &claim.region, 12).into_iter().filter(|x| claim.region.contains(x));
@@ -99,12 +99,7 @@ pub(super) fn forgery(case: &Case, seed: u64) -> Said {
 }
 
 /// Over regions that are points bounds are as near to values as rounding lets them be: an uncharged one shows.
-fn at_points(
-    case: &Case,
-    claim: &Claim,
-    half: &crate::spec::HalfSpace,
-    dice: &mut SplitMix64,
-) -> Result<usize, String> {
+fn at_points(case: &Case, claim: &Claim, dice: &mut SplitMix64) -> Result<usize, String> {
     let net = case.query().network();
     let mut comparisons = 0;
     for x in points(dice, &claim.region, POINTS) {
@@ -120,7 +115,6 @@ fn at_points(
             bound_up: bound,
             bound_down: bound,
             strict: false,
-            ..half.clone()
         };
         let region = crate::spec::Region::from_f64(&x, &x).map_err(|error| error.to_string())?;
         let claims = vec![Claim { region, unsafe_set: vec![vec![half]] }];
