@@ -49,7 +49,9 @@ mod tests {
                 let middle = Matrix::from_fn(net.inputs(), 1, |i, _| {
                     0.5 * (region.lower()[i] + region.upper()[i])
                 });
-                net.evaluate(&middle).max() > 3.0
+                // Not every network is held by a file exactly.
+                case.model().is_some()
+                    && net.evaluate(&middle).max() > 3.0
                     && net
                         .nodes()
                         .iter()
@@ -63,7 +65,7 @@ mod tests {
             let net = small.query().network();
             let few = net.inputs() == 1 && net.nodes().len() <= 6 && net.parameters() <= 24;
             assert!(few, "{net:?}");
-            assert!(small.model().is_some() && small.property().is_some());
+            assert!(small.property().is_some());
             shrunk += 1;
         }
         assert!(shrunk >= 5);
