@@ -16,9 +16,6 @@ use num_traits::Zero;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
-/// Multiplications that the search of one question may take: some four questions of an input stay open, and cost all of it.
-const WORK: f64 = 3e8;
-
 /// What is known about one input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -175,7 +172,7 @@ impl Questions<'_> {
                 attack::attack_any(&query, &settings.attack, seed, &until(left, self.stop))
             }
             Ask::Verify => {
-                let work = settings.work.or(Some(WORK));
+                let work = settings.work.or(Some(Settings::BRIEF));
                 let settings = Settings { seed, timeout: left, work, ..settings.clone() };
                 let Some(outcome) = decide(&query, &settings, self.stop) else {
                     return Ok(Reply::Stopped);
