@@ -4,36 +4,17 @@
 
 mod common;
 
+use certus::internal::attack::SplitMix64;
 use certus::internal::branch::Limits;
 use certus::internal::load::load_statement;
 use certus::internal::prove::{Mode, Question};
-use certus_check::float::{format_hex, parse_hex};
+use certus::internal::testing::forged::changed;
 use common::onnx_writer::Model;
 use std::time::Duration;
 
-/// splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let x = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-
-    /// Quarters, so that f64 evaluates exactly.
-    fn quarters(&mut self, count: usize) -> Vec<f32> {
-        (0..count).map(|_| (self.below(17) as f32 - 8.0) / 4.0).collect()
-    }
+/// Quarters, so that f64 evaluates exactly.
+fn quarters(dice: &mut SplitMix64, count: usize) -> Vec<f32> {
+    (0..count).map(|_| (dice.below(17) as f32 - 8.0) / 4.0).collect()
 }
 
 /// Fully connected with ReLUs between: sizes, and row-major weights (inputs × outputs) with biases.
@@ -43,11 +24,11 @@ struct Net {
 }
 
 impl Net {
-    fn new(random: &mut Random) -> Net {
-        let mut sizes = vec![1 + random.below(3)];
-        sizes.extend((0..1 + random.below(3)).map(|_| 2 + random.below(4)));
+    fn new(dice: &mut SplitMix64) -> Net {
+        let mut sizes = vec![1 + dice.below(3)];
+        sizes.extend((0..1 + dice.below(3)).map(|_| 2 + dice.below(4)));
         sizes.push(1);
-        let layer = |pair: &[usize]| (random.quarters(pair[0] * pair[1]), random.quarters(pair[1]));
+        let layer = |pair: &[usize]| (quarters(dice, pair[0] * pair[1]), quarters(dice, pair[1]));
         let layers = sizes.windows(2).map(layer).collect();
         Net { sizes, layers }
     }
@@ -89,12 +70,12 @@ impl Net {
     }
 
     /// The least value that coordinate descent on multiples of 2^-8 finds in [−1, 1]ⁿ.
-    fn least(&self, random: &mut Random) -> f64 {
+    fn least(&self, dice: &mut SplitMix64) -> f64 {
         let n = self.sizes[0];
         let mut best = f64::INFINITY;
         for _ in 0..8 {
             let mut at: Vec<f64> =
-                (0..n).map(|_| (random.below(513) as f64 - 256.0) / 256.0).collect();
+                (0..n).map(|_| (dice.below(513) as f64 - 256.0) / 256.0).collect();
             let mut value = self.value(&at);
             loop {
                 let before = value;
@@ -125,92 +106,22 @@ fn property(inputs: usize, c: f64) -> String {
     text + &format!("(assert (<= Y_0 {c:.60}))\n")
 }
 
-/// One change of a proof's lines, or two.
-fn mutant(lines: &[String], random: &mut Random) -> String {
-    let mut lines: Vec<String> = lines[..lines.len() - 1].to_vec();
-    for _ in 0..1 + random.below(2) {
-        let at = random.below(lines.len());
-        match random.below(8) {
-            0 => drop(lines.remove(at)),
-            1 => lines.insert(at, lines[random.below(lines.len())].clone()),
-            2 => {
-                let other = random.below(lines.len());
-                lines.swap(at, other);
-            }
-            3 => {
-                let extra = [
-                    "leaf",
-                    "refute all",
-                    "crown",
-                    "tighten r0",
-                    "refute 0 using 0:0x1p-1",
-                    "clip >x0:0x0p0",
-                    "clip <x0:0x0p0",
-                    "split x0 at 0x1p0",
-                    "split r0.0 at 0x0p0",
-                    "tighten x0 upper lift >r0.0:0x1p0",
-                    "refute 0 lift <x0:0x1p0 >x0:0x1p0",
-                    "let q0 x0:0x1p0 relu(r0.0):-0x1p0",
-                    "part 0",
-                    "cases 0",
-                ];
-                lines.insert(at, random.pick(&extra).to_string());
-            }
-            4 => {
-                let (from, to) = random.pick(&[
-                    ("upper", "lower"),
-                    ("lower", "upper"),
-                    ("<", ">"),
-                    (">", "<"),
-                    ("x0", "r0.0"),
-                    ("r0", "r1"),
-                    ("refute", "clip"),
-                    (" slope ", " lift >"),
-                ]);
-                lines[at] = lines[at].replacen(from, to, 1);
-            }
-            // A number of this line becomes another one.
-            _ => {
-                let is_number = |c: char| c.is_ascii_hexdigit() || "x.p-+".contains(c);
-                let starts: Vec<usize> = lines[at].match_indices("0x").map(|(at, _)| at).collect();
-                if starts.is_empty() {
-                    continue;
-                }
-                let start = random.pick(&starts);
-                let rest = &lines[at][start..];
-                let end = rest.find(|c: char| !is_number(c)).unwrap_or(rest.len());
-                let Some(x) = parse_hex(&rest[..end]) else { continue };
-                let near = x + random.pick(&[1.0, -1.0]) * 2f64.powi(-(random.below(60) as i32));
-                let new =
-                    random.pick(&[near, near, x.next_up(), x.next_down(), 0.0, 1.0, -x, 2.0 * x]);
-                let text =
-                    format!("{}{}{}", &lines[at][..start], format_hex(new.abs()), &rest[end..]);
-                lines[at] = text;
-            }
-        }
-        if lines.is_empty() {
-            break;
-        }
-    }
-    format!("{}\nend {}\n", lines.join("\n"), lines.len())
-}
-
 #[test]
 fn no_changed_proof_shows_what_is_false() {
     let number = |name: &str, default: u64| {
         std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
     };
     let (count, seed) = (number("CERTUS_MUTANTS", 4000) as usize, number("CERTUS_SEED", 0));
-    let mut random = Random(seed);
+    let mut dice = SplitMix64::new(seed, 0);
     let scratch = tempfile::tempdir().unwrap();
     let (model, file) = (scratch.path().join("m.onnx"), scratch.path().join("p.vnnlib"));
     let (mut tried, mut networks, mut followed) = (0, 0, 0);
     while tried < count {
-        let net = Net::new(&mut random);
+        let net = Net::new(&mut dice);
         let bytes = net.onnx();
-        let least = net.least(&mut random);
+        let least = net.least(&mut dice);
         // True by so much, as far as it is true.
-        let true_one = property(net.sizes[0], least - 2f64.powi(-(random.below(24) as i32)));
+        let true_one = property(net.sizes[0], least - 2f64.powi(-(dice.below(24) as i32)));
         std::fs::write(&model, &bytes).unwrap();
         std::fs::write(&file, &true_one).unwrap();
         let network = certus::internal::load::load_network(&model).unwrap().network;
@@ -233,12 +144,12 @@ fn no_changed_proof_shows_what_is_false() {
             assert!(false_one.check(text.as_bytes(), mode).is_err(), "{text}");
         }
         for _ in 0..100 {
-            let changed = mutant(&lines, &mut random);
+            let mutant = changed(&lines, &mut dice);
             for mode in [Mode::Exact, Mode::Outward] {
-                let accepted = false_one.check(changed.as_bytes(), mode).is_ok();
-                assert!(!accepted, "{mode:?} accepts a false statement, seed {seed}:\n{changed}");
+                let accepted = false_one.check(mutant.as_bytes(), mode).is_ok();
+                assert!(!accepted, "{mode:?} accepts a false statement, seed {seed}:\n{mutant}");
             }
-            followed += usize::from(original.check(changed.as_bytes(), Mode::Outward).is_ok());
+            followed += usize::from(original.check(mutant.as_bytes(), Mode::Outward).is_ok());
             tried += 1;
         }
     }

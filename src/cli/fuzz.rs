@@ -9,11 +9,12 @@ use super::output::answer;
 use super::{interrupt, print};
 use crate::load::{Dataset, LoadSettings, SourceFile};
 use crate::num::Rational;
+use crate::query::OpenError;
 use crate::report::{Answer, CaseFile, laws_text};
 use crate::testing::laws::plainly;
 use crate::testing::near::{Near, NearError};
 use crate::testing::truth::Known;
-use crate::testing::{Case, CaseError, Law};
+use crate::testing::{Case, Law};
 use num_traits::Zero;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -194,8 +195,8 @@ fn replay(toml: &Path, timeout: Duration) -> Result<u8, Failure> {
         &property.display().to_string(),
     );
     let case = case.map_err(|error| match error {
-        CaseError::Network(error) => error.into(),
-        CaseError::Property(error) => error.into(),
+        OpenError::Network(error) => error.into(),
+        OpenError::Property(error) => error.into(),
         error => wrong(error.to_string()),
     })?;
     if !file.against.is_empty() {

@@ -4,8 +4,9 @@ use super::exit::{CANNOT_CREATE, DATA, DONE, Failure, INTERNAL, REJECTED, USAGE,
 use super::output::answer;
 use super::{interrupt, print_error};
 use crate::load::{LoadSettings, SourceFile};
+use crate::query::OpenError;
 use crate::report::{Answer, ShrinkAnswer};
-use crate::testing::{Case, CaseError, shrink};
+use crate::testing::{Case, shrink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::str::FromStr;
@@ -121,8 +122,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let case =
         Case::read(&arguments.model, &LoadSettings::default(), &text, &name).map_err(|error| {
             match error {
-                CaseError::Network(error) => error.into(),
-                CaseError::Property(error) => error.into(),
+                OpenError::Network(error) => error.into(),
+                OpenError::Property(error) => error.into(),
                 error => Failure::new(DATA, format!("{name}: {error}")),
             }
         })?;

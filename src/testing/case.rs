@@ -1,17 +1,16 @@
 //! What a law looks at: a network and a property that fit each other, and the files that state them.
 
 use crate::load::{
-    LoadSettings, NetworkError, PropertyError, SourceFile, Statement, load_network_as,
-    load_network_bytes, parse_statement, write_onnx, write_property,
+    LoadSettings, NetworkError, SourceFile, Statement, load_network_as, load_network_bytes,
+    parse_statement, write_onnx, write_property,
 };
 use crate::net::Network;
 use crate::prove::{Model, NotProved, Question};
-use crate::query::{Query, QueryError};
+use crate::query::{OpenError, Query, QueryError};
 use crate::spec::Property;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use thiserror::Error;
 
 /// A network and a property.
 #[derive(Clone)]
@@ -27,21 +26,6 @@ struct Files {
     property: Arc<str>,
     /// How the checker reads the model, where weights lie beside it.
     read: Option<Model>,
-}
-
-/// Why there is no such case.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum CaseError {
-    /// The network cannot be read.
-    #[error(transparent)]
-    Network(#[from] NetworkError),
-    /// The property cannot be read.
-    #[error(transparent)]
-    Property(#[from] PropertyError),
-    /// The two do not fit each other.
-    #[error(transparent)]
-    Query(#[from] QueryError),
 }
 
 impl Case {
@@ -74,7 +58,7 @@ impl Case {
         ports: &LoadSettings,
         property: &[u8],
         name: &str,
-    ) -> Result<Self, CaseError> {
+    ) -> Result<Self, OpenError> {
         let network = load_network_as(model, ports)?.network;
         let bytes = as_onnx(model, &network)?;
         let statement = parse_statement(name, property, network.inputs(), network.outputs())?;
@@ -88,7 +72,7 @@ impl Case {
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub fn of_bytes(model: &[u8], property: &str) -> Result<Self, CaseError> {
+    pub fn of_bytes(model: &[u8], property: &str) -> Result<Self, OpenError> {
         let network = load_network_bytes("case.onnx", model)?.network;
         let bytes = property.as_bytes();
         let statement = parse_statement("case.vnnlib", bytes, network.inputs(), network.outputs())?;
@@ -102,7 +86,7 @@ impl Case {
         model: &[u8],
         read: Option<Model>,
         property: &str,
-    ) -> Result<Self, CaseError> {
+    ) -> Result<Self, OpenError> {
         let (inputs, outputs) = (network.inputs(), network.outputs());
         let statement = parse_statement("case.vnnlib", property.as_bytes(), inputs, outputs)?;
         let files = Files { model: model.into(), property: property.into(), read };

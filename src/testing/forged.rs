@@ -119,7 +119,7 @@ impl<'a> About<'a> {
 }
 
 /// Lines that may come in.
-const LINES: [&str; 12] = [
+const LINES: [&str; 14] = [
     "leaf",
     "refute all",
     "crown",
@@ -131,11 +131,14 @@ const LINES: [&str; 12] = [
     "split r0.0 at 0x0p0",
     "tighten x0 upper lift >r0.0:0x1p0",
     "refute 0 lift <x0:0x1p0 >x0:0x1p0",
+    "let q0 x0:0x1p0 relu(r0.0):-0x1p0",
+    "part 0",
     "cases 0",
 ];
 
 /// One change of a proof's lines, or two.
-pub(super) fn changed(lines: &[String], dice: &mut SplitMix64) -> String {
+#[must_use]
+pub fn changed(lines: &[String], dice: &mut SplitMix64) -> String {
     let mut lines: Vec<String> = lines[..lines.len().saturating_sub(1)].to_vec();
     for _ in 0..1 + dice.below(2) {
         if lines.is_empty() {

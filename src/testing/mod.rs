@@ -14,7 +14,8 @@ mod draft;
 pub mod dyadic;
 #[doc(hidden)]
 pub mod exact;
-mod forged;
+#[doc(hidden)]
+pub mod forged;
 #[doc(hidden)]
 pub mod known;
 #[doc(hidden)]
@@ -36,7 +37,7 @@ pub mod strategies;
 pub mod truth;
 mod values;
 
-pub use case::{Case, CaseError};
+pub use case::Case;
 pub use laws::{Broken, Checked, Law};
 pub use rewrite::Rewrite;
 pub use shrink::shrink;

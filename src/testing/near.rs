@@ -1,6 +1,6 @@
 //! Cases near a model's own data: balls around inputs, parts of them, and claims whose truth is in doubt there.
 
-use super::case::{Case, CaseError, as_onnx};
+use super::case::{Case, as_onnx};
 use crate::attack::SplitMix64;
 use crate::load::{
     DataSettings, Dataset, DatasetError, LoadSettings, LoadedNetwork, NetworkError,
@@ -9,6 +9,7 @@ use crate::load::{
 use crate::net::Matrix;
 use crate::num::{ParseRationalError, Rational, parse_rational};
 use crate::prove::Model;
+use crate::query::OpenError;
 use crate::spec::{Claim, HalfSpace, Property, Region};
 use std::path::Path;
 use std::sync::Arc;
@@ -49,7 +50,7 @@ pub enum NearError {
     Region(usize, crate::spec::RegionError),
     /// What is asked does not fit the network.
     #[error(transparent)]
-    Case(#[from] CaseError),
+    Case(#[from] OpenError),
 }
 
 impl Near {
@@ -143,7 +144,7 @@ impl Near {
             }]];
         }
         let property = Property { claims: vec![asked], uses_inputs: false };
-        Ok(case.asking(property).map_err(CaseError::Query)?)
+        Ok(case.asking(property).map_err(OpenError::Query)?)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Shared by the integration tests: ONNX files, proofs, recorded graphs; random networks and exact arithmetic are those of `certus::testing`.
 #![allow(dead_code, unused_imports)]
 
+pub mod below;
 pub mod onnx_writer;
 pub mod proving;
 pub mod recorded;

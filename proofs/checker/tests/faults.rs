@@ -2,21 +2,12 @@
 mod common;
 
 use certus_check::{Mode, Statement, check};
-use std::path::{Path, PathBuf};
-
-/// Every file below a folder.
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { files(&path, found) } else { found.push(path) }
-    }
-}
 
 #[test]
 fn false_proofs_are_not_accepted() {
     let Some(bench) = common::bench() else { return };
     let mut all = vec![];
-    files(&bench.with_file_name("faults").join("checker"), &mut all);
+    common::below(&bench.with_file_name("faults").join("checker"), &mut all);
     let proofs: Vec<_> =
         all.iter().filter(|f| f.extension().is_some_and(|e| e == "proof")).collect();
     for proof in &proofs {

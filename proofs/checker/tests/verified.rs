@@ -83,20 +83,12 @@ fn bad_proofs_are_rejected() {
     }
 }
 
-/// Every file below a folder.
-fn below(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { below(&path, found) } else { found.push(path) }
-    }
-}
-
 /// Proofs of falsehoods that readers or arithmetic once believed.
 #[test]
 fn false_proofs_are_rejected() {
     let (Some(verified), Some(bench)) = (Verified::new("false"), common::bench()) else { return };
     let mut all = vec![];
-    below(&bench.with_file_name("faults").join("checker"), &mut all);
+    common::below(&bench.with_file_name("faults").join("checker"), &mut all);
     all.retain(|file| file.extension().is_some_and(|e| e == "proof"));
     for proof in &all {
         let beside = |ending: &str| {

@@ -3,12 +3,12 @@
 use super::call::Call;
 use super::constant::Constant;
 use super::elementwise::{expand, inverse, normal, product, quotient, scale, spread};
-use super::lower::{EMPTY, Lowering, Value, Variable};
+use super::lower::{EMPTY, Lowering, Pending, Value, Variable};
 use super::reduce::{groups, reduce_axes, reduced_axes};
 use super::shape::{Problem, axis, count_entries, misfit};
-use super::window::{Tap, Windows};
+use super::window::{Windows, elements};
 use crate::load::NodeProblem;
-use crate::net::{LinearMap, Sparse};
+use crate::net::{LinearMap, Sparse, Term};
 
 /// What is added to a variance.
 fn epsilon(call: &Call) -> Problem<f64> {
@@ -187,33 +187,29 @@ fn powers(low: &mut Lowering, x: &Variable, p: i64) -> Problem<Variable> {
     }
 }
 
-/// x^(1/p) of a sum of p-th powers. 1/3 and the like are rounded: programs round them, too, and compute in single precision.
+/// x^(1/p) of a sum of p-th powers. Where 1/p is no double, the power of the double beside it is off by a factor of at most
+/// exp(u/3 · |ln x|), and |ln x| < 746: less than this many roundings.
 fn root(low: &mut Lowering, sum: &Variable, p: i64) -> Problem<Variable> {
-    low.power(sum, 1.0 / p as f64)
+    const ROUNDINGS: usize = 256;
+    let root = low.power(sum, 1.0 / p as f64)?;
+    if (p as u64).is_power_of_two() {
+        return Ok(root);
+    }
+    let near = Term { source: low.node(&root)?, map: LinearMap::Identity(low.len(&root)) };
+    let near = Pending { terms: vec![near], bias: None, roundings: ROUNDINGS };
+    Ok(low.pending(near, root.shape))
 }
 
 /// The p-norm of each window, padding being 0.
 pub fn lp_pool<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let x = call.variable(low, 0)?;
-    if x.shape.len() < 3 {
-        return Err(misfit(&[&x.shape], "(batch, channels, spatial axes…)"));
-    }
-    let windows = Windows::new(call, &x.shape[2..], None)?;
-    windows.refuse_odd_same(call)?;
-    let planes = x.shape[0] * x.shape[1];
+    let (windows, planes) = Windows::of_pool(call, &x.shape)?;
     let (number, taps) = windows.counts(planes)?;
     low.spend::<[u64; 4]>(number * taps + planes * number)?;
     let p = call.int("p", 2)?;
     let powers = powers(low, &x, p)?;
     let plane: usize = windows.input.iter().product();
-    let mut rows: Vec<Vec<usize>> = Vec::new();
-    for taps in windows.taps() {
-        rows.push(
-            taps.iter()
-                .filter_map(|t| if let Tap::Element(i) = t { Some(*i) } else { None })
-                .collect(),
-        );
-    }
+    let rows: Vec<Vec<usize>> = windows.taps().map(|taps| elements(&taps)).collect();
     let rows = (0..planes)
         .flat_map(|c| rows.iter().map(move |row| row.iter().map(move |&i| (c * plane + i, 1.0))));
     let map = LinearMap::Sparse(Sparse::from_rows(low.len(&powers), rows));

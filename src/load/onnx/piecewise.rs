@@ -11,7 +11,7 @@ use super::hinge::Slopes;
 use super::lower::{Lowering, Pending, Value, Variable};
 use super::reduce::{groups, reduced_axes};
 use super::shape::{Problem, broadcast, count_entries, misfit};
-use super::window::{Tap, Windows};
+use super::window::{Windows, elements};
 use crate::load::NodeProblem;
 use crate::net::{LinearMap, Sparse, Term};
 
@@ -159,18 +159,11 @@ fn larger(low: &mut Lowering, a: &Variable, b: &Variable, sign: f64) -> Problem<
 pub fn max_pool<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     call.require("storage_order", 0, "0, row-major")?;
     let x = call.variable(low, 0)?;
-    if x.shape.len() < 3 {
-        return Err(misfit(&[&x.shape], "(batch, channels, spatial axes…)"));
-    }
-    let windows = Windows::new(call, &x.shape[2..], None)?;
-    windows.refuse_odd_same(call)?;
-    let planes = x.shape[0] * x.shape[1];
+    let (windows, planes) = Windows::of_pool(call, &x.shape)?;
     let (number, taps) = windows.counts(planes)?;
     low.spend::<[u64; 4]>(planes * number * taps)?;
     let plane: usize = windows.input.iter().product();
-    let element = |tap| if let Tap::Element(index) = tap { Some(index) } else { None };
-    let spatial: Vec<Vec<usize>> =
-        windows.taps().map(|taps| taps.into_iter().filter_map(element).collect()).collect();
+    let spatial: Vec<Vec<usize>> = windows.taps().map(|taps| elements(&taps)).collect();
     count_entries(planes, spatial.len())?;
     let lists = (0..planes)
         .flat_map(|p| spatial.iter().map(move |w| w.iter().map(|i| p * plane + i).collect()))

@@ -4,7 +4,7 @@ use super::call::Call;
 use super::elementwise::{inverse, product};
 use super::lower::{Lowering, Pending, Value, Variable};
 use super::shape::{Problem, Walk, count_entries, misfit, strides};
-use super::window::{Tap, Windows};
+use super::window::{Tap, Windows, elements};
 use crate::load::NodeProblem;
 use crate::net::{LinearMap, Sparse, Term};
 
@@ -120,22 +120,14 @@ fn is_power_of_two(weight: f64) -> bool {
 /// The mean of each window; padding counts only if the file says so.
 pub fn average_pool<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
     let x = call.variable(low, 0)?;
-    if x.shape.len() < 3 {
-        return Err(misfit(&[&x.shape], "(batch, channels, spatial axes…)"));
-    }
-    let windows = Windows::new(call, &x.shape[2..], None)?;
-    windows.refuse_odd_same(call)?;
-    let planes = x.shape[0] * x.shape[1];
+    let (windows, planes) = Windows::of_pool(call, &x.shape)?;
     let (number, taps) = windows.counts(planes)?;
     low.spend::<[u64; 2]>(number * taps + planes * number)?;
     let with_padding = call.switch("count_include_pad", false)?;
     let mut exact = true;
     let mut rows: Vec<(Vec<usize>, f64)> = Vec::new();
     for taps in windows.taps() {
-        let elements: Vec<usize> = taps
-            .iter()
-            .filter_map(|tap| if let Tap::Element(index) = tap { Some(*index) } else { None })
-            .collect();
+        let elements = elements(&taps);
         if with_padding && taps.contains(&Tap::Outside) {
             return Err(NodeProblem::Attribute {
                 name: "ceil_mode",

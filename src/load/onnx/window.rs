@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::rearrange::positions;
-use super::shape::{Problem, count, count_entries, strides};
+use super::shape::{Problem, count, count_entries, misfit, strides};
 use crate::load::NodeProblem;
 
 /// The windows over the spatial axes of a tensor.
@@ -33,6 +33,12 @@ pub enum Tap {
     Padding,
     /// Beyond the padding, where the last window of `ceil_mode` may reach.
     Outside,
+}
+
+/// The elements among a window's taps.
+pub fn elements(taps: &[Tap]) -> Vec<usize> {
+    let element = |tap: &Tap| if let Tap::Element(index) = tap { Some(*index) } else { None };
+    taps.iter().filter_map(element).collect()
 }
 
 /// Sizes above this have no use and would overflow sums of them.
@@ -108,6 +114,16 @@ impl Windows {
             windows.output.push(out);
         }
         Ok(windows)
+    }
+
+    /// The windows of a pool over the spatial axes of a tensor, and its number of planes.
+    pub(super) fn of_pool(call: &Call, shape: &[usize]) -> Problem<(Self, usize)> {
+        if shape.len() < 3 {
+            return Err(misfit(&[shape], "(batch, channels, spatial axes…)"));
+        }
+        let windows = Self::new(call, &shape[2..], None)?;
+        windows.refuse_odd_same(call)?;
+        Ok((windows, shape[0] * shape[1]))
     }
 
     /// The windows of a transposed convolution with stride 1 over the elements moved apart, and where along each axis these come from.

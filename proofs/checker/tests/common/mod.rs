@@ -18,6 +18,14 @@ pub fn bench() -> Option<PathBuf> {
     None
 }
 
+/// Every file below a folder.
+pub fn below(folder: &std::path::Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { below(&path, found) } else { found.push(path) }
+    }
+}
+
 /// Unpacks a gzip file, or reads a plain one.
 pub fn read(path: &std::path::Path) -> Vec<u8> {
     let bytes = std::fs::read(path).unwrap();
