@@ -3,7 +3,7 @@
     Integers become those of zarith, natural numbers machine integers (they count elements and lines, which memory holds), vectors persistent
     arrays. What stands here, in ocaml/integers.ml and ocaml/vector.ml is trusted. *)
 From Coq Require Import ZArith List Bool Extraction.
-From Certus Require Import Numbers Lanes Statement Blocks Rules Intervals Checker.
+From Certus Require Import Numbers Lanes Statement Blocks Facets Rules Intervals States Checker.
 
 Extraction Language OCaml.
 Extraction Blacklist List String Z.

@@ -3,7 +3,7 @@
     Shown here: the intervals that a tensor gets from those of its sources, rounded outward, hold its values ([image_ok]). *)
 From Coq Require Import ZArith Reals List Lia Lra Bool.
 Import ListNotations.
-From Certus Require Import Numbers Statement Blocks Rules.
+From Certus Require Import Numbers Statement Blocks Facets Rules.
 Open Scope R_scope.
 
 (** Intervals of all elements of all tensors. *)

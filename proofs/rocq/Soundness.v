@@ -4,7 +4,7 @@
     that is accepted keeps it alive in one of the states that it leads to, and a leaf that holds has none. So there is none. *)
 From Coq Require Import ZArith Reals List Lia Lra Bool.
 Import ListNotations.
-From Certus Require Import Numbers Statement Blocks Rules Intervals Checker.
+From Certus Require Import Numbers Statement Blocks Facets Rules Intervals States Checker Alive Network.
 Open Scope R_scope.
 
 Lemma forallb_filter_in {A} (f : A -> bool) l a : In a l -> f a = true -> In a (filter f l).
@@ -21,210 +21,15 @@ Variable kappa : nat.
 Hypothesis equations : solves c x.
 Hypothesis fitting : fits c.
 Hypothesis boxed : forall i, inside (nth i (List.map (fun '(l, u) => (Some l, Some u)) (box (case_of ctx kappa))) whole) (x O i).
-Definition half_space_holds (h : half_space) : Prop :=
-  let v := parts_value (List.map (port_term ctx) (terms h)) x in
-  if strict h then v < val (right h) else v <= val (right h).
-Hypothesis unsafe_here : Forall half_space_holds (half_spaces (case_of ctx kappa)).
+Hypothesis unsafe_here : Forall (half_space_holds ctx x) (half_spaces (case_of ctx kappa)).
 
-(** The state speaks of this point. *)
-Definition alive (s : state) : Prop :=
-  within (ends s) x /\
-  (forall k, inside (vget whole (sum_ends s) k) (parts_value (vget [] (sums ctx) k) x)) /\
-  void s = false /\ In kappa (opens s).
-
-Ltac four := split; [|split; [|split]]; cbn [ends sum_ends void opens]; auto.
-
-(** ** Intervals *)
-
-Lemma val_one : val one = 1.
-Proof. unfold val, one, p2; simpl. lra. Qed.
-
-Lemma resolve_inside s v l : alive s -> resolve ctx v = Some l -> inside (interval_of ctx s v) (parts_value l x).
-Proof.
-  intros (W & Q & _) E. destruct v as [i|k i|k]; simpl in *.
-  - destruct (Nat.ltb i _); [|discriminate]. injection E as <-. simpl. rewrite val_one, Rmult_1_l, Rplus_0_r. apply W.
-  - destruct (block ctx k) as [[t r]|]; [|discriminate]. destruct (Nat.ltb i _); [|discriminate]. injection E as <-.
-    simpl. rewrite val_one, Rmult_1_l, Rplus_0_r. apply W.
-  - destruct (Nat.ltb k _); [|discriminate]. injection E as <-. apply Q.
-Qed.
-
-Lemma within_set S t v : within S x -> (forall i, inside (vget whole v i) (x t i)) -> within (vset S t v) x.
-Proof.
-  intros W H t'. unfold known.
-  apply (vset_get (fun t v => forall i, inside (vget whole v i) (x t i)) (Vec []) S t v); auto.
-Qed.
-
-Lemma meet_element_ok s t i new : alive s -> inside new (x t i) -> alive (meet_element ctx s t i new).
-Proof.
-  intros (W & Q & V & O) H. unfold meet_element. destruct (improves _ _); [|four].
-  assert (B : inside (meet (vget whole (known (ends s) t) i) new) (x t i)) by (apply inside_meet; auto; apply W).
-  four.
-  - apply within_set; auto. apply (vset_get (fun j a => inside a (x t j))); auto.
-  - rewrite V, orb_false_l. eapply inside_not_empty; eauto.
-Qed.
-
-Lemma meet_var_ok s v l new : alive s -> resolve ctx v = Some l -> inside new (parts_value l x) -> alive (meet_var ctx s v new).
-Proof.
-  intros A E H. destruct v as [i|k i|k]; simpl in E; unfold meet_var.
-  - destruct (Nat.ltb i _); [|discriminate]. injection E as <-. simpl in H. rewrite val_one, Rmult_1_l, Rplus_0_r in H.
-    apply meet_element_ok; auto.
-  - destruct (block ctx k) as [[t r]|]; [|discriminate]. destruct (Nat.ltb i _); [|discriminate]. injection E as <-.
-    simpl in H. rewrite val_one, Rmult_1_l, Rplus_0_r in H. apply meet_element_ok; auto.
-  - destruct (Nat.ltb k _); [|discriminate]. injection E as <-. destruct A as (W & Q & V & O).
-    assert (B : inside (meet (vget whole (sum_ends s) k) new) (parts_value (vget [] (sums ctx) k) x)) by (apply inside_meet; auto; apply Q).
-    four.
-    + apply (vset_get (fun k i => inside i (parts_value (vget [] (sums ctx) k) x))); auto.
-    + rewrite V, orb_false_l. eapply inside_not_empty; eauto.
-Qed.
-
-Lemma meet_lists_ok old new z : (forall i, inside (nth i old whole) (z i)) -> (forall i, inside (nth i new whole) (z i)) ->
-  forall i, inside (nth i (meet_lists old new) whole) (z i).
-Proof.
-  revert new z. induction old as [|o old IH]; intros [|n new] z Ho Hn i; cbn [meet_lists]; try exact (Ho i).
-  destruct i; [apply inside_meet; [apply (Ho O)|apply (Hn O)]|].
-  apply (IH new (fun i => z (S i))); intros j; [apply (Ho (S j))|apply (Hn (S j))].
-Qed.
-
-Lemma none_empty l z : (forall i, inside (nth i l whole) (z i)) -> existsb is_empty l = false.
-Proof.
-  revert z. induction l as [|a l IH]; intros z H; simpl; auto.
-  rewrite (inside_not_empty a (z O)) by apply (H O). apply (IH (fun i => z (S i))). intros i; apply (H (S i)).
-Qed.
-
-Lemma meet_tensor_ok s t new : alive s -> (forall i, inside (nth i new whole) (x t i)) -> alive (meet_tensor ctx s t new).
-Proof.
-  intros (W & Q & V & O) H. unfold meet_tensor. destruct (any_improves _ _); [|four].
-  assert (B : forall i, inside (nth i (meet_lists (vlist (known (ends s) t)) new) whole) (x t i)).
-  { apply meet_lists_ok; auto. intros i; apply (W t i). }
-  four.
-  - apply within_set; auto.
-  - rewrite V, orb_false_l. eapply none_empty; eauto.
-Qed.
-
-Lemma refresh_ok s t : alive s -> alive (refresh ctx s t).
-Proof.
-  intros A. unfold refresh. destruct (_ && _); auto.
-  assert (A' : alive (State (ends s) (sum_ends s) (void s) (vset (stale s) t false) (opens s))) by exact A.
-  destruct (image c (ends s) t) as [new|] eqn:E; auto.
-  apply meet_tensor_ok; auto. apply (image_ok _ _ _ _ _ equations fitting (proj1 A) E).
-Qed.
-
-Lemma rebuild_ok s top : alive s -> alive (rebuild ctx s top).
-Proof.
-  unfold rebuild. generalize (seq 1 (fold_left (fun n '(t, _) => if Nat.leb t top then Nat.max n t else n) (vlist (blocks ctx)) O)).
-  intros l. revert s. induction l as [|t l IH]; intros s A; simpl; auto. apply IH, refresh_ok, A.
-Qed.
-
-Lemma prepare_ok s h top : alive s -> alive (prepare ctx s h top).
-Proof. intros; apply rebuild_ok; auto. Qed.
-
-(** ** Sweeps on a state *)
-
-Lemma relaxations_ok s h top : alive s -> relaxed c (relaxations guess ctx s h top) x.
-Proof.
-  intros (W & _) t z D. unfold relaxations, vget. cbn [vlist].
-  destruct (Nat.lt_ge_cases t (S top)) as [L|L].
-  - rewrite (nth_indep _ _ (relaxation guess ctx s h O)) by (rewrite map_length, seq_length; exact L).
-    rewrite map_nth, seq_nth by exact L. unfold relaxation. cbn [Nat.add]. rewrite D.
-    apply make_facets_ok. intros i; apply (W z i).
-  - rewrite nth_overflow by (rewrite map_length, seq_length; exact L).
-    apply no_facets_ok.
-Qed.
-
-Lemma lifted_ok s l f : alive s -> lifted ctx s l = Some f -> functional_value f x <= 0.
-Proof.
-  intros A. revert f. induction l as [|[[sd v] g] l IH]; intros f E; simpl in E.
-  - injection E as <-. unfold functional_value; simpl. rewrite val_dy0. lra.
-  - destruct (resolve ctx v) as [p|] eqn:R; [|discriminate].
-    pose proof (resolve_inside _ _ _ A R) as [HL HU].
-    destruct (match sd with Lower => _ | Upper => _ end) as [e|] eqn:I; [|discriminate].
-    destruct (lifted ctx s l) as [r|]; [|discriminate]. specialize (IH _ eq_refl).
-    destruct (Z.leb_spec 0 (man g)) as [G|_]; [|discriminate].
-    assert (P : 0 <= val g) by (unfold val; apply IZR_le in G; pose proof (p2_pos (ex g)); nra).
-    unfold functional_value in *.
-    destruct sd; injection E as <-; simpl; rewrite I in *; simpl in *;
-      rewrite parts_app, scale_terms_value, val_dadd, val_dmul, ?val_dopp; nra.
-Qed.
-
-Definition bounded (f : functional) (b : option dy) : Prop :=
-  match b with Some d => val d <= functional_value f x | None => True end.
-
-Lemma below_bounded f r box : (forall i, inside (nth i box whole) (x O i)) -> below_functional x f r -> bounded f (bound_on box r).
-Proof.
-  intros B H. unfold bounded, bound_on. destruct r as [r|]; [|exact I]. destruct (least_on box r) as [d|] eqn:E; [|exact I].
-  apply (least_on_ok _ _ _ (x O) B) in E. cbn in H. lra.
-Qed.
-
-Lemma swept_bounded s h top most fl box : alive s -> (forall i, inside (nth i box whole) (x O i)) ->
-  Forall2 bounded fl (List.map (bound_on box) (sweeps (S (length fl)) most c (relaxations guess ctx s h top) fl)).
-Proof.
-  intros A B. pose proof (sweeps_ok (S (length fl)) most c _ fl x equations fitting (relaxations_ok s h top A)) as F.
-  induction F as [|f r fl rs H F IH]; cbn [List.map]; constructor; auto. eapply below_bounded; eauto.
-Qed.
-
-Lemma plus_value l k f : functional_value (plus l k f) x = parts_value l x + val k + functional_value f x.
-Proof. unfold plus, functional_value; simpl. rewrite parts_app, val_dadd. lra. Qed.
-
-(** ** Tightening *)
-
-Lemma found_ok sd p lift b : functional_value lift x <= 0 ->
-  bounded (plus (scale_terms (match sd with Lower => one | Upper => dopp one end) p) dy0 lift) b ->
-  inside (found sd b) (parts_value p x).
-Proof.
-  intros L B. destruct b as [d|]; [|destruct sd; apply inside_whole].
-  unfold bounded in B. rewrite plus_value, val_dy0, scale_terms_value in B.
-  destruct sd; split; simpl; auto.
-  - rewrite val_one in B. pose proof (round_down_le d). lra.
-  - rewrite val_dopp, val_one in B. pose proof (round_up_ge (dopp d)). rewrite val_dopp in *. lra.
-Qed.
-
-Lemma meet_found_ok sd lift vs ps bs s :
-  functional_value lift x <= 0 -> alive s -> resolve_all ctx vs = Some ps ->
-  Forall2 bounded (List.map (fun p => plus (scale_terms (match sd with Lower => one | Upper => dopp one end) p) dy0 lift) ps) bs ->
-  alive (meet_found ctx sd vs bs s).
-Proof.
-  intros L. revert ps bs s. induction vs as [|v vs IH]; intros ps bs s A E F; simpl in *; auto.
-  destruct (resolve ctx v) as [p|] eqn:R; [|discriminate]. destruct (resolve_all ctx vs) as [r|]; [|discriminate].
-  injection E as <-. simpl in F. inversion F as [|? b ? bs' B Bs]; subst. clear F.
-  apply (IH r); auto. eapply meet_var_ok; eauto. eapply found_ok; eauto.
-Qed.
-
-Lemma tighten_side_ok s vs sd h s' : alive s -> tighten_side guess ctx s vs sd h = Some s' -> alive s'.
-Proof.
-  intros A E. unfold tighten_side in E.
-  destruct (resolve_all ctx vs) as [ps|] eqn:R; [|discriminate].
-  destruct (lifted ctx s (lifts h)) as [lift|] eqn:L; [|discriminate]. injection E as <-.
-  pose proof (lifted_ok _ _ _ A L) as HL.
-  eapply meet_found_ok; eauto. apply swept_bounded; auto. intros i; apply (proj1 A O i).
-Qed.
-
-Lemma tighten_one_ok t h s sd s' : (forall s0, s = Some s0 -> alive s0) -> tighten_one guess ctx t h s sd = Some s' -> alive s'.
-Proof.
-  intros A E. unfold tighten_one in E. destruct s as [s|]; [|discriminate].
-  specialize (A s eq_refl). apply (prepare_ok s h (target_top ctx t)) in A.
-  destruct (void _); [injection E as <-; auto|]. destruct (target_vars _ _ _) as [|v vs]; [injection E as <-; auto|].
-  eapply tighten_side_ok; eauto.
-Qed.
-
-Lemma tighten_ok s t w h s' : alive s -> tighten guess ctx s t w h = Some s' -> alive s'.
-Proof.
-  intros A E. unfold tighten in E. destruct (_ && _); [|discriminate]. destruct w.
-  - eapply tighten_one_ok; [|exact E]. intros ? [= <-]; auto.
-  - eapply tighten_one_ok; [|exact E]. intros s1 E1. eapply tighten_one_ok; [|exact E1]. intros ? [= <-]; auto.
-Qed.
-
-Lemma crown_ok s r h s' : alive s -> crown guess ctx s r h = Some s' -> alive s'.
-Proof.
-  intros A E. unfold crown in E. destruct (match r with Some r => r | None => _ end) as [a b].
-  destruct (_ && _); [|discriminate].
-  assert (K : forall l o, (forall s0, o = Some s0 -> alive s0) -> fold_left (crown_block guess ctx h) l o = Some s' -> alive s').
-  { induction l as [|k l IH]; intros o Ho Eo; simpl in Eo; auto.
-    eapply IH; [|exact Eo]. intros s1 E1. unfold crown_block in E1. destruct o as [s0|]; [|discriminate].
-    destruct (block ctx k) as [[t ?]|]; [|discriminate]. destruct (is_first _ _ _ _).
-    - injection E1 as <-. auto.
-    - eapply tighten_ok; [|exact E1]; auto. }
-  eapply K; [|exact E]. intros ? [= <-]. apply prepare_ok; auto.
-Qed.
+Local Notation half_space_holds := (half_space_holds ctx x).
+Local Notation alive := (alive ctx x kappa).
+Local Notation bounded := (bounded x).
+Let rebuild_here := rebuild_ok ctx x kappa equations fitting.
+Let prepare_here := prepare_ok ctx x kappa equations fitting.
+Let crown_here := crown_ok guess ctx x kappa equations fitting.
+Let tighten_here := tighten_ok guess ctx x kappa equations fitting.
 
 (** ** Refuting *)
 
@@ -317,17 +122,17 @@ Proof.
   { apply filter_In. split; auto. destruct (forallb _ _) eqn:F; auto. rewrite forallb_forall in F. specialize (F sl J). congruence. }
   destruct (lifted ctx s (lifts h)) as [lift|] eqn:L; [|discriminate].
   destruct (all_functionals ctx lift h needed) as [groups|] eqn:G; [|discriminate].
-  pose proof (sweeps_ok (S (length (concat groups))) 24 c _ (concat groups) x equations fitting (relaxations_ok s h (vlength (defs c)) A)) as F.
+  pose proof (sweeps_ok (S (length (concat groups))) 24 c _ (concat groups) x equations fitting (relaxations_ok guess ctx x kappa s h (vlength (defs c)) A)) as F.
   apply regroup_ok in F. destruct (groups_ok _ _ _ _ _ _ _ G F P I') as (g & r & Fg & Fr & R).
   unfold refuted_by in R. rewrite forallb_forall in R. specialize (R sl J). rewrite N in R. cbn [orb] in R.
-  apply (functionals_succeed lift _ g _ (lifted_ok _ _ _ A L) Fg) in R; auto.
+  apply (functionals_succeed lift _ g _ (lifted_ok _ _ _ _ _ _ A L) Fg) in R; auto.
   clear -Fr B. induction Fr as [|f a fs rs H Fr IH]; cbn [List.map]; constructor; auto. eapply below_bounded; eauto.
 Qed.
 
 Lemma refute_ok s l h s' : alive s -> refute guess ctx s l h = Some s' -> alive s'.
 Proof.
   intros A E. unfold refute in E. destruct (_ && _); [|discriminate].
-  apply (prepare_ok s h (all_tensors ctx)) in A. set (p := prepare ctx s h (all_tensors ctx)) in *.
+  apply (prepare_here s h (all_tensors ctx)) in A. set (p := prepare ctx s h (all_tensors ctx)) in *.
   destruct (prove _ _ _ _ _) eqn:P; [|discriminate]. injection E as <-.
   destruct A as (W & Q & V & O). split; [|split; [|split]]; simpl; auto.
   set (chosen := fun n => match l with Some l => in_set l n | None => true end) in *.
@@ -351,7 +156,7 @@ Qed.
 Lemma clip_ok s slabs h s' : alive s -> clip guess ctx s slabs h = Some s' -> alive s'.
 Proof.
   intros A E. unfold clip in E. destruct (_ && _); [|discriminate].
-  apply (prepare_ok s h (all_tensors ctx)) in A. set (p := prepare ctx s h (all_tensors ctx)) in *.
+  apply (prepare_here s h (all_tensors ctx)) in A. set (p := prepare ctx s h (all_tensors ctx)) in *.
   destruct (prove _ _ _ _ _) eqn:P; [|discriminate]. injection E as <-.
   assert (K : forall sl, In sl slabs -> ~ in_slab (Some sl)).
   { intros sl I S. apply (prove_ok p h _ _ (Some sl) A P); auto; [apply A|apply in_map; exact I]. }
@@ -370,8 +175,8 @@ Proof. intros (W & Q & V & _) I. split; [|split; [|split]]; auto. Qed.
 Theorem step_ok s l next : alive s -> step guess ctx s l = Some next -> Exists alive next.
 Proof.
   intros A E. destruct l as [r h|t w h|k h|sl h|v place|k|]; simpl in E.
-  - destruct (crown _ _ _ _ _) as [s'|] eqn:C; [|discriminate]. injection E as <-. constructor. eapply crown_ok; eauto.
-  - destruct (tighten _ _ _ _ _ _) as [s'|] eqn:C; [|discriminate]. injection E as <-. constructor. eapply tighten_ok; eauto.
+  - destruct (crown _ _ _ _ _) as [s'|] eqn:C; [|discriminate]. injection E as <-. constructor. eapply crown_here; eauto.
+  - destruct (tighten _ _ _ _ _ _) as [s'|] eqn:C; [|discriminate]. injection E as <-. constructor. eapply tighten_here; eauto.
   - destruct (refute _ _ _ _ _) as [s'|] eqn:C; [|discriminate]. injection E as <-. constructor. eapply refute_ok; eauto.
   - destruct (clip _ _ _ _ _) as [s'|] eqn:C; [|discriminate]. injection E as <-. constructor. eapply clip_ok; eauto.
   - destruct (resolve ctx v) as [p|] eqn:R; [|discriminate]. simpl in E. injection E as <-.
@@ -383,7 +188,7 @@ Proof.
     + apply Exists_cons_hd, with_opens_ok; auto. apply forallb_filter_in; auto.
     + apply Exists_cons_tl, Exists_cons_hd, with_opens_ok; auto. apply forallb_filter_in; auto. rewrite I; auto.
   - exfalso. destruct (opens s) as [|o os] eqn:O; [destruct A as (_ & _ & _ & I); rewrite O in I; exact I|].
-    clear O. apply (rebuild_ok s (all_tensors ctx)) in A. set (p := rebuild ctx s (all_tensors ctx)) in *.
+    clear O. apply (rebuild_here s (all_tensors ctx)) in A. set (p := rebuild ctx s (all_tensors ctx)) in *.
     destruct (_ || _) eqn:B; [|discriminate]. apply orb_prop in B as [B|B].
     + destruct A as (_ & _ & V & _). congruence.
     + rewrite forallb_forall in B. specialize (B kappa (proj2 (proj2 (proj2 A)))).
@@ -509,125 +314,6 @@ Proof.
 Qed.
 
 End Tree.
-
-(** ** The network's values solve its equations *)
-
-Section Network.
-Variable net : network.
-Variable input : tensor.
-Notation c := (circuit_of net).
-
-Definition all_values : list tensor := tensors [input] (nodes net).
-Definition value_of : values := fun t i => at_ (nth t all_values []) i.
-
-Lemma tensors_prefix ns before t : (t < length before)%nat -> nth t (tensors before ns) [] = nth t before [].
-Proof.
-  revert before. induction ns as [|n ns IH]; intros before H; simpl; auto.
-  rewrite IH by (rewrite app_length; simpl; lia). apply app_nth1; auto.
-Qed.
-
-Lemma tensors_nth ns before t n : nth_error ns t = Some n ->
-  nth (length before + t) (tensors before ns) [] =
-  node_value (tensors before (firstn t ns)) n.
-Proof.
-  revert before t. induction ns as [|m ns IH]; intros before t E; [destruct t; discriminate|].
-  destruct t as [|t]; simpl in *.
-  - injection E as ->. rewrite tensors_prefix by (rewrite app_length; simpl; lia).
-    rewrite app_nth2, Nat.add_0_r, Nat.sub_diag by lia. reflexivity.
-  - specialize (IH (before ++ [node_value before m]) t E). rewrite <- IH. f_equal. rewrite app_length; simpl; lia.
-Qed.
-
-Lemma tensors_app ns ms before : tensors before (ns ++ ms) = tensors (tensors before ns) ms.
-Proof. revert before; induction ns; intros; simpl; auto. Qed.
-
-Lemma tensors_length ns before : length (tensors before ns) = (length before + length ns)%nat.
-Proof. revert before; induction ns as [|n ns IH]; intros; simpl; [lia|]. rewrite IH, app_length; simpl; lia. Qed.
-
-(** Earlier tensors are the same, whether they are seen from a node or from the end. *)
-Lemma tensors_first ns before t s : (s < length before + t)%nat -> (t <= length ns)%nat ->
-  nth s (tensors before (firstn t ns)) [] = nth s (tensors before ns) [].
-Proof.
-  intros H L. transitivity (nth s (tensors before (firstn t ns ++ skipn t ns)) []).
-  - rewrite tensors_app. symmetry. apply tensors_prefix. rewrite tensors_length, firstn_length. lia.
-  - rewrite firstn_skipn. reflexivity.
-Qed.
-
-Lemma nodes_fit_nth cc k ns t n : nodes_fit cc k ns = true -> nth_error ns t = Some n -> node_fits cc (k + t) n = true.
-Proof.
-  revert k t. induction ns as [|m ns IH]; intros k t H E; [destruct t; discriminate|].
-  simpl in H. apply andb_prop in H as [H1 H2]. destruct t as [|t]; simpl in E.
-  - injection E as ->. rewrite Nat.add_0_r. auto.
-  - rewrite Nat.add_succ_r. apply (IH (S k) t); auto.
-Qed.
-
-Lemma def_nth t n : def c t = Some n -> exists t', t = S t' /\ nth_error (nodes net) t' = Some n.
-Proof.
-  unfold def, vget; simpl. destruct t as [|t]; [discriminate|]. intros E. exists t; split; auto.
-  rewrite nth_error_nth' with (d := n).
-  - f_equal. rewrite (nth_indep _ None (Some n)) in E; [rewrite map_nth in E; congruence|].
-    rewrite map_length. destruct (Nat.lt_ge_cases t (length (nodes net))); auto.
-    rewrite nth_overflow in E by (rewrite map_length; auto). discriminate.
-  - destruct (Nat.lt_ge_cases t (length (nodes net))); auto.
-    rewrite nth_overflow in E by (rewrite map_length; auto). discriminate.
-Qed.
-
-Hypothesis fit : network_fits net = true.
-
-Lemma def_fits t n : def c t = Some n -> node_fits c t n = true.
-Proof.
-  intros E. destruct (def_nth t n E) as (t' & -> & N). apply andb_prop in fit as [F _].
-  apply (nodes_fit_nth _ 1 _ _ _ F N).
-Qed.
-
-Theorem network_fitting : fits c.
-Proof.
-  intros t u bias terms E. pose proof (def_fits _ _ E) as F. simpl in F. rewrite forallb_forall in F. split.
-  - apply forallb_forall. intros sm I. specialize (F sm I). apply andb_prop in F as [F _]. apply andb_prop in F as [_ F]. exact F.
-  - destruct (def_nth _ _ E) as (t' & -> & N). unfold circuit_of, vget; cbn [norms vlist nth].
-    assert (L : (t' < length (nodes net))%nat) by (apply nth_error_Some; congruence).
-    rewrite (nth_indep _ [] (node_norms (Relu O))) by (rewrite map_length; exact L). rewrite map_nth.
-    rewrite (nth_error_nth _ _ _ N). reflexivity.
-Qed.
-
-Lemma terms_value_ext terms i y z : (forall s m, In (s, m) terms -> forall j, y s j = z s j) -> terms_value terms i y = terms_value terms i z.
-Proof.
-  induction terms as [|[s m] terms IH]; intros H; simpl; auto. rewrite IH by (intros; eapply H; right; eauto).
-  do 2 f_equal. specialize (H s m (or_introl eq_refl)). induction (nth i (rows m) []) as [|[j w] r IHr]; simpl; auto.
-  rewrite H, IHr. reflexivity.
-Qed.
-
-Lemma terms_value_past terms i y : (forall s m, In (s, m) terms -> (length (rows m) <= i)%nat) -> terms_value terms i y = 0.
-Proof.
-  induction terms as [|[s m] terms IH]; intros H; simpl; auto. rewrite IH by (intros; eapply H; right; eauto).
-  rewrite nth_overflow by (eapply H; left; eauto). simpl. lra.
-Qed.
-
-Theorem network_solves : solves c value_of.
-Proof.
-  intros t. destruct (def c t) as [n|] eqn:D; auto. pose proof (def_fits _ _ D) as F.
-  destruct (def_nth t n D) as (t' & -> & N).
-  assert (L : (t' < length (nodes net))%nat) by (apply nth_error_Some; congruence).
-  pose proof (tensors_nth _ [input] _ _ N) as V. simpl length in V. replace (1 + t')%nat with (S t') in V by lia.
-  assert (E : forall s j, (s < S t')%nat -> at_ (nth s (tensors [input] (firstn t' (nodes net))) []) j = value_of s j).
-  { intros s j H. unfold value_of, all_values. rewrite (tensors_first (nodes net) [input]); auto; simpl; lia. }
-  destruct n as [u bias terms|s]; intros i; unfold value_of at 1, all_values; rewrite V; unfold at_ at 1; simpl node_value.
-  - simpl in F. rewrite forallb_forall in F.
-    set (before := tensors [input] (firstn t' (nodes net))) in *.
-    set (f := fun i => IZR (nth i bias 0%Z) * p2 u + terms_value terms i (fun s j => at_ (nth s before []) j)).
-    destruct (Nat.lt_ge_cases i (length bias)) as [I|I].
-    + rewrite (nth_indep _ 0 (f O)) by (rewrite map_length, seq_length; exact I).
-      rewrite map_nth, seq_nth by exact I. unfold f; simpl. f_equal. apply terms_value_ext.
-      intros s m J j. apply E. specialize (F _ J). apply andb_prop in F as [F _]. apply andb_prop in F as [F _].
-      apply Nat.ltb_lt in F. exact F.
-    + rewrite (nth_overflow (List.map _ _)) by (rewrite map_length, seq_length; exact I).
-      rewrite nth_overflow by exact I. rewrite terms_value_past; [lra|].
-      intros s m J. specialize (F _ J). apply andb_prop in F as [_ F]. apply Nat.leb_le in F. simpl in F. lia.
-  - simpl in F. apply Nat.ltb_lt in F. rewrite <- (E s i F). unfold at_.
-    rewrite <- (map_nth (Rmax 0)). rewrite Rmax_left by lra. reflexivity.
-Qed.
-
-End Network.
-
 (** ** The theorem *)
 
 Lemma left_value_parts ctx net input l : out ctx = output net ->

@@ -195,15 +195,16 @@ let parse text =
   | [ "split"; v; "at"; c ] -> let v = var v in Line (Split (v, float c))
   | [ "part"; s ] -> Line (Part (set s))
   | [ "leaf" ] -> Line Leaf
+  | "semantics" :: _ -> wrong "the theorem speaks of networks over the real numbers, and of no other semantics"
   | _ -> wrong syntax
 
-(* The sections of a proof. *)
-let read input =
+(* The sections of a proof, whose lines the argument gives one by one. *)
+let read next_line =
   let number = ref 0 in
   let next () =
-    match input_line input with
-    | exception End_of_file -> None
-    | line ->
+    match next_line () with
+    | None -> None
+    | Some line ->
       incr number;
       let n = String.length line in
       Some (if n > 0 && line.[n - 1] = '\r' then String.sub line 0 (n - 1) else line) in
