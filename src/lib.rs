@@ -73,7 +73,7 @@ pub use load::{
 };
 pub use net::{BuildError, LinearMap, Matrix, Network, NetworkBuilder};
 pub use num::{Rational, parse_rational};
-pub use prove::{Mode, Model, NotProved, Proof, Proved, certify};
+pub use prove::{Checker, Mode, Model, NotProved, Proof, Proved, Verified, certify};
 pub use query::{Classifier, ClassifierError, FirstLook, OpenError, Query, QueryError, Warning};
 pub use spec::{Claim, HalfSpace, Norm, Property, Region, RegionError};
 pub use verify::{

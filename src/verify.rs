@@ -134,8 +134,22 @@ pub enum AssuranceLevel {
     Solver,
     /// This verifier's code, rounding accounted for.
     Sound,
-    /// The independent checker.
+    /// The independent checker in f64: its rules, readers, and charges for roundings.
+    #[cfg_attr(feature = "cli", serde(rename = "proved (outward)"))]
+    Outward,
+    /// The independent checker in exact arithmetic: its rules and readers.
     Proved,
+    /// The checker that is extracted from its proof in Rocq: what that proof leaves out, the readers above all.
+    #[cfg_attr(feature = "cli", serde(rename = "proved (mechanised)"))]
+    Mechanised,
+}
+
+impl AssuranceLevel {
+    /// Whether a checker accepted a proof.
+    #[must_use]
+    pub fn has_proof(self) -> bool {
+        self >= Self::Outward
+    }
 }
 
 impl fmt::Display for AssuranceLevel {
@@ -143,7 +157,9 @@ impl fmt::Display for AssuranceLevel {
         f.write_str(match self {
             Self::Solver => "solver",
             Self::Sound => "sound",
+            Self::Outward => "proved (outward)",
             Self::Proved => "proved",
+            Self::Mechanised => "proved (mechanised)",
         })
     }
 }

@@ -295,13 +295,12 @@ impl Steps<'_> {
         all.filter(|_| !self.plan.l2_attacks.is_empty()).unwrap_or_default()
     }
 
-    /// The position of the radius whose proof was checked: this one, or a larger one.
-    fn checked(&self, epsilon: usize, count: usize) -> Option<usize> {
-        let accepted = |at: &usize| {
-            let verdict = self.verdict(Step::Proof { epsilon: *at });
-            matches!(verdict, Some((Finding::Certified(_), _, _)))
-        };
-        (epsilon..count).find(accepted)
+    /// The position of the radius whose proof was checked, this one or a larger one, and what the proof is worth.
+    fn checked(&self, epsilon: usize, count: usize) -> Option<(usize, AssuranceLevel)> {
+        (epsilon..count).find_map(|at| match self.verdict(Step::Proof { epsilon: at }) {
+            Some((Finding::Certified(level), _, _)) => Some((at, *level)),
+            _ => None,
+        })
     }
 
     /// The certificate of a method at a radius: found there, or at a larger one.
@@ -377,7 +376,7 @@ impl Steps<'_> {
             }
             (Some((name, _)), None) => (Finding::Falsified, Some(name.clone()), None),
             (None, Some(&(level, stage, bound))) => {
-                let level = if checked.is_some() { AssuranceLevel::Proved } else { level };
+                let level = checked.map_or(level, |(_, level)| level);
                 (Finding::Certified(level), stage.cloned(), bound)
             }
             (None, None) => {
@@ -393,7 +392,7 @@ impl Steps<'_> {
         let files = match (&broken, checked) {
             _ if !correct => Vec::new(),
             (Some((_, epsilon)), _) => vec![plan.counterexample(at, index, *epsilon)],
-            (None, Some(epsilon)) => plan.evidence(at, index, Step::Proof { epsilon }),
+            (None, Some((epsilon, _))) => plan.evidence(at, index, Step::Proof { epsilon }),
             (None, None) => Vec::new(),
         };
         let (finding, by, bound) =

@@ -9,9 +9,10 @@ use super::{Clash, Finding, Found, Plan, ProofPlan, RadiusPlan, SemanticPlan, St
 use crate::attack::{AttackKind, AttackSettings, probe_gradients};
 use crate::net::Matrix;
 use crate::num::Rational;
+use crate::prove::Verified;
 use crate::query::Query;
 use crate::spec::Norm;
-use crate::verify::{AssuranceLevel, Method, ProofWish, Settings};
+use crate::verify::{AssuranceLevel, Method, ProofWish, Settings, Verdict};
 
 impl<E> Examination<'_, E> {
     /// All further steps that the plan asks for; `certified` is the largest certified radius.
@@ -65,9 +66,8 @@ impl<E> Examination<'_, E> {
         let property = subject.dataset().vnnlib(self.index, radius, outputs);
         let property = property.map_err(|source| self.no_query(source.into()))?;
         let (finding, stage, kept) = match self.proof(wish, epsilon, property) {
-            Ok(kept) => {
-                let stage = Some("checked proof".to_owned());
-                (Finding::Certified(AssuranceLevel::Proved), stage, kept)
+            Ok((level, kept)) => {
+                (Finding::Certified(level), Some("checked proof".to_owned()), kept)
             }
             Err(_) if (self.stop)() => return Err(Halt::Stopped),
             Err(why) => (Finding::Unknown(why), None, Kept::new()),
@@ -75,18 +75,27 @@ impl<E> Examination<'_, E> {
         Ok((Found::Verdict { finding, stage, bound: None }, kept))
     }
 
-    /// The proof that the checker accepted, and the property; or why there is none.
-    fn proof(&self, wish: &ProofPlan, epsilon: usize, property: String) -> Result<Kept, String> {
+    /// The proof that a checker accepted and the property, with what it is worth; or why there is none.
+    fn proof(
+        &self,
+        wish: &ProofPlan,
+        epsilon: usize,
+        property: String,
+    ) -> Result<(AssuranceLevel, Kept), String> {
         let attack = AttackSettings { kind: AttackKind::None, ..AttackSettings::default() };
         let settings = self.settings(wish.method, attack, Step::Proof { epsilon });
         let (model, named) = (self.subject.checked?, ("the property", property.as_str()));
-        let wish = ProofWish::CHECKED;
+        let verified = wish.verified.clone().map(Verified);
+        let (verified, patient) = (verified.as_ref(), !self.audit.timed);
+        let wish = ProofWish { verified, patient, ..ProofWish::CHECKED };
         let classifier = self.subject.classifier;
-        let (_, proved) = prove(classifier, model, named, &settings, wish, self.stop)?;
-        match proved {
-            Some(Ok(proved)) => Ok(vec![proved.proof.to_bytes(), property.into_bytes()]),
-            Some(Err(why)) => Err(why.to_string()),
-            None => Err("a counterexample was found".to_owned()),
+        let (outcome, proved) = prove(classifier, model, named, &settings, wish, self.stop)?;
+        match (outcome.verdict, proved) {
+            (Verdict::Certified(found), Some(Ok(proved))) => {
+                Ok((found.level(), vec![proved.proof.to_bytes(), property.into_bytes()]))
+            }
+            (_, Some(Err(why))) => Err(why.to_string()),
+            _ => Err("a counterexample was found".to_owned()),
         }
     }
 

@@ -5,7 +5,7 @@ use super::campaign::{Session, load};
 use super::exit::{DONE, FALSIFIED, Failure, INTERRUPTED, UNPROVED, USAGE};
 use super::output::{answer, styled, write_cases};
 use super::progress::Verdicts;
-use super::proofs::Proofs;
+use super::proofs::{Proofs, program};
 use crate::attack::AttackKind;
 use crate::audit::{Campaign, Decide, Ended, Row, Task};
 use crate::num::Rational;
@@ -13,6 +13,7 @@ use crate::report::{CampaignSettings, Cases, ProofEntry, Report, report_text};
 use crate::spec::Norm;
 use crate::verify::Settings;
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Certified accuracy beside attack success, over a dataset
@@ -31,6 +32,10 @@ pub(super) struct Arguments {
     /// Keep a proof for 'certus-check' and its property for each certified input, in DIR/proofs of --out DIR
     #[arg(long, requires = "out", help_heading = "Output")]
     proofs: bool,
+
+    /// Ask the verified checker about each proof as well, for at most ten minutes: the program that proofs/rocq makes, certus-check-verified
+    #[arg(long, requires = "proofs", value_name = "PROGRAM", help_heading = "Output")]
+    verified: Option<PathBuf>,
 
     /// Exit with code 10 where the certified accuracy is below this share, such as 0.9
     #[arg(long, value_name = "SHARE", value_parser = share, help_heading = "Output")]
@@ -67,6 +72,7 @@ struct Request<'a> {
     /// How perturbations are measured; where it is not the max norm, there are attacks only.
     norm: Norm,
     proofs: bool,
+    verified: Option<&'a Path>,
 }
 
 /// Runs `certus attack`.
@@ -81,7 +87,8 @@ pub(super) fn attack(arguments: &AttackArguments) -> Result<u8, Failure> {
         ));
     }
     let (task, norm, settings) = (Task::Attack, arguments.norm, common.settings(attack));
-    let request = Request { task, settings, common, norm, proofs: false };
+    let (proofs, verified) = (false, None);
+    let request = Request { task, settings, common, norm, proofs, verified };
     Ok(if campaign(request)?.is_some() { DONE } else { INTERRUPTED })
 }
 
@@ -94,6 +101,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         common,
         norm: Norm::Linf,
         proofs: arguments.proofs,
+        verified: arguments.verified.as_deref(),
     })?;
     let Some((report, unproved)) = found else { return Ok(INTERRUPTED) };
     let whole = |n: usize| Rational::from_integer(n.into());
@@ -112,13 +120,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
 /// and are not all there.
 fn campaign(request: Request) -> Result<Option<(Report, bool)>, Failure> {
     let started = Instant::now();
-    let Request { task, mut settings, common, norm, proofs } = request;
+    let Request { task, mut settings, common, norm, proofs, verified } = request;
+    let verified = verified.map(program).transpose()?;
     let (classifier, model) = load(common)?;
     let data = classifier.data();
     settings.attack.image = data.image();
     let limit = common.limit.map(NonZeroUsize::get);
     let asked = (norm.to_string(), &common.eps);
-    let record = CampaignSettings::campaign(task, &settings, asked, limit, proofs);
+    let mut record = CampaignSettings::campaign(task, &settings, asked, limit, proofs);
+    record.verified = verified.as_ref().map(|(_, sha256)| sha256.clone());
     let command = if task == Task::Certify { "certify" } else { "attack" };
     let subject = (model, &classifier);
     let mut session =
@@ -126,7 +136,8 @@ fn campaign(request: Request) -> Result<Option<(Report, bool)>, Failure> {
     let proofs = match session.folder.as_ref().filter(|_| proofs) {
         Some(folder) => {
             let ports = session.header.model.ports();
-            Some(Proofs::new(common, &classifier, folder.proofs()?, &ports)?)
+            let verified = verified.map(|(program, _)| program);
+            Some(Proofs::new(common, &classifier, folder.proofs()?, &ports, verified)?)
         }
         None => None,
     };

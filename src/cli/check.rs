@@ -3,15 +3,17 @@
 use super::arguments::ReadingArguments;
 use super::campaign::jobs;
 use super::clock::thread_seconds;
-use super::exit::{DATA, DONE, Failure, INTERRUPTED, NO_INPUT, REJECTED, USAGE};
+use super::exit::{DATA, DONE, Failure, INTERRUPTED, REJECTED, USAGE};
 use super::interrupt;
 use super::output::answer;
 use super::progress::Bar;
+use super::proofs::program;
 use super::remake::{Remake, untouched};
 use crate::audit::{VerdictName, each};
 use crate::load::{SourceFile, load_network_as, sha256_hex};
 use crate::prove::{Mode, Model, Verified};
 use crate::report::{Answer, CheckAnswer, CheckRow, ProofEntry, ProofFolder, csv};
+use crate::verify::AssuranceLevel;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -75,13 +77,8 @@ fn arithmetic(text: &str) -> Result<Mode, String> {
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let folder = ProofFolder::open(&arguments.dir)?;
-    if let Some(program) = arguments.verified.as_ref().filter(|program| !program.is_file()) {
-        let advice = "make -C proofs/rocq builds the verified checker";
-        return Err(Failure::new(
-            NO_INPUT,
-            format!("{}: no such program; {advice}", program.display()),
-        ));
-    }
+    let verified = arguments.verified.as_deref().map(program).transpose()?;
+    let verified = verified.map(|(program, _)| program);
     let models = models(arguments, &folder)?;
     if arguments.data.is_none() && arguments.reading.given().next().is_some() {
         return Err(Failure::new(USAGE, "how data are read matters only with --data FILE"));
@@ -98,7 +95,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let rows = Mutex::new(Vec::new());
     each(jobs, folder.entries.len(), &interrupt::stopped, &|at, _| -> Result<(), Failure> {
         let entry = &folder.entries[at];
-        let row = one(arguments, &folder, entry, &models, remake.as_ref());
+        let row = one((arguments, verified.as_ref()), &folder, entry, &models, remake.as_ref());
         let mut rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
         rows.push((entry.index, row));
         let rejected = rows.iter().filter(|(_, row)| !row.accepted).count();
@@ -152,18 +149,15 @@ fn summary(
         if jobs == 1 { "job" } else { "jobs" }
     );
     if arguments.verified.is_some() {
-        let mechanised = rows.iter().filter(|row| row.level == MECHANISED).count();
+        let level = AssuranceLevel::Mechanised;
+        let mechanised = rows.iter().filter(|row| row.level == Some(level)).count();
         let _ = writeln!(
             text,
-            "{mechanised} of them {MECHANISED}: the verified checker accepted them as well"
+            "{mechanised} of them {level}: the verified checker accepted them as well"
         );
     }
     text
 }
-
-/// The levels of accepted proofs.
-const PROVED: &str = "proved";
-const MECHANISED: &str = "proved (mechanised)";
 
 /// What was made again and what was not, and why there is nothing where there is nothing.
 fn scope(
@@ -257,7 +251,7 @@ fn models(arguments: &Arguments, folder: &ProofFolder) -> Result<Models, Failure
 
 /// One proof before the checker.
 fn one(
-    arguments: &Arguments,
+    (arguments, program): (&Arguments, Option<&Verified>),
     folder: &ProofFolder,
     entry: &ProofEntry,
     models: &Models,
@@ -272,7 +266,7 @@ fn one(
         }
         Err(format!("{}: it is not the file that was kept: it has changed", file.display()))
     };
-    let mut verdict = || -> Result<(u64, u64, &'static str), String> {
+    let mut verdict = || -> Result<(u64, u64, AssuranceLevel), String> {
         let model = models.get(&entry.model).ok_or("no such network")?.as_ref()?;
         let file = folder.dir.join(&entry.property);
         let SourceFile { mut bytes, sha256, .. } =
@@ -291,22 +285,25 @@ fn one(
         let accepted = question
             .check_ties(&bytes, arguments.arith)
             .map_err(|rejected| rejected.to_string())?;
-        let mut level = PROVED;
-        if let Some(program) = &arguments.verified {
-            let verified = Verified(program.clone()).check(&question, &proof);
+        let mut level = match accepted.mode() {
+            Mode::Outward => AssuranceLevel::Outward,
+            Mode::Exact => AssuranceLevel::Proved,
+        };
+        if let Some(program) = program {
+            let verified = program.check_file(&question, &bytes, &interrupt::stopped);
             verified.map_err(|error| error.to_string())?;
-            level = MECHANISED;
+            level = AssuranceLevel::Mechanised;
         }
         Ok((accepted.leaves(), accepted.lines(), level))
     };
     let verdict = verdict();
-    let (leaves, lines, level) = *verdict.as_ref().unwrap_or(&(0, 0, ""));
+    let (leaves, lines) = verdict.as_ref().map_or((0, 0), |(leaves, lines, _)| (*leaves, *lines));
     CheckRow {
         proof: entry.proof.display().to_string(),
         property: entry.property.display().to_string(),
         remade,
         accepted: verdict.is_ok(),
-        level,
+        level: verdict.as_ref().ok().map(|(_, _, level)| *level),
         reason: verdict.err().unwrap_or_default(),
         seconds: started.elapsed().as_secs_f64(),
         cpu_seconds: before.zip(thread_seconds()).map(|(before, after)| after - before),

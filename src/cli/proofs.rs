@@ -3,13 +3,13 @@
 use super::arguments::CampaignArguments;
 use super::exit::{Failure, NO_INPUT};
 use crate::audit::{Decide, Row, Sought, VerdictName, prove};
-use crate::load::{LoadSettings, SourceFile};
+use crate::load::{LoadSettings, SourceFile, sha256_hex};
 use crate::num::Rational;
-use crate::prove::{Model, NotProved};
+use crate::prove::{Model, NotProved, Verified};
 use crate::query::{Classifier, Query};
 use crate::report::{ProofEntry, ProofFolder, Report};
 use crate::verify::{AssuranceLevel, Outcome, ProofWish, Settings, Verdict, verify};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 /// Where proofs go, and what they are about.
@@ -20,8 +20,26 @@ pub(super) struct Proofs<'a> {
     file: PathBuf,
     eps: &'a Rational,
     dir: PathBuf,
+    /// The verified checker, where it is to be asked.
+    verified: Option<Verified>,
     /// The first thing that went wrong with a proof.
     problem: Mutex<Option<String>>,
+    /// The first reason why a proof is accepted by no stronger checker.
+    doubt: Mutex<Option<String>>,
+}
+
+/// The verified checker that a user names, which must be there, and its SHA-256.
+pub(super) fn program(file: &Path) -> Result<(Verified, String), Failure> {
+    if !file.is_file() {
+        let advice = "make -C proofs/rocq builds the verified checker";
+        return Err(Failure::new(
+            NO_INPUT,
+            format!("{}: no such program; {advice}", file.display()),
+        ));
+    }
+    let bytes = std::fs::read(file)
+        .map_err(|error| Failure::new(NO_INPUT, format!("{}: {error}", file.display())))?;
+    Ok((Verified(file.to_owned()), sha256_hex(&bytes)))
 }
 
 impl Decide for Proofs<'_> {
@@ -40,12 +58,18 @@ impl Decide for Proofs<'_> {
             Ok((outcome, _)) if normalised && matches!(outcome.verdict, Verdict::Falsified(_)) => {
                 return verify(query, settings, stop);
             }
-            Ok((outcome, None | Some(Ok(_)))) => return outcome,
+            Ok((outcome, Some(Ok(proved)))) => {
+                if let Some(doubt) = proved.doubt {
+                    let mut first = self.doubt.lock().unwrap_or_else(PoisonError::into_inner);
+                    first.get_or_insert(format!("input {index}: {doubt}"));
+                }
+                return outcome;
+            }
+            Ok((outcome, None)) => return outcome,
             Ok((outcome, Some(Err(problem)))) => (outcome, problem.to_string()),
             Err(problem) => (verify(query, settings, stop), problem),
         };
-        if matches!(&outcome.verdict, Verdict::Certified(c) if c.level() != AssuranceLevel::Proved)
-        {
+        if matches!(&outcome.verdict, Verdict::Certified(c) if !c.level().has_proof()) {
             let mut first = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
             first.get_or_insert(format!("input {index}: {problem}"));
         }
@@ -60,6 +84,7 @@ impl<'a> Proofs<'a> {
         classifier: &'a Classifier,
         dir: PathBuf,
         ports: &LoadSettings,
+        verified: Option<Verified>,
     ) -> Result<Self, Failure> {
         let source = SourceFile::read(&common.model)
             .map_err(|error| Failure::new(NO_INPUT, error.to_string()))?;
@@ -67,7 +92,8 @@ impl<'a> Proofs<'a> {
         let model = Model::beside(&common.model, &source.bytes, ports);
         let unreadable = |error| format!("{}: {error}", common.model.display());
         let problem = Mutex::new(model.as_ref().err().map(unreadable));
-        Ok(Self { classifier, model, file, eps: &common.eps, dir, problem })
+        let doubt = Mutex::default();
+        Ok(Self { classifier, model, file, eps: &common.eps, dir, verified, problem, doubt })
     }
 
     fn prove(
@@ -84,7 +110,8 @@ impl<'a> Proofs<'a> {
         std::fs::write(&file, &text)
             .map_err(|error| format!("{name}: cannot be written: {error}"))?;
         let keep = self.dir.join(ProofEntry::proof_of(index));
-        let wish = ProofWish { keep: Some(&keep), ..ProofWish::CHECKED };
+        let verified = self.verified.as_ref();
+        let wish = ProofWish { keep: Some(&keep), verified, ..ProofWish::CHECKED };
         let found = prove(self.classifier, model, (&name, &text), settings, wish, stop)?;
         if !matches!(found.1, Some(Ok(_))) {
             // A property without a proof is of no use there.
@@ -103,7 +130,7 @@ impl<'a> Proofs<'a> {
             let dir = self.dir.display();
             Failure::new(NO_INPUT, format!("{dir}: the proof of input {index}: {error}"))
         };
-        let proved = |row: &&Row| row.assurance == Some(AssuranceLevel::Proved);
+        let proved = |row: &&Row| row.assurance.is_some_and(AssuranceLevel::has_proof);
         let hashed = rows.iter().filter(proved).map(|row| {
             let entry = ProofEntry {
                 index: row.index,
@@ -124,7 +151,8 @@ impl<'a> Proofs<'a> {
     /// How many inputs are certified, and how many of these proved.
     fn counts(report: &Report) -> [usize; 2] {
         let certified = report.rows.iter().filter(|row| row.verdict == VerdictName::Certified);
-        let proved = certified.clone().filter(|row| row.assurance == Some(AssuranceLevel::Proved));
+        let proved =
+            certified.clone().filter(|row| row.assurance.is_some_and(AssuranceLevel::has_proof));
         [certified.count(), proved.count()]
     }
 
@@ -139,6 +167,17 @@ impl<'a> Proofs<'a> {
         let [all, proved] = Self::counts(report);
         let dir = self.dir.display();
         let mut text = format!("proofs     {proved} of {all} certified, in {dir}\n");
+        let levels = [AssuranceLevel::Mechanised, AssuranceLevel::Proved, AssuranceLevel::Outward];
+        let at = |level| report.rows.iter().filter(|row| row.assurance == Some(level)).count();
+        let levels = levels.map(|level| (at(level), level)).into_iter().filter(|(n, _)| *n > 0);
+        let levels: Vec<String> = levels.map(|(n, level)| format!("{n} {level}")).collect();
+        if !levels.is_empty() {
+            text += &format!("levels     {}\n", levels.join(" · "));
+        }
+        let doubt = self.doubt.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(doubt) = doubt.as_deref() {
+            text += &format!("weaker     {doubt}\n");
+        }
         let problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
         if self.lacks(report) {
             let earlier = "an earlier run found no proof, and did not write down why";

@@ -5,7 +5,7 @@ use super::exit::{Failure, NO_INPUT, OUTPUT};
 use super::interrupt;
 use super::verify::Found;
 use crate::load::{LoadSettings, SourceFile};
-use crate::prove::{Model, NotProved, Phase};
+use crate::prove::{Model, NotProved, Phase, Verified};
 use crate::query::Query;
 use crate::report::ProofRecord;
 use crate::verify::{Outcome, ProofWish, Settings, verify_with_proof};
@@ -26,7 +26,7 @@ pub(super) fn verify(
     query: &Query,
     settings: &Settings,
     (files, ports): ([&Path; 2], &LoadSettings),
-    keep: &Path,
+    (keep, verified): (&Path, Option<&Verified>),
     told: &Told,
 ) -> Result<Found, Failure> {
     let read = |file: &Path| SourceFile::read(file).map(|file| file.bytes).map_err(NotProved::Gone);
@@ -36,7 +36,8 @@ pub(super) fn verify(
         laps.lock().unwrap_or_else(PoisonError::into_inner).next(phase);
         (told.checking)(matches!(phase, Phase::Read | Phase::Write | Phase::Check));
     };
-    let wish = ProofWish { keep: Some(keep), watch: &watch, held: told.held };
+    let (kept, held) = (Some(keep), told.held);
+    let wish = ProofWish { keep: kept, watch: &watch, held, verified, ..ProofWish::CHECKED };
     let (outcome, proof) = verify_with_proof(&ask, query, settings, wish, &interrupt::stopped);
     let laps = laps.into_inner().unwrap_or_else(PoisonError::into_inner);
     let record = match proof {
@@ -56,6 +57,7 @@ pub(super) fn verify(
             file_bytes: std::fs::metadata(keep).map_or(0, |data| data.len()),
             leaves: proved.accepted.leaves(),
             mended: proved.mended,
+            doubt: proved.doubt,
             ..laps.record()
         }),
     };

@@ -112,7 +112,8 @@ pub(super) fn untouched(campaign: &Claims) -> Option<String> {
     let rows = &campaign.rows;
     let count = |verdict| rows.iter().filter(|row| row.verdict == verdict).count();
     let certified = rows.iter().filter(|row| row.verdict == VerdictName::Certified);
-    let unproved = certified.filter(|row| row.assurance != Some(AssuranceLevel::Proved)).count();
+    let unproved =
+        certified.filter(|row| !row.assurance.is_some_and(AssuranceLevel::has_proof)).count();
     let mut text = String::new();
     for (number, what) in [
         (unproved, "certified without a proof"),

@@ -6,6 +6,7 @@ use super::exit::{
     DATA, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, UNKNOWN, UNPROVED, USAGE,
 };
 use super::output::{answer, json, styled};
+use super::proofs::program;
 use super::prove::{self, Told};
 use super::{guarded, interrupt, print};
 use crate::attack::{AttackKind, Counterexample};
@@ -90,6 +91,10 @@ pub(super) struct Arguments {
     /// search's, writing and checking come on top
     #[arg(long, value_name = "FILE")]
     proof: Option<PathBuf>,
+
+    /// Ask the verified checker about the proof as well, for at most ten minutes: the program that proofs/rocq makes
+    #[arg(long, requires = "proof", value_name = "PROGRAM")]
+    verified: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -194,6 +199,8 @@ fn ask(
     let (sender, receiver) = mpsc::channel();
     let (model, property) = (arguments.model.clone(), arguments.property.clone());
     let (keep, ports) = (arguments.proof.clone(), arguments.ports.settings());
+    let verified = arguments.verified.as_deref().map(program).transpose()?;
+    let verified = verified.map(|(program, _)| program);
     let work = move || {
         let done = guarded(AssertUnwindSafe(|| {
             let query = load(&model, &ports, &property, &sender)?;
@@ -206,6 +213,7 @@ fn ask(
                     drop(sender.send(Event::Held(Box::new(outcome.clone()))));
                 };
                 let told = Told { checking: &checking, held: &held };
+                let keep = (keep.as_path(), verified.as_ref());
                 return prove::verify(&query, &settings, (files, &ports), keep, &told);
             }
             Ok((verify(&query, &settings, &interrupt::stopped), None))

@@ -7,6 +7,7 @@
 //! written down with every slope: with the same slopes, tighter intervals never weaken a bound. Where the checker rejects a step all the
 //! same, the proof is mended (`mend.rs`), as long as there is time.
 
+mod further;
 mod mend;
 mod stream;
 mod text;
@@ -14,8 +15,9 @@ mod verified;
 mod write;
 
 pub use certus_check::{Accepted, Mode, Rejected};
+pub use further::{Checker, Further};
 pub use mend::Unmended;
-pub use verified::Verified;
+pub use verified::{NotVerified, Verified};
 pub use write::{Proof, Section};
 
 use crate::branch::{Answer, Limits, Line, Reason, Refutation, Tree};
@@ -25,6 +27,7 @@ use certus_check::circuit::Circuit;
 use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 use thiserror::Error;
 
 /// A model as the checker reads it, for many questions.
@@ -208,11 +211,14 @@ pub struct Wish<'a> {
     pub keep: Option<&'a Path>,
     /// Told what comes next.
     pub watch: &'a (dyn Fn(Phase) + Sync),
+    /// What is asked of other checkers; `None` to ask none.
+    pub further: Option<Further<'a>>,
 }
 
 impl Wish<'_> {
     /// A proof that is checked and forgotten.
-    pub const CHECKED: Self = Self { mode: Mode::Outward, keep: None, watch: &|_| () };
+    pub const CHECKED: Self =
+        Self { mode: Mode::Outward, keep: None, watch: &|_| (), further: None };
 }
 
 /// The parts of the work.
@@ -243,6 +249,10 @@ pub struct Proved {
     pub bytes: u64,
     /// Places where the checker rejected what the search had recorded.
     pub mended: usize,
+    /// The strongest checker that accepted it.
+    pub by: Checker,
+    /// Why no stronger one did, of those that were to be asked.
+    pub doubt: Option<String>,
 }
 
 /// Reads a question with the checker's readers.
@@ -272,14 +282,36 @@ impl Proof {
     ) -> Result<Proved, NotProved> {
         (wish.watch)(Phase::Read);
         let question = ask()?;
-        let rejected = match question.accept(&self, wish) {
-            Ok((accepted, bytes)) => return Ok(Proved { proof: self, accepted, bytes, mended: 0 }),
-            Err(NotProved::Rejected(rejected)) => rejected,
-            Err(why) => return Err(why),
+        let started = Instant::now();
+        let (mut written, mut mended) = (question.accept(&self, wish), 0);
+        let mut took = started.elapsed();
+        if let Err(NotProved::Rejected(rejected)) = written {
+            mended = self.mended(&question, query, &rejected, (wish, limits))?;
+            let started = Instant::now();
+            written = question.accept(&self, wish);
+            took = started.elapsed();
+        }
+        let (accepted, bytes) = written?;
+        let mode = accepted.mode();
+        let (by, doubt) = match &wish.further {
+            Some(further) => question.further(&self, (mode, took), further, wish.watch),
+            None if mode == Mode::Exact => (Checker::Exact, None),
+            None => (Checker::Outward, None),
         };
+        Ok(Proved { proof: self, accepted, bytes, mended, by, doubt })
+    }
+
+    /// Mends what the checker rejected; in how many places.
+    fn mended(
+        &mut self,
+        question: &Question,
+        query: &Query,
+        rejected: &Rejected,
+        (wish, limits): (&Wish, &Limits),
+    ) -> Result<usize, NotProved> {
         (wish.watch)(Phase::Search);
-        let mended = self.mend(&question, query.network(), query.property(), limits);
-        let mended = mended.map_err(|why| match why {
+        let mended = self.mend(question, query.network(), query.property(), limits);
+        mended.map_err(|why| match why {
             Unmended::NotFound(answer) => match *answer {
                 Answer::Open(reason) => NotProved::Unmended { rejected: rejected.clone(), reason },
                 // A point of the unsafe set outweighs whatever was thought to hold.
@@ -288,9 +320,7 @@ impl Proof {
             Unmended::Refused(reason) => {
                 NotProved::Rejected(Rejected { reason, ..rejected.clone() })
             }
-        })?;
-        let (accepted, bytes) = question.accept(&self, wish)?;
-        Ok(Proved { proof: self, accepted, bytes, mended })
+        })
     }
 }
 

@@ -12,10 +12,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Version of the report's and the journal's format; it grows when a field comes, goes or changes its meaning: docs/report.md has a list.
-pub(crate) const SCHEMA_VERSION: u32 = 2;
+pub(crate) const SCHEMA_VERSION: u32 = 3;
 
 /// The fields of a report that may differ between two runs of the same campaign.
 const VARIES: [&str; 2] = ["timing", "rows[].seconds"];
+
+/// The same where proofs are kept: exact arithmetic, which may raise a level, is given time.
+const OF_PROOFS: [&str; 2] = ["assurance_level", "rows[].assurance"];
 
 /// The program.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -158,6 +161,9 @@ pub(crate) struct CampaignSettings {
     /// Whether proofs were asked for; absent where none can be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) proofs: Option<bool>,
+    /// SHA-256 of the verified checker, where it was asked about proofs; absent where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) verified: Option<String>,
     pub(crate) attack: AttackRecord,
     /// Time limit an input, in seconds, for all its radii.
     pub(crate) timeout: Option<f64>,
@@ -176,6 +182,7 @@ impl CampaignSettings {
             method: Some(settings.method.to_string()),
             lp_tighten: settings.lp_tighten,
             proofs: None,
+            verified: None,
             attack: (&settings.attack).into(),
             timeout: settings.timeout.map(|limit| limit.as_secs_f64()),
             seed: settings.seed,
@@ -304,13 +311,15 @@ impl<R: Line + Clone, F: Serialize + Clone> Report<R, F> {
         of: fn(&R) -> (Option<AssuranceLevel>, f64),
     ) -> Self {
         rows.sort_by_key(Line::input);
+        let proofs = header.settings.proofs == Some(true);
+        let varies = VARIES.into_iter().chain(OF_PROOFS.into_iter().filter(|_| proofs));
         Self {
             header,
             assurance_level: rows.iter().filter_map(|row| of(row).0).min(),
             definitions: None,
             summary,
             files: None,
-            varies_between_runs: VARIES.map(str::to_owned).to_vec(),
+            varies_between_runs: varies.map(str::to_owned).collect(),
             timing: Timing { input_seconds: rows.iter().map(|row| of(row).1).sum(), ..timing },
             rows,
         }

@@ -79,8 +79,9 @@ pub(crate) struct CheckRow {
     pub(crate) remade: bool,
     /// Whether it was accepted, by the verified checker too where that was asked.
     pub(crate) accepted: bool,
-    /// What it is worth: `proved`, or `proved (mechanised)` where the verified checker accepted it; empty where it was not accepted.
-    pub(crate) level: &'static str,
+    /// What it is worth: `proved (outward)`, `proved` where exact arithmetic accepted it, `proved (mechanised)` where the verified checker did; null
+    /// where it was not accepted.
+    pub(crate) level: Option<AssuranceLevel>,
     /// Why not.
     pub(crate) reason: String,
     /// Wall-clock time.
@@ -160,7 +161,7 @@ impl ProofFolder {
         let mut lacking = Vec::new();
         for (campaign, name) in [(&journal, "journal"), (&report, "report")] {
             let rows = campaign.iter().flat_map(|campaign| &campaign.rows);
-            for row in rows.filter(|row| row.assurance == Some(AssuranceLevel::Proved)) {
+            for row in rows.filter(|row| row.assurance.is_some_and(AssuranceLevel::has_proof)) {
                 if seen.insert(row.index) {
                     lacking.push((row.index, name));
                 }
@@ -186,7 +187,8 @@ impl ProofFolder {
         }
         let row = campaign.rows.iter().find(|row| row.index == index);
         let row = row.ok_or_else(|| format!("the report has no row of input {index}"))?;
-        if (row.verdict, row.assurance) != (VerdictName::Certified, Some(AssuranceLevel::Proved)) {
+        let proved = row.assurance.is_some_and(AssuranceLevel::has_proof);
+        if row.verdict != VerdictName::Certified || !proved {
             return Err(format!("the report does not say that input {index} is proved"));
         }
         if campaign.files.is_empty() {

@@ -94,6 +94,9 @@ pub(crate) struct ProofRecord {
     pub(crate) check_cpu_seconds: Option<f64>,
     /// How often the checker had to reject it first.
     pub(crate) mended: usize,
+    /// Why no checker accepted it that is stronger than the level says; null where none was wanted.
+    #[serde(default)]
+    pub(crate) doubt: Option<String>,
 }
 
 /// A point that violates the property.
@@ -246,11 +249,12 @@ pub(crate) fn query_text(report: &QueryReport, styled: bool) -> String {
 fn proof(proof: &ProofRecord) -> String {
     match (&proof.file, &proof.problem) {
         (Some(file), _) => format!(
-            "{file}: {}, {} bytes; search {}, check {}",
+            "{file}: {}, {} bytes; search {}, check {}{}",
             count(proof.leaves as usize, "leaf", "leaves"),
             grouped(proof.file_bytes as usize),
             seconds(proof.search_seconds),
-            seconds(proof.check_seconds)
+            seconds(proof.check_seconds),
+            proof.doubt.as_ref().map(|doubt| format!("; {doubt}")).unwrap_or_default()
         ),
         (None, Some(problem)) => format!("none: {problem}"),
         (None, None) => "none".to_owned(),

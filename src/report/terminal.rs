@@ -134,7 +134,15 @@ pub(super) fn assurance(level: AssuranceLevel) -> &'static str {
         AssuranceLevel::Sound => {
             "sound: over the real numbers, this program's rounding errors accounted for"
         }
-        AssuranceLevel::Proved => "proved: an independent checker accepted a proof of each",
+        AssuranceLevel::Outward => {
+            "proved (outward): an independent checker accepted a proof of each, in f64 with its roundings charged; exact arithmetic was too dear for some"
+        }
+        AssuranceLevel::Proved => {
+            "proved: an independent checker accepted a proof of each in exact arithmetic"
+        }
+        AssuranceLevel::Mechanised => {
+            "proved (mechanised): the checker that is extracted from its proof in Rocq accepted a proof of each"
+        }
     }
 }
 

@@ -5,10 +5,10 @@ use super::{
     by_equalities, falsified, in_region, limits,
 };
 use crate::branch::{Answer, Limits};
-use crate::prove::{Ask, Mode, NotProved, Phase, Proof, Proved, Wish};
+use crate::prove::{Ask, Checker, Further, Mode, NotProved, Phase, Proof, Proved, Verified, Wish};
 use crate::query::Query;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How a proof is wanted.
 #[derive(Clone, Copy)]
@@ -19,15 +19,21 @@ pub struct ProofWish<'a> {
     pub watch: &'a (dyn Fn(Phase) + Sync),
     /// Told the outcome that there is whether or not the checker will accept a proof of it.
     pub held: &'a (dyn Fn(&Outcome) + Sync),
+    /// The verified checker, where it is to be asked as well.
+    pub verified: Option<&'a Verified>,
+    /// Whether other checkers may take any time, so that nothing depends on how long the search took.
+    pub patient: bool,
 }
 
 impl ProofWish<'_> {
     /// A proof that is checked and forgotten.
-    pub const CHECKED: Self = Self { keep: None, watch: &|_| (), held: &|_| () };
+    pub const CHECKED: Self =
+        Self { keep: None, watch: &|_| (), held: &|_| (), verified: None, patient: false };
 }
 
-/// As [`verify`], but looks for a proof: where the checker accepts one, the certificate is
-/// [`AssuranceLevel::Proved`]. Where there is none (it takes more time or memory than allowed, or the checker cannot read the files) although
+/// As [`verify`], but looks for a proof. Where the checker accepts one, the certificate is [`AssuranceLevel::Proved`] or, where a checker that is
+/// wanted accepts it too, [`AssuranceLevel::Mechanised`]; [`AssuranceLevel::Outward`] where exact arithmetic does not accept it in ten times
+/// the time of the search. Where there is none (it takes more time or memory than allowed, or the checker cannot read the files) although
 /// the property was found to hold, the certificate is only [`AssuranceLevel::Sound`]. The second value is the proof or why
 /// there is none; `None` where a counterexample was found first. The time limit is that of searching and mending: reading, writing and
 /// checking come on top.
@@ -70,7 +76,7 @@ fn by_proof(
     wish: ProofWish,
     limits: &Limits,
 ) -> (Outcome, Option<Result<Proved, NotProved>>) {
-    let watch = wish.watch;
+    let (watch, started) = (wish.watch, Instant::now());
     let mut bounds = Bounds { query, settings, limits, recorded: true, watch };
     // Of the whole question there is a proof; the reduced one tells sooner what it should show.
     let part = limits.left().map_or(limits.deadline, |left| Instant::now().checked_add(left / 4));
@@ -112,10 +118,13 @@ fn by_proof(
     }
     (wish.held)(&outcome);
     let Some(proof) = proof else { return (outcome, Some(Err(NotProved::TooLarge))) };
-    let made = Wish { mode: Mode::Outward, keep: wish.keep, watch };
+    let search = if wish.patient { Duration::MAX } else { started.elapsed() };
+    let (verified, cancel) = (wish.verified, limits.cancel);
+    let further = Some(Further { search, verified, cancel });
+    let made = Wish { mode: Mode::Outward, keep: wish.keep, watch, further };
     match proof.accepted(ask, query, &made, limits) {
         Ok(proved) => {
-            let verdict = Verdict::Certified(Certificate { level: AssuranceLevel::Proved });
+            let verdict = Verdict::Certified(Certificate { level: level(proved.by) });
             (Outcome { verdict, ..outcome }, Some(Ok(proved)))
         }
         Err(why) => {
@@ -124,6 +133,15 @@ fn by_proof(
             }
             (outcome, Some(Err(why)))
         }
+    }
+}
+
+/// What a proof is worth that this checker accepted.
+fn level(by: Checker) -> AssuranceLevel {
+    match by {
+        Checker::Outward => AssuranceLevel::Outward,
+        Checker::Exact => AssuranceLevel::Proved,
+        Checker::Verified => AssuranceLevel::Mechanised,
     }
 }
 

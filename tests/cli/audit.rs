@@ -454,6 +454,26 @@ fn images_are_shown_their_light_is_certified_and_outputs_agree() {
     );
     assert_eq!(row["evidence"]["file"], "evidence/certified on digits/0-radius1.proof");
     verify(&bench, 0);
+
+    // With the verified checker, where it was built.
+    let real = crate::support::committed("proofs/rocq/certus-check-verified");
+    let verified = |program: &std::path::Path| {
+        let key = format!("[proofs]\nverified = \"{}\"\n", program.display());
+        bench.write("verified.toml", &plan.replace("[proofs]\n", &key));
+    };
+    verified(std::path::Path::new("absent"));
+    let absent = bench.run("audit verified.toml --out absent --quiet").exits(66);
+    assert!(absent.stderr.contains("proofs.verified"), "{}", absent.stderr);
+    if !real.is_file() {
+        return crate::skip::skipped(
+            "proofs/rocq/certus-check-verified is not there: make -C proofs/rocq",
+        );
+    }
+    verified(&real);
+    bench.run("audit verified.toml --out real --quiet").exits(0);
+    let report = bench.report("real");
+    assert_eq!(report["rows"][3]["assurance"], "proved (mechanised)");
+    assert!(bench.text("real/report.html").contains("1 proved (mechanised), "));
 }
 
 #[test]

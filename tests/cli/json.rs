@@ -39,7 +39,7 @@ fn valid(text: &str, schema_of: &str) -> Value {
         root.insert("unevaluatedProperties".to_owned(), false.into());
     }
     conforms(&schema, &value);
-    assert_eq!(value["schema_version"], 2);
+    assert_eq!(value["schema_version"], 3);
     let tool = if schema_of == "audit" { &value["build"] } else { &value["tool"] };
     assert_eq!(tool["name"], "certus");
     value

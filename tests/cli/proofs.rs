@@ -296,7 +296,9 @@ fn the_verified_checker_is_asked_as_well() {
     let statement = bench.text("statement");
     assert!(statement.starts_with("certus-statement 1\ninputs 784\n"), "{statement:.100}");
     let plain = json(&bench.run("check out --quiet --json").exits(0));
-    assert_eq!(plain["rows"][0]["level"], "proved");
+    assert_eq!(plain["rows"][0]["level"], "proved (outward)");
+    let exact = json(&bench.run("check out --quiet --json --arith exact").exits(0));
+    assert_eq!(exact["rows"][0]["level"], "proved");
     for (name, said, code, why) in [
         ("no", "rejected: it does not show the statement", 1, "the verified checker: rejected"),
         ("odd", "accepted", 1, "no verdict"),
@@ -305,7 +307,7 @@ fn the_verified_checker_is_asked_as_well() {
     ] {
         let answer = json(&check(&saying(&bench, name, said, code), 1));
         let row = &answer["rows"][0];
-        assert_eq!((&row["accepted"], &row["level"]), (&false.into(), &"".into()), "{answer}");
+        assert_eq!((&row["accepted"], &row["level"]), (&false.into(), &Value::Null), "{answer}");
         assert!(row["reason"].as_str().unwrap().contains(why), "{answer}");
     }
     let absent = check("absent", 66);
@@ -320,4 +322,45 @@ fn the_verified_checker_is_asked_as_well() {
     }
     let text = bench.run(&format!("check out --quiet --verified {}", real.display())).exits(0);
     assert!(text.stdout.contains("2 of them proved (mechanised)"), "{}", text.stdout);
+    let real = real.display();
+    let run = format!("--eps 0.01 --limit 2 --proofs --out real --quiet --verified {real}");
+    let ran = bench.run(&mnist("mlp_cert.onnx", &run)).exits(0);
+    assert!(ran.stdout.contains("levels     2 proved (mechanised)\n"), "{}", ran.stdout);
+    let ran = bench.run(&verify(HOLDS, &format!("--json --proof a.proof --verified {real}")));
+    assert_eq!(json(&ran.exits(0))["assurance"], "proved (mechanised)");
+}
+
+/// A campaign's rows say how strong the checker is that accepted their proofs; what the verified checker does not accept is proved all the same.
+#[cfg(unix)]
+#[test]
+fn campaigns_ask_the_verified_checker() {
+    let bench = Bench::new(1);
+    let certify = |program: &str, more: &str, code: i32| {
+        let run = format!("--eps 0.01 --limit 2 --proofs --quiet --verified {program} {more}");
+        bench.run(&mnist("mlp_cert.onnx", &run)).exits(code)
+    };
+    let yes = saying(&bench, "yes", "accepted", 0);
+    let ran = certify(&yes, "--out yes-out", 0);
+    assert!(ran.stdout.contains("levels     2 proved (mechanised)\n"), "{}", ran.stdout);
+    let report = bench.report("yes-out");
+    assert_eq!(report["assurance_level"], "proved (mechanised)");
+    assert_eq!(report["rows"][1]["assurance"], "proved (mechanised)");
+    assert_eq!(report["settings"]["verified"].as_str().unwrap().len(), 64);
+    // It was given the statement, and after it the proof.
+    let given = bench.text("statement");
+    assert!(given.starts_with("certus-statement 1\n") && given.contains("\nend\ncertus-proof 1\n"));
+    bench.run("check yes-out --quiet").exits(0);
+    for (name, said, code, why) in [
+        ("no", "rejected: it does not show the statement", 1, "the verified checker: rejected"),
+        ("odd", "accepted", 1, "no verdict"),
+    ] {
+        let ran = certify(&saying(&bench, name, said, code), &format!("--out {name}-out"), 0);
+        assert!(ran.stdout.contains("levels     2 proved\n"), "{}", ran.stdout);
+        assert!(ran.stdout.contains(&format!("{name}: {why}")) || ran.stdout.contains(why));
+        assert_eq!(bench.report(&format!("{name}-out"))["rows"][0]["assurance"], "proved");
+    }
+    let absent = certify("absent", "--out absent-out", 66);
+    assert!(absent.stderr.contains("absent: no such program"), "{}", absent.stderr);
+    let unasked = "--eps 0.01 --limit 2 --out other --verified yes";
+    bench.run(&mnist("mlp_cert.onnx", unasked)).exits(64);
 }

@@ -46,7 +46,7 @@ fn every_row_and_the_header_have_the_documented_fields() {
     let bench = Bench::new(30);
     bench.certify("--eps 0.2 --seed 5 --timeout 60 --limit 25 --out out").exits(0);
     let report = bench.report("out");
-    assert_eq!(report["schema_version"], 2);
+    assert_eq!(report["schema_version"], 3);
     assert_eq!(report["tool"]["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(report["semantics"], "real");
     assert_eq!(report["assurance_level"], "sound");

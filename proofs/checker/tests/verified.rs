@@ -83,6 +83,21 @@ fn bad_proofs_are_rejected() {
     }
 }
 
+/// The theorem is about real arithmetic; a proof about another is refused, in words.
+#[test]
+fn other_semantics_are_refused() {
+    let Some(verified) = Verified::new("semantics") else { return };
+    let good = files("accept").into_iter().find(|f| f.ends_with("one-section.proof")).unwrap();
+    let text = std::fs::read_to_string(good).unwrap();
+    let proof = verified.folder.0.join("other.proof");
+    std::fs::write(&proof, text.replacen('\n', "\nsemantics float32\n", 1)).unwrap();
+    let said = verified.says(&example(), &proof);
+    assert!(
+        said.starts_with("rejected: line 2: the theorem speaks of networks over the real"),
+        "{said}"
+    );
+}
+
 /// Proofs of falsehoods that readers or arithmetic once believed.
 #[test]
 fn false_proofs_are_rejected() {

@@ -224,6 +224,9 @@ pub(crate) struct ProofPlan {
     #[serde(with = "word")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) method: Method,
+    /// The verified checker, where it is asked as well; absent where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) verified: Option<PathBuf>,
 }
 
 impl DataPlan {

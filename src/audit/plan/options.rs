@@ -1,13 +1,14 @@
 //! The optional sections of a plan: shifts, semantic perturbations, radii, proofs, masked gradients.
 
 use super::located::Section;
-use super::read::named;
+use super::read::{file, named};
 use super::{PlanError, ProofPlan, RadiusPlan, SemanticKind, SemanticPlan};
 use crate::audit::semantic::{Fill, Perturbation};
 use crate::audit::shift::Corruption;
 use crate::num::Rational;
 use crate::verify::Method;
 use num_traits::One;
+use std::path::Path;
 
 /// [shift]: which corruptions.
 pub(super) fn shifts(root: &Section) -> Result<Vec<Corruption>, PlanError> {
@@ -104,11 +105,12 @@ pub(super) fn radius(root: &Section) -> Result<Option<RadiusPlan>, PlanError> {
 }
 
 /// [proofs]: for how many inputs.
-pub(super) fn proofs(root: &Section) -> Result<Option<ProofPlan>, PlanError> {
+pub(super) fn proofs(root: &Section, folder: &Path) -> Result<Option<ProofPlan>, PlanError> {
     let Some(section) = root.section("proofs")? else { return Ok(None) };
-    section.allow(&["inputs", "method"])?;
+    section.allow(&["inputs", "method", "verified"])?;
     let inputs = section.count("inputs")?;
-    Ok(Some(ProofPlan { inputs, method: section.named("method")?.unwrap_or(Method::Crown) }))
+    let method = section.named("method")?.unwrap_or(Method::Crown);
+    Ok(Some(ProofPlan { inputs, method, verified: file(&section, "verified", folder)? }))
 }
 
 /// [masking]: on how many inputs.

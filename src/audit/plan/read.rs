@@ -60,7 +60,7 @@ pub(super) fn plan(source: Source) -> Result<Plan, PlanError> {
         shifts: options::shifts(&root)?,
         semantics: options::semantics(&root)?,
         radius: options::radius(&root)?,
-        proofs: options::proofs(&root)?,
+        proofs: options::proofs(&root, folder)?,
         masking: options::masking(&root)?,
         criteria: criteria(&root, &data, &models)?,
         data,
@@ -129,7 +129,11 @@ pub(super) fn named<'a>(
 }
 
 /// A file's name, relative to the plan's folder; it must be there.
-fn file(section: &Section, key: &str, folder: &Path) -> Result<Option<PathBuf>, PlanError> {
+pub(super) fn file(
+    section: &Section,
+    key: &str,
+    folder: &Path,
+) -> Result<Option<PathBuf>, PlanError> {
     let Some(name) = section.text(key)? else { return Ok(None) };
     let file = folder.join(name);
     match file.metadata() {

@@ -58,7 +58,7 @@ pub fn certify(
     settings: &Settings,
     cancel: &(dyn Fn() -> bool + Sync),
 ) -> Result<Option<SemanticFound>, SemanticError> {
-    let mut level = AssuranceLevel::Proved;
+    let mut level = AssuranceLevel::Mechanised;
     let (mut stage, mut bound, mut open) = (None, None::<f64>, None);
     for (at, perturbation) in perturbations.iter().enumerate() {
         let asked = SemanticQuery::new(network, scene, label, perturbation)?;

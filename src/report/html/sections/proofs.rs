@@ -17,7 +17,14 @@ pub(super) fn content(context: &Context) -> Option<Markup> {
     let example = report.files.iter().find(|file| file.name.ends_with(".proof"));
     Some(html! {
         dl.pairs {
-            dt { "Certified rows" } dd { (text::counted(certified, "row")) ": " (at(AssuranceLevel::Proved)) " proved, " (at(AssuranceLevel::Sound)) " sound, " (at(AssuranceLevel::Solver)) " solver" }
+            dt { "Certified rows" } dd { (text::counted(certified, "row")) ": " (at(AssuranceLevel::Mechanised)) " proved (mechanised), " (at(AssuranceLevel::Proved)) " proved, "
+                (at(AssuranceLevel::Outward)) " proved (outward), " (at(AssuranceLevel::Sound)) " sound, " (at(AssuranceLevel::Solver)) " solver" }
+            @if rows.iter().any(|row| row.assurance.is_some_and(AssuranceLevel::has_proof)) {
+                dt { "Accepted by" } dd {
+                    "proved (outward): certus-check in f64, every rounding charged for, exact arithmetic being dearer than ten times the search or rejecting the proof; "
+                    "proved: certus-check in exact arithmetic too; proved (mechanised): the checker that is extracted from its proof in Rocq too"
+                }
+            }
             dt { "Proofs" } dd {
                 @match &report.setup.proofs {
                     None => "none were asked for: certificates rest on the verifier's own code (level sound)",
