@@ -68,8 +68,8 @@ pub use attack::{AttackKind, AttackSettings, Counterexample, attack, attack_any}
 pub use bound::{Intermediate, OutputBounds, bounds};
 pub use load::{
     DataSettings, DataWarning, Dataset, DatasetError, LoadSettings, LoadedNetwork, Meant,
-    NetworkError, PropertyError, WriteError, load_network, load_network_as, load_network_bytes,
-    write_onnx,
+    NetworkError, PropertyError, RawArray, WriteError, load_network, load_network_as,
+    load_network_bytes, write_onnx,
 };
 pub use net::{BuildError, LinearMap, Matrix, Network, NetworkBuilder};
 pub use num::{Rational, parse_rational};
@@ -88,7 +88,7 @@ pub use nalgebra;
 #[doc(hidden)]
 pub mod internal {
     #[cfg(feature = "cli")]
-    pub use crate::cli::main;
+    pub use crate::cli::{Call, Called, Failure, Started, call, main, main_as};
     pub mod num {
         pub use crate::num::{
             Rational, exact_decimal, from_f64, parse_rational, round_nearest, to_f64_nearest,
@@ -163,7 +163,7 @@ pub mod internal {
             pub use crate::audit::classification::{Averages, ClassFigures, roc_auc};
         }
         pub mod interval {
-            pub use crate::audit::interval::clopper_pearson;
+            pub use crate::audit::interval::{Interval, clopper_pearson};
         }
         pub mod semantic {
             pub use crate::audit::semantic::{

@@ -3,6 +3,7 @@
 use super::finding::{attack, until, whole};
 use super::prediction::outputs;
 use super::run::{Finished, RunError, Sink, Stop, Work, input_seed};
+use super::shard::Shard;
 use super::{Line as _, Row};
 use crate::attack::{Counterexample, attack_suite};
 use crate::num::Rational;
@@ -26,6 +27,8 @@ pub(crate) struct Campaign<'a> {
     pub(crate) classifier: &'a Classifier,
     /// How many of its inputs are asked about, from the first.
     pub(crate) inputs: usize,
+    /// Of these, the ones of a shard alone.
+    pub(crate) shard: Option<Shard>,
     /// How perturbations are measured.
     pub(crate) norm: Norm,
     pub(crate) epsilon: &'a Rational,
@@ -47,7 +50,8 @@ impl Work for Campaign<'_> {
     type Line = Row;
 
     fn inputs(&self) -> Vec<(usize, usize)> {
-        (0..self.inputs).map(|index| (0, index)).collect()
+        let own = |index: &usize| self.shard.is_none_or(|shard| shard.holds(*index));
+        (0..self.inputs).filter(own).map(|index| (0, index)).collect()
     }
 
     fn one<E>(
@@ -140,6 +144,7 @@ mod tests {
         let campaign = Campaign {
             classifier: &classifier,
             inputs: 40,
+            shard: None,
             norm: Norm::Linf,
             epsilon: &epsilon,
             task,
@@ -180,6 +185,7 @@ mod tests {
         let campaign = Campaign {
             classifier: &classifier,
             inputs: 1000,
+            shard: None,
             norm: Norm::Linf,
             epsilon: &epsilon,
             task: Task::Certify,

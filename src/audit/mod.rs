@@ -27,6 +27,7 @@ pub(crate) mod sampling;
 pub(crate) mod score;
 mod seeds;
 pub mod semantic;
+pub(crate) mod shard;
 pub mod shift;
 pub(crate) mod single;
 mod steps;

@@ -2,6 +2,7 @@
 
 use super::exit::{Failure, USAGE};
 use crate::attack::{AttackKind, AttackSettings};
+use crate::audit::shard::Shard;
 use crate::load::{DataSettings, DatasetError, LoadSettings};
 use crate::num::{Rational, parse_rational};
 use crate::verify::{Method, Settings};
@@ -19,6 +20,10 @@ pub(super) struct CampaignArguments {
 
     #[command(flatten)]
     pub(crate) common: CommonArguments,
+
+    /// Every N-th input alone, from the K-th on: one of N machines; 'certus merge' makes one campaign of all shards
+    #[arg(long, value_name = "K/N", help_heading = "Search", hide_short_help = true)]
+    pub(crate) shard: Option<Shard>,
 }
 
 /// What does not depend on ε is read as if it stood here.

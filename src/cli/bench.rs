@@ -83,8 +83,6 @@ struct Listed {
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let listed = list(arguments)?;
-    let program = std::env::current_exe()
-        .map_err(|error| Failure::new(INTERNAL, format!("own program file: {error}")))?;
     let mut held = if arguments.resume { take_over(&arguments.out)? } else { Vec::new() };
     let open = without(&listed, &mut held);
     let index = Index::open(arguments)?;
@@ -104,7 +102,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
             threads: (cores / jobs).max(1),
             proof: arguments.proofs.as_ref().map(proof),
         };
-        let Some(ran) = instance::run(&program, &instance) else { return Ok(()) };
+        let Some(ran) = instance::run(&instance) else { return Ok(()) };
         index.add(listed, &instance, &ran)?;
         results.add(listed, ran)
     })?;
@@ -256,7 +254,7 @@ fn without<'a>(listed: &'a [Listed], held: &mut Vec<BenchRow>) -> Vec<&'a Listed
 /// The file with the rows, and what is shown meanwhile.
 struct Results<'a> {
     path: &'a Path,
-    bar: Bar,
+    bar: Bar<'static>,
     quiet: bool,
     total: usize,
     state: Mutex<(File, Vec<BenchRow>)>,

@@ -2,9 +2,11 @@
 
 use super::arguments::CommonArguments;
 use super::exit::{DATA, Failure};
-use super::output::{say, verbose, warn};
-use super::progress::{Bar, Tally};
-use super::{interrupt, print_error};
+use super::front::Front;
+use super::interrupt;
+use super::output::verbose;
+use super::program;
+use super::progress::Tally;
 use crate::audit::{Ended, FileRecord, Finished, Line, Work};
 use crate::load::{Dataset, LayerInfo, LoadSettings, LoadedNetwork, load_network_as};
 use crate::net::Network;
@@ -28,11 +30,10 @@ pub(super) fn drive<W: Work<Line: Clone>>(
     held: Vec<W::Line>,
     jobs: usize,
     mut tally: impl Tally<Line = W::Line>,
-    unit: &'static str,
-    quiet: bool,
+    (front, unit, quiet): (&dyn Front, &'static str, bool),
 ) -> Result<(Ended, Vec<W::Line>), Failure> {
     let done = held.iter().filter(|line| tally.add(line)).count();
-    let bar = Bar::new(work.inputs().len(), done, unit, quiet);
+    let bar = front.bar(work.inputs().len(), done, unit, quiet);
     bar.message(tally.words());
     let state = Mutex::new((held.clone(), tally));
     let sink = |finished: Finished<W::Line>| -> Result<(), Failure> {
@@ -49,7 +50,7 @@ pub(super) fn drive<W: Work<Line: Clone>>(
         state.0.push(finished.line);
         Ok(())
     };
-    let ended = work.run(jobs, &held, &interrupt::stopped, &sink)?;
+    let ended = work.run(jobs, &held, &*front.stop(), &sink)?;
     Ok((ended, state.into_inner().unwrap_or_else(PoisonError::into_inner).0))
 }
 
@@ -61,6 +62,7 @@ pub(super) fn jobs(asked: Option<NonZeroUsize>) -> usize {
 /// Work on one network and one dataset.
 pub(super) struct Session<'a, R> {
     common: &'a CommonArguments,
+    front: &'a dyn Front,
     started: Instant,
     /// What is run.
     pub(crate) header: Header,
@@ -74,7 +76,7 @@ pub(super) struct Session<'a, R> {
 impl<'a, R: Line + Clone + Sync> Session<'a, R> {
     /// Opens the folder, where one is wanted.
     pub(super) fn open(
-        common: &'a CommonArguments,
+        (common, front): (&'a CommonArguments, &'a dyn Front),
         started: Instant,
         command: &str,
         (model, classifier): (ModelRecord, &Classifier),
@@ -97,9 +99,9 @@ impl<'a, R: Line + Clone + Sync> Session<'a, R> {
             Some((folder, held)) => (Some(folder), held),
             None => (None, Vec::new()),
         };
-        say(&head_text(&header, inputs))?;
-        warn(header.as_read.as_ref().map_or(&[], |as_read| &as_read.warnings));
-        Ok(Self { common, started, header, inputs, folder, held })
+        let warnings = header.as_read.as_ref().map_or(&[][..], |as_read| &as_read.warnings);
+        front.head(&head_text(&header, inputs), warnings)?;
+        Ok(Self { common, front, started, header, inputs, folder, held })
     }
 
     /// Does the work; whether it was interrupted, all rows, and how long it took. Where it was interrupted, it says so.
@@ -108,16 +110,18 @@ impl<'a, R: Line + Clone + Sync> Session<'a, R> {
         work: &W,
         tally: impl Tally<Line = R>,
     ) -> Result<(Ended, Vec<R>, Timing), Failure> {
-        interrupt::watch(interrupt::KEPT)?;
+        self.front.watch(interrupt::KEPT)?;
         let (held, jobs) = (std::mem::take(&mut self.held), jobs(self.common.jobs));
         let resumed_rows = held.len();
         let folder = self.folder.as_ref();
-        let (ended, rows) = drive(work, folder, held, jobs, tally, "", self.common.quiet)?;
+        let shown = (self.front, "", self.common.quiet);
+        let (ended, rows) = drive(work, folder, held, jobs, tally, shown)?;
         if let Some(folder) = folder {
             folder.sync()?;
         }
         if ended == Ended::Cancelled {
-            print_error(&how_to_go_on(self.common, rows.len(), self.inputs));
+            let (done, inputs) = (rows.len(), work.inputs().len());
+            self.front.cut_short(&how_to_go_on(self.common, done, inputs));
         }
         let wall_seconds = self.started.elapsed().as_secs_f64();
         Ok((ended, rows, Timing { jobs, wall_seconds, input_seconds: 0.0, resumed_rows }))
@@ -144,9 +148,16 @@ pub(super) fn load_classifier(
 }
 
 /// Reads model and data, and checks that they fit.
-pub(super) fn load(common: &CommonArguments) -> Result<(Classifier, ModelRecord), Failure> {
+pub(super) fn load(
+    common: &CommonArguments,
+    front: &dyn Front,
+) -> Result<(Classifier, ModelRecord), Failure> {
     let (loaded, ports) = load_classifier(&common.model, common.ports.settings())?;
-    let data = Dataset::load(&common.data, &common.reading.settings()?)?;
+    let reading = common.reading.settings()?;
+    let data = Arc::new(match front.arrays() {
+        Some(arrays) => Dataset::from_arrays(["X", "y"], arrays, &reading)?,
+        None => Dataset::load(&common.data, &reading)?,
+    });
     let (sha256, external) = (loaded.identity(), external(&loaded));
     let LoadedNetwork { network, input_shape, notes, layers, .. } = loaded;
     let model = ModelRecord {
@@ -161,7 +172,7 @@ pub(super) fn load(common: &CommonArguments) -> Result<(Classifier, ModelRecord)
         relus: relus(&network),
         notes,
     };
-    let classifier = classifier(&common.model, &Arc::new(network), &input_shape, &Arc::new(data))?;
+    let classifier = classifier(&common.model, &Arc::new(network), &input_shape, &data)?;
     Ok((classifier, model))
 }
 
@@ -245,7 +256,8 @@ fn how_to_go_on(common: &CommonArguments, done: usize, inputs: usize) -> String 
             "interrupted after {done} of {inputs} inputs; without --out nothing is kept"
         );
     };
-    let mut words: Vec<String> = std::env::args()
+    let mut words: Vec<String> = program::line()
+        .into_iter()
         .filter(|word| word != "--overwrite" && word != "--resume")
         .map(|word| quoted(&word))
         .collect();

@@ -1,8 +1,9 @@
 //! `certus certify` and `certus attack`: every input of a dataset attacked, and bounded.
 
-use super::arguments::{CampaignArguments, EngineArguments, share};
+use super::arguments::{CampaignArguments, CommonArguments, EngineArguments, share};
 use super::campaign::{Session, load};
 use super::exit::{DONE, FALSIFIED, Failure, INTERRUPTED, UNPROVED, USAGE};
+use super::front::{Front, Terminal};
 use super::output::{answer, styled, write_cases};
 use super::progress::Verdicts;
 use super::proofs::{Proofs, program};
@@ -24,7 +25,7 @@ use std::time::Instant;
 #[command(after_help = super::exit::SHORT, after_long_help = super::exit::HELP)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    campaign: CampaignArguments,
+    pub(crate) campaign: CampaignArguments,
 
     #[command(flatten)]
     engine: EngineArguments,
@@ -47,7 +48,7 @@ pub(super) struct Arguments {
 #[command(after_help = super::exit::SHORT, after_long_help = super::exit::HELP)]
 pub(super) struct AttackArguments {
     #[command(flatten)]
-    campaign: CampaignArguments,
+    pub(crate) campaign: CampaignArguments,
 
     /// The attacks, each run on every input: pgd, fgsm, apgd-ce, apgd-dlr, fab, square
     #[arg(
@@ -77,6 +78,19 @@ struct Request<'a> {
 
 /// Runs `certus attack`.
 pub(super) fn attack(arguments: &AttackArguments) -> Result<u8, Failure> {
+    Found::tell(attacked(arguments, &Terminal)?, &arguments.campaign)
+}
+
+/// Runs `certus certify`.
+pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    Found::tell(certified(arguments, &Terminal)?, &arguments.campaign)
+}
+
+/// What `certus attack` finds; `None` where it was interrupted.
+pub(super) fn attacked(
+    arguments: &AttackArguments,
+    front: &dyn Front,
+) -> Result<Option<Found>, Failure> {
     let common = &arguments.campaign;
     let attack = common.budget.settings(&arguments.attack)?;
     if attack.kinds().is_empty() {
@@ -88,51 +102,75 @@ pub(super) fn attack(arguments: &AttackArguments) -> Result<u8, Failure> {
     }
     let (task, norm, settings) = (Task::Attack, arguments.norm, common.settings(attack));
     let (proofs, verified) = (false, None);
-    let request = Request { task, settings, common, norm, proofs, verified };
-    Ok(if campaign(request)?.is_some() { DONE } else { INTERRUPTED })
+    campaign(Request { task, settings, common, norm, proofs, verified }, front)
 }
 
-/// Runs `certus certify`.
-pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
+/// What `certus certify` finds; `None` where it was interrupted.
+pub(super) fn certified(
+    arguments: &Arguments,
+    front: &dyn Front,
+) -> Result<Option<Found>, Failure> {
     let common = &arguments.campaign;
-    let found = campaign(Request {
+    let request = Request {
         task: Task::Certify,
         settings: arguments.engine.settings(common)?,
         common,
         norm: Norm::Linf,
         proofs: arguments.proofs,
         verified: arguments.verified.as_deref(),
-    })?;
-    let Some((report, unproved)) = found else { return Ok(INTERRUPTED) };
+    };
+    let Some(found) = campaign(request, front)? else { return Ok(None) };
     let whole = |n: usize| Rational::from_integer(n.into());
-    let enough = match (&arguments.require_certified, &report.summary.certified) {
+    let enough = match (&arguments.require_certified, &found.report.summary.certified) {
         (Some(required), Some(found)) => whole(found.count) >= required * whole(found.total),
         _ => true,
     };
-    Ok(match (enough, unproved) {
-        (false, _) => FALSIFIED,
-        (true, true) => UNPROVED,
-        (true, false) => DONE,
-    })
+    Ok(Some(if enough { found } else { Found { code: FALSIFIED, ..found } }))
 }
 
-/// Runs the campaign and prints its figures; `None` where it was interrupted. With the report, whether proofs were asked for
-/// and are not all there.
-fn campaign(request: Request) -> Result<Option<(Report, bool)>, Failure> {
+/// What a campaign found.
+pub(super) struct Found {
+    pub(crate) report: Report,
+    /// The exit code.
+    pub(crate) code: u8,
+    /// What is to be said of its proofs.
+    proofs: String,
+}
+
+impl Found {
+    /// Writes the files that build servers read.
+    pub(super) fn write(&self, common: &CommonArguments) -> Result<(), Failure> {
+        let cases = || Cases::of_campaign(&self.report);
+        write_cases(common.junit.as_deref(), common.sarif.as_deref(), cases)
+    }
+
+    /// Prints the figures of a campaign.
+    fn tell(found: Option<Self>, common: &CommonArguments) -> Result<u8, Failure> {
+        let Some(found) = found else { return Ok(INTERRUPTED) };
+        found.write(common)?;
+        let Self { report, code, proofs } = found;
+        answer(&report, || report_text(&report, common.out.as_deref(), styled()) + &proofs)?;
+        Ok(code)
+    }
+}
+
+/// Runs the campaign; `None` where it was interrupted.
+fn campaign(request: Request, front: &dyn Front) -> Result<Option<Found>, Failure> {
     let started = Instant::now();
     let Request { task, mut settings, common, norm, proofs, verified } = request;
     let verified = verified.map(program).transpose()?;
-    let (classifier, model) = load(common)?;
+    let (classifier, model) = load(common, front)?;
     let data = classifier.data();
     settings.attack.image = data.image();
     let limit = common.limit.map(NonZeroUsize::get);
-    let asked = (norm.to_string(), &common.eps);
-    let mut record = CampaignSettings::campaign(task, &settings, asked, limit, proofs);
+    let asked = (norm, &common.eps);
+    let part = (limit, common.shard);
+    let mut record = CampaignSettings::campaign(task, &settings, asked, part, proofs);
     record.verified = verified.as_ref().map(|(_, sha256)| sha256.clone());
     let command = if task == Task::Certify { "certify" } else { "attack" };
     let subject = (model, &classifier);
     let mut session =
-        Session::<Row>::open(common, started, command, subject, (norm, &common.eps), record)?;
+        Session::<Row>::open((common, front), started, command, subject, asked, record)?;
     let proofs = match session.folder.as_ref().filter(|_| proofs) {
         Some(folder) => {
             let ports = session.header.model.ports();
@@ -144,6 +182,7 @@ fn campaign(request: Request) -> Result<Option<(Report, bool)>, Failure> {
     let work = Campaign {
         classifier: &classifier,
         inputs: session.inputs,
+        shard: common.shard,
         norm,
         epsilon: &common.eps,
         task,
@@ -165,12 +204,7 @@ fn campaign(request: Request) -> Result<Option<(Report, bool)>, Failure> {
         report.files = Some(files);
         folder.write_report(&report)?;
     }
-    let cases = || Cases::of_campaign(&report);
-    write_cases(common.junit.as_deref(), common.sarif.as_deref(), cases)?;
-    answer(&report, || {
-        let proofs = proofs.as_ref().map(|proofs| proofs.text(&report)).unwrap_or_default();
-        report_text(&report, common.out.as_deref(), styled()) + &proofs
-    })?;
-    let unproved = proofs.is_some_and(|proofs| proofs.lacks(&report));
-    Ok(Some((report, unproved)))
+    let unproved = proofs.as_ref().is_some_and(|proofs| proofs.lacks(&report));
+    let proofs = proofs.as_ref().map(|proofs| proofs.text(&report)).unwrap_or_default();
+    Ok(Some(Found { report, code: if unproved { UNPROVED } else { DONE }, proofs }))
 }

@@ -56,11 +56,11 @@ pub(super) const HELP: &str = "Exit codes:
 /// What ends the program early: one sentence, and the exit code.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
-pub(super) struct Failure {
+pub struct Failure {
     /// The exit code.
-    pub(crate) code: u8,
+    pub code: u8,
     /// The sentence, without the program's name.
-    pub(crate) message: String,
+    pub message: String,
 }
 
 impl Failure {

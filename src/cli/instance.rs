@@ -1,12 +1,12 @@
 //! One benchmark instance in a child process, which keeps its memory, its time and its failures to itself.
 
 use super::clock::children_seconds;
-use super::interrupt;
+use super::{interrupt, program};
 use crate::report::{BenchVerdict, QueryReport};
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ pub(super) struct Ran {
 }
 
 /// Runs `certus verify`; `None` where Ctrl-C came before a verdict.
-pub(super) fn run(program: &Path, instance: &Instance) -> Option<Ran> {
+pub(super) fn run(instance: &Instance) -> Option<Ran> {
     let started = Instant::now();
     let failed = |problem: String| Ran {
         verdict: BenchVerdict::Error,
@@ -52,12 +52,10 @@ pub(super) fn run(program: &Path, instance: &Instance) -> Option<Ran> {
         seconds: started.elapsed().as_secs_f64(),
         cpu_seconds: None,
     };
-    let child = Command::new(program)
-        .args(arguments(instance))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
+    let child = program::again().and_then(|mut command| {
+        let command = command.args(arguments(instance)).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+    });
     let mut child = match child {
         Ok(child) => child,
         Err(error) => return Some(failed(format!("no process can be started: {error}"))),

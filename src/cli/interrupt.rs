@@ -2,7 +2,11 @@
 
 use super::exit::{Failure, INTERNAL, INTERRUPTED};
 use std::io::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Says whether to stop; it may outlive who made it.
+pub(super) type Stopper = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// For commands that keep what is finished.
 pub(super) const KEPT: &str = " (what is finished is kept either way)";

@@ -4,20 +4,24 @@ mod against;
 mod arguments;
 mod audit;
 mod bench;
+mod called;
 mod campaign;
 mod certify;
 mod check;
 mod clock;
 mod eval;
 mod exit;
+mod front;
 mod fuzz;
 mod hunt;
 mod inspect;
 mod instance;
 mod interrupt;
+mod merge;
 mod output;
 mod pages;
 mod plan;
+mod program;
 mod progress;
 mod proofs;
 mod prove;
@@ -33,14 +37,18 @@ mod tradeoff;
 mod usage;
 mod verify;
 
+pub use called::{Call, Called, call};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use exit::{DONE, Failure, INTERNAL, OUTPUT, USAGE};
+pub use exit::Failure;
+use exit::{DONE, INTERNAL, OUTPUT, USAGE};
 use output::styled;
+pub use program::Started;
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::panic::{self, PanicHookInfo};
 use std::process::ExitCode;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 
 /// Certified robustness of neural networks, with evidence for every verdict.
 #[derive(Debug, Parser)]
@@ -64,6 +72,7 @@ enum Command {
     Certify(certify::Arguments),
     Attack(certify::AttackArguments),
     Radius(radius::Arguments),
+    Merge(merge::Arguments),
     Inspect(inspect::Arguments),
     Eval(eval::Arguments),
     Verify(verify::Arguments),
@@ -87,16 +96,28 @@ static PANIC: Mutex<Option<String>> = Mutex::new(None);
 /// Runs the program on its command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    panic::set_hook(Box::new(remember));
-    let outcome = guarded(|| run(std::env::args_os().collect()));
-    ExitCode::from(outcome.unwrap_or_else(|failure| {
+    ExitCode::from(run_line(std::env::args_os().collect()))
+}
+
+/// Runs the program on the command line of a process that is not it; the exit code.
+#[must_use]
+pub fn main_as(how: Started) -> u8 {
+    let line = how.line.clone();
+    program::started(how);
+    run_line(line)
+}
+
+fn run_line(line: Vec<OsString>) -> u8 {
+    guarded(|| run(line)).unwrap_or_else(|failure| {
         print_error(&failure.message);
         failure.code
-    }))
+    })
 }
 
 /// Turns a panic into a failure like any other.
 fn guarded<T>(run: impl FnOnce() -> Result<T, Failure> + panic::UnwindSafe) -> Result<T, Failure> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| panic::set_hook(Box::new(remember)));
     panic::catch_unwind(run).unwrap_or_else(|_| {
         let what = PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
         let what = what.unwrap_or_else(|| "of unknown cause".to_owned());
@@ -118,7 +139,7 @@ fn remember(panic: &PanicHookInfo) {
     *last = Some(format!("'{message}'{place}"));
 }
 
-fn run(arguments: Vec<std::ffi::OsString>) -> Result<u8, Failure> {
+fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
     match Arguments::try_parse_from(arguments) {
         Ok(Arguments { output, command }) => {
             output::ask(output);
@@ -126,9 +147,10 @@ fn run(arguments: Vec<std::ffi::OsString>) -> Result<u8, Failure> {
                 Command::Certify(arguments) => certify::run(&arguments),
                 Command::Attack(arguments) => certify::attack(&arguments),
                 Command::Radius(arguments) => radius::run(&arguments),
+                Command::Merge(arguments) => merge::run(&arguments),
                 Command::Inspect(arguments) => inspect::run(&arguments),
                 Command::Eval(arguments) => eval::run(&arguments),
-                Command::Verify(arguments) => verify::run(arguments),
+                Command::Verify(arguments) => verify::run(&arguments),
                 Command::Bench(arguments) => bench::run(&arguments),
                 Command::Check(arguments) => check::run(&arguments),
                 Command::Spec(arguments) => spec::run(&arguments),

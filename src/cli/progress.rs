@@ -10,16 +10,20 @@ use std::time::{Duration, Instant};
 /// Between two lines where there is no terminal.
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// Is told how many things are done, out of how many, and how it stands.
+pub(super) type Told<'a> = &'a (dyn Fn(usize, usize, &str) + Sync);
+
 /// How far something is.
-pub(super) struct Bar {
+pub(super) struct Bar<'a> {
     bar: Option<ProgressBar>,
+    told: Option<Told<'a>>,
     quiet: bool,
     total: usize,
     unit: &'static str,
     state: Mutex<(usize, Instant)>,
 }
 
-impl Bar {
+impl<'a> Bar<'a> {
     /// Of `total` things, `done` are done; `unit` says of what, with a space before it.
     pub(super) fn new(total: usize, done: usize, unit: &'static str, quiet: bool) -> Self {
         let bar = (!quiet && io::stderr().is_terminal()).then(|| {
@@ -33,14 +37,23 @@ impl Bar {
             bar.enable_steady_tick(Duration::from_millis(250));
             bar
         });
-        Self { bar, quiet, total, unit, state: Mutex::new((done, Instant::now())) }
+        Self { bar, told: None, quiet, total, unit, state: Mutex::new((done, Instant::now())) }
+    }
+
+    /// The same where a program is told, and nobody else.
+    pub(super) fn telling(told: Told<'a>, total: usize, done: usize) -> Self {
+        told(done, total, "");
+        let state = Mutex::new((done, Instant::now()));
+        Self { bar: None, told: Some(told), quiet: true, total, unit: "", state }
     }
 
     /// One more thing is done, and this is how it stands.
     pub(super) fn add(&self, message: impl Into<String>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.0 += 1;
-        if let Some(bar) = &self.bar {
+        if let Some(told) = self.told {
+            told(state.0, self.total, &message.into());
+        } else if let Some(bar) = &self.bar {
             bar.inc(1);
             bar.set_message(message.into());
         } else if !self.quiet && state.1.elapsed() >= PAUSE {
@@ -72,7 +85,7 @@ impl Bar {
 }
 
 /// The bar goes where what it tells of ends.
-impl Drop for Bar {
+impl Drop for Bar<'_> {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

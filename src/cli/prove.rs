@@ -2,8 +2,7 @@
 
 use super::clock::process_seconds;
 use super::exit::{Failure, NO_INPUT, OUTPUT};
-use super::interrupt;
-use super::verify::Found;
+use super::verify::Answered;
 use crate::load::{LoadSettings, SourceFile};
 use crate::prove::{Model, NotProved, Phase, Verified};
 use crate::query::Query;
@@ -28,7 +27,8 @@ pub(super) fn verify(
     (files, ports): ([&Path; 2], &LoadSettings),
     (keep, verified): (&Path, Option<&Verified>),
     told: &Told,
-) -> Result<Found, Failure> {
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Answered, Failure> {
     let read = |file: &Path| SourceFile::read(file).map(|file| file.bytes).map_err(NotProved::Gone);
     let ask = || Model::beside(files[0], &read(files[0])?, ports)?.ask(&read(files[1])?);
     let laps = Mutex::new(Laps::default());
@@ -38,7 +38,7 @@ pub(super) fn verify(
     };
     let (kept, held) = (Some(keep), told.held);
     let wish = ProofWish { keep: kept, watch: &watch, held, verified, ..ProofWish::CHECKED };
-    let (outcome, proof) = verify_with_proof(&ask, query, settings, wish, &interrupt::stopped);
+    let (outcome, proof) = verify_with_proof(&ask, query, settings, wish, stop);
     let laps = laps.into_inner().unwrap_or_else(PoisonError::into_inner);
     let record = match proof {
         None => None,

@@ -3,6 +3,7 @@
 use super::arguments::{CommonArguments, EngineArguments, positive};
 use super::campaign::{Session, load};
 use super::exit::{DONE, Failure, INTERRUPTED, USAGE};
+use super::front::{Front, Terminal};
 use super::output::{answer, styled};
 use super::progress::Radii;
 use crate::audit::{Ended, Grid, RadiusRow, RadiusSearch};
@@ -36,30 +37,39 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let Some(report) = radii(arguments, &Terminal)? else { return Ok(INTERRUPTED) };
+    answer(&report, || radius_text(&report, arguments.common.out.as_deref(), styled()))?;
+    Ok(DONE)
+}
+
+/// What the command finds; `None` where it was interrupted.
+pub(super) fn radii(
+    arguments: &Arguments,
+    front: &dyn Front,
+) -> Result<Option<RadiusReport>, Failure> {
     let started = Instant::now();
     let common = &arguments.common;
     let mut settings = arguments.engine.settings(common)?;
     let grid = grid(arguments)?;
-    let (classifier, model) = load(common)?;
+    let (classifier, model) = load(common, front)?;
     let data = classifier.data();
     settings.attack.image = data.image();
     let limit = common.limit.map(NonZeroUsize::get);
     let record = CampaignSettings::radii(&settings, &grid, limit);
     let (subject, asked) = ((model, &classifier), (Norm::Linf, &arguments.max_eps));
     let mut session =
-        Session::<RadiusRow>::open(common, started, "radius", subject, asked, record)?;
+        Session::<RadiusRow>::open((common, front), started, "radius", subject, asked, record)?;
     let inputs = session.inputs;
     let work = RadiusSearch { classifier: &classifier, inputs, grid: &grid, settings: &settings };
     let (ended, rows, timing) = session.run(&work, Radii::default())?;
     if ended == Ended::Cancelled {
-        return Ok(INTERRUPTED);
+        return Ok(None);
     }
     let report = RadiusReport::radii(session.header, rows, timing, &grid.max())?;
     if let Some(folder) = &session.folder {
         folder.write_report(&report)?;
     }
-    answer(&report, || radius_text(&report, common.out.as_deref(), styled()))?;
-    Ok(DONE)
+    Ok(Some(report))
 }
 
 fn grid(arguments: &Arguments) -> Result<Grid, Failure> {

@@ -2,7 +2,7 @@
 
 use super::exit::{CANNOT_CREATE, DATA, DONE, Failure, INTERNAL, REJECTED, USAGE, words};
 use super::output::answer;
-use super::{interrupt, print_error};
+use super::{interrupt, print_error, program};
 use crate::load::{LoadSettings, SourceFile};
 use crate::query::OpenError;
 use crate::report::{Answer, ShrinkAnswer};
@@ -216,7 +216,7 @@ impl Arguments {
                 command
             }
             None => {
-                let mut command = Command::new(std::env::current_exe()?);
+                let mut command = program::again()?;
                 let seconds = self.timeout.as_secs_f64().to_string();
                 command.arg("verify").args([model, property]).args(["--timeout", &seconds]);
                 if proof {

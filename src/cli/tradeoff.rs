@@ -4,6 +4,7 @@ use super::arguments::{ReadingArguments, positive};
 use super::audit::Request;
 use super::audit::init::{read_section, stem, toml};
 use super::exit::{DONE, Failure, INTERRUPTED, USAGE};
+use super::front::Terminal;
 use super::output::{answer, styled};
 use crate::attack::AttackKind;
 use crate::load::{Dataset, load_network};
@@ -90,7 +91,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         quiet: arguments.quiet,
         sign_key: None,
     };
-    let Some((report, rendered)) = request.run(file, || plan(file, arguments))? else {
+    let Some((report, rendered)) = request.run(file, &Terminal, || plan(file, arguments))? else {
         return Ok(INTERRUPTED);
     };
     if let Some(picture) = &arguments.picture {

@@ -5,10 +5,12 @@ use super::campaign::relus;
 use super::exit::{
     DATA, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, UNKNOWN, UNPROVED, USAGE,
 };
+use super::front::{Front, Terminal};
+use super::interrupt::Stopper;
 use super::output::{answer, json, styled};
 use super::proofs::program;
 use super::prove::{self, Told};
-use super::{guarded, interrupt, print};
+use super::{guarded, print};
 use crate::attack::{AttackKind, Counterexample};
 use crate::audit::VerdictName;
 use crate::load::{LoadSettings, LoadedNetwork, load_network_as};
@@ -98,29 +100,44 @@ pub(super) struct Arguments {
 }
 
 /// Runs the command.
-pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
-    let started = Instant::now();
+pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     if arguments.vnncomp && json() {
         return Err(Failure::new(USAGE, "--json and --vnncomp are two forms of one answer"));
     }
-    let settings = settings(&arguments)?;
+    let Found { report, code, competition } = found(arguments, &Terminal)?;
+    if arguments.vnncomp {
+        print(&competition)?;
+    } else {
+        answer(&report, || query_text(&report, styled()))?;
+    }
+    Ok(code)
+}
+
+/// What the command finds.
+pub(super) struct Found {
+    pub(crate) report: QueryReport,
+    /// The exit code.
+    pub(crate) code: u8,
+    /// The same in the words of the VNN competition.
+    competition: String,
+}
+
+/// Decides, and writes the files that were asked for.
+pub(super) fn found(arguments: &Arguments, front: &dyn Front) -> Result<Found, Failure> {
+    let started = Instant::now();
+    let settings = settings(arguments)?;
     for file in arguments.counterexample.iter().chain(&arguments.proof) {
         check_folder(file)?;
     }
-    if let Some(jobs) = arguments.jobs {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(jobs.get())
-            .build_global()
-            .map_err(|error| Failure::new(INTERNAL, error.to_string()))?;
-    }
-    interrupt::watch("")?;
+    front.watch("")?;
+    let stop = front.stop();
     let deadline = arguments.timeout.and_then(|timeout| started.checked_add(timeout));
     let mut report = QueryReport::asked(
         arguments.model.display().to_string(),
         arguments.property.display().to_string(),
         &settings,
     );
-    let found = match ask(&arguments, settings, deadline, &mut report)? {
+    let found = match ask(arguments, settings, deadline, &stop, &mut report)? {
         Ok((outcome, proof)) => {
             report.proof = proof;
             report.answer(&outcome);
@@ -131,16 +148,17 @@ pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
             None
         }
     };
-    tell(&arguments, &mut report, found.as_deref(), started)?;
-    Ok(match report.verdict {
+    let competition = keep(arguments, &mut report, found.as_deref(), started)?;
+    let code = match report.verdict {
         VerdictName::Certified if report.proof.as_ref().is_some_and(|p| p.file.is_none()) => {
             UNPROVED
         }
         VerdictName::Certified => DONE,
         VerdictName::Falsified | VerdictName::Misclassified => FALSIFIED,
-        VerdictName::Unknown if interrupt::stopped() => INTERRUPTED,
+        VerdictName::Unknown if stop() => INTERRUPTED,
         VerdictName::Unknown => UNKNOWN,
-    })
+    };
+    Ok(Found { report, code, competition })
 }
 
 fn settings(arguments: &Arguments) -> Result<Settings, Failure> {
@@ -172,11 +190,11 @@ enum Event {
     Checking(bool),
     /// The outcome, while a proof of it is still being written, checked or mended.
     Held(Box<Outcome>),
-    Done(Result<Found, Failure>),
+    Done(Result<Answered, Failure>),
 }
 
 /// The answer, and the proof where one was asked for.
-pub(super) type Found = (Outcome, Option<ProofRecord>);
+pub(super) type Answered = (Outcome, Option<ProofRecord>);
 
 /// What was read.
 struct Loaded {
@@ -194,14 +212,20 @@ fn ask(
     arguments: &Arguments,
     mut settings: Settings,
     deadline: Option<Instant>,
+    stop: &Stopper,
     report: &mut QueryReport,
-) -> Result<Result<Found, Reason>, Failure> {
+) -> Result<Result<Answered, Reason>, Failure> {
+    let jobs = arguments.jobs.map(|jobs| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.get()).stack_size(STACK);
+        pool.build()
+    });
+    let (jobs, own_stop) = (jobs.transpose()?, stop.clone());
     let (sender, receiver) = mpsc::channel();
     let (model, property) = (arguments.model.clone(), arguments.property.clone());
     let (keep, ports) = (arguments.proof.clone(), arguments.ports.settings());
     let verified = arguments.verified.as_deref().map(program).transpose()?;
     let verified = verified.map(|(program, _)| program);
-    let work = move || {
+    let mut work = move || {
         let done = guarded(AssertUnwindSafe(|| {
             let query = load(&model, &ports, &property, &sender)?;
             settings.timeout = deadline.map(|end| end.saturating_duration_since(Instant::now()));
@@ -214,9 +238,10 @@ fn ask(
                 };
                 let told = Told { checking: &checking, held: &held };
                 let keep = (keep.as_path(), verified.as_ref());
-                return prove::verify(&query, &settings, (files, &ports), keep, &told);
+                let files = (files, &ports);
+                return prove::verify(&query, &settings, files, keep, &told, &*own_stop);
             }
-            Ok((verify(&query, &settings, &interrupt::stopped), None))
+            Ok((verify(&query, &settings, &*own_stop), None))
         }));
         // Nobody listens any more where time is up.
         let _ = sender.send(Event::Done(done));
@@ -224,16 +249,20 @@ fn ask(
     std::thread::Builder::new()
         .name("engine".to_owned())
         .stack_size(STACK)
-        .spawn(work)
+        .spawn(move || match &jobs {
+            Some(jobs) => jobs.install(work),
+            None => work(),
+        })
         .map_err(|error| Failure::new(INTERNAL, format!("no thread can be started: {error}")))?;
-    wait(&receiver, deadline, report)
+    wait(&receiver, deadline, stop, report)
 }
 
 fn wait(
     receiver: &Receiver<Event>,
     deadline: Option<Instant>,
+    stop: &Stopper,
     report: &mut QueryReport,
-) -> Result<Result<Found, Reason>, Failure> {
+) -> Result<Result<Answered, Reason>, Failure> {
     let mut stopped: Option<Instant> = None;
     // When time is up, or was when checking ended.
     let mut end = deadline;
@@ -268,7 +297,7 @@ fn wait(
             Ok(Event::Done(outcome)) => return Ok(Ok(outcome?)),
             Err(RecvTimeoutError::Timeout) => {
                 let now = Instant::now();
-                if interrupt::stopped() && now - *stopped.get_or_insert(now) >= GRACE {
+                if stop() && now - *stopped.get_or_insert(now) >= GRACE {
                     return Ok(without(held, Reason::Cancelled));
                 }
                 let late = |end: Instant| now.saturating_duration_since(end) >= GRACE;
@@ -304,13 +333,13 @@ fn load(
         .map_err(|error| Failure::new(DATA, format!("{}: {error}", property.display())))
 }
 
-/// Writes the file, and prints.
-fn tell(
+/// Writes the file; the answer in the words of the VNN competition.
+fn keep(
     arguments: &Arguments,
     report: &mut QueryReport,
     found: Option<&Counterexample>,
     started: Instant,
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     let file = arguments.counterexample.as_deref();
     let competition = match found {
         Some(found) => found.write_vnncomp(),
@@ -329,11 +358,7 @@ fn tell(
     });
     report.seconds = started.elapsed().as_secs_f64();
     report.peak_mb = peak_memory();
-    if arguments.vnncomp {
-        print(&competition)
-    } else {
-        answer(report, || query_text(report, styled()))
-    }
+    Ok(competition)
 }
 
 /// The most memory that this process ever held, in 10⁶ bytes, where the system tells.

@@ -12,7 +12,7 @@ mod vnnlib;
 
 pub use dataset::{
     DataSettings, DataWarning, Dataset, DatasetError, FIELDS as DATA_FIELDS, Layout, Meant,
-    load_reference, load_tensor,
+    RawArray, load_reference, load_tensor,
 };
 pub use file::{FileError, SourceFile, sha256_hex};
 pub use network::{

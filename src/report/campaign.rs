@@ -42,9 +42,11 @@ impl Folder {
         inputs: usize,
         mode: Mode,
     ) -> Result<(Self, Vec<R>), FolderError> {
-        let mut seen = HashSet::new();
+        let (mut seen, shard) = (HashSet::new(), header.settings.shard);
         let mut refuse = |row: &R| match row.input().1 {
-            index if index >= inputs => Some(format!("input {index} is not in this campaign")),
+            index if index >= inputs || shard.is_some_and(|shard| !shard.holds(index)) => {
+                Some(format!("input {index} is not in this campaign"))
+            }
             index if !seen.insert(index) => Some(format!("input {index} has a row already")),
             _ => None,
         };

@@ -89,7 +89,9 @@ pub(crate) fn head_text(header: &Header, rows: usize) -> String {
             model.file, model.outputs
         ),
     );
-    text.line("data", format!("{} ({rows} of {} inputs)", data.file, data.inputs));
+    let shard = settings.shard.map(|shard| format!("; shard {shard} of these"));
+    let asked = format!("{rows} of {} inputs{}", data.inputs, shard.unwrap_or_default());
+    text.line("data", format!("{} ({asked})", data.file));
     if let Some(as_read) = &header.as_read {
         as_read.lines(&mut text);
     }

@@ -99,7 +99,7 @@ fn compare<H: Serialize, L>(
 }
 
 /// The first field in which two values differ, with both values.
-fn difference(
+pub(super) fn difference(
     path: String,
     old: &Value,
     new: &Value,

@@ -4,9 +4,11 @@ use super::AsRead;
 use crate::attack::{AttackSettings, Motion};
 use crate::audit::radius::{CENSORING, RadiusSummary};
 use crate::audit::score::ROBUSTNESS_SCORE;
+use crate::audit::shard::Shard;
 use crate::audit::{Breach, Exact, FileRecord, Grid, Line, RadiusRow, Row, Summary, Task};
 use crate::load::LoadSettings;
 use crate::num::Rational;
+use crate::spec::Norm;
 use crate::verify::{AssuranceLevel, Settings};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -153,6 +155,9 @@ pub(crate) struct CampaignSettings {
     pub(crate) step: Option<Exact>,
     /// How many inputs were asked for, from the first; null for all.
     pub(crate) limit: Option<usize>,
+    /// The shard, where only one was asked for; absent in reports of whole campaigns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shard: Option<Shard>,
     /// The certification method; null where none was asked for.
     pub(crate) method: Option<String>,
     /// How many neurons are tightened by LP.
@@ -179,6 +184,7 @@ impl CampaignSettings {
             max_epsilon: None,
             step: None,
             limit,
+            shard: None,
             method: Some(settings.method.to_string()),
             lp_tighten: settings.lp_tighten,
             proofs: None,
@@ -193,13 +199,13 @@ impl CampaignSettings {
     pub(crate) fn campaign(
         task: Task,
         settings: &Settings,
-        (norm, epsilon): (String, &Rational),
-        limit: Option<usize>,
+        (norm, epsilon): (Norm, &Rational),
+        (limit, shard): (Option<usize>, Option<Shard>),
         proofs: bool,
     ) -> Self {
-        let all = Self::new(settings, norm, limit);
+        let all = Self::new(settings, norm.to_string(), limit);
         let method = all.method.filter(|_| task == Task::Certify);
-        Self { epsilon: Some(epsilon.into()), method, proofs: Some(proofs), ..all }
+        Self { epsilon: Some(epsilon.into()), shard, method, proofs: Some(proofs), ..all }
     }
 
     /// The settings of a search for radii.

@@ -12,6 +12,7 @@ mod html;
 mod inspection;
 mod journal;
 mod json;
+mod merge;
 mod plan_text;
 mod proofs;
 mod query;
@@ -39,6 +40,7 @@ pub(crate) use json::{
     AttackRecord, CampaignSettings, DataRecord, Header, ModelRecord, RadiusReport, SCHEMA_VERSION,
     Timing, Tool,
 };
+pub(crate) use merge::{MergeError, merge};
 pub(crate) use plan_text::{plan_text, side_text};
 pub(crate) use proofs::{CheckRow, Claims, IndexError, ProofEntry, ProofFolder};
 pub(crate) use query::{CounterexampleRecord, ProofRecord, QueryReport, query_text};

@@ -18,6 +18,7 @@ mod radius;
 mod report;
 mod resume;
 mod schema;
+mod shards;
 #[path = "../common/skip.rs"]
 mod skip;
 mod statistics;

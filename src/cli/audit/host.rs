@@ -1,5 +1,6 @@
 //! When and where an audit runs: what the system tells.
 
+use crate::cli::program;
 use crate::load::sha256_hex;
 use crate::report::RunRecord;
 use std::time::SystemTime;
@@ -8,7 +9,7 @@ use std::time::SystemTime;
 pub(in crate::cli) fn run_record(jobs: usize) -> RunRecord {
     let memory = field("/proc/meminfo", "MemTotal:");
     let memory = memory.and_then(|text| text.strip_suffix(" kB")?.trim().parse::<u64>().ok());
-    let program = std::env::current_exe().and_then(std::fs::read).ok();
+    let program = program::file().and_then(std::fs::read).ok();
     RunRecord {
         started: Some(humantime::format_rfc3339_seconds(SystemTime::now()).to_string()),
         host: std::fs::read_to_string("/proc/sys/kernel/hostname")
@@ -23,7 +24,7 @@ pub(in crate::cli) fn run_record(jobs: usize) -> RunRecord {
         memory: memory.map(|kilobytes| kilobytes * 1024),
         program_sha256: program.map(|bytes| sha256_hex(&bytes)),
         jobs: Some(jobs),
-        command_line: Some(std::env::args().collect::<Vec<_>>().join(" ")),
+        command_line: Some(program::line().join(" ")),
         seconds: std::collections::BTreeMap::new(),
     }
 }

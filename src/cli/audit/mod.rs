@@ -7,9 +7,10 @@ mod load;
 use super::arguments::ReadingArguments;
 use super::campaign::{drive, jobs};
 use super::exit::{CANNOT_CREATE, DATA, DONE, FALSIFIED, Failure, INTERRUPTED, NO_INPUT, USAGE};
-use super::output::{answer, say, styled, warn, write_cases};
+use super::front::{Front, Terminal};
+use super::interrupt;
+use super::output::{answer, styled, write_cases};
 use super::progress::Subjects;
-use super::{interrupt, print_error};
 use crate::audit::{Audit, Ended, Judgement, Plan, results};
 use crate::report::{
     Answer, AuditReport, Cases, CheckKey, FinishedAudit, Folder, Mode, Rendered, RunRecord, Sealed,
@@ -103,7 +104,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         let message = format!("{field} goes with --init; in a plan, [data.read] says it");
         return Err(Failure::new(USAGE, message));
     }
-    audit(arguments, plan, arguments.out.as_deref().unwrap_or(Path::new("audit-out")))
+    let Some((report, rendered)) = audited(arguments, plan, &Terminal)? else {
+        return Ok(INTERRUPTED);
+    };
+    answer(&report, || audit_text(&report, &rendered, styled()))?;
+    Ok(code(arguments, &report))
 }
 
 /// Compares a folder with its manifest.
@@ -174,22 +179,45 @@ fn intact(sealed: Sealed, signed_by: Option<String>, checked: bool) -> Result<u8
     Ok(DONE)
 }
 
-fn audit(arguments: &Arguments, file: &Path, out: &Path) -> Result<u8, Failure> {
+/// Runs the plan of a file; none where it was interrupted.
+fn audited(
+    arguments: &Arguments,
+    file: &Path,
+    front: &dyn Front,
+) -> Result<Option<(AuditReport, Rendered)>, Failure> {
     let request = Request {
-        out,
+        out: arguments.out.as_deref().unwrap_or(Path::new("audit-out")),
         overwrite: arguments.overwrite,
         reproducible: arguments.reproducible,
         jobs: arguments.jobs,
         quiet: arguments.quiet,
         sign_key: arguments.sign_key.as_deref(),
     };
-    let Some((report, rendered)) = request.run(file, || read_plan(file))? else {
-        return Ok(INTERRUPTED);
+    let done = request.run(file, front, || read_plan(file))?;
+    if let Some((report, _)) = &done {
+        let cases = || Cases::of_audit(report);
+        write_cases(arguments.junit.as_deref(), arguments.sarif.as_deref(), cases)?;
+    }
+    Ok(done)
+}
+
+/// The report of an audit that another program called for, and its exit code; none where it was interrupted.
+pub(super) fn called(
+    arguments: &Arguments,
+    front: &dyn Front,
+) -> Result<Option<(AuditReport, u8)>, Failure> {
+    let plain = !arguments.init && arguments.verify.is_none();
+    let [plan] = &arguments.plan[..] else {
+        return Err(Failure::new(USAGE, "one plan is needed"));
     };
-    let cases = || Cases::of_audit(&report);
-    write_cases(arguments.junit.as_deref(), arguments.sarif.as_deref(), cases)?;
-    answer(&report, || audit_text(&report, &rendered, styled()))?;
-    Ok(code(arguments, &report))
+    if !plain {
+        return Err(Failure::new(USAGE, "--init and --verify are the program's"));
+    }
+    let done = audited(arguments, plan, front)?;
+    Ok(done.map(|(report, _)| {
+        let code = code(arguments, &report);
+        (report, code)
+    }))
 }
 
 /// An audit that is to be run: where, and how.
@@ -207,6 +235,7 @@ impl Request<'_> {
     pub(super) fn run(
         &self,
         file: &Path,
+        front: &dyn Front,
         text: impl FnOnce() -> Result<String, Failure>,
     ) -> Result<Option<(AuditReport, Rendered)>, Failure> {
         // Before anything is computed: a key that is none is told at once.
@@ -216,10 +245,8 @@ impl Request<'_> {
         let (inventory, models, data) = load::Inventory::load(file, &plan)?;
         let subjects = inventory.subjects(&plan);
         let setup = Setup::new(&plan, models, data, inventory.looks(&plan));
-        say(&audit_head(&setup))?;
-        for look in &setup.looks {
-            warn(&look.as_read.warnings);
-        }
+        let warnings = setup.looks.iter().flat_map(|look| look.as_read.warnings.iter().cloned());
+        front.head(&audit_head(&setup), &warnings.collect::<Vec<_>>())?;
         let jobs = jobs(self.jobs);
         let now = if self.reproducible { RunRecord::default() } else { host::run_record(jobs) };
         let mode = if self.overwrite { Mode::Overwrite } else { Mode::Resume };
@@ -228,15 +255,15 @@ impl Request<'_> {
             let message = "the audit in this folder was begun with times; --reproducible needs --overwrite or another --out";
             return Err(Failure::new(CANNOT_CREATE, format!("{}: {message}", self.out.display())));
         }
-        interrupt::watch(interrupt::KEPT)?;
+        front.watch(interrupt::KEPT)?;
         let timed = run.started.is_some();
         let audit = Audit { plan: &plan, subjects: &subjects, timed };
         let tally = Subjects { audit: &audit, last: None };
         let (ended, mut entries) =
-            drive(&audit, Some(&folder), held, jobs, tally, " inputs", self.quiet)?;
+            drive(&audit, Some(&folder), held, jobs, tally, (front, " inputs", self.quiet))?;
         if ended == Ended::Cancelled {
             let (steps, out) = (entries.len(), self.out.display());
-            print_error(&format!(
+            front.cut_short(&format!(
                 "interrupted: {steps} steps are kept in {out}; the same command goes on"
             ));
             return Ok(None);

@@ -9,6 +9,7 @@ mod facts;
 mod files;
 mod idx;
 mod layout;
+mod memory;
 mod npy;
 #[cfg(feature = "npz")]
 mod npz;
@@ -26,6 +27,7 @@ mod without;
 
 pub use error::DatasetError;
 pub use layout::Layout;
+pub use memory::RawArray;
 pub use reference::load_reference;
 pub use settings::{DataSettings, FIELDS, Meant};
 pub use tensor::load_tensor;

@@ -48,16 +48,28 @@ pub(super) fn parse(
         .filter(|t| !t.is_empty())
         .map(|t| t.parse().map_err(|_| header_error("a dimension that is no number")))
         .collect::<Result<Vec<usize>, _>>()?;
-    let (kind, little) = stored(file, descr)?;
-    check_size(file, &shape, kind.width(), data.len())?;
+    let (descr, (kind, _)) = (descr.to_owned(), stored(file, descr)?);
     let start = bytes.len() - data.len();
     if fortran && shape.len() > 1 {
+        check_size(file, &shape, kind.width(), data.len())?;
         budget.spend(data.len()).map_err(too_much(file))?;
         bytes = reorder(data, kind.width(), &shape);
     } else {
         bytes.drain(..start);
     }
-    Ok(Array { shape, values: Values::stored(kind, little, bytes) })
+    plain(file, &descr, shape, bytes)
+}
+
+/// An array of which NumPy's name of the type, the shape and the data, row-major, are known.
+pub(super) fn plain(
+    file: &Path,
+    descr: &str,
+    shape: Vec<usize>,
+    data: Vec<u8>,
+) -> Result<Array, DatasetError> {
+    let (kind, little) = stored(file, descr)?;
+    check_size(file, &shape, kind.width(), data.len())?;
+    Ok(Array { shape, values: Values::stored(kind, little, data) })
 }
 
 /// The stored type, and whether its bytes are little-endian.

@@ -99,16 +99,20 @@ impl DataSettings {
     }
 
     /// Sets one field from a text, as on a command line: `scale` to `1/255`, `mean` to `0.49,0.48,0.45`, `domain` to
-    /// `0,1`, `labels` to `cat,dog`.
+    /// `0,1` or to `0,1;-2,2` with a pair a channel or feature, `labels` to `cat,dog`.
     ///
     /// # Errors
     /// Where the field is unknown or the text is no value for it.
     pub fn set(&mut self, field: &str, text: &str) -> Result<(), DatasetError> {
-        let list = || Value::List(text.split(',').map(|t| Value::Text(t.trim().into())).collect());
+        let list = |text: &str| {
+            Value::List(text.split(',').map(|t| Value::Text(t.trim().into())).collect())
+        };
         let value = match field {
             "domain" if text == "none" => Value::Text(text.to_owned()),
+            // One pair for each channel or feature.
+            "domain" if text.contains(';') => Value::List(text.split(';').map(list).collect()),
             "mean" | "std" | "domain" | "eps_per_feature" | "labels" | "drop_columns"
-            | "accept" => list(),
+            | "accept" => list(text),
             _ => Value::Text(text.to_owned()),
         };
         self.put("the command line", field, &value)
