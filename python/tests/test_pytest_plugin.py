@@ -15,9 +15,9 @@ import pytest
 NET = {str(ROOT / "models/breast_cancer/mlp_cert.onnx")!r}
 DATA = {str(ROOT / "models/breast_cancer/test.csv")!r}
 
-@pytest.mark.certus(eps="0.3", at_least=0.8, limit=50)
+@pytest.mark.certus(eps="0.3", at_least=0.75, limit=50)
 def test_holds(assert_certified):
-    assert assert_certified(NET, DATA).certified_accuracy >= 0.8
+    assert assert_certified(NET, DATA).certified_accuracy >= 0.75
 
 @pytest.mark.certus(eps="0.3", limit=50)
 def test_fails(assert_certified):
