@@ -160,7 +160,7 @@ fn check(seed: u64) -> Checked {
 
 #[test]
 fn no_bound_is_above_the_exact_value() {
-    let (first, count) = (setting("FIRST", 0), setting("CIRCUITS", 400));
+    let (first, count) = (setting("FIRST", 0), setting("CIRCUITS", setting("PROPTEST_CASES", 400)));
     let mut wrong = Vec::new();
     for seed in first..first + count {
         if let Err(what) = check(seed) {

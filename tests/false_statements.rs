@@ -111,7 +111,8 @@ fn no_changed_proof_shows_what_is_false() {
     let number = |name: &str, default: u64| {
         std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
     };
-    let (count, seed) = (number("CERTUS_MUTANTS", 4000) as usize, number("CERTUS_SEED", 0));
+    let count = number("CERTUS_MUTANTS", number("PROPTEST_CASES", 4000)) as usize;
+    let seed = number("CERTUS_SEED", 0);
     let mut dice = SplitMix64::new(seed, 0);
     let scratch = tempfile::tempdir().unwrap();
     let (model, file) = (scratch.path().join("m.onnx"), scratch.path().join("p.vnnlib"));

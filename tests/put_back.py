@@ -83,6 +83,25 @@ FAULTS = [
     ("a lift with the wrong sign", CHECKER + "node.rs", "batch.constants.push((lane, «-sign * g», end));", "sign * g"),
     ("a bound of 0 suffices", CHECKER + "refute.rs", "done[*at] |= «bound > 0.0» || (bound == 0.0", "bound >= 0.0"),
     ("the minimum over a box takes the wrong end", CHECKER + "outward.rs", "let x = if *c < 0.0 { «h» } else { l };", "l"),
+    # Others, of all rooms.
+    ("curves: the far end of a concave piece is not looked at", "net/op/curve/lines.rs", "reach(self.above(k, «piece.to»), piece.to);", "piece.from"),
+    ("the sigmoid's derivative too small", "net/op/curve/exponential.rs", "e / («(1.0 + e) * (1.0 + e)»)", "(1.2 + e) * (1.0 + e)"),
+    ("optimised intermediate bounds move too far", "bound/intermediate.rs", "boxes.lower[i] = «bound»;", "bound + 0.125 * (u - bound)"),
+    ("right sides of combined half-spaces are not weighted", "branch/combine.rs", "bound += «w * b»;", "b"),
+    ("halves inherit bounds rounded to nearest single", "branch/inherit.rs", "[«single_down(b.lower[(i, domain)])»,", "(b.lower[(i, domain)] as f32)"),
+    ("folding loses biases", "bound/reduce/fold.rs", "bias: «mask(&form.bias)»,", "vec![0.0; len]"),
+    ("clipping by two open polytopes keeps what one leaves", "branch/input.rs", "*u = «u.max(x)»);", "*u"),
+    ("boxes that cannot be split count as proved", "branch/input.rs", "«result.stuck.push(bound)»;", "()"),
+    ("a claim is proved by one of its polytopes", "bound/claim.rs", "«self.polytopes\n            .iter()\n            .all(|halves| halves.iter().any(|(column, half)| half.excluded_by(lows[*column])))»", "self.polytopes.iter().any(|halves| halves.iter().any(|(column, half)| half.excluded_by(lows[*column])))"),
+    ("a strict half-space is attained at its bound", "attack/counterexample.rs", "if half.strict { «slack.is_positive()» }", "!slack.is_negative()"),
+    ("means over axes are sums", "load/onnx/reduce.rs", "reduce(low, call, |n| «inverse(n as f64)»)", "Ok(if n > 0 { 1.0 } else { 0.0 })"),
+    ("slices begin at 0", "load/onnx/select.rs", "start += «first» * steps[along];", "0 * first"),
+    ("a root's box leaves a case out", CHECKER + "node.rs", "*h = «h.max(*x)»);", "h.min(*x).max(*h)"),
+    ("in a sum a ReLU means its pre-activation", CHECKER + "node.rs", "Some(relu) => Ok((«relu», i, term.coefficient)),", "{ let _ = relu; node }"),
+    ("a lift by the other end", CHECKER + "node.rs", "Side::Lower => (-1.0, «low»),", "high"),
+    ("a slab is refuted but for a sliver", CHECKER + "refute.rs", "low[*input] = low[*input].max(«*at»),", "*at + 0.01"),
+    ("right sides of weighted half-spaces are not weighted", CHECKER + "refute.rs", "batch.constants.push((lane, «-*w», half_space.right));", "-1.0"),
+    ("exact: the minimum over a box takes the wrong end", CHECKER + "exact.rs", "let ends = if c[limbs - 1] >> 63 == 1 { «high» } else { low };", "low"),
 ]
 
 AWAY = """

@@ -119,7 +119,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
+        #![proptest_config(crate::num::hostile::cases(24))]
         #[test]
         fn one_input_less_does_not_show_it(share in 0.05..0.99f64, confidence in 0.5..0.999f64, failures in 0usize..30) {
             let row = rows(share, confidence, [failures], None)[0];

@@ -10,6 +10,7 @@ mod case;
 #[doc(hidden)]
 pub mod circuits;
 mod draft;
+mod drift;
 #[doc(hidden)]
 pub mod dyadic;
 #[doc(hidden)]

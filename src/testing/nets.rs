@@ -11,6 +11,8 @@ use crate::net::{
 pub enum Kind {
     /// Affine nodes and ReLU with moderate weights.
     Relu,
+    /// The same with numbers of which single precision holds no more than the first half.
+    Fine,
     /// The same with weights across 2^±60, cancellation and huge biases.
     Hostile,
     /// Products and reciprocals (of 1 + x²) too.
@@ -54,9 +56,16 @@ impl<'a> Choices<'a> {
             }
         } else if self.below(5) == 0 {
             0.0
+        } else if kind == Kind::Fine {
+            2.0 * self.unit() * (1.0 + self.little())
         } else {
             2.0 * self.unit()
         }
+    }
+
+    /// A multiple of 2⁻⁴⁶ below 2⁻²⁶.
+    pub fn little(&mut self) -> f64 {
+        f64::from(self.below(1 << 20)) * 2f64.powi(-46)
     }
 }
 

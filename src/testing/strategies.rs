@@ -18,6 +18,8 @@ use std::sync::Arc;
 pub enum Networks {
     /// Dense and sparse layers, convolutions, residual sums, ReLUs; weights are small multiples of 2⁻⁶.
     Relu,
+    /// The same with numbers of which single precision holds no more than the first half.
+    Fine,
     /// The same with weights across 2^±60, cancellation and huge biases.
     Hostile,
     /// Products and reciprocals, too.
@@ -48,6 +50,7 @@ pub fn cases(networks: Networks) -> Cases {
     Cases(Arc::new(move |seed| {
         Ok(match networks {
             Networks::Relu => random(seed, Kind::Relu),
+            Networks::Fine => random(seed, Kind::Fine),
             Networks::Hostile => random(seed, Kind::Hostile),
             Networks::Rational => random(seed, Kind::Rational),
             Networks::Curves => random(seed, Kind::Curves),

@@ -15,6 +15,7 @@ use crate::spec::{Claim, HalfSpace, Property, Region};
 use crate::verify::Verdict;
 use num_traits::{Signed, ToPrimitive, Zero};
 use std::fmt;
+use std::time::Duration;
 
 /// How a network with a known answer is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,12 +96,14 @@ impl Known {
     #[must_use]
     pub fn random(seed: u64) -> Self {
         let mut dice = SplitMix64::new(seed, 71);
-        let construction = Construction::ALL[dice.below(Construction::ALL.len())];
+        let construction = match dice.below(2) {
+            0 => Construction::ALL[dice.below(Construction::ALL.len())],
+            _ => [Construction::Bump, Construction::Corners][dice.below(2)],
+        };
         Self::new(construction, 1, seed)
     }
 
-    /// A case of a construction, of a size from 1 (a few neurons) to 10 (those of the literature: 100 inputs, 64 hinges, 16 pairs, six
-    /// layers of 16 channels).
+    /// A case of a construction, of a size from 1 (a few neurons) to 10 (about 100 inputs, 64 hinges, 16 pairs, six layers).
     #[must_use]
     pub fn new(construction: Construction, size: usize, seed: u64) -> Self {
         let mut dice = SplitMix64::new(seed, 72);
@@ -164,7 +167,9 @@ impl Known {
     /// # Errors
     /// Where one is the opposite of the answer.
     pub fn check(&self) -> Result<super::Checked, String> {
-        let comparisons = right_on(&self.case, self.holds)
+        // Attacks find no spikes, and take long not to; many cases say more than long searches.
+        let attacked = self.construction != Construction::Bump;
+        let comparisons = right_on(&self.case, self.holds, attacked, Duration::from_millis(500))
             .map_err(|what| format!("{}: {what}", self.construction))?;
         Ok(super::Checked { comparisons, skipped: (comparisons == 0).then_some("undecided") })
     }
@@ -268,28 +273,31 @@ fn corners(size: usize, dice: &mut SplitMix64) -> Made {
     let row = Matrix::from_fn(1, weights.len(), |_, i| -weights[i]);
     let out = dense(&mut b, y, row, vec![1.0]);
     let net = b.finish(out).expect(FITS);
+    // Ends with more bits than single precision has.
+    let mut end = || 1.0 + dice.below(1 << 20) as f64 * 2f64.powi(-30);
+    let (low, high) = (-end(), end());
     let (mut least, mut at) = (1.0, vec![0.0; inputs]);
     for group in 0..groups {
         let value = |corner: usize| {
-            let x = |j: usize| if corner >> j & 1 == 1 { 1.0 } else { -1.0 };
+            let x = |j: usize| if corner >> j & 1 == 1 { high } else { low };
             let hinge = |i: usize| {
                 let z: f64 =
                     bias[i] + (0..width).map(|j| rows[(i, group * width + j)] * x(j)).sum::<f64>();
                 weights[i] * z.max(0.0)
             };
-            // Multiples of 2⁻¹⁶ below 2³⁷: exact.
+            // Multiples of 2⁻⁴⁶ below 2⁷: exact.
             (group * hinges..(group + 1) * hinges).map(hinge).sum::<f64>()
         };
         let best = (0..1 << width)
             .fold(0, |best, corner| if value(corner) > value(best) { corner } else { best });
         least -= value(best);
         (0..width)
-            .for_each(|j| at[group * width + j] = if best >> j & 1 == 1 { 1.0 } else { -1.0 });
+            .for_each(|j| at[group * width + j] = if best >> j & 1 == 1 { high } else { low });
     }
     Made {
         net,
-        lower: vec![-1.0; inputs],
-        upper: vec![1.0; inputs],
+        lower: vec![low; inputs],
+        upper: vec![high; inputs],
         least: dyadic(least),
         at: Some(at),
     }
@@ -297,8 +305,17 @@ fn corners(size: usize, dice: &mut SplitMix64) -> Made {
 
 fn bump(size: usize, dice: &mut SplitMix64) -> Made {
     let inputs = 1 + dice.below(2 + size);
-    let peak: Vec<f64> = (0..inputs).map(|_| unit(dice)).collect();
-    let (gamma, steep) = (2f64.powi(-(dice.below(6) as i32)), 2f64.powi(2 + dice.below(6) as i32));
+    let mut peak: Vec<f64> = (0..inputs).map(|_| unit(dice)).collect();
+    let mut power = 2 + dice.below(6);
+    if dice.below(2) == 0 {
+        // Just beside where searches split, and no wider than that.
+        let beside = 4 + dice.below(10);
+        power = beside + dice.below(3);
+        let next = 2f64.powi(-(beside as i32));
+        let (input, quarters) = (dice.below(inputs), [0, 0, 0, -3, -2, -1, 1, 2, 3]);
+        peak[input] = f64::from(quarters[dice.below(9)]) / 4.0 + dice.sign() * next;
+    }
+    let (gamma, steep) = (2f64.powi(-(dice.below(6) as i32)), 2f64.powi(power as i32));
     let height = 2.0 * gamma;
     let mut b = builder(inputs);
     // |x − p| by two ReLUs.

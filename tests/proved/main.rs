@@ -140,7 +140,8 @@ fn all_have_proofs(inputs: Range<usize>) {
     let number = |name: &str, default: u64| {
         std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
     };
-    let (count, first) = (number("CERTUS_NETWORKS", FEW), number("CERTUS_FIRST_NETWORK", 0));
+    let count = number("CERTUS_NETWORKS", number("PROPTEST_CASES", FEW));
+    let first = number("CERTUS_FIRST_NETWORK", 0);
     let (mut asked, mut certified, mut proved, mut mended, mut without) = (0, 0, 0, 0, 0);
     let (mut seconds, mut domains) = ([0.0; 2], [0; 2]);
     let mut wrong = Vec::new();

@@ -5,8 +5,15 @@ use certus::testing::{Case, Law, shrink};
 use certus::{LinearMap, Matrix, NetworkBuilder, Query, Region};
 use proptest::prelude::*;
 
+/// So many cases, or as many as the variable PROPTEST_CASES says.
+fn few(count: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
+    let cases = asked.unwrap_or(count);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(few(16))]
 
     #[test]
     fn evidence_holds(case in cases(Networks::Relu), seed: u64) {

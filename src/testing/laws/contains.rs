@@ -1,6 +1,7 @@
 //! contains: N(x)ᵢ ∈ [lᵢ, uᵢ] at every node, and Σ aⱼ N(x)ⱼ ≥ bound, for every engine, points x of the region, and exact values.
 
-use super::{Said, in_doubt, points, require};
+use super::subjects::in_doubt;
+use super::{Said, points, require};
 use crate::attack::SplitMix64;
 use crate::bound::{
     Analysis, Climb, Costs, Goal, Intermediate, Lift, Multipliers, Reduced, Start, Swept, climb,
@@ -125,23 +126,37 @@ pub fn contains(case: &Case, seed: u64) -> Said {
         let mut dice = SplitMix64::new(seed, 2 + c as u64);
         let count = if net.multiplications() > LARGE { 3 } else { 8 };
         let points = points(&mut dice, &claim.region, count);
-        checked = checked + in_box(net, &claim.region.boxes(), points, &mut dice)?;
+        let rows = Matrix::from_fn(net.outputs(), 2, |_, _| 2.0 * dice.unit() - 1.0);
+        checked = checked + in_box(net, &claim.region.boxes(), points, &rows, &mut dice)?;
     }
     Ok(checked)
 }
 
-fn in_box(net: &Network, input: &Boxes, points: Vec<Vec<f64>>, dice: &mut SplitMix64) -> Said {
+/// Looks at all engines on a region that is a point, with an output and its negative, so that nothing but the network rounds.
+pub(super) fn at_point(net: &Network, x: &[f64], dice: &mut SplitMix64) -> Said {
+    let j = dice.below(net.outputs());
+    let sign = |c| if c == 0 { 1.0 } else { -1.0 };
+    let rows = Matrix::from_fn(net.outputs(), 2, |i, c| if i == j { sign(c) } else { 0.0 });
+    in_box(net, &Boxes::single(x, x), vec![x.to_vec()], &rows, dice)
+}
+
+fn in_box(
+    net: &Network,
+    input: &Boxes,
+    points: Vec<Vec<f64>>,
+    rows: &Matrix,
+    dice: &mut SplitMix64,
+) -> Said {
     let mut truths = Truths { points: Vec::new(), values: Vec::new() };
     points.into_iter().for_each(|x| truths.add(net, x));
-    let k = 2;
-    let rows = Matrix::from_fn(net.outputs(), k, |_, _| 2.0 * dice.unit() - 1.0);
+    let k = rows.ncols();
     let multipliers = wild(dice, net, k);
-    let (domains, start) = (vec![0; k], Start::Dense(&rows));
+    let (domains, start) = (vec![0; k], Start::Dense(rows));
     let intervals = Analysis::of_region(net, input, Intermediate::Interval);
     let mut checked = truths.boxes(&intervals, "intervals")?;
     let crown = Analysis::of_region(net, input, Intermediate::Crown);
     // Where the linear bound is least, it is nearest to the function.
-    let swept = crown.lower(&rows, &domains);
+    let swept = crown.lower(rows, &domains);
     for slopes in swept.coefficients.column_iter() {
         let ends = slopes.iter().zip(input.lower.iter().zip(input.upper.iter()));
         truths.add(net, ends.map(|(a, (l, u))| if *a >= 0.0 { *l } else { *u }).collect());
@@ -158,12 +173,12 @@ fn in_box(net: &Network, input: &Boxes, points: Vec<Vec<f64>>, dice: &mut SplitM
     }
     for (how, analysis) in &analyses {
         checked = checked + truths.boxes(analysis, how)?;
-        checked = checked + truths.swept(net, &analysis.lower(&rows, &domains), &rows, how)?;
+        checked = checked + truths.swept(net, &analysis.lower(rows, &domains), rows, how)?;
         let any = analysis.sweep().run(net.output(), &start, &domains, &multipliers, false);
         let how = format!("{how}, arbitrary multipliers");
-        checked = checked + truths.swept(net, &any, &rows, &how)?;
-        let merged = analysis.sweep().interval(net.output(), &rows, &domains);
-        checked = checked + truths.swept(net, &merged, &rows, &format!("{how}, merged"))?;
+        checked = checked + truths.swept(net, &any, rows, &how)?;
+        let merged = analysis.sweep().interval(net.output(), rows, &domains);
+        checked = checked + truths.swept(net, &merged, rows, &format!("{how}, merged"))?;
     }
     let whole = &analyses[1].1;
     let goal =
@@ -172,12 +187,12 @@ fn in_box(net: &Network, input: &Boxes, points: Vec<Vec<f64>>, dice: &mut SplitM
     let how = Climb { iterations: 5, ..Climb::default() };
     let bounds = climb(&whole.sweep(), goal, slopes, Vec::new(), how).bounds;
     let climbed = Swept { bounds, ..Swept::default() };
-    checked = checked + truths.swept(net, &climbed, &rows, "α-CROWN")?;
+    checked = checked + truths.swept(net, &climbed, rows, "α-CROWN")?;
     for (how, reduced) in [("folded", Reduced::fold(whole)), ("pruned", Reduced::prune(whole))] {
         let Some(reduced) = reduced else { continue };
         let analysis = reduced.carry(whole);
-        let swept = Swept { coefficients: Matrix::zeros(0, 0), ..analysis.lower(&rows, &domains) };
-        checked = checked + truths.swept(net, &swept, &rows, how)?;
+        let swept = Swept { coefficients: Matrix::zeros(0, 0), ..analysis.lower(rows, &domains) };
+        checked = checked + truths.swept(net, &swept, rows, how)?;
         if large {
             continue;
         }
@@ -185,10 +200,10 @@ fn in_box(net: &Network, input: &Boxes, points: Vec<Vec<f64>>, dice: &mut SplitM
         let costs = Costs::of(&reduced.net, free_inputs_of(input));
         let charges = analysis.charges.clone();
         let forward = Analysis::forward(&reduced.net, input, charges, None, &costs, 0);
-        let swept = Swept { coefficients: Matrix::zeros(0, 0), ..forward.lower(&rows, &domains) };
-        checked = checked + truths.swept(net, &swept, &rows, &format!("{how}, forward"))?;
+        let swept = Swept { coefficients: Matrix::zeros(0, 0), ..forward.lower(rows, &domains) };
+        checked = checked + truths.swept(net, &swept, rows, &format!("{how}, forward"))?;
     }
-    if large { Ok(checked) } else { Ok(checked + in_halves(net, input, whole, &truths, &rows)?) }
+    if large { Ok(checked) } else { Ok(checked + in_halves(net, input, whole, &truths, rows)?) }
 }
 
 /// Both halves of the longest side, bounded in one batch at the charges of the whole box.

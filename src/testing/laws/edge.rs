@@ -1,6 +1,6 @@
 //! edge: with m = min aᵀN over R, exactly: aᵀy ≤ b is reachable exactly if m ≤ b, for b at m and next to it; no bound is above m.
 
-use super::{Checked, Said, Word, require, searching, settings};
+use super::{Checked, ORDER, Said, Word, require, searching, settings};
 use crate::bound::{Analysis, Climb, Goal, Intermediate, Start, climb, default_slopes};
 use crate::branch::{Answer, Limits, Searched, split_inputs, split_relus};
 use crate::net::Matrix;
@@ -17,6 +17,9 @@ pub(super) fn edge(case: &Case, seed: u64) -> Said {
     let Some(half) = claim.unsafe_set.first().and_then(|polytope| polytope.first()) else {
         return Ok(Checked::skipped("no half-space"));
     };
+    if net.left_out().is_some() {
+        return Ok(Checked::skipped(ORDER));
+    }
     if !oracle::affordable(net) {
         return Ok(Checked::skipped("too large for an exact minimum"));
     }

@@ -50,6 +50,8 @@ pub(super) fn evidence(case: &Case, seed: u64) -> Said {
         1 => searching(Method::Crown, seed),
         _ => settings(Method::Auto, seed),
     };
+    // Proofs take longer than verdicts.
+    let settings = Settings { timeout: Some(Duration::from_secs(5)), ..settings };
     match of(case, &settings)? {
         Evidence::None(why) => Ok(Checked::skipped(why)),
         Evidence::Counterexample(found) => {

@@ -1,6 +1,6 @@
 //! planted: where N(x*) is in the unsafe set, exactly, no search, however it splits, and no proof shows that nothing is.
 
-use super::{Checked, Said, Word, points, require, searching};
+use super::{Checked, ORDER, Said, Word, points, require, searching};
 use crate::attack::SplitMix64;
 use crate::branch::{Answer, Limits, split_inputs, split_relus};
 use crate::net::{Matrix, Network, Splits};
@@ -58,19 +58,20 @@ pub(super) fn planted(case: &Case, seed: u64) -> Said {
     let (net, property) = (case.query().network(), case.query().property());
     let [claim, ..] = &property.claims[..] else { return Ok(Checked::skipped("no claims")) };
     if net.left_out().is_some() {
-        return Ok(Checked::skipped("only the order of the outputs is known"));
+        return Ok(Checked::skipped(ORDER));
     }
     let mut comparisons = 0;
     for width in [0.0, 2f64.powi(-30), 2f64.powi(-12), 2f64.powi(-7)] {
         let mut point = points(&mut dice, &claim.region, 1).swap_remove(0);
         match dice.below(3) {
-            // Where domains meet, or next to there: halves of halves.
+            // Where domains meet, or next to there: halves of halves, of one input at least.
             0 => {
-                let next = 2f64.powi(-(4 + dice.below(16) as i32)) * dice.below(3) as f64;
-                let at = |(&l, &u): (&f64, &f64)| {
-                    (l + (u - l) * (dice.below(9) as f64 / 8.0 + next * dice.sign())).clamp(l, u)
-                };
-                point = claim.region.lower().iter().zip(claim.region.upper()).map(at).collect();
+                let next = 2f64.powi(-(4 + dice.below(20) as i32)) * dice.below(3) as f64;
+                let eighths = if dice.below(2) == 0 { 4 } else { dice.below(9) };
+                let share = eighths as f64 / 8.0 + next * dice.sign();
+                let i = dice.below(point.len());
+                let (l, u) = (claim.region.lower()[i], claim.region.upper()[i]);
+                point[i] = (l + (u - l) * share).clamp(l, u);
             }
             // Where a neuron is hardly active, or hardly not.
             1 => {

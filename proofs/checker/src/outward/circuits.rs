@@ -1,6 +1,6 @@
 //! The same circuit in both arithmetics, on random circuits made to hurt: no outward bound may be above the exact one.
 //!
-//! A test run tries a few thousand; `CERTUS_CIRCUITS=1000000 cargo test --release -p certus-check circuits -- --nocapture` a million,
+//! A test run tries a few thousand, or `PROPTEST_CASES`; `CERTUS_CIRCUITS=1000000 cargo test --release -p certus-check circuits -- --nocapture` a million,
 //! `CERTUS_SEED=7` others.
 use super::*;
 use crate::exact::Exact;
@@ -379,7 +379,8 @@ fn no_outward_bound_of_a_random_circuit_is_above_the_exact_one() {
     let number = |name: &str, default: u64| {
         std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
     };
-    let (count, seed) = (number("CERTUS_CIRCUITS", 5000), number("CERTUS_SEED", 0));
+    let count = number("CERTUS_CIRCUITS", number("PROPTEST_CASES", 5000));
+    let seed = number("CERTUS_SEED", 0);
     let mut seen = [0; 2];
     for i in 0..count {
         let one = compare(seed.wrapping_mul(1 << 40).wrapping_add(i));
