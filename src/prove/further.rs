@@ -168,7 +168,7 @@ mod tests {
         let stop = || left.replace(left.get() - 1) == 0;
         let mut until = Until { inner: text.as_slice(), stop: &stop };
         let mut read = Vec::new();
-        let error = until.read_to_end(&mut read).unwrap_err();
+        let error = until.read_until(b'\n', &mut read).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(read, text[..4 * PIECE]);
         let mut whole = String::new();
