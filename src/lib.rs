@@ -71,7 +71,7 @@ pub use load::{
     NetworkError, PropertyError, RawArray, WriteError, load_network, load_network_as,
     load_network_bytes, write_onnx,
 };
-pub use net::{BuildError, LinearMap, Matrix, Network, NetworkBuilder};
+pub use net::{BuildError, LinearMap, Matrix, Network, NetworkBuilder, NotSingle, Semantics};
 pub use num::{Rational, parse_rational};
 pub use prove::{Checker, Mode, Model, NotProved, Proof, Proved, Verified, certify};
 pub use query::{Classifier, ClassifierError, FirstLook, OpenError, Query, QueryError, Warning};
@@ -96,9 +96,9 @@ pub mod internal {
     }
     pub mod net {
         pub use crate::net::{
-            Boxes, BuildError, Conv, ConvGeometry, Elu, FinalOperator, Function, GeluTanh,
-            LinearMap, Matrix, Network, NetworkBuilder, Node, NodeId, Op, Parameter, Power, Sparse,
-            Step, Term,
+            Boxes, BuildError, Computed, Conv, ConvGeometry, Elu, FinalOperator, Function,
+            GeluTanh, LinearMap, Matrix, Network, NetworkBuilder, Node, NodeId, Op, Parameter,
+            Power, Semantics, Sparse, Step, Term,
         };
     }
     pub mod spec {

@@ -77,7 +77,7 @@ fn by_search(bytes: &[u8], settings: &LoadSettings) -> Result<LoadedNetwork, Net
 fn outputs(bytes: &[u8], settings: &LoadSettings, x: &[f64]) -> Vec<f64> {
     let loaded = by_search(bytes, settings).unwrap_or_else(|error| panic!("{error}"));
     let y = loaded.network.evaluate(&Matrix::from_column_slice(x.len(), 1, x));
-    let LoadSettings { output, inputs } = settings.clone();
+    let LoadSettings { output, inputs, .. } = settings.clone();
     let circuit = read_in(Path::new(""), bytes, &Ports { output, inputs }).unwrap();
     assert_eq!(circuit.only_ordered, loaded.network.left_out().is_some());
     let theirs = values(&circuit, x, |w| w).swap_remove(circuit.output());
@@ -105,6 +105,7 @@ fn outputs_and_constant_inputs_are_chosen() {
     let settings = |output: Option<&str>, inputs: &[(&str, &Path)]| LoadSettings {
         output: output.map(str::to_owned),
         inputs: inputs.iter().map(|(n, f)| ((*n).to_owned(), f.to_path_buf())).collect(),
+        ..LoadSettings::default()
     };
     let x = [1.0, 2.0];
     assert_eq!(outputs(&model, &settings(Some("z"), &[("c", &c)]), &x), [1.5, 0.0]);
@@ -118,7 +119,7 @@ fn outputs_and_constant_inputs_are_chosen() {
     let refused = |asked: LoadSettings, part: &str| {
         let error = by_search(&model, &asked).unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
-        let LoadSettings { output, inputs } = asked;
+        let LoadSettings { output, inputs, .. } = asked;
         assert!(read_in(Path::new(""), &model, &Ports { output, inputs }).is_err());
     };
     refused(

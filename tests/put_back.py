@@ -27,7 +27,7 @@ FAULTS = [
     ("an upper line of the ReLU a thousandth too low", "net/op/relu.rs", "«mul_up(-s, l).max(mul_up(1.0 - s, u)).max(0.0)»", "0.999 * mul_up(-s, l).max(mul_up(1.0 - s, u)).max(0.0)"),
     ("a lower line of the ReLU too steep", "net/op/relu.rs", "if u >= -l * TIE { «1.0» } else { 0.0 }\n}\n\nconst TIE", "1.001"),
     ("intervals: no charge for long sums", "net/enclosure.rs", "+ «mul_up(g, c.abs())»", "0.0 * g"),
-    ("intervals: the radius a little too small", "net/enclosure.rs", "«inflate(*r + slack, terms + 5)»", "0.9999999 * (*r + slack)"),
+    ("intervals: the radius a little too small", "net/enclosure.rs", "«inflate(*r + slack, terms + 5 + more)»", "0.9999999 * (*r + slack)"),
     ("sweeps: products are not charged", "bound/eliminate.rs", "self.charges.add(columns(a).map(|a| «abs_dot(a, v)»))", "0.0 * abs_dot(a, v)"),
     ("sweeps: no charge at all", "bound/charge.rs", "«ample(self.sums[functional])»", "0.0 * self.sums[functional]"),
     ("sweeps: what underflows is not charged", "bound/charge.rs", "sum + slack(i) + «LEAST»", "0.0"),

@@ -1,6 +1,6 @@
 //! A counterexample: an input inside the exact region whose real output provably lies in the unsafe set.
 
-use crate::net::{Boxes, Matrix, Network};
+use crate::net::{Boxes, Matrix, Network, Order, Semantics};
 use crate::num::{Rational, exact_decimal, from_f64, round_down, round_nearest, round_up};
 use crate::spec::{HalfSpace, Polytope, Property};
 use num_traits::{Signed, Zero};
@@ -19,6 +19,7 @@ pub struct Counterexample {
     own_outputs: usize,
     holds_in_f32: bool,
     slack: f64,
+    order: Option<Order>,
 }
 
 impl Counterexample {
@@ -83,6 +84,13 @@ impl Counterexample {
     #[must_use]
     pub fn slack(&self) -> f64 {
         self.slack
+    }
+
+    /// The order of summation in which the outputs were computed, where one evaluation in single precision shows the violation and not all of
+    /// those that runtimes may make.
+    #[must_use]
+    pub fn order(&self) -> Option<Order> {
+        self.order
     }
 
     /// Whether this one is to be preferred: one that holds in single precision too, then one with more slack.
@@ -163,6 +171,10 @@ fn confirm(
     claim: usize,
     exact: Vec<Rational>,
 ) -> Option<Counterexample> {
+    let single = |x: &Rational| from_f64(f64::from(round_nearest(x) as f32)).as_ref() == Some(x);
+    if net.semantics() == Semantics::Float32 && !exact.iter().all(single) {
+        return None;
+    }
     let unsafe_set = &property.claims[claim].unsafe_set;
     let appended = if property.uses_inputs { net.inputs() } else { 0 };
     let own_outputs = net.outputs() - appended;
@@ -181,15 +193,30 @@ fn confirm(
         attained(unsafe_set, &end)
     };
     let (mut found, [lower, upper]) = (within([&output_box[0], &output_box[1]]), &output_box);
-    // Where a value meets its bound no enclosure tells the two apart.
-    if found.is_empty() && !within([upper, lower]).is_empty() {
+    let single: Vec<f32> = input.iter().map(|&x| x as f32).collect();
+    let possible = found.is_empty() && !within([upper, lower]).is_empty();
+    let mut order = None;
+    if possible && net.semantics() == Semantics::Float32 {
+        // Of all evaluations that there are these are tried.
+        let tried = Order::ALL.into_iter().find_map(|order| {
+            let outputs = net.evaluate_in_order(&single, order)?;
+            let outputs: Vec<f64> = outputs.into_iter().map(f64::from).collect();
+            let found = within([&outputs, &outputs]);
+            (!found.is_empty()).then_some((order, outputs, found))
+        })?;
+        (order, found) = (Some(tried.0), tried.2);
+        output_box = [tried.1.clone(), tried.1];
+    } else if possible {
+        // Where a value meets its bound no enclosure tells the two apart.
         let outputs = net.evaluate_exactly(&exact)?;
         found = attained(unsafe_set, &|j, _| Some(outputs[j].clone()));
         output_box = [round_down, round_up]
             .map(|round: fn(&Rational) -> f64| outputs.iter().map(round).collect());
     }
-    let single: Vec<f32> = input.iter().map(|&x| x as f32).collect();
-    let output_f32 = net.evaluate_f32(&single);
+    let output_f32 = match order {
+        Some(_) => output_box[0].iter().map(|&y| y as f32).collect(),
+        None => net.evaluate_f32(&single),
+    };
     let (holds_in_f32, slack, polytope) = found
         .into_iter()
         .map(|(p, slack)| (holds_exactly(&unsafe_set[p], &output_f32), slack, p))
@@ -206,6 +233,7 @@ fn confirm(
         own_outputs,
         holds_in_f32,
         slack,
+        order,
     })
 }
 

@@ -9,7 +9,8 @@
 use super::charge::Charges;
 use super::eliminate::State;
 use crate::net::{
-    Boxes, Drawn, DrawnLines, Function, Lines, Matrix, Network, NodeId, Op, Relaxation, column,
+    Boxes, Drawn, DrawnLines, Function, Lines, Matrix, Network, NodeId, Op, Relaxation, Semantics,
+    column,
 };
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -22,6 +23,8 @@ pub struct Layers {
     pub boxes: Vec<Boxes>,
     /// Lines of the nonlinear nodes over these boxes, drawn when first needed.
     relaxations: Vec<OnceLock<Relaxation>>,
+    /// What evaluation in single precision adds to affine nodes over these boxes, computed when first needed.
+    rounded: Vec<OnceLock<Option<Matrix>>>,
 }
 
 impl Layers {
@@ -29,6 +32,22 @@ impl Layers {
     pub fn push(&mut self, boxes: Boxes) {
         self.boxes.push(boxes);
         self.relaxations.push(OnceLock::new());
+        self.rounded.push(OnceLock::new());
+    }
+
+    /// What evaluation in single precision adds to an affine node (elements × domains), where it does ([`Network::rounded`]).
+    #[must_use]
+    pub fn rounded(&self, net: &Network, id: NodeId) -> Option<Cow<'_, Matrix>> {
+        if net.semantics() == Semantics::Real {
+            return None;
+        }
+        match self.rounded.get(id) {
+            Some(known) => {
+                known.get_or_init(|| net.rounded(id, &self.boxes)).as_ref().map(Cow::Borrowed)
+            }
+            // Where a sweep starts, the node's own boxes are not known yet.
+            None => net.rounded(id, &self.boxes).map(Cow::Owned),
+        }
     }
 
     /// The relaxation of an elementwise node over the boxes of its operands. `None` of other nodes, which need none, and of one whose own

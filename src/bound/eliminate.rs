@@ -67,6 +67,9 @@ impl<'a> State<'a> {
         let v = self.sweep.charges.affine(at, affine);
         let g = gamma(affine.roundings);
         self.charges.add(elements.iter().map(|&i| v[i] + g * affine.bias[i].abs()));
+        if let Some(rounded) = self.sweep.layers.rounded(self.sweep.net, at) {
+            self.charges.add(elements.iter().zip(self.domains).map(|(&i, &d)| rounded[(i, d)]));
+        }
         for (constant, &(i, negated)) in self.constants.iter_mut().zip(units) {
             *constant = if negated { -affine.bias[i] } else { affine.bias[i] };
         }
@@ -146,6 +149,10 @@ impl<'a> State<'a> {
     fn eliminate_affine(&mut self, id: NodeId, affine: &Affine, a: &Matrix) {
         let v = self.sweep.charges.affine(id, affine);
         self.charges.add(columns(a).map(|a| abs_dot(a, v)));
+        if let Some(rounded) = self.sweep.layers.rounded(self.sweep.net, id) {
+            let of_domain = |(a, &d): (&[f64], &usize)| abs_dot(a, column(&rounded, d));
+            self.charges.add(columns(a).zip(self.domains).map(of_domain));
+        }
         self.charge_underflow(id);
         let g = gamma(affine.bias.len() + affine.roundings);
         let sums: Vec<(f64, f64)> = columns(a).map(|a| dot(a, &affine.bias)).collect();

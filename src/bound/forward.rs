@@ -73,7 +73,7 @@ impl<'a> Forward<'a> {
         assert_eq!(id, self.forms.len(), "nodes in order");
         let forms = match &self.net.node(id).op {
             Op::Input => None,
-            Op::Affine(affine) => self.affine(affine),
+            Op::Affine(affine) => self.affine(affine, layers.rounded(self.net, id).as_deref()),
             Op::Elementwise(_, operands) => {
                 layers.relaxation(self.net, id).and_then(|lines| self.elementwise(operands, lines))
             }
@@ -90,7 +90,7 @@ impl<'a> Forward<'a> {
         boxes
     }
 
-    fn affine(&self, affine: &Affine) -> Option<Forms> {
+    fn affine(&self, affine: &Affine, rounded: Option<&Matrix>) -> Option<Forms> {
         let terms = affine.fan_in();
         // Two more for the sums of the radius: its constants pay for their own rounding as well.
         let g = gamma(terms + affine.roundings + 2);
@@ -120,7 +120,8 @@ impl<'a> Forward<'a> {
         // Of products that underflow, `ample` pays for all.
         for d in 0..self.domains {
             for (i, r) in radius.column_mut(d * self.width).iter_mut().enumerate() {
-                *r += ample(affine.slack.get(i).copied().unwrap_or(0.0));
+                let rounded = rounded.map_or(0.0, |rounded| rounded[(i, d)]);
+                *r += ample(affine.slack.get(i).copied().unwrap_or(0.0) + rounded);
             }
         }
         Some(Forms { middle, radius })

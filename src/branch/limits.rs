@@ -21,6 +21,8 @@ pub enum Reason {
     Resolution,
     /// A function may be asked for a value outside of its domain.
     Undefined,
+    /// A number may overflow in single precision.
+    Overflow,
     /// A solver gave up: numerical trouble, or there is none.
     SolverGaveUp,
     /// The caller asked to stop.
@@ -39,6 +41,7 @@ impl fmt::Display for Reason {
             Self::Undefined => {
                 "a logarithm, root or quotient may leave its domain on the region (make the region smaller)"
             }
+            Self::Overflow => "a number may overflow in single precision",
             Self::SolverGaveUp => "the solver gave up",
             Self::Cancelled => "cancelled",
         })

@@ -4,6 +4,7 @@ use super::exit::{Failure, USAGE};
 use crate::attack::{AttackKind, AttackSettings};
 use crate::audit::shard::Shard;
 use crate::load::{DataSettings, DatasetError, LoadSettings};
+use crate::net::Semantics;
 use crate::num::{Rational, parse_rational};
 use crate::verify::{Method, Settings};
 use num_traits::{One, Signed, Zero};
@@ -43,6 +44,9 @@ pub(super) struct CommonArguments {
 
     #[command(flatten)]
     pub(crate) ports: PortArguments,
+
+    #[command(flatten)]
+    pub(crate) arithmetic: SemanticsArguments,
 
     /// The dataset: .npz, .npy, IDX or .csv; a .toml of the same stem beside it says how to read it
     #[arg(long, value_name = "FILE")]
@@ -122,8 +126,18 @@ pub(super) struct PortArguments {
 impl PortArguments {
     /// The settings that these arguments stand for.
     pub(super) fn settings(&self) -> LoadSettings {
-        LoadSettings { output: self.output.clone(), inputs: self.input.clone() }
+        let (output, inputs) = (self.output.clone(), self.input.clone());
+        LoadSettings { output, inputs, ..LoadSettings::default() }
     }
+}
+
+/// What arithmetic is meant.
+#[derive(Debug, clap::Args)]
+pub(super) struct SemanticsArguments {
+    /// What the network means: real, a function over the real numbers; or float32, every evaluation in single precision that a runtime may
+    /// make of it (docs/semantics.md)
+    #[arg(long, value_name = "SEMANTICS", default_value = "real", hide_short_help = true)]
+    pub(crate) semantics: Semantics,
 }
 
 /// How inputs are decided.

@@ -1,6 +1,6 @@
 //! `certus bench`: a folder of benchmark instances, compared with what is known of them.
 
-use super::arguments::seconds;
+use super::arguments::{SemanticsArguments, seconds};
 use super::exit::{
     CANNOT_CREATE, DATA, DONE, Failure, INTERNAL, INTERRUPTED, NO_INPUT, UNPROVED, USAGE,
 };
@@ -44,6 +44,9 @@ pub(super) struct Arguments {
     /// Only instances whose 'onnx,vnnlib' this regular expression matches
     #[arg(long, value_name = "REGEX")]
     filter: Option<Regex>,
+
+    #[command(flatten)]
+    arithmetic: SemanticsArguments,
 
     /// Megabytes that open domains of an instance may take [default: 1074]
     #[arg(long, value_name = "MB")]
@@ -99,6 +102,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
             property: &folder.join(&listed.vnnlib),
             timeout: listed.timeout,
             memory: arguments.memory.map(NonZeroUsize::get),
+            semantics: arguments.arithmetic.semantics,
             threads: (cores / jobs).max(1),
             proof: arguments.proofs.as_ref().map(proof),
         };

@@ -88,7 +88,14 @@ impl<'a, R: Line + Clone + Sync> Session<'a, R> {
         let inputs = common.limit.map_or(data.len(), |limit| data.len().min(limit.get()));
         let look = classifier.look(inputs, &[eps]);
         let as_read = AsRead::new(classifier, &look);
-        let header = Header::new(command, model, data_record(common, data), settings, as_read);
+        let header = Header::new(
+            command,
+            common.arithmetic.semantics,
+            model,
+            data_record(common, data),
+            settings,
+            as_read,
+        );
         let mode = match (common.resume, common.overwrite) {
             (true, _) => Mode::Resume,
             (false, true) => Mode::Overwrite,
@@ -152,7 +159,9 @@ pub(super) fn load(
     common: &CommonArguments,
     front: &dyn Front,
 ) -> Result<(Classifier, ModelRecord), Failure> {
-    let (loaded, ports) = load_classifier(&common.model, common.ports.settings())?;
+    let semantics = common.arithmetic.semantics;
+    let asked = LoadSettings { semantics, ..common.ports.settings() };
+    let (loaded, ports) = load_classifier(&common.model, asked)?;
     let reading = common.reading.settings()?;
     let data = Arc::new(match front.arrays() {
         Some(arrays) => Dataset::from_arrays(["X", "y"], arrays, &reading)?,

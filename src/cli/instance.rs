@@ -2,6 +2,7 @@
 
 use super::clock::children_seconds;
 use super::{interrupt, program};
+use crate::net::Semantics;
 use crate::report::{BenchVerdict, QueryReport};
 use std::ffi::OsString;
 use std::io::Read as _;
@@ -27,6 +28,7 @@ pub(super) struct Instance<'a> {
     pub(crate) timeout: Duration,
     pub(crate) memory: Option<usize>,
     pub(crate) threads: usize,
+    pub(crate) semantics: Semantics,
     /// Where a proof is wanted.
     pub(crate) proof: Option<PathBuf>,
 }
@@ -102,6 +104,9 @@ fn arguments(instance: &Instance) -> Vec<OsString> {
     let mut words: Vec<OsString> = ["verify", "--json", "--timeout"].map(Into::into).to_vec();
     words.push(instance.timeout.as_secs_f64().to_string().into());
     words.extend(["--jobs".into(), instance.threads.to_string().into()]);
+    if instance.semantics != Semantics::default() {
+        words.extend(["--semantics".into(), instance.semantics.to_string().into()]);
+    }
     if let Some(memory) = instance.memory {
         words.extend(["--memory".into(), memory.to_string().into()]);
     }

@@ -1,6 +1,6 @@
 //! `certus verify`: one property of one network.
 
-use super::arguments::{BudgetArguments, PortArguments, seconds};
+use super::arguments::{BudgetArguments, PortArguments, SemanticsArguments, seconds};
 use super::campaign::relus;
 use super::exit::{
     DATA, DONE, FALSIFIED, Failure, INTERNAL, INTERRUPTED, UNKNOWN, UNPROVED, USAGE,
@@ -48,6 +48,9 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     ports: PortArguments,
+
+    #[command(flatten)]
+    arithmetic: SemanticsArguments,
 
     /// Time limit in seconds, loading included
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
@@ -135,6 +138,7 @@ pub(super) fn found(arguments: &Arguments, front: &dyn Front) -> Result<Found, F
     let mut report = QueryReport::asked(
         arguments.model.display().to_string(),
         arguments.property.display().to_string(),
+        arguments.arithmetic.semantics,
         &settings,
     );
     let found = match ask(arguments, settings, deadline, &stop, &mut report)? {
@@ -222,7 +226,9 @@ fn ask(
     let (jobs, own_stop) = (jobs.transpose()?, stop.clone());
     let (sender, receiver) = mpsc::channel();
     let (model, property) = (arguments.model.clone(), arguments.property.clone());
-    let (keep, ports) = (arguments.proof.clone(), arguments.ports.settings());
+    let semantics = arguments.arithmetic.semantics;
+    let ports = LoadSettings { semantics, ..arguments.ports.settings() };
+    let keep = arguments.proof.clone();
     let verified = arguments.verified.as_deref().map(program).transpose()?;
     let verified = verified.map(|(program, _)| program);
     let mut work = move || {

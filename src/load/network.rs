@@ -4,7 +4,7 @@ use super::budget::Budget;
 use super::network_error::NetworkError;
 use super::nnet_error::NnetProblem;
 use super::{PropertyError, SourceFile, Statement, load_statement, nnet, onnx};
-use crate::net::{FinalOperator, Network};
+use crate::net::{FinalOperator, Network, Semantics};
 use crate::num::Rational;
 use std::path::{Path, PathBuf};
 
@@ -91,6 +91,9 @@ pub struct LoadSettings {
     pub output: Option<String>,
     /// Inputs that are constants, and the .npy files that hold them. One input is left to be asked about.
     pub inputs: Vec<(String, PathBuf)>,
+    /// What arithmetic the network's values are meant in. In single precision every operator that computes is a node of its own, and what has
+    /// no bound there is refused.
+    pub semantics: Semantics,
 }
 
 /// Reads a network; `.nnet` and `.onnx` (gzipped or not) are told apart by name, anything else by content.
@@ -152,7 +155,9 @@ fn read(
     }
     if *settings != LoadSettings::default() {
         let (file, line) = (path.to_owned(), 1);
-        return Err(NetworkError::Nnet { file, line, problem: NnetProblem::Ports });
+        let single = settings.semantics == Semantics::Float32;
+        let problem = if single { NnetProblem::Single } else { NnetProblem::Ports };
+        return Err(NetworkError::Nnet { file, line, problem });
     }
     nnet::read(path, bytes, budget)
 }

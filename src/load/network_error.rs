@@ -236,6 +236,9 @@ pub enum ModelProblem {
     /// The graph cannot be built.
     #[error("{0}")]
     Build(#[from] BuildError),
+    /// A network without a meaning in single precision.
+    #[error("in single precision '{0}' has no bound: {1}")]
+    Single(String, &'static str),
     /// Sizes beyond all reason.
     #[error("tensor '{tensor}' has more than {limit} elements")]
     TooLarge {
@@ -409,6 +412,11 @@ pub enum NodeProblem {
         /// The names that are known.
         accepted: String,
     },
+    /// Something without a bound in single precision.
+    #[error(
+        "no bound in single precision (--semantics float32): {0}; docs/semantics.md lists what has one"
+    )]
+    Single(&'static str),
     /// Arithmetic on constants that has no result.
     #[error("{0}")]
     Arithmetic(&'static str),

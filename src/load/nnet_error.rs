@@ -10,6 +10,9 @@ pub enum NnetProblem {
     /// Something asked of a file with several inputs or outputs.
     #[error("--input and --output are for ONNX; an NNet file has one of each")]
     Ports,
+    /// Asked about in single precision.
+    #[error("an NNet file says nothing of how it is computed: --semantics float32 is for ONNX")]
+    Single,
     /// Not text.
     #[error("not UTF-8; accepted: the text format NNet")]
     Utf8,

@@ -4,6 +4,7 @@
 //! [`super::Affine::roundings`], and γ these and the dot products.
 
 use super::evaluate::broadcast;
+use super::float32::Charge;
 use super::{Affine, Matrix, Network, Op};
 use crate::num::{gamma, inflate, mul_up, sub_up};
 
@@ -120,7 +121,9 @@ impl Network {
                 );
                 input.clone()
             }
-            Op::Affine(affine) => enclose_affine(affine, earlier, input.domains()),
+            Op::Affine(affine) => {
+                enclose_affine(affine, earlier, input.domains(), self.charge(id, earlier))
+            }
             Op::Elementwise(function, operands) => {
                 let operands: Vec<&Boxes> = operands.iter().map(|&z| &earlier[z]).collect();
                 function.enclose(&operands)
@@ -129,14 +132,24 @@ impl Network {
     }
 }
 
-fn enclose_affine(affine: &Affine, earlier: &[Boxes], domains: usize) -> Boxes {
+fn enclose_affine(
+    affine: &Affine,
+    earlier: &[Boxes],
+    domains: usize,
+    single: Option<Charge>,
+) -> Boxes {
     let terms = affine.fan_in();
     // One more than the centre takes, for the ends.
     let (g, rounded) = (gamma(terms + affine.roundings + 1), gamma(affine.roundings));
     let mut centres = broadcast(&affine.bias, domains);
     let mut radii = broadcast(&affine.bias, domains);
     radii.apply(|b| *b = b.abs() * g);
-    for term in &affine.terms {
+    let (mut charges, more) = (Vec::new(), if single.is_some() { 2 } else { 0 });
+    if let Some(Charge { own, on }) = single {
+        radii += own;
+        charges = on;
+    }
+    for (k, term) in affine.terms.iter().enumerate() {
         let boxes = &earlier[term.source];
         let mut centre = boxes.lower.clone();
         let mut radius = boxes.upper.clone();
@@ -146,13 +159,16 @@ fn enclose_affine(affine: &Affine, earlier: &[Boxes], domains: usize) -> Boxes {
             // The second charge may underflow, and meet a large weight afterwards. Where the first one does, `around` added as much.
             *r += rounded * *r + mul_up(g, c.abs());
         }
+        if let Some(charge) = charges.get(k) {
+            radius += charge;
+        }
         term.map.add_apply_both(&centre, &mut centres, &radius, &mut radii);
     }
     let rows = affine.bias.len();
     for (i, (c, r)) in centres.iter_mut().zip(radii.iter_mut()).enumerate() {
         let slack = affine.slack.get(i % rows).copied().unwrap_or(0.0);
-        // Four sums and a product more than `terms`. What products lose by underflow, in the centre as well, `inflate` adds.
-        let radius = inflate(*r + slack, terms + 5);
+        // Four sums and a product more than `terms`, and two sums of charges in single precision. What products lose by underflow, in the centre as well, `inflate` adds.
+        let radius = inflate(*r + slack, terms + 5 + more);
         let (l, u) = (*c - radius, *c + radius);
         // Where parts of the sum overflowed, the centre says nothing.
         let known = c.is_finite() && !radius.is_nan();

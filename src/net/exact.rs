@@ -1,6 +1,6 @@
 //! A network's values at rational points and over rational boxes, exactly: what decides where a bound and a value meet.
 
-use super::{Network, Op};
+use super::{Network, Op, Semantics};
 use crate::num::{Rational, from_f64};
 use num_traits::Signed;
 
@@ -23,7 +23,8 @@ impl Network {
     /// is known up to roundings only, where the box is not the network's, or where it would take long.
     #[must_use]
     pub fn enclose_exactly(&self, x: Vec<Ends>) -> Option<Vec<Ends>> {
-        if x.len() != self.inputs() || self.multiplications() > MOST {
+        let real = self.semantics() == Semantics::Real;
+        if !real || x.len() != self.inputs() || self.multiplications() > MOST {
             return None;
         }
         let mut values: Vec<Vec<Ends>> = Vec::with_capacity(self.nodes().len());

@@ -1,6 +1,6 @@
 //! The network as a graph: immutable, topologically ordered, sizes checked when it is built, holding no bounds.
 
-use super::{Function, LinearMap, Network, Op};
+use super::{Computed, Function, LinearMap, Network, Op};
 use thiserror::Error;
 
 /// Index of a node; the operands of a node always have smaller indices.
@@ -29,9 +29,17 @@ pub struct Affine {
     /// By how much each element may differ from the real number that it stands for, at the inputs of interest; empty for not at
     /// all. Only networks that stand for others on a region ([`NetworkBuilder::within`]) have any.
     pub slack: Vec<f64>,
+    /// How a program computes it, which matters in single precision only.
+    pub computed: Computed,
 }
 
 impl Affine {
+    /// bias + Σ Wₖ xₖ, which no program computes.
+    #[must_use]
+    pub fn exactly(terms: Vec<Term>, bias: Vec<f64>) -> Self {
+        Self { terms, bias, roundings: 0, slack: Vec::new(), computed: Computed::Exactly }
+    }
+
     /// Length of the dot products that compute one element: all weights of a row, and the bias.
     #[must_use]
     pub fn fan_in(&self) -> usize {
@@ -128,10 +136,23 @@ impl NetworkBuilder {
         check_finite("bias", &bias)?;
         let len = bias.len();
         self.push(
-            Op::Affine(Affine { terms, bias, roundings, slack: Vec::new() }),
+            Op::Affine(Affine {
+                terms,
+                bias,
+                roundings,
+                slack: Vec::new(),
+                computed: Computed::default(),
+            }),
             len,
             name.into(),
         )
+    }
+
+    /// Says of an affine node how a program computes it.
+    pub fn computed(&mut self, id: NodeId, computed: Computed) {
+        if let Some(Op::Affine(affine)) = self.nodes.get_mut(id).map(|node| &mut node.op) {
+            affine.computed = computed;
+        }
     }
 
     /// Says of an affine node that its real values are within `slack` of bias + Σ Wₖ xₖ, see [`Affine::slack`].

@@ -5,12 +5,14 @@ mod dense;
 mod enclosure;
 mod evaluate;
 mod exact;
+mod float32;
 pub mod gemm;
 mod graph;
 pub mod kernel;
 mod linear;
 mod network;
 mod op;
+mod order;
 mod sparse;
 
 pub use conv::{Conv, ConvGeometry};
@@ -19,6 +21,7 @@ pub use enclosure::Boxes;
 pub(crate) use enclosure::around;
 pub use evaluate::Values;
 pub(crate) use evaluate::value;
+pub use float32::{Computed, NotSingle, Semantics};
 pub use graph::{Affine, BuildError, NetworkBuilder, Node, NodeId, Term};
 pub use linear::LinearMap;
 pub use network::{FinalOperator, Network};
@@ -26,6 +29,7 @@ pub use op::{
     Ascent, Drawn, DrawnLines, Elu, Function, Gated, GeluTanh, Lines, OnnxAttribute, Op, Parameter,
     Power, Relaxation, Splits, Step, default_in_doubt, default_slope, upper_slope,
 };
+pub use order::Order;
 pub use sparse::Sparse;
 pub(crate) use sparse::{column, column_mut, columns};
 

@@ -1,8 +1,10 @@
 //! Networks: graphs from one input vector to one output vector, and networks made of others.
 
+use super::float32::Steps;
 use super::graph::{Affine, BuildError, NetworkBuilder, Node, NodeId, Term, check_size};
-use super::{Function, LinearMap, Op, Sparse};
+use super::{Computed, Function, LinearMap, Op, Sparse};
 use std::fmt;
+use std::sync::Arc;
 
 /// An operator that keeps the order of the outputs, hence the arg max, and is left out at the end of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,11 +65,13 @@ pub struct Network {
     output: NodeId,
     left_out: Option<FinalOperator>,
     normalised: bool,
+    /// What evaluation in single precision does to its nodes, where its values are meant so.
+    pub(super) steps: Option<Arc<Steps>>,
 }
 
 impl Network {
     pub(super) fn of(nodes: Vec<Node>, output: NodeId) -> Self {
-        Self { nodes, output, left_out: None, normalised: false }
+        Self { nodes, output, left_out: None, normalised: false, steps: None }
     }
 
     /// The same network, of which it is known that an operator comes after its outputs and is left out.
@@ -148,15 +152,18 @@ impl Network {
             return Err(BuildError::UnknownOperand(0));
         }
         let mut builder = NetworkBuilder { nodes: self.nodes[..self.output].to_vec() };
-        for Affine { terms, bias, roundings, slack } in observers {
+        for Affine { terms, bias, roundings, slack, computed } in observers {
             let id = builder.affine(terms, bias, roundings, "observer")?;
             if !slack.is_empty() {
                 builder.within(id, slack)?;
             }
+            builder.computed(id, computed);
         }
         let output = builder.nodes.len();
         builder.nodes.push(self.nodes[self.output].clone());
-        Ok(Self { nodes: builder.nodes, output, ..*self })
+        let &Self { left_out, normalised, .. } = self;
+        let observed = Self { nodes: builder.nodes, output, left_out, normalised, steps: None };
+        observed.keeping(self.semantics())
     }
 
     /// The network whose outputs are those of a classifier of two classes, 0 and y, where there is only a y that decides for the
@@ -167,11 +174,13 @@ impl Network {
     pub fn with_two_classes(self) -> Result<Self, BuildError> {
         let rows = [None, Some((0, 1.0))];
         let map = LinearMap::Sparse(Sparse::from_rows(1, rows));
+        let semantics = self.semantics();
         let Self { nodes, output, normalised, .. } = self;
         let mut builder = NetworkBuilder { nodes };
         let terms = vec![Term { source: output, map }];
         let both = builder.affine(terms, vec![0.0; 2], 0, "two classes")?;
-        Ok(Self { normalised, ..builder.finish(both)? })
+        builder.computed(both, Computed::Exactly);
+        Self { normalised, ..builder.finish(both)? }.keeping(semantics)
     }
 
     /// The network of which only the order of the outputs counts, or the sign of a single one: without increasing functions at its end, which
@@ -191,8 +200,9 @@ impl Network {
         if output == self.output {
             return Ok(self);
         }
+        let semantics = self.semantics();
         let Self { nodes, left_out, normalised, .. } = self;
-        Ok(Self { left_out, normalised, ..NetworkBuilder { nodes }.finish(output)? })
+        Self { left_out, normalised, ..NetworkBuilder { nodes }.finish(output)? }.keeping(semantics)
     }
 
     /// Whether its last function has positive values only.
@@ -214,6 +224,7 @@ impl Network {
     /// Never for a network that was built; the signature is the builder's.
     pub fn with_inputs_as_outputs(self) -> Result<Self, BuildError> {
         let (inputs, outputs, output) = (self.inputs(), self.outputs(), self.output);
+        let semantics = self.semantics();
         let Self { nodes, left_out, normalised, .. } = self;
         let place = |source, len, offset: usize| {
             let targets: Vec<usize> = (offset..offset + len).collect();
@@ -225,7 +236,8 @@ impl Network {
         let terms = vec![place(output, outputs, 0), place(0, inputs, outputs)];
         let mut builder = NetworkBuilder { nodes };
         let both = builder.affine(terms, vec![0.0; outputs + inputs], 0, "outputs and inputs")?;
-        Ok(Self { left_out, normalised, ..builder.finish(both)? })
+        builder.computed(both, Computed::Exactly);
+        Self { left_out, normalised, ..builder.finish(both)? }.keeping(semantics)
     }
 
     /// The network x ↦ N((x − mean) / std), elementwise: normalisation moved inside, so that regions are in the units
@@ -253,6 +265,7 @@ impl Network {
     /// Where F has another number of outputs than this one has inputs.
     pub fn after(self, front: Self) -> Result<Self, BuildError> {
         check_size("the output of the network in front", front.outputs(), self.inputs())?;
+        let semantics = self.semantics();
         let Self { nodes, output, left_out, .. } = self;
         // What is known of the inputs is the front's.
         let normalised = front.normalised;
@@ -263,7 +276,7 @@ impl Network {
             builder.nodes.push(node);
             renumbered.push(builder.nodes.len() - 1);
         }
-        Ok(Self { left_out, normalised, ..builder.finish(renumbered[output])? })
+        Self { left_out, normalised, ..builder.finish(renumbered[output])? }.keeping(semantics)
     }
 }
 
@@ -298,7 +311,7 @@ mod tests {
         let net = b.finish(out).unwrap();
         let observer = |source| {
             let terms = vec![Term { source, map: scaled(2.0) }];
-            Affine { terms, bias: vec![1.0], roundings: 0, slack: Vec::new() }
+            Affine::exactly(terms, vec![1.0])
         };
         let more = net.observed(vec![observer(y), observer(z)]).unwrap();
         assert_eq!((more.output(), more.nodes().len()), (5, 6));

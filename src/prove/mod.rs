@@ -22,6 +22,7 @@ pub use write::{Proof, Section};
 
 use crate::branch::{Answer, Limits, Line, Reason, Refutation, Tree};
 use crate::load::{FileError, LoadSettings};
+use crate::net::Semantics;
 use crate::query::Query;
 use certus_check::circuit::Circuit;
 use std::io::{self, BufRead};
@@ -54,7 +55,12 @@ impl Model {
     /// Where the checker does not understand it.
     pub fn beside(file: &Path, model: &[u8], asked: &LoadSettings) -> Result<Self, NotProved> {
         let folder = file.parent().unwrap_or(Path::new(""));
-        let LoadSettings { output, inputs } = asked.clone();
+        let LoadSettings { output, inputs, semantics } = asked.clone();
+        if semantics == Semantics::Float32 {
+            let what =
+                "proofs speak of the real numbers; with --semantics float32 there are none yet";
+            return Err(NotProved::Unreadable(what.to_owned()));
+        }
         let ports = certus_check::onnx::Ports { output, inputs };
         Self::of(certus_check::onnx::read_in(folder, model, &ports))
     }

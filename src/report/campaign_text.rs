@@ -6,6 +6,7 @@ use super::terminal::{
 use super::{AttackRecord, CampaignSettings, Header, RadiusReport, Report, Timing};
 use crate::audit::Share;
 use crate::audit::radius::Spread;
+use crate::net::Semantics;
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{Attribute, Cell, Color, Table};
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ pub(crate) fn report_text(report: &Report, dir: Option<&Path>, styled: bool) -> 
         text.line("undecided", counts(&summary.reasons, " · "));
     }
     if let Some(level) = report.assurance_level {
-        text.line("assurance", assurance(level));
+        text.line("assurance", assurance(level, &report.header.semantics));
     }
     if !summary.attacks.is_empty() {
         text.line("broken by", successes(&summary.attacks));
@@ -68,7 +69,7 @@ pub(crate) fn radius_text(report: &RadiusReport, dir: Option<&Path>, styled: boo
         ),
     );
     if let Some(level) = report.assurance_level {
-        text.line("assurance", assurance(level));
+        text.line("assurance", assurance(level, &report.header.semantics));
     }
     text.line("time", time(&report.timing, report.rows.len()));
     if let Some(dir) = dir {
@@ -92,6 +93,9 @@ pub(crate) fn head_text(header: &Header, rows: usize) -> String {
     let shard = settings.shard.map(|shard| format!("; shard {shard} of these"));
     let asked = format!("{rows} of {} inputs{}", data.inputs, shard.unwrap_or_default());
     text.line("data", format!("{} ({asked})", data.file));
+    if header.semantics == Semantics::Float32.to_string() {
+        text.line("arithmetic", "float32, whatever the order of its sums (docs/semantics.md)");
+    }
     if let Some(as_read) = &header.as_read {
         as_read.lines(&mut text);
     }

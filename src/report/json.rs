@@ -7,6 +7,7 @@ use crate::audit::score::ROBUSTNESS_SCORE;
 use crate::audit::shard::Shard;
 use crate::audit::{Breach, Exact, FileRecord, Grid, Line, RadiusRow, Row, Summary, Task};
 use crate::load::LoadSettings;
+use crate::net::Semantics;
 use crate::num::Rational;
 use crate::spec::Norm;
 use crate::verify::{AssuranceLevel, Settings};
@@ -73,7 +74,8 @@ impl ModelRecord {
     /// What was asked of the file.
     pub(crate) fn ports(&self) -> LoadSettings {
         let inputs = self.constants.iter().map(|(name, file)| (name.clone(), file.into()));
-        LoadSettings { output: self.output.clone(), inputs: inputs.collect() }
+        let (output, inputs) = (self.output.clone(), inputs.collect());
+        LoadSettings { output, inputs, ..LoadSettings::default() }
     }
 }
 
@@ -224,7 +226,7 @@ pub(crate) struct Header {
     pub(crate) tool: Tool,
     /// `certify`, `attack` or `radius`.
     pub(crate) command: String,
-    /// What a network means: `real`, a function over the real numbers.
+    /// What a network means: `real`, a function over the real numbers, or `float32`, every evaluation in that arithmetic.
     pub(crate) semantics: String,
     pub(crate) model: ModelRecord,
     pub(crate) data: DataRecord,
@@ -238,6 +240,7 @@ impl Header {
     /// The header of a run of this program.
     pub(crate) fn new(
         command: &str,
+        semantics: Semantics,
         model: ModelRecord,
         data: DataRecord,
         settings: CampaignSettings,
@@ -247,7 +250,7 @@ impl Header {
             schema_version: SCHEMA_VERSION,
             tool: Tool::this(),
             command: command.to_owned(),
-            semantics: "real".to_owned(),
+            semantics: semantics.to_string(),
             model,
             data,
             settings,

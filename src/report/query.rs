@@ -4,6 +4,7 @@ use super::Tool;
 use super::terminal::{Text, assurance, grouped, seconds};
 use crate::attack::Counterexample;
 use crate::audit::VerdictName;
+use crate::net::Semantics;
 use crate::verify::{AssuranceLevel, Outcome, Reason, Settings, Verdict};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -24,6 +25,8 @@ pub(crate) struct QueryReport {
     pub(crate) model_sha256: Option<String>,
     /// The property's file, as it was given.
     pub(crate) property: String,
+    /// What the network means: `real`, a function over the real numbers, or `float32`, every evaluation in that arithmetic.
+    pub(crate) semantics: String,
     /// Number of the network's inputs.
     pub(crate) inputs: Option<usize>,
     /// Number of the network's outputs.
@@ -118,6 +121,9 @@ pub(crate) struct CounterexampleRecord {
     pub(crate) output_f32: Vec<f32>,
     /// Whether the single-precision output violates the property too. The real output always does.
     pub(crate) holds_in_f32: bool,
+    /// In single precision: the order of summation of the evaluation that shows the violation; absent where all that runtimes may make do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) order: Option<String>,
     /// How far inside the unsafe polytope the real output lies at least; null where that is everything.
     pub(crate) slack: Option<f64>,
 }
@@ -147,6 +153,7 @@ impl CounterexampleRecord {
             output: found.output()[..own(found.output().len())].to_vec(),
             output_f32: found.output_f32()[..own(found.output_f32().len())].to_vec(),
             holds_in_f32: found.holds_in_f32(),
+            order: found.order().map(|order| order.to_string()),
             slack: Some(found.slack()).filter(|slack| slack.is_finite()),
         }
     }
@@ -154,12 +161,18 @@ impl CounterexampleRecord {
 
 impl QueryReport {
     /// A query without its answer.
-    pub(crate) fn asked(model: String, property: String, settings: &Settings) -> Self {
+    pub(crate) fn asked(
+        model: String,
+        property: String,
+        semantics: Semantics,
+        settings: &Settings,
+    ) -> Self {
         Self {
             schema_version: super::SCHEMA_VERSION,
             tool: Tool::this(),
             model,
             property,
+            semantics: semantics.to_string(),
             method: settings.method.to_string(),
             attack: settings.attack.names(),
             seed: settings.seed,
@@ -202,6 +215,9 @@ pub(crate) fn query_text(report: &QueryReport, styled: bool) -> String {
         kind => format!("attack {kind}"),
     };
     text.line("method", format!("{attack}, then bounds ({}); seed {}", report.method, report.seed));
+    if report.semantics == Semantics::Float32.to_string() {
+        text.line("arithmetic", "float32, whatever the order of its sums (docs/semantics.md)");
+    }
     for note in &report.notes {
         text.line("note", note);
     }
@@ -224,13 +240,13 @@ pub(crate) fn query_text(report: &QueryReport, styled: bool) -> String {
         text.line("search", format!("{}{open}", count(report.domains, "domain", "domains")));
     }
     if let Some(level) = report.assurance {
-        text.line("assurance", assurance(level));
+        text.line("assurance", assurance(level, &report.semantics));
     }
     if let Some(proof) = &report.proof {
         text.line("proof", self::proof(proof));
     }
     if let Some(found) = &report.counterexample {
-        text.line("holds", holds(found));
+        text.line("holds", holds(found, &report.semantics));
         if found.input.len() <= SHORT {
             let input: Vec<&str> = found.input.iter().map(|x| x.0.as_str()).collect();
             text.line("input", input.join(", "));
@@ -290,12 +306,21 @@ fn headline(report: &QueryReport, styled: bool) -> String {
     if styled { format!("\x1b[1m{word}\x1b[0m: {meaning}") } else { format!("{word}: {meaning}") }
 }
 
-fn holds(found: &CounterexampleRecord) -> &'static str {
-    if found.holds_in_f32 {
+fn holds(found: &CounterexampleRecord, semantics: &str) -> String {
+    let single = semantics == Semantics::Float32.to_string();
+    match &found.order {
+        Some(order) => {
+            return format!("in single precision, {order}; other orders may not show it");
+        }
+        None if single => return "in single precision, whatever the order of its sums".to_owned(),
+        None => {}
+    }
+    let real = if found.holds_in_f32 {
         "over the real numbers and in single precision, without tolerance"
     } else {
         "over the real numbers only: a single-precision evaluation does not show the violation"
-    }
+    };
+    real.to_owned()
 }
 
 /// Six places, or four digits of a small number.

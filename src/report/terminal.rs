@@ -3,6 +3,7 @@
 use super::{AuditReport, Inspection, Rendered, Setup};
 use crate::audit::Exact;
 use crate::audit::interval::Counted;
+use crate::net::Semantics;
 use crate::verify::AssuranceLevel;
 use comfy_table::modifiers::UTF8_ROUND_CORNERS;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
@@ -128,8 +129,13 @@ pub(crate) fn inspection_text(inspection: &Inspection, styled: bool) -> String {
     text.0
 }
 
-pub(super) fn assurance(level: AssuranceLevel) -> &'static str {
+/// What must be trusted, and what the verdict speaks of (`real` or `float32`).
+pub(super) fn assurance(level: AssuranceLevel, semantics: &str) -> &'static str {
+    let single = semantics == Semantics::Float32.to_string();
     match level {
+        AssuranceLevel::Sound if single => {
+            "sound: in single precision, whatever the order of sums, this program's rounding errors accounted for"
+        }
         AssuranceLevel::Solver => "solver: trusts an external floating-point solver's word",
         AssuranceLevel::Sound => {
             "sound: over the real numbers, this program's rounding errors accounted for"

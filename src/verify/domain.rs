@@ -1,11 +1,12 @@
-//! Whether a network is defined on all of a property's regions: no logarithm of a number below 0, no quotient by 0.
+//! Whether a network is defined on all of a property's regions: no logarithm of a number below 0, no quotient by 0, no overflow in single
+//! precision.
 //!
 //! Where an operand may leave a function's domain nothing bounds the value, but what comes after may not depend on that; a claim that
 //! holds for whatever real number stands there says nothing of a program that computes no number.
 
 use super::{Outcome, Reason, Verdict, undecided};
 use crate::bound::{Analysis, Intermediate};
-use crate::net::{Boxes, Network, Op};
+use crate::net::{Boxes, Network, Op, Semantics};
 use crate::query::Query;
 use crate::spec::Property;
 
@@ -15,10 +16,25 @@ const MOST_PARTS: usize = 256;
 /// The outcome, without a certificate where the network may not be defined.
 pub(super) fn guarded(query: &Query, outcome: Outcome) -> Outcome {
     let certified = matches!(outcome.verdict, Verdict::Certified(_));
+    if certified && !stays_finite(query.network(), &query.property().of_boxes()) {
+        return undecided(Reason::Overflow, outcome.bound.unwrap_or(f64::INFINITY), outcome.effort);
+    }
     if !certified || is_defined(query.network(), &query.property().of_boxes()) {
         return outcome;
     }
     undecided(Reason::Undefined, outcome.bound.unwrap_or(f64::INFINITY), outcome.effort)
+}
+
+/// Whether no evaluation in single precision overflows on a property's regions, where that is asked about.
+fn stays_finite(net: &Network, property: &Property) -> bool {
+    net.semantics() == Semantics::Real
+        || property.claims.iter().all(|claim| {
+            let finite = |how| {
+                let analysis = Analysis::of_region(net, &claim.region.boxes(), how);
+                net.stays_finite(&analysis.layers.boxes)
+            };
+            finite(Intermediate::Interval) || finite(Intermediate::Crown)
+        })
 }
 
 /// Whether every function is defined wherever a property's regions lead.

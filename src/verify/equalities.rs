@@ -9,7 +9,7 @@
 use super::{Bounds, Outcome, Settings, Verdict, by_attack, certified, falsified, undecided};
 use crate::attack::{Counterexample, validate_exactly};
 use crate::branch::Limits;
-use crate::net::{LinearMap, Network, NetworkBuilder, Term};
+use crate::net::{Computed, LinearMap, Network, NetworkBuilder, Term};
 use crate::num::{Rational, from_f64, round_down, round_nearest, round_up};
 use crate::query::Query;
 use crate::spec::{Claim, HalfSpace, Polytope, Property, Region};
@@ -117,6 +117,8 @@ impl Reduced {
         let mut front = NetworkBuilder::new(free.len(), "free inputs").ok()?;
         let front_terms = vec![Term { source: 0, map }];
         let x = front.affine(front_terms, constants, roundings, "equations").ok()?;
+        // It is what the equations say of the inputs, and no program computes it.
+        front.computed(x, Computed::Exactly);
         let net = Network::clone(net).after(front.finish(x).ok()?).ok()?;
         let side = |i: usize, sign: f64, bound: f64| HalfSpace {
             coefficients: vec![(own + i, sign)],

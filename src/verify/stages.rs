@@ -12,7 +12,7 @@ use crate::branch::{
 };
 use crate::lp::milp::{self, MilpAnswer, MilpSolver};
 use crate::lp::{self, Clarabel};
-use crate::net::{Matrix, Network};
+use crate::net::{Matrix, Network, Semantics};
 use crate::num::{Rational, from_f64, round_down};
 use crate::spec::{Claim, HalfSpace, Property};
 use num_traits::Zero;
@@ -183,6 +183,8 @@ impl<'a> Bounding<'a> {
             }
             Method::Crown | Method::Complete => &[Stage::Ibp, Stage::CrownIbp, Stage::Crown],
             Method::Lp | Method::Auto => &LINEAR,
+            // A program over the integers knows nothing of rounding.
+            Method::Milp if self.net.semantics() == Semantics::Float32 => &LINEAR,
             Method::Milp => &EXACT,
         }
     }

@@ -284,7 +284,7 @@ fn ports(section: &Section, folder: &Path) -> Result<LoadSettings, PlanError> {
             .ok_or_else(|| section.error("inputs", "accepted: a list of NAME=FILE.npy"))?;
         inputs.push((name.to_owned(), folder.join(file)));
     }
-    Ok(LoadSettings { output: section.text("output")?, inputs })
+    Ok(LoadSettings { output: section.text("output")?, inputs, ..LoadSettings::default() })
 }
 
 /// Attacks in the max norm, and in the Euclidean norm.

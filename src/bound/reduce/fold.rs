@@ -44,7 +44,7 @@ pub fn fold(analysis: &Analysis) -> Option<Reduced> {
     for (id, node) in net.nodes().iter().enumerate() {
         let form = match &node.op {
             Op::Input => builder.input(),
-            Op::Affine(affine) => builder.affine(affine),
+            Op::Affine(affine) => builder.affine(id, affine),
             Op::Elementwise(..) => builder.relu(id, node.op.relu()?)?,
         };
         builder.forms.push(form);
@@ -89,7 +89,7 @@ impl Builder<'_> {
         Form { terms: Vec::new(), bias: vec![0.0; n], slack: vec![0.0; n], reach, is_input: true }
     }
 
-    fn affine(&self, affine: &Affine) -> Form {
+    fn affine(&self, id: NodeId, affine: &Affine) -> Form {
         let rows = affine.bias.len();
         let mut terms: Vec<(NodeId, Matrix)> = Vec::new();
         let mut bias = Matrix::from_column_slice(rows, 1, &affine.bias);
@@ -113,7 +113,9 @@ impl Builder<'_> {
         let g = gamma(count + affine.roundings + 1);
         let underflow = TINY * self.span();
         // Of a network that is only near another one already, that distance comes on top.
-        let own = |i: usize| affine.slack.get(i).copied().unwrap_or(0.0);
+        let single = self.analysis.layers.rounded(self.analysis.net, id);
+        let single = |i: usize| single.as_ref().map_or(0.0, |rounded| rounded[i]);
+        let own = |i: usize| add_up(affine.slack.get(i).copied().unwrap_or(0.0), single(i));
         let total = |(i, (&s, &r)): (usize, (&f64, &f64))| {
             // Weights that are rounded act on what the operands stand for, which may be this far from their forms.
             add_up(s + ample(g * (r + s) + underflow), own(i))

@@ -6,7 +6,9 @@
 
 use super::Reduced;
 use crate::bound::Analysis;
-use crate::net::{Affine, LinearMap, NetworkBuilder, NodeId, Op, Sparse, Term};
+use crate::net::{
+    Affine, Computed, LinearMap, Network, NetworkBuilder, Node, NodeId, Op, Sparse, Term,
+};
 
 /// Which elements of a network matter on a region.
 pub struct Needed {
@@ -121,6 +123,7 @@ pub fn prune(analysis: &Analysis, needed: &Needed, output: NodeId) -> Option<Red
                     continue;
                 }
                 let all = copy(&mut network, affine, &rows, &places)?;
+                network.computed(all, computed(net, id, affine));
                 origins.push(Some((id, rows)));
                 put(all, unstable.len(), &values);
                 if !unstable.is_empty() {
@@ -128,6 +131,7 @@ pub fn prune(analysis: &Analysis, needed: &Needed, output: NodeId) -> Option<Red
                     if !values.is_empty() {
                         let first = Sparse::gather(network.len(all).ok()?, 0..unstable.len());
                         new = network.linear(all, LinearMap::Sparse(first), "").ok()?;
+                        network.computed(new, Computed::Exactly);
                         origins.push(Some((id, unstable.clone())));
                     }
                     place.unstable = Some((new, unstable));
@@ -147,9 +151,22 @@ pub fn prune(analysis: &Analysis, needed: &Needed, output: NodeId) -> Option<Red
         places.push(place);
     }
     let (output, _) = places[output].values.iter().copied().flatten().next()?;
+    let semantics = net.semantics();
     let (net, kept) = network.finish_numbered(output).ok()?;
+    let net = net.with_semantics(semantics).ok()?;
     let origins = origins.into_iter().zip(kept).filter(|(_, kept)| *kept);
     Some(Reduced { net, origins: origins.map(|(origin, _)| origin).collect() })
+}
+
+/// How the rows of a node are computed: what reads an active neuron reads the value of its pre-activation, which is read on as part of
+/// a chain only where other affine nodes read it so.
+fn computed(net: &Network, id: NodeId, affine: &Affine) -> Computed {
+    let reads_on = |node: &Node| {
+        let chained = |affine: &Affine| affine.computed.reads_on();
+        node.op.operands().contains(&id) && node.op.affine().is_some_and(chained)
+    };
+    let chained = affine.computed == Computed::Chained;
+    if chained && !net.nodes().iter().any(reads_on) { Computed::Kept } else { affine.computed }
 }
 
 /// Some rows of an affine node, reading what is left of its operands.

@@ -141,7 +141,7 @@ impl Cuts {
                 };
                 let bias = vec![0.0; layer.lows.len()];
                 let terms = vec![term(relu, layer.relus), term(z, layer.operands)];
-                nodes.push(Affine { terms, bias, roundings: 0, slack: Vec::new() });
+                nodes.push(Affine::exactly(terms, bias));
                 lows.push(layer.lows);
                 sizes.push(layer.sizes);
             }

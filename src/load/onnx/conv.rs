@@ -207,6 +207,9 @@ pub fn batch_normalization<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Probl
             if !(deviation > 0.0 && deviation.is_finite()) {
                 return Err(NodeProblem::Arithmetic("a variance that is not positive"));
             }
+            if low.single && !(1e-15..1e15).contains(&deviation) {
+                return Err(NodeProblem::Single("a variance below 1e-30 or above 1e30"));
+            }
             if scale == 0.0 { Ok(0.0) } else { normal(scale / deviation) }
         })
         .collect::<Problem<Vec<f64>>>()?;

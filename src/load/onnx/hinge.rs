@@ -7,7 +7,7 @@ use super::choice::JUMPS;
 use super::lower::{Lowering, Pending, Value, Variable};
 use super::shape::Problem;
 use crate::load::NodeProblem;
-use crate::net::{LinearMap, Sparse, Term};
+use crate::net::{Computed, LinearMap, Sparse, Term};
 use crate::num::two_sum;
 use std::collections::HashMap;
 
@@ -115,15 +115,18 @@ pub struct Hinges {
 impl Lowering<'_> {
     /// The tensor as a function of another one, or of itself.
     fn hinge_of(&self, x: &Variable) -> Hinge {
-        self.hinges
-            .known
-            .get(&x.form)
+        self.known(x)
             .cloned()
             .unwrap_or_else(|| Hinge { root: x.clone(), slopes: vec![Slopes::LINE; self.len(x)] })
     }
 
     fn root_of(&self, x: &Variable) -> usize {
-        self.hinges.known.get(&x.form).map_or(x.form, |hinge| hinge.root.form)
+        self.known(x).map_or(x.form, |hinge| hinge.root.form)
+    }
+
+    /// What is known of a tensor as a function of another one: in single precision nothing, as each operator rounds.
+    fn known(&self, x: &Variable) -> Option<&Hinge> {
+        self.hinges.known.get(&x.form).filter(|_| !self.single)
     }
 
     /// The tensor whose elements are the given functions of those of x; `f` finds an element's slopes, if it can, from those of x, and always of z itself.
@@ -165,6 +168,9 @@ impl Lowering<'_> {
         terms: &[(&Variable, f64)],
         shape: &[usize],
     ) -> Problem<Option<Variable>> {
+        if self.single {
+            return Ok(None);
+        }
         let tensors: Vec<&Variable> = terms.iter().map(|(x, _)| *x).collect();
         let sum = |_: usize, slopes: &[Slopes]| {
             let scaled = slopes.iter().zip(terms).map(|(s, (_, factor))| s.scaled(*factor));
@@ -180,6 +186,9 @@ impl Lowering<'_> {
         factors: &[f64],
         shape: &[usize],
     ) -> Problem<Option<Variable>> {
+        if self.single {
+            return Ok(None);
+        }
         self.hinged_function(&[x], |i, slopes| slopes[0].scaled(factors[i]), shape)
     }
 
@@ -238,6 +247,7 @@ impl Lowering<'_> {
         }
         self.spend::<Slopes>(slopes.len())?;
         let made = self.pending(Pending { terms, bias: None, roundings }, shape);
+        self.mark(&made, Computed::Apart);
         self.hinges.known.insert(made.form, Hinge { root: z.clone(), slopes });
         Ok(made)
     }

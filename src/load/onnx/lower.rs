@@ -10,7 +10,8 @@ use super::shape::{Problem, broadcast, count_entries};
 use crate::load::NodeProblem;
 use crate::load::budget::{Budget, Exceeded};
 use crate::net::{
-    BuildError, FinalOperator, Function, LinearMap, Network, NetworkBuilder, NodeId, Sparse, Term,
+    BuildError, Computed, FinalOperator, Function, LinearMap, Network, NetworkBuilder, NodeId,
+    Sparse, Term,
 };
 use std::rc::Rc;
 
@@ -94,6 +95,7 @@ struct Form {
     state: State,
     len: usize,
     uses: usize,
+    computed: Computed,
 }
 
 /// The refusal of a tensor without elements.
@@ -117,6 +119,8 @@ pub struct Lowering<'b> {
     /// The memory left.
     pub budget: &'b Budget,
     overdrawn: Option<Exceeded>,
+    /// Whether values are meant in single precision: then every operator that computes is a node of its own.
+    pub single: bool,
     /// The type of the operands at hand, and of the tensors computed from them.
     pub element: Element,
     /// The operator at hand.
@@ -135,12 +139,14 @@ impl<'b> Lowering<'b> {
     /// A graph with only its input.
     pub fn new(len: usize, name: &str, element: Element, budget: &'b Budget) -> Problem<Self> {
         let builder = NetworkBuilder::new(len, name)?;
-        let forms = vec![Form { state: State::Node(0), len, uses: 0 }];
+        let computed = Computed::default();
+        let forms = vec![Form { state: State::Node(0), len, uses: 0, computed }];
         Ok(Self {
             builder,
             forms,
             budget,
             overdrawn: None,
+            single: false,
             element,
             origin: Origin::default(),
             blamed: None,
@@ -244,7 +250,9 @@ impl<'b> Lowering<'b> {
             State::Pending(Pending { terms, bias, roundings }, origin) => {
                 let bias = bias.unwrap_or_else(|| vec![0.0; form.len]);
                 let made = self.builder.affine(terms, bias, roundings, origin.name);
-                made.inspect_err(|_| self.blamed = Some(origin.index))?
+                let id = made.inspect_err(|_| self.blamed = Some(origin.index))?;
+                self.builder.computed(id, form.computed);
+                id
             }
             State::Merged => return Err(NodeProblem::Internal("a merged map is used again")),
         };
@@ -255,7 +263,7 @@ impl<'b> Lowering<'b> {
     fn push(&mut self, state: State, len: usize, shape: Vec<usize>) -> Variable {
         // Its constant part, and what refers to it.
         self.charge(len.saturating_mul(size_of::<f64>()) + 512);
-        self.forms.push(Form { state, len, uses: 0 });
+        self.forms.push(Form { state, len, uses: 0, computed: Computed::default() });
         Variable { shape, element: self.element, dropped: None, form: self.forms.len() - 1 }
     }
 
@@ -290,13 +298,30 @@ impl<'b> Lowering<'b> {
         Ok(self.pending(Pending { terms, bias, roundings }, shape))
     }
 
+    /// Says how programs compute a tensor that is part of a function which is no affine one, before anything reads it.
+    pub fn mark(&mut self, variable: &Variable, computed: Computed) {
+        if self.single {
+            self.forms[variable.form].computed = computed;
+        }
+    }
+
+    /// Whether two maps may be added in one node.
+    fn add_up(&self, x: &Pending, y: &Pending) -> bool {
+        // What cancels in a sum of constants is forgotten, and single precision does not forget it.
+        x.adds_exactly(y) && !(self.single && x.bias.is_some() && y.bias.is_some())
+    }
+
     /// Takes an affine map out of its tensor if the operator at hand is all that reads it.
-    fn take(&mut self, variable: &Variable, suits: impl Fn(&Pending) -> bool) -> Option<Pending> {
-        let form = &mut self.forms[variable.form];
+    fn take(&mut self, variable: &Variable, other: Option<&Pending>) -> Option<Pending> {
+        let form = &self.forms[variable.form];
         match &form.state {
-            State::Pending(pending, _) if form.uses == 1 && suits(pending) => {}
+            State::Pending(pending, _)
+                if form.uses == 1
+                    && form.computed == Computed::Chained
+                    && other.is_none_or(|other| self.add_up(pending, other)) => {}
             _ => return None,
         }
+        let form = &mut self.forms[variable.form];
         match std::mem::replace(&mut form.state, State::Merged) {
             State::Pending(pending, _) => Some(pending),
             _ => None,
@@ -309,7 +334,7 @@ impl<'b> Lowering<'b> {
             return Ok(x.clone());
         }
         let added = Pending { terms: Vec::new(), bias: Some(bias), roundings: 0 };
-        let pending = match self.take(x, |pending| pending.adds_exactly(&added)) {
+        let pending = match self.take(x, Some(&added)) {
             Some(pending) => pending.plus(added),
             None => Pending { terms: vec![self.identity(x)?], ..added },
         };
@@ -343,7 +368,7 @@ impl<'b> Lowering<'b> {
 
     /// The tensor as a summand: its own map if nothing else needs it and it can be added to `other` exactly.
     fn summand(&mut self, x: &Variable, other: Option<&Pending>) -> Problem<Pending> {
-        match self.take(x, |pending| other.is_none_or(|other| pending.adds_exactly(other))) {
+        match self.take(x, other) {
             Some(pending) => Ok(pending),
             None => Ok(Pending { terms: vec![self.identity(x)?], bias: None, roundings: 0 }),
         }

@@ -38,6 +38,7 @@ mod scatter;
 mod scope;
 mod select;
 mod shape;
+mod single;
 mod smooth;
 mod softmax;
 mod table;
@@ -55,6 +56,7 @@ use self::scope::{Reader, Report, Scope, Stop};
 use super::budget::Budget;
 use super::dataset::load_tensor;
 use super::{LoadSettings, LoadedNetwork, ModelProblem, NetworkError, NodeProblem, Place};
+use crate::net::{NotSingle, Semantics};
 use crate::num::{from_f64, to_f64_nearest};
 use num_traits::ToPrimitive as _;
 use std::path::{Path, PathBuf};
@@ -83,7 +85,8 @@ pub(super) fn read(
         graph.inputs.iter().map(|i| i.name).filter(|name| !graph.stores(name)).collect();
     let plan = Plan::new(graph, &names, vec![ports.output], false).map_err(refuse)?;
     let (external, mut files) = external::load(file, graph, &plan, folder, budget)?;
-    let reader = Reader { file, external: &external, functions: &model.functions, budget };
+    let single = settings.semantics == Semantics::Float32;
+    let reader = Reader { file, external: &external, functions: &model.functions, budget, single };
     let mut scope = Scope::new(&plan, &model.opsets);
     for (input, position) in &ports.given {
         let path = &settings.inputs[*position].1;
@@ -162,6 +165,11 @@ impl<'m> Reader<'_, 'm> {
         low.add_uses(&variable, scope.plan.uses(input));
         scope.values.insert(input, variable.into());
         let mut report = Report::default();
+        low.single = self.single;
+        if self.single && ports.element != Element::Float {
+            let what = "the input is of another type than float32";
+            return Err(refuse(ModelProblem::Single(input.to_owned(), what)));
+        }
         self.run(&mut low, &mut scope, &mut report).map_err(|stop| match stop {
             Stop::Node(index, mut problem) => {
                 if let NodeProblem::Operator { others, .. } = &mut problem {
@@ -185,6 +193,10 @@ impl<'m> Reader<'_, 'm> {
             .node(output)
             .map_err(|problem| self.at_node(&scope, low.blamed.unwrap_or(last), problem))?;
         let network = low.finish(node).map_err(|problem| refuse(ModelProblem::Build(problem)))?;
+        let semantics = if self.single { Semantics::Float32 } else { Semantics::Real };
+        let network = network
+            .with_semantics(semantics)
+            .map_err(|NotSingle { node, what }| refuse(ModelProblem::Single(node, what)))?;
         Ok(LoadedNetwork {
             network: network.leaving_out(output.dropped),
             input_shape: ports.shape,

@@ -13,7 +13,7 @@ use super::reduce::{groups, reduced_axes};
 use super::shape::{Problem, broadcast, count_entries, misfit};
 use super::window::{Windows, elements};
 use crate::load::NodeProblem;
-use crate::net::{LinearMap, Sparse, Term};
+use crate::net::{Computed, LinearMap, Sparse, Term};
 
 /// max(x, 0).
 pub fn relu<'m>(low: &mut Lowering, call: &Call<'_, 'm>) -> Problem<Value<'m>> {
@@ -92,11 +92,15 @@ pub(super) fn limit(low: &mut Lowering, x: &Variable, c: Vec<f64>, sign: f64) ->
     let towards = if far { -sign } else { sign };
     let shift = c.iter().map(|c| -towards * c).collect();
     let gap = low.combine(&[(x, towards)], Some(shift), shape.clone())?;
+    low.mark(&gap, Computed::Exactly);
     let r = low.relu(&gap)?;
-    if far {
-        return low.combine(&[(x, 1.0), (&r, sign)], None, shape);
-    }
-    low.combine(&[(&r, sign)], Some(c), shape)
+    let limited = if far {
+        low.combine(&[(x, 1.0), (&r, sign)], None, shape)?
+    } else {
+        low.combine(&[(&r, sign)], Some(c), shape)?
+    };
+    low.mark(&limited, Computed::Exactly);
+    Ok(limited)
 }
 
 /// max(x₁, x₂, …), folded from the left.
@@ -151,8 +155,11 @@ fn larger(low: &mut Lowering, a: &Variable, b: &Variable, sign: f64) -> Problem<
         return Ok(found);
     }
     let gap = low.combine(&[(b, sign), (a, -sign)], None, a.shape.clone())?;
+    low.mark(&gap, Computed::Exactly);
     let r = low.relu(&gap)?;
-    low.combine(&[(a, 1.0), (&r, sign)], None, a.shape.clone())
+    let larger = low.combine(&[(a, 1.0), (&r, sign)], None, a.shape.clone())?;
+    low.mark(&larger, Computed::Exactly);
+    Ok(larger)
 }
 
 /// The maximum of each window, padding left out.
@@ -257,6 +264,7 @@ fn maxima(
             lists.iter().flat_map(|list| list.as_chunks().0.iter().copied()).collect();
         let differences = Sparse::from_rows(len, pairs.iter().map(|&[a, b]| [(b, 1.0), (a, -1.0)]));
         let gaps = low.linear(&x, LinearMap::Sparse(differences), vec![pairs.len()])?;
+        low.mark(&gaps, Computed::Exactly);
         let raises = low.relu(&gaps)?;
         // For each element of the next round: the element a it starts from, and the pair that raises it, if any.
         let mut next: Vec<(usize, Option<usize>)> = Vec::new();
@@ -278,6 +286,7 @@ fn maxima(
         ];
         let pending = Pending { terms, bias: None, roundings: 0 };
         x = low.pending(pending, vec![next.len()]);
+        low.mark(&x, Computed::Exactly);
     }
     let indices: Vec<usize> = lists.iter().map(|list| list[0]).collect();
     match low.select(&x.into(), shape, &indices)? {

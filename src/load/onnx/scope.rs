@@ -7,6 +7,7 @@ use super::lower::{EMPTY, Lowering, Origin, Value};
 use super::model::{Definition, Node, version};
 use super::operators;
 use super::shape::Problem;
+use super::single;
 use crate::load::budget::Budget;
 use crate::load::{LayerInfo, NodeProblem, TensorProblem};
 use std::collections::{HashMap, HashSet};
@@ -22,6 +23,8 @@ pub(super) struct Reader<'a, 'm> {
     pub functions: &'a [Definition<'m>],
     /// The memory left.
     pub budget: &'m Budget,
+    /// Whether values are meant in single precision.
+    pub single: bool,
 }
 
 /// The nodes at hand, and the tensors that they may read.
@@ -178,7 +181,13 @@ impl<'m> Reader<'_, 'm> {
     ) -> Problem<Vec<Value<'m>>> {
         match self.within(low, call, scope, report)? {
             Some(outputs) => Ok(outputs),
-            None => operators::run(low, call),
+            None => {
+                let outputs = operators::run(low, call)?;
+                if self.single {
+                    single::check(call, &outputs)?;
+                }
+                Ok(outputs)
+            }
         }
     }
 }
