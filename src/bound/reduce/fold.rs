@@ -114,8 +114,10 @@ impl Builder<'_> {
         let underflow = TINY * self.span();
         // Of a network that is only near another one already, that distance comes on top.
         let single = self.analysis.layers.rounded(self.analysis.net, id);
-        let single = |i: usize| single.as_ref().map_or(0.0, |rounded| rounded[i]);
-        let own = |i: usize| add_up(affine.slack.get(i).copied().unwrap_or(0.0), single(i));
+        let own = |i: usize| {
+            let slack = affine.slack.get(i).copied().unwrap_or(0.0);
+            single.as_ref().map_or(slack, |rounded| add_up(slack, rounded[i]))
+        };
         let total = |(i, (&s, &r)): (usize, (&f64, &f64))| {
             // Weights that are rounded act on what the operands stand for, which may be this far from their forms.
             add_up(s + ample(g * (r + s) + underflow), own(i))
