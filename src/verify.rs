@@ -407,7 +407,7 @@ impl Bounds<'_> {
         };
         let interlude = Interlude {
             after: thorough::cheaper(net, self.limits),
-            work: thorough::BUDGET as f64,
+            work: thorough::budget(self.limits),
             attempt: &attack,
         };
         let searched = branch::search(net, part, self.limits, Some(interlude), (known, trees));

@@ -137,7 +137,8 @@ impl RadiusSearch<'_> {
         let data = self.classifier.data();
         let label = data.label(index);
         let predicted = arg_max(&outputs(self.classifier.network(), data.point(index)));
-        let mut questions = Questions { search: self, index, stop, started, nearest: None };
+        let mut questions =
+            Questions { search: self, index, stop, started, nearest: None, survived: None };
         let correct = predicted == Some(label);
         let bracket = correct.then(|| bisect(self.grid, &mut |k, how| questions.ask(k, how)));
         let row = RadiusRow::new(index, label, predicted, bracket.transpose()?);
@@ -154,6 +155,9 @@ struct Questions<'a> {
     started: Instant,
     /// The nearest counterexample so far.
     nearest: Option<(Rational, Counterexample)>,
+    /// The least radius that attacks and search left undecided: what they did not find in its ball is not looked for again in a smaller
+    /// one, where only proofs are new.
+    survived: Option<u64>,
 }
 
 impl Questions<'_> {
@@ -173,14 +177,20 @@ impl Questions<'_> {
             }
             Ask::Verify => {
                 let work = settings.work.or(Some(Settings::BRIEF));
-                let settings = Settings { seed, timeout: left, work, ..settings.clone() };
+                let mut settings = Settings { seed, timeout: left, work, ..settings.clone() };
+                if self.survived.is_some_and(|survived| k < survived) {
+                    settings.attack = settings.attack.with(&[]);
+                }
                 let Some(outcome) = decide(&query, &settings, self.stop) else {
                     return Ok(Reply::Stopped);
                 };
                 match outcome.verdict {
                     Verdict::Certified(proof) => return Ok(Reply::Certified(proof.level())),
                     Verdict::Falsified(found) => Some(*found),
-                    Verdict::Unknown(why) => return Ok(Reply::Unknown(why.reason.to_string())),
+                    Verdict::Unknown(why) => {
+                        self.survived = Some(self.survived.map_or(k, |survived| survived.min(k)));
+                        return Ok(Reply::Unknown(why.reason.to_string()));
+                    }
                 }
             }
         };
