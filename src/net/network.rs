@@ -166,6 +166,21 @@ impl Network {
         observed.keeping(self.semantics())
     }
 
+    /// The network whose outputs are an affine map of its own: a node of it, and a copy of that, so that what is known of the former is
+    /// known where the outputs are bounded.
+    ///
+    /// # Errors
+    /// Where sizes differ or a number is not finite.
+    pub fn measured(&self, map: LinearMap, bias: Vec<f64>) -> Result<Self, BuildError> {
+        let mut builder = NetworkBuilder { nodes: self.nodes[..=self.output].to_vec() };
+        let count = bias.len();
+        let terms = vec![Term { source: self.output, map }];
+        let source = builder.affine(terms, bias, 0, "measures")?;
+        let terms = vec![Term { source, map: LinearMap::Identity(count) }];
+        let output = builder.affine(terms, vec![0.0; count], 0, "copy")?;
+        Ok(Self { nodes: builder.nodes, output, ..*self })
+    }
+
     /// The network whose outputs are those of a classifier of two classes, 0 and y, where there is only a y that decides for the
     /// second by being positive.
     ///

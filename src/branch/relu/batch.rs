@@ -29,13 +29,15 @@ pub struct Goals<'a> {
     pub spare: Option<Vec<f64>>,
     /// What the search starts from.
     pub seed: Seed,
+    /// Where the functionals are half-spaces of one polytope: the node that measures them.
+    pub measures: Option<NodeId>,
 }
 
 /// What a search starts from besides the root's bounds.
 #[derive(Debug, Clone, Default)]
 pub struct Seed {
-    /// Elements of nodes that nothing reads, whose lower ends are lifted.
-    pub cuts: Vec<(NodeId, usize)>,
+    /// Elements of nodes, and whether their lower ends are lifted or their upper ones.
+    pub cuts: Vec<(NodeId, usize, bool)>,
     /// Multipliers of the cuts.
     pub sizes: Vec<f32>,
     /// Slopes of the unstable neurons, in order; the default where there are none.
@@ -81,7 +83,7 @@ impl<'a> Goals<'a> {
             }
         }
         let (known, seed) = (known_nodes(root.net), Seed::default());
-        Self { root, at, rows, targets, unstable, known, spare, seed }
+        Self { root, at, rows, targets, unstable, known, spare, seed, measures: None }
     }
 
     /// The same goals, with another start.
@@ -192,7 +194,7 @@ impl<'a> Goals<'a> {
             }
         }
         let lifts = domains.iter().enumerate().flat_map(|(column, domain)| {
-            let cuts = self.seed.cuts.iter().map(|&(node, element)| (node, element, true));
+            let cuts = self.seed.cuts.iter().copied();
             let splits = domain.splits.iter().map(|s| (s.node, s.element, s.active));
             let lift = move |((node, element, lower), &size): (_, &f32)| {
                 let size = f64::from(size);
@@ -234,7 +236,8 @@ impl<'a> Goals<'a> {
     pub(super) fn refutation(&self, bounded: &Bounded, d: usize, goal: usize) -> Refutation {
         let Bounded { analysis, climbed, .. } = bounded;
         let ends = bounded.ends();
-        let spare = self.spare.as_ref().map_or(0.0, |spare| spare[goal]);
+        let lifts = climbed.lifts.iter().filter(|lift| lift.column == d);
+        let (spare, _) = self.together(goal, lifts.map(|l| (l.node, l.element, l.size)));
         let sure =
             climbed.bounds[d] > self.targets[goal] + spare || self.is_empty(analysis, d, SLACK);
         // A slope of a neuron that is stable here is of no use, and of harm to who takes it at its word.
@@ -243,6 +246,7 @@ impl<'a> Goals<'a> {
             !lines.unstable || (sure && slope == lines.default[0] && !lines.doubtful)
         };
         let hints = hints_of(&climbed.slopes, &climbed.lifts, d, &self.unstable, omitted);
-        Refutation { hints: in_full(hints, ends, d, !sure), ..Refutation::default() }
+        let hints = in_full(hints, ends, d, !sure);
+        self.weighted(Refutation { hints, ..Refutation::default() }, goal)
     }
 }

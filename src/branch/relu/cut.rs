@@ -305,7 +305,7 @@ impl Cuts {
     #[must_use]
     pub(super) fn goals<'a>(&self, analysis: &'a Analysis<'a>, goals: Goals) -> Goals<'a> {
         let seed = Seed {
-            cuts: self.good.clone(),
+            cuts: self.good.iter().map(|&(node, element)| (node, element, true)).collect(),
             sizes: self.sizes.clone(),
             slopes: Some(self.slopes.as_slice().into()),
         };

@@ -16,6 +16,8 @@ pub struct Leaf {
     pub bound: f64,
     /// Where the solver sees the minimum: where the bound does not suffice, a candidate for a counterexample.
     pub point: Option<Vec<f64>>,
+    /// The sum of the weights of a polytope's half-spaces in it.
+    pub weight: f64,
     /// The multipliers that give the bound, if the search is recorded.
     pub refutation: Option<Refutation>,
 }
@@ -33,12 +35,19 @@ impl Goals<'_> {
         let row = self.rows.column(domain.goal as usize);
         let mut splits: Vec<(NodeId, usize)> =
             domain.splits.iter().map(|split| (split.node, split.element)).collect();
+        let measured = |node| (0..self.targets.len()).map(move |half| (node, half));
+        splits.extend(self.measures.into_iter().flat_map(measured));
         splits.sort_unstable();
         splits.dedup();
         let LpBound { bound, mut multipliers, point, .. } =
             lower_in_leaf(sweep, row.as_slice(), d, &splits, &Clarabel, time);
+        let goal = domain.goal as usize;
+        let lifts = multipliers.lifts.iter().enumerate();
+        let lifts = lifts
+            .flat_map(|(node, lifts)| lifts.iter().map(move |l| (node, l.element, l.multiplier)));
+        let (_, weight) = self.together(goal, lifts);
         if self.spare.is_none() {
-            return Leaf { bound, point, refutation: None };
+            return Leaf { bound, point, weight, refutation: None };
         }
         multipliers
             .slopes
@@ -51,7 +60,8 @@ impl Goals<'_> {
         let stable = |&(_, z, i): &Neuron, _| !Lines::of(bounded.ends(), z, i, d).unstable;
         let hints = hints_of_duals(&multipliers, &self.unstable, stable);
         let hints = in_full(hints, bounded.ends(), d, true);
-        let refutation = Some(Refutation { hints, ..Refutation::default() });
-        Leaf { bound: swept.bounds[0], point, refutation }
+        let how = Refutation { hints, ..Refutation::default() };
+        let refutation = Some(self.weighted(how, goal));
+        Leaf { bound: swept.bounds[0], point, weight, refutation }
     }
 }

@@ -6,6 +6,7 @@ mod batch;
 mod choose;
 mod cut;
 mod domain;
+mod join;
 mod leaf;
 mod refine;
 mod root;
@@ -24,8 +25,9 @@ use crate::bound::{
 use crate::net::Network;
 use crate::spec::{Claim, Property};
 use cut::{Cuts, Effort, any_of_one_scalar};
+use join::Joined;
 use root::{Root, Spine};
-use search::Search;
+use search::{Of, Search};
 use std::cell::Cell;
 
 /// Iterations of the root, and of each domain after it (which starts from its parent's multipliers). Lifts of many splits are
@@ -284,15 +286,24 @@ impl Job<'_> {
         (cuts, round): (Option<&Cuts>, u32),
         (start, trees): (u32, &mut [Tree]),
     ) -> Explored {
-        let Some(goals) = Search::goals(root, polytope) else {
+        let joined = Joined::of(root.analysis.net, &root.functionals, polytope);
+        let carried = match (cuts, &joined) {
+            (Some(cuts), _) => Some(cuts.carry(&root.analysis)),
+            (None, Some(joined)) => Some(joined.carry(&root.analysis)),
+            (None, None) => None,
+        };
+        let nearest =
+            || Search::goals_of(&root.analysis, &root.functionals, root.spare(), polytope);
+        let goals = match (cuts, &joined, &carried) {
+            (None, Some(joined), Some(carried)) => Some(joined.goals(carried, root.spare())),
+            (Some(cuts), _, Some(carried)) => nearest().map(|goals| cuts.goals(carried, goals)),
+            _ => nearest(),
+        };
+        let of = Of { whole: self.whole, property: self.property, claim: self.index };
+        let Some(goals) = goals else {
             return Explored::Over(Answer::Open(Reason::BoundTooWeak));
         };
-        let carried = cuts.map(|cuts| cuts.carry(&root.analysis));
-        let goals = match (cuts, &carried) {
-            (Some(cuts), Some(carried)) => cuts.goals(carried, goals),
-            _ => goals,
-        };
-        let search = Search::new(self, goals, polytope.index);
+        let search = Search::new(of, goals, &root.functionals, polytope);
         let mut front = search.front(start);
         let before = Spent { domains: plan.visited, work: self.work.get() };
         // What has been recorded takes memory, too.
@@ -305,6 +316,7 @@ impl Job<'_> {
             let cuts_due = CUT_DUE << round;
             let work_until_cuts = cuts_due as f64 * refine::work_of_domain(&root.analysis);
             let cut = plan.cut
+                && joined.is_none()
                 && round < CUT_ROUNDS
                 && cuts_due <= left.domains / 2
                 && work_until_cuts <= left.work / 2.0;
@@ -380,6 +392,10 @@ impl Job<'_> {
         plan: &mut Plan,
         round: Option<u32>,
     ) -> Option<Cuts> {
+        // Cuts are made for one functional.
+        if polytope.halves.len() > 1 {
+            return None;
+        }
         let any = || *root.one_scalar.get_or_init(|| any_of_one_scalar(&root.analysis));
         if round.is_none() && !any() {
             return None;
@@ -395,7 +411,8 @@ impl Job<'_> {
             share: round.map_or(1.0, |_| CUT_SHARE),
         };
         let stop = || self.limits.passed().is_some();
-        let cuts = Cuts::of(&Search::goals(root, polytope)?, effort, &stop)?;
+        let goals = Search::goals_of(&root.analysis, &root.functionals, root.spare(), polytope)?;
+        let cuts = Cuts::of(&goals, effort, &stop)?;
         plan.visited += cuts.visited;
         self.worked((cuts.visited as f64 * CUT_SHARE * domain).min(effort.work));
         if round.is_some() {

@@ -80,6 +80,11 @@ impl<'a> Root<'a> {
         refined.gain
     }
 
+    /// What is spare of each functional, if the search is recorded.
+    pub(super) fn spare(&self) -> Option<&[f64]> {
+        self.spine.as_ref().map(|_| &*self.spare)
+    }
+
     /// Bounds all functionals at default slopes.
     pub(super) fn bound(&mut self, claim: &Claim) {
         let matrix = &self.functionals.matrix;

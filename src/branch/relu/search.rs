@@ -1,10 +1,10 @@
-//! Best-first branch and bound for one functional of the outputs over one region.
+//! Best-first branch and bound for one polytope of the outputs over one region.
 
+use super::Spent;
 use super::batch::{Bounded, Goals};
 use super::domain::{Domain, Split};
+use super::join::Joined;
 use super::refine::enter;
-use super::root::Root;
-use super::{Job, Spent};
 use crate::attack::{Counterexample, validate};
 use crate::bound::{Analysis, Climbed, Functionals, OpenPolytope};
 use crate::branch::doubt::{Ends, doubtful, spare};
@@ -17,37 +17,64 @@ use crate::spec::Property;
 /// Entries of a batch's widest matrices, about.
 const BATCH_ENTRIES: usize = 1 << 22;
 
-/// One functional over one region.
+/// What a search is about.
+#[derive(Clone, Copy)]
+pub(super) struct Of<'a> {
+    /// The network that the property is about.
+    pub whole: &'a Network,
+    pub property: &'a Property,
+    pub claim: usize,
+}
+
+/// One polytope over one region.
 pub struct Search<'a> {
     goals: Goals<'a>,
-    /// The network that the property is about.
-    whole: &'a Network,
-    property: &'a Property,
-    claim: usize,
-    /// The polytope that the functional excludes.
+    of: Of<'a>,
+    /// The polytope that the functionals exclude.
     polytope: usize,
+    /// Functionals of the outputs (outputs × functionals), and what is unsafe: where none exceeds its bound.
+    halves: (Matrix, Vec<f64>),
+    /// Where to begin: with which goal.
+    first: usize,
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(job: &Job<'a>, goals: Goals<'a>, polytope: usize) -> Self {
-        let Job { whole, property, index: claim, .. } = *job;
-        Self { goals, whole, property, claim, polytope }
+    pub(super) fn new(
+        of: Of<'a>,
+        goals: Goals<'a>,
+        functionals: &Functionals,
+        polytope: &OpenPolytope,
+    ) -> Self {
+        let nearest =
+            |half: &&(usize, f64)| goals.measures.is_some() || Some(half.0) == polytope.nearest;
+        let (columns, bounds): (Vec<usize>, Vec<f64>) =
+            polytope.halves.iter().filter(nearest).copied().unzip();
+        let first = columns.iter().position(|&column| Some(column) == polytope.nearest);
+        let halves = (functionals.matrix.select_columns(&columns), bounds);
+        let (polytope, first) = (polytope.index, first.unwrap_or(0));
+        Self { goals, of, polytope, halves, first }
     }
 
-    /// What excludes a polytope: its nearest half-space; `None` where it has none, so that no functional can exclude it.
-    pub(super) fn goals<'b>(root: &'b Root<'b>, polytope: &OpenPolytope) -> Option<Goals<'b>> {
-        let net = root.analysis.net;
+    /// What excludes a polytope: its nearest half-space; `None` where it has none, so that no functional can exclude it. `spare` as of
+    /// [`Goals`], one a functional.
+    pub(super) fn goals_of<'b>(
+        analysis: &'b Analysis<'b>,
+        functionals: &Functionals,
+        spare: Option<&[f64]>,
+        polytope: &OpenPolytope,
+    ) -> Option<Goals<'b>> {
+        let net = analysis.net;
         let nearest = polytope.nearest?;
         let target = polytope.halves.iter().find(|half| half.0 == nearest)?.1;
-        let functional = root.functionals.matrix.column(nearest);
+        let functional = functionals.matrix.column(nearest);
         let row = Matrix::from_column_slice(net.outputs(), 1, functional.as_slice());
-        let spare = root.spine.as_ref().map(|_| vec![root.spare[nearest]]);
-        Some(Goals::new(&root.analysis, net.output(), row, vec![target], spare))
+        let spare = spare.map(|spare| vec![spare[nearest]]);
+        Some(Goals::new(analysis, net.output(), row, vec![target], spare))
     }
 
     /// A search that has not begun; its record begins at a node.
     pub(super) fn front(&self, node: u32) -> Front<Domain> {
-        Front::new([self.goals.whole(0).moved(node)])
+        Front::new([self.goals.whole(self.first as u32).moved(node)])
     }
 
     /// The least margin proved over all domains, open ones included.
@@ -87,21 +114,62 @@ impl<'a> Search<'a> {
                 piece
             });
             if bounded.undecided.binary_search(&d).is_err() {
-                if !bounded.empty[d] {
-                    result.proved = result.proved.min(bounded.climbed.bounds[d]);
-                }
-                if let Some(piece) = &mut piece {
-                    piece.line(0, self.refute(goals.refutation(&bounded, d, 0)));
-                }
+                self.close(&bounded, (d, domain), piece.as_mut(), &mut result);
             } else if let Some(pair) = pairs.next().flatten() {
                 enter(&mut result, domain, piece, pair);
                 continue;
             } else {
-                self.leaf(&bounded, (domain, d), limits, piece.as_mut(), &mut result);
+                let Some(turned) = self.turn(domain) else {
+                    self.leaf(&bounded, (domain, d), limits, piece.as_mut(), &mut result);
+                    result.piece(domain.place(), piece);
+                    continue;
+                };
+                result.work += turned.bounded.work + goals.work_of_choice(1);
+                if let Some(pair) = turned.pair {
+                    enter(&mut result, domain, piece, pair);
+                    continue;
+                }
+                self.close(&turned.bounded, (0, &turned.domain), piece.as_mut(), &mut result);
             }
             result.piece(domain.place(), piece);
         }
         result
+    }
+
+    /// Notes a domain that is decided, and how.
+    fn close(
+        &self,
+        bounded: &Bounded,
+        (d, domain): (usize, &Domain),
+        piece: Option<&mut Tree>,
+        result: &mut Batch<Domain>,
+    ) {
+        let goal = domain.goal as usize;
+        if !bounded.empty[d] {
+            let lifts = bounded.climbed.lifts.iter().filter(|lift| lift.column == d);
+            let lifts = lifts.map(|lift| (lift.node, lift.element, lift.size));
+            let (_, weight) = self.goals.together(goal, lifts);
+            result.proved = result.proved.min(margin(bounded.climbed.bounds[d], weight));
+        }
+        if let Some(piece) = piece {
+            piece.line(0, self.refute(self.goals.refutation(bounded, d, goal)));
+        }
+    }
+
+    /// A domain with nothing left to split for its half-space, seen from another one that decides it or can be split for; `None` where
+    /// there is none.
+    fn turn(&self, domain: &Domain) -> Option<Turned<'a>> {
+        self.goals.measures?;
+        let all = self.goals.targets.len() as u32;
+        (1..all).find_map(|step| {
+            let goal = (domain.goal + step) % all;
+            let lifts = vec![0.0; domain.lifts.len()];
+            let turned = Domain { goal, lifts, bound: f64::NEG_INFINITY, ..domain.clone() };
+            let bounded = self.goals.bound(std::slice::from_ref(&turned));
+            let pair = self.goals.split(std::slice::from_ref(&turned), &bounded).pop().flatten();
+            let open = pair.is_none() && !bounded.undecided.is_empty();
+            (!open).then_some(Turned { domain: turned, bounded, pair })
+        })
     }
 
     fn refute(&self, how: crate::branch::tree::Refutation) -> Line {
@@ -117,21 +185,34 @@ impl<'a> Search<'a> {
         piece: Option<&mut Tree>,
         result: &mut Batch<Domain>,
     ) {
-        let leaf = self.goals.leaf(bounded, domain, d, limits.left());
-        if leaf.bound > self.goals.targets[0] {
-            result.proved = result.proved.min(leaf.bound);
-            if let (Some(piece), Some(how)) = (piece, leaf.refutation) {
-                piece.line(0, self.refute(how));
+        let all = self.goals.targets.len() as u32;
+        let mut points = Vec::new();
+        let mut best = bounded.climbed.bounds[d].max(domain.bound);
+        for step in 0..all {
+            let domain = Domain { goal: (domain.goal + step) % all, ..domain.clone() };
+            let leaf = self.goals.leaf(bounded, &domain, d, limits.left());
+            if leaf.bound > self.goals.targets[domain.goal as usize] {
+                result.proved = result.proved.min(margin(leaf.bound, leaf.weight));
+                if let (Some(piece), Some(how)) = (piece, leaf.refutation) {
+                    piece.line(0, self.refute(how));
+                }
+                return;
             }
-            return;
+            best = best.max(leaf.bound);
+            points.extend(leaf.point);
         }
-        result.stuck.push(leaf.bound.max(bounded.climbed.bounds[d]).max(domain.bound));
-        if let (Some(x), None) = (leaf.point, &result.counterexample) {
+        result.stuck.push(best);
+        if result.counterexample.is_none() && !points.is_empty() {
             let input = &self.goals.root.layers.boxes[0];
-            let inside = |(i, x): (usize, &f64)| x.clamp(input.lower[i], input.upper[i]);
-            let point: Vec<f64> = x.iter().enumerate().map(inside).collect();
-            let point = Matrix::from_column_slice(point.len(), 1, &point);
-            result.counterexample = self.first_valid(&point);
+            // A minimiser of one half-space lies on the borders of others, the mean of all inside where there is an inside.
+            let mean = |i: usize| points.iter().map(|x| x[i]).sum::<f64>() / points.len() as f64;
+            let points = Matrix::from_fn(input.lower.nrows(), points.len() + 1, |i, c| {
+                points
+                    .get(c)
+                    .map_or_else(|| mean(i), |x| x[i])
+                    .clamp(input.lower[i], input.upper[i])
+            });
+            result.counterexample = self.first_valid(&points);
         }
     }
 
@@ -143,7 +224,7 @@ impl<'a> Search<'a> {
         let means = climbed.means.values.first()?.as_ref()?;
         let input = &self.goals.root.layers.boxes[0];
         let k = undecided.len();
-        let points = Matrix::from_fn(self.whole.inputs(), 2 * k, |i, c| {
+        let points = Matrix::from_fn(self.of.whole.inputs(), 2 * k, |i, c| {
             let (x, l, u) = (means[(i, undecided[c % k])], input.lower[i], input.upper[i]);
             if c >= k {
                 x.clamp(l, u)
@@ -158,15 +239,20 @@ impl<'a> Search<'a> {
 
     /// The first of some inputs that violates the claim; one that does so in single precision too, if there is one.
     fn first_valid(&self, points: &Matrix) -> Option<Counterexample> {
-        let outputs = self.whole.evaluate(points);
+        let outputs = self.of.whole.evaluate(points);
         let mut in_doubt = None;
+        let (rows, bounds) = &self.halves;
+        // A point that rounding alone puts beside one of several half-spaces is looked at, too.
+        let doubt = if bounds.len() > 1 { 1e-6 } else { 0.0 };
         for c in 0..points.ncols() {
-            let f = self.goals.rows.column(0).dot(&outputs.column(c));
-            if f > self.goals.targets[0] {
+            let beside = |(h, bound): (usize, &f64)| {
+                rows.column(h).dot(&outputs.column(c)) > bound + doubt * (1.0 + bound.abs())
+            };
+            if bounds.iter().enumerate().any(beside) {
                 continue;
             }
             let point: Vec<f64> = points.column(c).iter().copied().collect();
-            match validate(self.whole, self.property, self.claim, &point) {
+            match validate(self.of.whole, self.of.property, self.of.claim, &point) {
                 Some(found) if found.holds_in_f32() => return Some(found),
                 found => in_doubt = in_doubt.or(found),
             }
@@ -176,8 +262,7 @@ impl<'a> Search<'a> {
 }
 
 /// Splits ReLUs until a polytope of a claim is excluded from a part of its region, of which `known` are bounds (those of the inputs among
-/// them), and which lies on these sides of splits; what was done is a piece of the claim's tree. Each half-space is tried, the nearest
-/// first.
+/// them), and which lies on these sides of splits; what was done is a piece of the claim's tree.
 #[must_use]
 pub fn split_relus_from(
     net: &Network,
@@ -197,36 +282,49 @@ pub fn split_relus_from(
     let functionals = Functionals::of(asked, net.outputs());
     let swept = analysis.lower(&functionals.matrix, &vec![0; functionals.len()]);
     let all = functionals.open_polytopes(&vec![f64::NEG_INFINITY; functionals.len()]);
-    let mut halves = all.into_iter().nth(polytope).map_or(Vec::new(), |polytope| polytope.halves);
-    let gap = |&(column, bound): &(usize, f64)| swept.bounds[column] - bound;
-    halves.sort_by(|a, b| gap(b).total_cmp(&gap(a)));
-    let mut found = none;
-    for (column, bound) in halves {
+    let Some(mut polytope) = all.into_iter().nth(polytope) else { return none };
+    let gap = |&&(column, bound): &&(usize, f64)| swept.bounds[column] - bound;
+    let nearest = polytope.halves.iter().max_by(|a, b| gap(a).total_cmp(&gap(b)));
+    polytope.nearest = nearest.map(|half| half.0);
+    let spare = |column: usize| {
         let functional = functionals.matrix.column(column);
-        let row = Matrix::from_column_slice(net.outputs(), 1, functional.as_slice());
-        let charges = &analysis.charges;
-        let spare = spare(net, charges, &asked.region, &swept, column, functional.as_slice());
-        let goals = Goals::new(&analysis, net.output(), row, vec![bound], Some(vec![spare]));
-        let search = Search { goals, whole: net, property, claim, polytope };
-        let whole = search.goals.whole(0);
-        let lifts = vec![0.0; splits.len()];
-        let mut front = Front::new([Domain { splits: splits.to_vec(), lifts, ..whole }]);
-        let mut trees = [Tree::default()];
-        let answer = search.run(
-            &mut front,
-            limits,
-            Spent::default(),
-            (usize::MAX, f64::INFINITY),
-            &mut trees,
-        );
-        let [tree] = trees;
-        found = (answer.unwrap_or(Answer::Proved), tree);
-        if !matches!(found.0, Answer::Open(Reason::Resolution | Reason::BoundTooWeak)) {
-            return found;
-        }
+        spare(net, &analysis.charges, &asked.region, &swept, column, functional.as_slice())
+    };
+    let spare: Vec<f64> = (0..functionals.len()).map(spare).collect();
+    let joined = Joined::of(net, &functionals, &polytope);
+    let carried = joined.as_ref().map(|joined| joined.carry(&analysis));
+    let goals = match (&joined, &carried) {
+        (Some(joined), Some(carried)) => Some(joined.goals(carried, Some(&spare))),
+        _ => Search::goals_of(&analysis, &functionals, Some(&spare), &polytope),
+    };
+    let Some(goals) = goals else { return none };
+    let of = Of { whole: net, property, claim };
+    let search = Search::new(of, goals, &functionals, &polytope);
+    let whole = search.goals.whole(search.first as u32);
+    let lifts = vec![0.0; whole.lifts.len() + splits.len()];
+    let mut front = Front::new([Domain { splits: splits.to_vec(), lifts, ..whole }]);
+    let mut trees = [Tree::default()];
+    let all = (usize::MAX, f64::INFINITY);
+    let answer = search.run(&mut front, limits, Spent::default(), all, &mut trees);
+    let [tree] = trees;
+    match answer.unwrap_or(Answer::Proved) {
+        // What was tried for no avail is not kept.
+        open @ Answer::Open(Reason::Resolution | Reason::BoundTooWeak) => (open, Tree::default()),
+        answer => (answer, tree),
     }
-    // What was tried for no avail is not kept.
-    (found.0, Tree::default())
+}
+
+/// A domain seen from another half-space.
+struct Turned<'a> {
+    domain: Domain,
+    bounded: Bounded<'a>,
+    /// How it is split; decided where it is not.
+    pair: Option<[Domain; 2]>,
+}
+
+/// By how much some half-space at least is missed where their weighted sum is, with weights that sum to this.
+fn margin(bound: f64, weight: f64) -> f64 {
+    if bound > 0.0 && weight > 1.0 { (bound / (weight * (1.0 + 1e-9))).next_down() } else { bound }
 }
 
 /// Domains a batch: few where the matrices of one domain's intermediate sweeps are large already.
@@ -270,7 +368,13 @@ mod tests {
         let property = Property { claims: Vec::new(), uses_inputs: false };
         let search = || {
             let goals = Goals::new(&root, net.output(), row.clone(), vec![target], None);
-            Search { goals, whole: &net, property: &property, claim: 0, polytope: 0 }
+            Search {
+                goals,
+                of: Of { whole: &net, property: &property, claim: 0 },
+                polytope: 0,
+                halves: (row.clone(), vec![target]),
+                first: 0,
+            }
         };
         let limits = Limits::starting_now(None, &|| false);
         let (whole, parts) = (search(), search());
@@ -341,8 +445,13 @@ mod tests {
                 for spare in [None, Some(vec![0.0])] {
                     let mut trees: Vec<Tree> = spare.iter().map(|_| Tree::default()).collect();
                     let goals = Goals::new(&root, net.output(), row.clone(), vec![target], spare);
-                    let search =
-                        Search { goals, whole: &net, property: &property, claim: 0, polytope: 0 };
+                    let search = Search {
+                        goals,
+                        of: Of { whole: &net, property: &property, claim: 0 },
+                        polytope: 0,
+                        halves: (row.clone(), vec![target]),
+                        first: 0,
+                    };
                     let limits = Limits { domains: 5_000, ..Limits::starting_now(None, &|| false) };
                     let mut front = search.front(0);
                     let answer = search.run(
@@ -373,5 +482,73 @@ mod tests {
             }
         }
         assert!(leaves >= 48 && refuted >= 24, "{leaves} {refuted}");
+    }
+
+    /// Polytopes of which no half-space alone can be excluded, and some that hold everywhere: decided as sampling says, with weights.
+    #[test]
+    fn half_spaces_exclude_a_polytope_together() {
+        let (mut proved, mut refuted, mut weighted) = (0, 0, 0);
+        for seed in 0..40 {
+            let mut next = numbers(seed);
+            let mut builder = NetworkBuilder::new(3, "x").unwrap();
+            let mut node = 0;
+            for (inputs, outputs) in [(3, 6), (6, 5), (5, 3)] {
+                let mut weights = Matrix::from_fn(outputs, inputs, |_, _| next());
+                if outputs == 3 {
+                    // The last output is constant.
+                    weights.row_mut(2).fill(0.0);
+                }
+                let terms = vec![Term { source: node, map: LinearMap::from_matrix(weights) }];
+                let bias = (0..outputs).map(|_| next() / 4.0).collect();
+                node = builder.affine(terms, bias, 0, "z").unwrap();
+                node = if outputs == 3 { node } else { builder.relu(node, "y").unwrap() };
+            }
+            let net = builder.finish(node).unwrap();
+            let grid = Matrix::from_fn(3, 41 * 41 * 41, |i, c| {
+                (c / 41usize.pow(i as u32) % 41) as f64 / 20.0 - 1.0
+            });
+            let y = net.evaluate(&grid);
+            // Of y0 ≤ b, y1 ≤ b and y2 ≤ y2 + 1, the least b that the grid reaches.
+            let reached =
+                (0..y.ncols()).map(|c| y[(0, c)].max(y[(1, c)])).fold(f64::INFINITY, f64::min);
+            for (step, holds) in [(-0.02, true), (1e-4, false)] {
+                let bound = reached + step;
+                let half = |output: usize, bound: f64| {
+                    HalfSpace::from_exact(&[(output, exact(1.0))], &exact(bound), false).unwrap()
+                };
+                let polytope = vec![half(0, bound), half(1, bound), half(2, y[(2, 0)] + 1.0)];
+                let region = Region::from_bounds(&vec![(exact(-1.0), exact(1.0)); 3]).unwrap();
+                let claims = vec![Claim { region, unsafe_set: vec![polytope] }];
+                let property = Property { claims, uses_inputs: false };
+                let limits = Limits::starting_now(None, &|| false);
+                for recorded in [false, true] {
+                    let mut trees = vec![Tree::default(); usize::from(recorded)];
+                    let found = super::super::split_relus(
+                        &net,
+                        &property,
+                        &limits,
+                        None,
+                        (Vec::new(), &mut trees),
+                    );
+                    match found.answer {
+                        Answer::Proved => {
+                            assert!(holds, "{seed} {bound}");
+                            assert!(found.bound > 0.0 && found.bound <= -step + 0.1);
+                            proved += 1;
+                        }
+                        Answer::Refuted(_) => {
+                            assert!(!holds || step < 0.0, "{seed}");
+                            refuted += 1;
+                        }
+                        Answer::Open(why) => panic!("{seed} {bound}: {why}"),
+                    }
+                    for tree in &trees {
+                        weighted +=
+                            usize::from(format!("{tree:?}").contains("weights: [(0, 1.0), (1,"));
+                    }
+                }
+            }
+        }
+        assert!(proved > 60 && refuted > 60 && weighted > 10, "{proved} {refuted} {weighted}");
     }
 }
