@@ -178,7 +178,13 @@ impl Network {
         let source = builder.affine(terms, bias, 0, "measures")?;
         let terms = vec![Term { source, map: LinearMap::Identity(count) }];
         let output = builder.affine(terms, vec![0.0; count], 0, "copy")?;
-        Ok(Self { nodes: builder.nodes, output, ..*self })
+        // No program computes these.
+        for node in [source, output] {
+            builder.computed(node, Computed::Exactly);
+        }
+        let &Self { left_out, normalised, .. } = self;
+        let measured = Self { nodes: builder.nodes, output, left_out, normalised, steps: None };
+        measured.keeping(self.semantics())
     }
 
     /// The network whose outputs are those of a classifier of two classes, 0 and y, where there is only a y that decides for the
