@@ -250,6 +250,19 @@ fn what_cancels_is_not_forgotten() {
     }
 }
 
+/// No gradient leads to what rounding alone does: points are tried.
+#[test]
+fn what_rounding_breaks_is_falsified() {
+    let folder = Path::new("tests/fixtures/float32");
+    let loaded = read(&folder.join("cancel.onnx"), Semantics::Float32).unwrap();
+    let statement = loaded.load_statement(&folder.join("v_cancel.vnnlib")).unwrap();
+    let query = Query::of(loaded.network, statement).unwrap();
+    let Verdict::Falsified(found) = verify(&query, &Settings::default(), &|| false).verdict else {
+        panic!("a counterexample")
+    };
+    assert!(found.order().is_some() && found.output_f32()[0] <= 0.5, "{found:?}");
+}
+
 /// Published constructions: a switch that is 0 over the reals for every input, and opens in single precision (Zombori et al. 2021, section 4); a sum
 /// whose value depends on its order (Jia and Rinard 2021; Szász et al. 2025).
 #[test]

@@ -34,6 +34,7 @@ pub use search::{screen, search_batch};
 pub use settings::{AttackKind, AttackSettings, Loss, Motion, Schedule};
 pub use suite::{SuiteOutcome, attack_suite};
 
+use crate::net::Semantics;
 use crate::query::Query;
 use problem::Problem;
 
@@ -122,5 +123,32 @@ pub fn attack_any(
             found => in_doubt = in_doubt.or(found),
         }
     }
-    in_doubt
+    in_doubt.or_else(|| by_rounding(query, seed, stop))
+}
+
+/// Points at which rounding in single precision may violate a claim that holds over the real numbers, and where no gradient leads:
+/// the middle of its region, two corners, and random points.
+const ROUNDING_POINTS: usize = 32;
+
+fn by_rounding(query: &Query, seed: u64, stop: &dyn Fn() -> bool) -> Option<Counterexample> {
+    let (net, property) = (query.network(), query.property());
+    if net.semantics() == Semantics::Real {
+        return None;
+    }
+    let points = (0..property.claims.len().min(MOST_CLAIMS))
+        .flat_map(|claim| (0..ROUNDING_POINTS).map(move |number| (claim, number)));
+    points.take_while(|_| !stop()).find_map(|(claim, number)| {
+        let region = &property.claims[claim].region;
+        let mut random = SplitMix64::new(seed, number as u64);
+        let point: Vec<f64> = match number {
+            0 => region.midpoint(),
+            1 => region.lower().to_vec(),
+            2 => region.upper().to_vec(),
+            _ => {
+                let ends = region.lower().iter().zip(region.upper());
+                ends.map(|(l, u)| l + random.unit() * (u - l)).collect()
+            }
+        };
+        validate(net, property, claim, &point)
+    })
 }

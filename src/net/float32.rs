@@ -210,7 +210,7 @@ impl Network {
                     }
                     size
                 }
-                _ => value,
+                Op::Input | Op::Affine(_) | Op::Elementwise(..) => value,
             };
             if !size.iter().all(|&s| s < LARGEST) {
                 return false;
