@@ -15,23 +15,33 @@ pub enum Order {
     Fused,
     /// Both halves by themselves, and these likewise.
     Halves,
+    /// From the bias on, and then from the first product to the last.
+    BiasFirst,
 }
 
 impl Order {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Forwards, Self::Backwards, Self::Fused, Self::Halves];
+    pub const ALL: [Self; 5] =
+        [Self::Forwards, Self::Backwards, Self::Fused, Self::Halves, Self::BiasFirst];
 
     /// The sum of products (weight, value), or without rounding products where there is one operation for both.
-    fn add_up(self, products: &[(f32, f32)]) -> f32 {
+    fn add_up(self, products: &[(f32, f32)], bias: f32) -> f32 {
+        match self {
+            Self::BiasFirst => products.iter().fold(bias, |sum, &(w, x)| sum + w * x),
+            _ => self.sum(products) + bias,
+        }
+    }
+
+    fn sum(self, products: &[(f32, f32)]) -> f32 {
         let plain = |sum: f32, &(w, x): &(f32, f32)| sum + w * x;
         match self {
-            Self::Forwards => products.iter().fold(0.0, plain),
+            Self::Forwards | Self::BiasFirst => products.iter().fold(0.0, plain),
             Self::Backwards => products.iter().rev().fold(0.0, plain),
             Self::Fused => products.iter().fold(0.0, |sum, &(w, x)| w.mul_add(x, sum)),
             Self::Halves if products.len() < 2 => products.iter().fold(0.0, plain),
             Self::Halves => {
                 let (first, last) = products.split_at(products.len() / 2);
-                self.add_up(first) + self.add_up(last)
+                self.sum(first) + self.sum(last)
             }
         }
     }
@@ -44,6 +54,7 @@ impl fmt::Display for Order {
             Self::Backwards => "each sum from its last term to the first",
             Self::Fused => "each sum from its first term to the last, with fused multiply-adds",
             Self::Halves => "each sum by halves",
+            Self::BiasFirst => "each sum from its bias on",
         })
     }
 }
@@ -102,7 +113,7 @@ fn summed(affine: &Affine, values: &[Vec<f64>], order: Order) -> Vec<f64> {
                 map => map.for_each_in_row(row, &mut push),
             }
         }
-        f64::from(order.add_up(&products) + bias as f32)
+        f64::from(order.add_up(&products, bias as f32))
     };
     affine.bias.iter().enumerate().map(row).collect()
 }
