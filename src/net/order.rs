@@ -144,11 +144,15 @@ mod tests {
     #[test]
     fn orders_differ() {
         let u = 1.0 / 16_777_216.0f32;
-        let sum = |order: Order, products: &[(f32, f32)]| order.add_up(products);
+        let sum = |order: Order, products: &[(f32, f32)]| order.add_up(products, 0.0);
         let large = [(1.0, 1.0), (1.0, u), (1.0, u)];
         assert_eq!(sum(Order::Forwards, &large), 1.0);
         assert_eq!(sum(Order::Backwards, &large), 1.0 + 2.0 * u);
         assert_eq!(sum(Order::Halves, &large), 1.0 + 2.0 * u);
+        // The bias last, where the products cancel, and first, where it is lost beside them.
+        let cancel = [(1.0, 1e9), (-1.0, 1e9)];
+        assert_eq!(Order::Forwards.add_up(&cancel, 1.0), 1.0);
+        assert_eq!(Order::BiasFirst.add_up(&cancel, 1.0), 0.0);
         let cancels = [(1.0, -1.0 - 4.0 * u), (1.0 + 2.0 * u, 1.0 + 2.0 * u)];
         assert_eq!(sum(Order::Forwards, &cancels), 0.0);
         assert!(sum(Order::Fused, &cancels) > 0.0);
