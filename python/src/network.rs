@@ -41,7 +41,7 @@ impl Network {
         output: Option<String>,
         inputs: Vec<(String, PathBuf)>,
     ) -> PyResult<Self> {
-        let settings = LoadSettings { output, inputs };
+        let settings = LoadSettings { output, inputs, ..LoadSettings::default() };
         let loaded = py.detach(|| load_network_as(&path, &settings));
         let loaded = loaded.map_err(|error| raised(Failure::from(error)))?;
         Ok(Self { loaded: Arc::new(loaded) })
